@@ -1,0 +1,86 @@
+//! A row in memory of its own, for rows that no mailbox holds.
+
+use super::{Aside, RowError};
+use crate::decode::{BlockSpace, Destination, MOST_BYTES, RowStop, TextSpace, array_cells, decode_row, fields};
+use crate::types::TypeCode;
+
+/// One row in memory made for it: its cells at the start of `cells`, its array blocks at the end. Its text ranges are
+/// direct: offsets into `bytes`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnedRow {
+    /// The row's cells, then the array blocks.
+    pub cells: Vec<u64>,
+    /// One mark per cell, as in the mailbox.
+    pub marks: Vec<u8>,
+    /// Text and bytea.
+    pub bytes: Vec<u8>,
+    /// Long values; a cell with mark 2 holds an index into them.
+    pub asides: Vec<Aside>,
+    /// Whether all text in `bytes` is ASCII.
+    pub is_ascii: bool,
+}
+
+/// Decodes a row, as [`push_row`](super::Batch::push_row) does, into memory of its own.
+///
+/// # Errors
+/// When the row's bytes do not fit the codes, or its values take more than 4 GiB.
+pub fn own_memory_row(codes: &[TypeCode], data_row: &[u8]) -> Result<OwnedRow, RowError> {
+    let fields = fields(data_row, codes.len())?;
+    let block_cells = block_cells(codes, fields);
+    // Few values become longer than they came; for those there is a second try.
+    let mut byte_count = data_row.len();
+    loop {
+        let mut row = OwnedRow {
+            cells: vec![0; codes.len() + block_cells],
+            marks: vec![0; codes.len() + block_cells],
+            bytes: vec![0; byte_count],
+            asides: Vec::new(),
+            is_ascii: true,
+        };
+        let (row_cells, free_cells) = row.cells.split_at_mut(codes.len());
+        let (row_marks, free_marks) = row.marks.split_at_mut(codes.len());
+        let mut destination = Destination::new(
+            BlockSpace { cells: free_cells, marks: free_marks, first_cell: codes.len() },
+            TextSpace {
+                bytes: &mut row.bytes,
+                start: 0,
+                limit: MOST_BYTES,
+                is_limit_final: false,
+                position: 0,
+                is_utf16: false,
+                is_wide: true,
+            },
+            &mut row.asides,
+        );
+        match decode_row(&mut destination, (row_cells, row_marks), codes, fields) {
+            Ok(()) => {
+                let taken = destination.taken();
+                row.is_ascii = taken.is_ascii;
+                if taken.bytea_start == byte_count {
+                    row.bytes.truncate(taken.text_end);
+                }
+                return Ok(row);
+            }
+            Err(RowStop::Malformed(error)) => return Err(error),
+            Err(RowStop::Full | RowStop::SegmentFull) if byte_count < MOST_BYTES => {
+                byte_count = byte_count.saturating_mul(2).saturating_add(64).min(MOST_BYTES);
+            }
+            Err(RowStop::Full | RowStop::SegmentFull) => return Err(RowError::too_large()),
+        }
+    }
+}
+
+/// The number of cells that the row's arrays take. What is malformed counts as nothing: decoding will say so.
+fn block_cells(codes: &[TypeCode], mut fields: &[u8]) -> usize {
+    let mut count = 0;
+    for code in codes {
+        let Some((length, behind)) = fields.split_first_chunk::<4>() else { break };
+        let length = usize::try_from(i32::from_be_bytes(*length)).unwrap_or(0);
+        let Some((value, behind)) = behind.split_at_checked(length) else { break };
+        if code.is_array() {
+            count += array_cells(value).unwrap_or(0);
+        }
+        fields = behind;
+    }
+    count
+}

@@ -1,0 +1,57 @@
+//! Why a row could not be decoded.
+
+use std::fmt;
+
+use crate::decode::Problem;
+use crate::types::TypeCode;
+
+/// A row whose bytes do not fit its description.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowError(Kind);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    ColumnCount { described: usize, actual: Option<u16> },
+    BytesBehind(usize),
+    Column { column: usize, code: TypeCode, problem: Problem },
+    TooLarge,
+}
+
+impl RowError {
+    pub(crate) fn column_count(described: usize, actual: Option<u16>) -> Self {
+        Self(Kind::ColumnCount { described, actual })
+    }
+
+    pub(crate) fn bytes_behind(count: usize) -> Self {
+        Self(Kind::BytesBehind(count))
+    }
+
+    /// `index` counts from 0.
+    pub(crate) fn in_column(index: usize, code: TypeCode, problem: Problem) -> Self {
+        Self(Kind::Column { column: index + 1, code, problem })
+    }
+
+    pub(crate) fn too_large() -> Self {
+        Self(Kind::TooLarge)
+    }
+}
+
+impl fmt::Display for RowError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Kind::ColumnCount { described, actual: Some(actual) } => {
+                write!(formatter, "malformed row: {actual} columns where {described} were described")
+            }
+            Kind::ColumnCount { described, actual: None } => {
+                write!(formatter, "malformed row: no number of columns where {described} were described")
+            }
+            Kind::BytesBehind(count) => write!(formatter, "malformed row: {count} bytes behind the last column"),
+            Kind::Column { column, code, problem } => {
+                write!(formatter, "malformed row: column {column} ({}): {problem}", code.name())
+            }
+            Kind::TooLarge => write!(formatter, "the row's values take more than 4 GiB"),
+        }
+    }
+}
+
+impl std::error::Error for RowError {}

@@ -1,0 +1,229 @@
+//! Where a row's values go: lent memory, and how much of it is taken.
+
+use std::borrow::Cow;
+
+use super::Stop;
+use crate::batch::Aside;
+
+/// A longer value is an aside.
+const LONG_VALUE: usize = 16 * 1024;
+/// Offsets into the bytes are 32 bits wide.
+pub(crate) const MOST_BYTES: usize = u32::MAX as usize;
+
+/// A decoded value: a cell and its mark.
+#[derive(Clone, Copy)]
+pub(crate) struct Cell {
+    pub(crate) word: u64,
+    pub(crate) mark: u8,
+}
+
+impl Cell {
+    pub(crate) const NULL: Self = Self { word: 0, mark: 1 };
+
+    #[inline(always)]
+    pub(crate) fn value(word: u64) -> Self {
+        Self { word, mark: 0 }
+    }
+
+    #[inline(always)]
+    fn range(start: usize, end: usize) -> Self {
+        Self::value(start as u64 | (end as u64) << 32)
+    }
+}
+
+/// Free cells, from whose end array blocks are taken.
+pub(crate) struct BlockSpace<'a> {
+    pub(crate) cells: &'a mut [u64],
+    pub(crate) marks: &'a mut [u8],
+    /// The index of the first of them in the whole memory.
+    pub(crate) first_cell: usize,
+}
+
+/// Bytes, from whose start text is taken, and bytea from the end.
+pub(crate) struct TextSpace<'a> {
+    /// From the memory's start up to its bytea.
+    pub(crate) bytes: &'a mut [u8],
+    /// Where the row's text starts.
+    pub(crate) start: usize,
+    /// Where the segment's text must end.
+    pub(crate) limit: usize,
+    /// Texts beyond the limit are asides; otherwise they stop the row.
+    pub(crate) is_limit_final: bool,
+    /// What the next text range starts with.
+    pub(crate) position: usize,
+    /// Ranges count UTF-16 units, not bytes.
+    pub(crate) is_utf16: bool,
+    /// Look at each text; otherwise all of them are taken for ASCII, and the caller checks that afterwards.
+    pub(crate) is_wide: bool,
+}
+
+/// What a decoded row has taken.
+pub(crate) struct Taken {
+    pub(crate) free_cells: usize,
+    pub(crate) text_end: usize,
+    pub(crate) bytea_start: usize,
+    pub(crate) position: usize,
+    pub(crate) aside_bytes: usize,
+    pub(crate) strings: usize,
+    pub(crate) is_ascii: bool,
+}
+
+/// The memory that one row is decoded into.
+pub(crate) struct Destination<'a> {
+    blocks: BlockSpace<'a>,
+    text: TextSpace<'a>,
+    text_end: usize,
+    /// How far text may go.
+    text_room: usize,
+    bytea_start: usize,
+    asides: &'a mut Vec<Aside>,
+    aside_bytes: usize,
+    strings: usize,
+    is_ascii: bool,
+}
+
+impl<'a> Destination<'a> {
+    pub(crate) fn new(blocks: BlockSpace<'a>, text: TextSpace<'a>, asides: &'a mut Vec<Aside>) -> Self {
+        let bytea_start = text.bytes.len();
+        Self {
+            text_end: text.start,
+            text_room: if text.is_wide { 0 } else { bytea_start.min(text.limit) },
+            bytea_start,
+            blocks,
+            text,
+            asides,
+            aside_bytes: 0,
+            strings: 0,
+            is_ascii: true,
+        }
+    }
+
+    /// The row's text.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text.bytes[self.text.start..self.text_end]
+    }
+
+    pub(crate) fn taken(&self) -> Taken {
+        Taken {
+            free_cells: self.blocks.cells.len(),
+            text_end: self.text_end,
+            bytea_start: self.bytea_start,
+            position: self.text.position,
+            aside_bytes: self.aside_bytes,
+            strings: self.strings,
+            is_ascii: self.is_ascii,
+        }
+    }
+
+    /// Takes a text.
+    #[inline(always)]
+    pub(super) fn text_value(&mut self, value: &[u8]) -> Result<Cell, Stop> {
+        let end = self.text_end + value.len();
+        // No room at all, by `new`, where texts must be looked at.
+        if value.len() > LONG_VALUE || end > self.text_room {
+            return self.rare_text(value);
+        }
+        self.text.bytes[self.text_end..end].copy_from_slice(value);
+        Ok(self.advance(end, value.len()))
+    }
+
+    #[inline(always)]
+    fn advance(&mut self, text_end: usize, units: usize) -> Cell {
+        let start = self.text.position;
+        self.text_end = text_end;
+        self.text.position += units;
+        self.strings += 1;
+        Cell::range(start, self.text.position)
+    }
+
+    /// A text that is long, does not fit, or must be looked at.
+    #[inline(never)]
+    fn rare_text(&mut self, value: &[u8]) -> Result<Cell, Stop> {
+        let value = if !self.text.is_wide || value.is_ascii() { Cow::Borrowed(value) } else { valid_utf8(value) };
+        let end = self.text_end + value.len();
+        if value.len() > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
+            // Texts taken for ASCII are looked at afterwards, but not asides.
+            return Ok(self.aside(Aside::Text(valid_utf8(&value).into_owned())));
+        }
+        if end > self.text.limit {
+            return Err(Stop::SegmentFull);
+        }
+        if end > self.bytea_start {
+            return Err(Stop::Full);
+        }
+        self.text.bytes[self.text_end..end].copy_from_slice(&value);
+        let is_ascii = value.is_ascii();
+        self.is_ascii &= is_ascii;
+        let units = if self.text.is_utf16 && !is_ascii { utf16_length(&value) } else { value.len() };
+        Ok(self.advance(end, units))
+    }
+
+    /// Takes an ASCII text of a known length that `write` fills in.
+    #[inline]
+    pub(super) fn text_with(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> Result<Cell, Stop> {
+        let end = self.text_end + length;
+        if length > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
+            let mut text = vec![0; length];
+            write(&mut text);
+            return Ok(self.aside(Aside::Text(text)));
+        }
+        if end > self.text.limit {
+            return Err(Stop::SegmentFull);
+        }
+        if end > self.bytea_start {
+            return Err(Stop::Full);
+        }
+        write(&mut self.text.bytes[self.text_end..end]);
+        Ok(self.advance(end, length))
+    }
+
+    /// Takes a bytea.
+    pub(super) fn bytea_value(&mut self, value: &[u8]) -> Result<Cell, Stop> {
+        if value.is_empty() {
+            // Memory without other bytea may be cut behind its text.
+            return Ok(Cell::range(0, 0));
+        }
+        if value.len() > LONG_VALUE {
+            return Ok(self.aside(Aside::Bytes(value.to_vec())));
+        }
+        let Some(start) = self.bytea_start.checked_sub(value.len()).filter(|start| *start >= self.text_end) else {
+            return Err(Stop::Full);
+        };
+        self.text.bytes[start..self.bytea_start].copy_from_slice(value);
+        let cell = Cell::range(start, self.bytea_start);
+        self.bytea_start = start;
+        self.text_room = self.text_room.min(start);
+        Ok(cell)
+    }
+
+    fn aside(&mut self, aside: Aside) -> Cell {
+        let index = self.asides.len();
+        let (Aside::Text(bytes) | Aside::Bytes(bytes)) = &aside;
+        self.aside_bytes += bytes.len();
+        self.asides.push(aside);
+        Cell { word: index as u64, mark: 2 }
+    }
+
+    /// Takes cells for an array block: its index, its cells and their marks.
+    pub(super) fn block(&mut self, cell_count: usize) -> Result<(usize, &'a mut [u64], &'a mut [u8]), Stop> {
+        let start = self.blocks.cells.len().checked_sub(cell_count).ok_or(Stop::Full)?;
+        let (free_cells, cells) = std::mem::take(&mut self.blocks.cells).split_at_mut(start);
+        let (free_marks, marks) = std::mem::take(&mut self.blocks.marks).split_at_mut(start);
+        self.blocks.cells = free_cells;
+        self.blocks.marks = free_marks;
+        Ok((self.blocks.first_cell + start, cells, marks))
+    }
+}
+
+/// Text as UTF-8, with U+FFFD in place of each bad sequence.
+fn valid_utf8(text: &[u8]) -> Cow<'_, [u8]> {
+    match String::from_utf8_lossy(text) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    }
+}
+
+/// The length of valid UTF-8 in UTF-16 units: one per character, two for those of four bytes.
+fn utf16_length(text: &[u8]) -> usize {
+    text.iter().map(|byte| usize::from(byte & 0xc0 != 0x80) + usize::from(*byte >= 0xf0)).sum()
+}

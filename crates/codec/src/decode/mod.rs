@@ -1,0 +1,160 @@
+//! Values from PostgreSQL's binary format into cells, one file per family.
+
+mod array;
+mod datetime;
+mod destination;
+mod float;
+mod numeric;
+mod uuid;
+
+pub(crate) use array::array_cells;
+pub(crate) use destination::{BlockSpace, Cell, Destination, MOST_BYTES, TextSpace};
+
+use std::fmt;
+
+use crate::batch::RowError;
+use crate::types::TypeCode;
+
+/// What is wrong with a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Problem {
+    /// The value has not the length of its type.
+    Length { expected: usize, actual: usize },
+    /// The row ends inside the value.
+    Truncated,
+    /// The value breaks a rule of its type.
+    Invalid(&'static str),
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Length { expected, actual } => write!(formatter, "{actual} bytes where {expected} were expected"),
+            Self::Truncated => write!(formatter, "the message ends inside the value"),
+            Self::Invalid(what) => write!(formatter, "{what}"),
+        }
+    }
+}
+
+/// Why a value was not decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stop {
+    /// The memory has no room for it.
+    Full,
+    /// The segment may have no more text, a new one may.
+    SegmentFull,
+    Malformed(Problem),
+}
+
+impl Stop {
+    fn invalid(what: &'static str) -> Self {
+        Self::Malformed(Problem::Invalid(what))
+    }
+
+    #[cold]
+    fn in_column(self, index: usize, code: TypeCode) -> RowStop {
+        match self {
+            Self::Full => RowStop::Full,
+            Self::SegmentFull => RowStop::SegmentFull,
+            Self::Malformed(problem) => RowStop::Malformed(RowError::in_column(index, code, problem)),
+        }
+    }
+}
+
+/// Why a row was not decoded.
+pub(crate) enum RowStop {
+    Full,
+    SegmentFull,
+    Malformed(RowError),
+}
+
+/// The fields of a DataRow message's body, whose number must be that of the described columns.
+pub(crate) fn fields(data_row: &[u8], column_count: usize) -> Result<&[u8], RowError> {
+    let Some((count, fields)) = data_row.split_first_chunk::<2>() else {
+        return Err(RowError::column_count(column_count, None));
+    };
+    let count = u16::from_be_bytes(*count);
+    if usize::from(count) != column_count {
+        return Err(RowError::column_count(column_count, Some(count)));
+    }
+    Ok(fields)
+}
+
+/// Decodes one row's fields into its cells and marks.
+pub(crate) fn decode_row(
+    destination: &mut Destination<'_>,
+    (cells, marks): (&mut [u64], &mut [u8]),
+    codes: &[TypeCode],
+    mut fields: &[u8],
+) -> Result<(), RowStop> {
+    for (index, ((cell, mark), &code)) in cells.iter_mut().zip(marks).zip(codes).enumerate() {
+        let truncated = || Stop::Malformed(Problem::Truncated).in_column(index, code);
+        let (length, behind) = fields.split_first_chunk::<4>().ok_or_else(truncated)?;
+        let length = i32::from_be_bytes(*length);
+        let decoded = if let Ok(length) = usize::try_from(length) {
+            let (bytes, behind) = behind.split_at_checked(length).ok_or_else(truncated)?;
+            fields = behind;
+            value(destination, code, bytes).map_err(|stop| stop.in_column(index, code))?
+        } else if length == -1 {
+            fields = behind;
+            Cell::NULL
+        } else {
+            return Err(Stop::invalid("a negative length").in_column(index, code));
+        };
+        *cell = decoded.word;
+        *mark = decoded.mark;
+    }
+    if fields.is_empty() { Ok(()) } else { Err(RowStop::Malformed(RowError::bytes_behind(fields.len()))) }
+}
+
+/// Decodes one value that is not NULL.
+#[inline(always)]
+fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
+    match code {
+        TypeCode::INT4 | TypeCode::OID => Ok(Cell::value(u64::from(u32::from_be_bytes(fixed(bytes)?)))),
+        TypeCode::TEXT | TypeCode::UNKNOWN | TypeCode::JSON => destination.text_value(bytes),
+        TypeCode::INT8 => Ok(Cell::value(u64::from_be_bytes(fixed(bytes)?))),
+        TypeCode::FLOAT8 => Ok(Cell::value(u64::from_be_bytes(fixed(bytes)?))),
+        TypeCode::BOOL => fixed(bytes).map(|[byte]| Cell::value(u64::from(byte != 0))),
+        TypeCode::INT2 => {
+            let value = i32::from(i16::from_be_bytes(fixed(bytes)?));
+            Ok(Cell::value(u64::from(value.cast_unsigned())))
+        }
+        TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => datetime::timestamp(i64::from_be_bytes(fixed(bytes)?)),
+        TypeCode::UUID => uuid::uuid(destination, fixed(bytes)?),
+        TypeCode::FLOAT4 => Ok(Cell::value(float::widen(f32::from_be_bytes(fixed(bytes)?)).to_bits())),
+        TypeCode::NUMERIC => numeric::numeric(destination, bytes),
+        TypeCode::DATE => datetime::date(destination, i32::from_be_bytes(fixed(bytes)?)),
+        TypeCode::TIME => datetime::time(destination, i64::from_be_bytes(fixed(bytes)?)),
+        TypeCode::JSONB => jsonb(destination, bytes),
+        TypeCode::CHAR => char(destination, fixed(bytes)?),
+        TypeCode::BYTEA => destination.bytea_value(bytes),
+        TypeCode::VOID => Ok(Cell::NULL),
+        code if code.is_array() => array::array(destination, code.element(), bytes),
+        _ => Err(Stop::invalid("no such type code")),
+    }
+}
+
+/// The bytes of a type whose length is fixed.
+#[inline(always)]
+fn fixed<const LENGTH: usize>(bytes: &[u8]) -> Result<[u8; LENGTH], Stop> {
+    <[u8; LENGTH]>::try_from(bytes)
+        .map_err(|_| Stop::Malformed(Problem::Length { expected: LENGTH, actual: bytes.len() }))
+}
+
+/// `jsonb`: a version byte, which is 1, then its text.
+fn jsonb(destination: &mut Destination<'_>, bytes: &[u8]) -> Result<Cell, Stop> {
+    match bytes {
+        [1, text @ ..] => destination.text_value(text),
+        _ => Err(Stop::invalid("a jsonb version other than 1")),
+    }
+}
+
+/// `"char"`: one byte, printed as `charout` does: nothing for 0, and in octal what is not ASCII.
+fn char(destination: &mut Destination<'_>, [byte]: [u8; 1]) -> Result<Cell, Stop> {
+    match byte {
+        0 => destination.text_value(b""),
+        1..=0x7f => destination.text_value(&[byte]),
+        _ => destination.text_value(&[b'\\', b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)]),
+    }
+}

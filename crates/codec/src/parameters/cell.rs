@@ -1,0 +1,137 @@
+//! Reading parameter cells: `docs/internals/boundary.md` draws them.
+
+use super::error::Refusal;
+
+const CELL: usize = 16;
+
+/// One cell, with the bytes that it refers to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value<'a> {
+    Null,
+    Bool(bool),
+    /// int2 and int4, or the bits of an oid.
+    I32(i32),
+    I64(i64),
+    F64(f64),
+    /// UTF-8.
+    Text(&'a [u8]),
+    Bytes(&'a [u8]),
+    /// One cell per dimension and one per element follow.
+    Array {
+        dimension_count: usize,
+        element_count: usize,
+    },
+    /// Milliseconds since 1970, or an infinity.
+    Millis(f64),
+}
+
+impl Value<'_> {
+    /// The number of bytes outside the cell.
+    pub(super) fn length(&self) -> usize {
+        match self {
+            Self::Text(bytes) | Self::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// The value's kind, for messages.
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::I32(_) | Self::I64(_) => "an integer",
+            Self::F64(_) => "a number",
+            Self::Text(_) => "a string",
+            Self::Bytes(_) => "a byte string",
+            Self::Array { .. } => "an array",
+            Self::Millis(_) => "a date",
+        }
+    }
+}
+
+/// One dimension of an array.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Dimension {
+    pub(super) length: usize,
+    pub(super) lower_bound: i32,
+}
+
+/// The cells that are still to be read; a copy reads the same ones again.
+#[derive(Clone, Copy)]
+pub(super) struct Cells<'a> {
+    cells: &'a [u8],
+    position: usize,
+    text: &'a [u8],
+    asides: &'a [Vec<u8>],
+}
+
+impl<'a> Cells<'a> {
+    pub(super) fn new(cells: &'a [u8], text: &'a [u8], asides: &'a [Vec<u8>]) -> Self {
+        Self { cells, position: 0, text, asides }
+    }
+
+    /// The number of bytes read.
+    pub(super) fn consumed(&self) -> usize {
+        self.position
+    }
+
+    /// Tag, auxiliary number and payload of the next cell.
+    #[inline]
+    fn raw(&mut self) -> Result<(i32, i32, [u8; 8]), Refusal> {
+        let cell = self.cells.get(self.position..).and_then(<[u8]>::first_chunk::<CELL>);
+        let [a, b, c, d, e, f, g, h, payload @ ..] = *cell.ok_or_else(Refusal::malformed)?;
+        self.position += CELL;
+        Ok((i32::from_le_bytes([a, b, c, d]), i32::from_le_bytes([e, f, g, h]), payload))
+    }
+
+    /// The next value.
+    pub(super) fn next(&mut self) -> Result<Value<'a>, Refusal> {
+        let (tag, auxiliary, payload) = self.raw()?;
+        let [first, second] = halves(payload);
+        Ok(match tag {
+            0 => Value::Null,
+            1 => Value::Bool(first != 0),
+            2 => Value::I32(first.cast_signed()),
+            3 => Value::I64(i64::from_le_bytes(payload)),
+            4 => Value::F64(f64::from_le_bytes(payload)),
+            5 => Value::Text(self.range(first, second)?),
+            6 => Value::Bytes(self.range(first, second)?),
+            7 => {
+                let element_count = index(first);
+                // Each element has a cell, so the cells bound what is allocated for them.
+                if element_count > (self.cells.len() - self.position) / CELL {
+                    return Err(Refusal::malformed());
+                }
+                let dimension_count = usize::try_from(auxiliary).map_err(|_| Refusal::malformed())?;
+                Value::Array { dimension_count, element_count }
+            }
+            8 => Value::Text(self.aside(first)?),
+            9 => Value::Bytes(self.aside(first)?),
+            10 => Value::Millis(f64::from_le_bytes(payload)),
+            _ => return Err(Refusal::malformed()),
+        })
+    }
+
+    /// The next cell as an array's dimension.
+    pub(super) fn dimension(&mut self) -> Result<Dimension, Refusal> {
+        let (_, lower_bound, payload) = self.raw()?;
+        Ok(Dimension { length: index(halves(payload)[0]), lower_bound })
+    }
+
+    fn range(&self, start: u32, length: u32) -> Result<&'a [u8], Refusal> {
+        let start = index(start);
+        self.text.get(start..start + index(length)).ok_or_else(Refusal::malformed)
+    }
+
+    fn aside(&self, aside: u32) -> Result<&'a [u8], Refusal> {
+        self.asides.get(index(aside)).map(Vec::as_slice).ok_or_else(Refusal::malformed)
+    }
+}
+
+fn halves([a, b, c, d, e, f, g, h]: [u8; 8]) -> [u32; 2] {
+    [u32::from_le_bytes([a, b, c, d]), u32::from_le_bytes([e, f, g, h])]
+}
+
+fn index(number: u32) -> usize {
+    number as usize
+}

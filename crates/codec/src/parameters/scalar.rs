@@ -1,0 +1,105 @@
+//! One value that is no array.
+
+use super::cell::Value;
+use super::datetime;
+use super::error::Refusal;
+use super::literal;
+use super::numeric;
+use super::uuid;
+use crate::types::TypeCode;
+
+/// The format code that a value was encoded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Text,
+    Binary,
+}
+
+impl Format {
+    pub(super) fn code(self) -> u8 {
+        match self {
+            Self::Text => 0,
+            Self::Binary => 1,
+        }
+    }
+}
+
+/// Appends a value's bytes, without their length. Text goes as it is, in text format, to the types whose syntax is
+/// the server's business.
+pub(super) fn encode(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Format, Refusal> {
+    match (code, *value) {
+        (TypeCode::TEXT | TypeCode::JSON, Value::Text(bytes) | Value::Bytes(bytes))
+        | (TypeCode::BYTEA | TypeCode::CHAR | TypeCode::UNKNOWN, Value::Bytes(bytes)) => out.extend_from_slice(bytes),
+        (TypeCode::JSONB, Value::Text(bytes) | Value::Bytes(bytes)) => {
+            out.push(1);
+            out.extend_from_slice(bytes);
+        }
+        (TypeCode::UUID, Value::Text(text)) => out.extend_from_slice(&uuid::parse(text)?),
+        (TypeCode::UUID, Value::Bytes(bytes)) => {
+            if bytes.len() != 16 {
+                return Err(Refusal::new(format!("{} bytes for type uuid, which has 16", bytes.len())));
+            }
+            out.extend_from_slice(bytes);
+        }
+        (TypeCode::NUMERIC, Value::Text(text)) => numeric::encode(text, out)?,
+        (TypeCode::BOOL, Value::Bool(value)) => out.push(u8::from(value)),
+        (TypeCode::OID, Value::I32(bits)) => out.extend_from_slice(&bits.to_be_bytes()),
+        (TypeCode::INT2 | TypeCode::INT4 | TypeCode::INT8, Value::I32(value)) => {
+            integer(code, i64::from(value), out)?;
+        }
+        (TypeCode::INT2 | TypeCode::INT4 | TypeCode::INT8 | TypeCode::OID, Value::I64(value)) => {
+            integer(code, value, out)?;
+        }
+        (TypeCode::FLOAT8, Value::F64(value)) => out.extend_from_slice(&value.to_be_bytes()),
+        (TypeCode::FLOAT8, Value::I32(value)) => out.extend_from_slice(&f64::from(value).to_be_bytes()),
+        (TypeCode::FLOAT4, Value::F64(value)) => out.extend_from_slice(&float4(value)?.to_be_bytes()),
+        (TypeCode::FLOAT4, Value::I32(value)) => out.extend_from_slice(&float4(f64::from(value))?.to_be_bytes()),
+        (TypeCode::NUMERIC, Value::I32(_) | Value::I64(_) | Value::F64(_)) => {
+            let mut text = Vec::new();
+            literal::append_text(code, value, &mut text)?;
+            numeric::encode(&text, out)?;
+        }
+        (TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ, Value::I64(micros)) => {
+            out.extend_from_slice(&datetime::timestamp(code, micros)?.to_be_bytes());
+        }
+        (TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ, Value::Millis(millis)) => {
+            out.extend_from_slice(&datetime::timestamp(code, datetime::micros(code, millis)?)?.to_be_bytes());
+        }
+        (TypeCode::DATE, Value::I64(micros)) => out.extend_from_slice(&datetime::date(micros)?.to_be_bytes()),
+        (TypeCode::DATE, Value::Millis(millis)) => {
+            out.extend_from_slice(&datetime::date(datetime::micros(code, millis)?)?.to_be_bytes());
+        }
+        _ => {
+            literal::append_text(code, value, out)?;
+            return Ok(Format::Text);
+        }
+    }
+    Ok(Format::Binary)
+}
+
+fn integer(code: TypeCode, value: i64, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let out_of_range = || Refusal::out_of_range(code.name(), &value);
+    match code {
+        TypeCode::INT2 => {
+            out.extend_from_slice(&i16::try_from(value).map_err(|_| out_of_range())?.to_be_bytes());
+        }
+        TypeCode::INT4 => {
+            out.extend_from_slice(&i32::try_from(value).map_err(|_| out_of_range())?.to_be_bytes());
+        }
+        TypeCode::OID => {
+            out.extend_from_slice(&u32::try_from(value).map_err(|_| out_of_range())?.to_be_bytes());
+        }
+        _ => out.extend_from_slice(&value.to_be_bytes()),
+    }
+    Ok(())
+}
+
+/// The nearest float4.
+fn float4(value: f64) -> Result<f32, Refusal> {
+    #[expect(clippy::cast_possible_truncation, reason = "rounding to float4 is the point")]
+    let rounded = value as f32;
+    if rounded.is_infinite() && value.is_finite() {
+        return Err(Refusal::out_of_range(TypeCode::FLOAT4.name(), &value));
+    }
+    Ok(rounded)
+}

@@ -1,0 +1,286 @@
+//! The other side of the boundary: reads cells as JavaScript does, writes parameter cells, makes DataRow bodies.
+
+use oxpg_codec::batch::{Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowError, Segment, TextMode};
+use oxpg_codec::parameters::{EncodeError, encode_parameters};
+use oxpg_codec::types::{ParameterType, TypeCode};
+
+/// A value as JavaScript would see it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value {
+    Null,
+    Int(i64),
+    /// By its bits, so that NaN equals itself.
+    Float(u64),
+    Text(String),
+    Bytes(Vec<u8>),
+    /// Length and lower bound of each dimension, whether a lower bound is not 1, and the elements.
+    Array(Vec<(u32, i32)>, bool, Vec<Value>),
+}
+
+pub(crate) fn text(text: &str) -> Value {
+    Value::Text(text.to_owned())
+}
+
+pub(crate) fn float(value: f64) -> Value {
+    Value::Float(value.to_bits())
+}
+
+/// A DataRow message's body.
+pub(crate) fn data_row(fields: &[Option<&[u8]>]) -> Vec<u8> {
+    let mut row = u16::try_from(fields.len()).unwrap().to_be_bytes().to_vec();
+    for field in fields {
+        match field {
+            Some(bytes) => {
+                row.extend_from_slice(&i32::try_from(bytes.len()).unwrap().to_be_bytes());
+                row.extend_from_slice(bytes);
+            }
+            None => row.extend_from_slice(&(-1_i32).to_be_bytes()),
+        }
+    }
+    row
+}
+
+/// Bytes from their hexadecimal digits; spaces are for the eye.
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
+    let digits: Vec<u8> = digits.bytes().filter(|byte| *byte != b' ').collect();
+    digits.chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap()).collect()
+}
+
+/// How text ranges are read.
+enum Strings {
+    Direct { is_ascii: bool },
+    Shared(Vec<u16>),
+}
+
+struct Reader<'a> {
+    cells: &'a [u64],
+    marks: &'a [u8],
+    bytes: &'a [u8],
+    asides: &'a [Aside],
+    strings: Strings,
+}
+
+impl Reader<'_> {
+    fn read(&self, code: TypeCode, index: usize) -> Value {
+        let cell = self.cells[index];
+        let (low, high) = (cell as u32, (cell >> 32) as u32);
+        match self.marks[index] {
+            0 => {}
+            1 => return Value::Null,
+            2 => {
+                return match &self.asides[cell as usize] {
+                    Aside::Text(text) => Value::Text(String::from_utf8(text.clone()).expect("asides are UTF-8")),
+                    Aside::Bytes(bytes) => Value::Bytes(bytes.clone()),
+                };
+            }
+            mark => panic!("mark {mark}"),
+        }
+        match code {
+            TypeCode::BOOL | TypeCode::INT2 | TypeCode::INT4 => Value::Int(i64::from(low as i32)),
+            TypeCode::OID => Value::Int(i64::from(low)),
+            TypeCode::INT8 | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => Value::Int(cell as i64),
+            TypeCode::FLOAT4 | TypeCode::FLOAT8 => Value::Float(cell),
+            TypeCode::BYTEA => Value::Bytes(self.bytes[low as usize..high as usize].to_vec()),
+            code if code.is_array() => self.array(code.element(), cell as usize),
+            _ => Value::Text(self.text(low as usize, high as usize)),
+        }
+    }
+
+    fn text(&self, start: usize, end: usize) -> String {
+        match &self.strings {
+            Strings::Direct { is_ascii: true } => self.bytes[start..end].iter().map(|byte| *byte as char).collect(),
+            Strings::Direct { is_ascii: false } => String::from_utf8_lossy(&self.bytes[start..end]).into_owned(),
+            Strings::Shared(units) => String::from_utf16(&units[start..end]).expect("whole characters"),
+        }
+    }
+
+    fn array(&self, code: TypeCode, block: usize) -> Value {
+        let (dimension_count, flag) = (self.cells[block] as u32 as usize, self.cells[block] >> 32);
+        let first = block + 1 + dimension_count;
+        assert!(self.marks[block..first].iter().all(|mark| *mark == 0), "marks of an array's head");
+        let dimensions: Vec<(u32, i32)> =
+            self.cells[block + 1..first].iter().map(|cell| (*cell as u32, (*cell >> 32) as i32)).collect();
+        let count =
+            if dimension_count == 0 { 0 } else { dimensions.iter().map(|(length, _)| *length as usize).product() };
+        let elements = (first..first + count).map(|cell| self.read(code, cell)).collect();
+        Value::Array(dimensions, flag == 1, elements)
+    }
+}
+
+/// Memory like an environment's, and what it holds.
+pub(crate) struct Mailbox {
+    pub(crate) cells: Vec<u64>,
+    pub(crate) marks: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) batch: Batch,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        Self::of_size(65_536, 512 * 1024)
+    }
+
+    /// The memory is dirty, as it is after other rows.
+    pub(crate) fn of_size(cells: usize, bytes: usize) -> Self {
+        Self {
+            cells: vec![0xdead_beef_dead_beef; cells],
+            marks: vec![0x77; cells],
+            bytes: vec![0xee; bytes],
+            batch: Batch::new(),
+        }
+    }
+
+    pub(crate) fn push(
+        &mut self,
+        result: &mut ResultText,
+        request: u32,
+        codes: &[TypeCode],
+        row: &[u8],
+        remaining: usize,
+    ) -> Result<Pushed, RowError> {
+        let mut memory = Memory { cells: &mut self.cells, marks: &mut self.marks, bytes: &mut self.bytes };
+        self.batch.push_row(&mut memory, result, request, codes, row, remaining)
+    }
+
+    /// The rows of one segment.
+    pub(crate) fn rows(&self, segment: &Segment, codes: &[TypeCode]) -> Vec<Vec<Value>> {
+        let segment_text = &self.bytes[segment.text_start..segment.text_end];
+        assert_eq!(segment.is_ascii, segment_text.is_ascii(), "is_ascii");
+        let strings = match segment.mode {
+            TextMode::Direct => Strings::Direct { is_ascii: segment.is_ascii },
+            TextMode::Shared => {
+                Strings::Shared(std::str::from_utf8(segment_text).expect("UTF-8").encode_utf16().collect())
+            }
+        };
+        let reader =
+            Reader { cells: &self.cells, marks: &self.marks, bytes: &self.bytes, asides: self.batch.asides(), strings };
+        (0..segment.rows as usize)
+            .map(|row| {
+                let first = segment.first_cell as usize + row * codes.len();
+                codes.iter().enumerate().map(|(column, code)| reader.read(*code, first + column)).collect()
+            })
+            .collect()
+    }
+
+    /// All rows, all of whose segments have these columns.
+    pub(crate) fn all_rows(&self, codes: &[TypeCode]) -> Vec<Vec<Value>> {
+        self.batch.segments().iter().flat_map(|segment| self.rows(segment, codes)).collect()
+    }
+}
+
+/// The values of a row in memory of its own.
+pub(crate) fn own_values(row: &OwnedRow, codes: &[TypeCode]) -> Vec<Value> {
+    let reader = Reader {
+        cells: &row.cells,
+        marks: &row.marks,
+        bytes: &row.bytes,
+        asides: &row.asides,
+        strings: Strings::Direct { is_ascii: row.is_ascii },
+    };
+    codes.iter().enumerate().map(|(column, code)| reader.read(*code, column)).collect()
+}
+
+/// Decodes one value by itself.
+pub(crate) fn decode(code: TypeCode, bytes: &[u8]) -> Result<Value, RowError> {
+    let mut mailbox = Mailbox::new();
+    mailbox.push(&mut ResultText::default(), 1, &[code], &data_row(&[Some(bytes)]), 0)?;
+    Ok(mailbox.all_rows(&[code]).remove(0).remove(0))
+}
+
+/// A parameter cell in the making; text and bytes go to the outbox's bytes, or aside.
+#[derive(Clone, Debug)]
+pub(crate) enum Cell {
+    Null,
+    Bool(bool),
+    I32(i32),
+    I64(i64),
+    F64(f64),
+    Text(String),
+    Bytes(Vec<u8>),
+    TextAside(String),
+    BytesAside(Vec<u8>),
+    Millis(f64),
+    /// Length and lower bound of each dimension, and the elements.
+    Array(Vec<(u32, i32)>, Vec<Cell>),
+}
+
+pub(crate) fn string(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
+}
+
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) cells: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) asides: Vec<Vec<u8>>,
+}
+
+impl Outbox {
+    pub(crate) fn write(&mut self, cell: &Cell) {
+        match cell {
+            Cell::Null => self.raw(0, 0, [0; 8]),
+            Cell::Bool(value) => self.raw(1, 0, u64::from(*value).to_le_bytes()),
+            Cell::I32(value) => self.raw(2, 0, u64::from(*value as u32).to_le_bytes()),
+            Cell::I64(value) => self.raw(3, 0, value.to_le_bytes()),
+            Cell::F64(value) => self.raw(4, 0, value.to_le_bytes()),
+            Cell::Text(text) => self.range(5, text.as_bytes()),
+            Cell::Bytes(bytes) => self.range(6, bytes),
+            Cell::TextAside(text) => self.aside(8, text.as_bytes()),
+            Cell::BytesAside(bytes) => self.aside(9, bytes),
+            Cell::Millis(value) => self.raw(10, 0, value.to_le_bytes()),
+            Cell::Array(dimensions, elements) => {
+                self.raw(7, dimensions.len() as i32, (elements.len() as u64).to_le_bytes());
+                for (length, lower_bound) in dimensions {
+                    self.raw(0, *lower_bound, u64::from(*length).to_le_bytes());
+                }
+                for element in elements {
+                    self.write(element);
+                }
+            }
+        }
+    }
+
+    fn raw(&mut self, tag: i32, auxiliary: i32, payload: [u8; 8]) {
+        self.cells.extend_from_slice(&tag.to_le_bytes());
+        self.cells.extend_from_slice(&auxiliary.to_le_bytes());
+        self.cells.extend_from_slice(&payload);
+    }
+
+    fn range(&mut self, tag: i32, bytes: &[u8]) {
+        let range = self.bytes.len() as u64 | (bytes.len() as u64) << 32;
+        self.bytes.extend_from_slice(bytes);
+        self.raw(tag, 0, range.to_le_bytes());
+    }
+
+    fn aside(&mut self, tag: i32, bytes: &[u8]) {
+        let index = self.asides.len() as u64;
+        self.asides.push(bytes.to_vec());
+        self.raw(tag, 0, index.to_le_bytes());
+    }
+
+    pub(crate) fn encode(&self, types: &[ParameterType], out: &mut Vec<u8>) -> Result<usize, EncodeError> {
+        encode_parameters(types, &self.cells, &self.bytes, &self.asides, out)
+    }
+}
+
+/// The OID whose code this is, for the families and arrays that tests use.
+pub(crate) fn parameter(type_oid: u32) -> ParameterType {
+    ParameterType { type_oid, code: TypeCode::of(type_oid) }
+}
+
+/// Encodes one value by itself: its format code and its bytes, or nothing for NULL.
+pub(crate) fn encode(type_oid: u32, cell: &Cell) -> Result<(u8, Option<Vec<u8>>), EncodeError> {
+    let mut outbox = Outbox::default();
+    outbox.write(cell);
+    let mut out = Vec::new();
+    let consumed = outbox.encode(&[parameter(type_oid)], &mut out)?;
+    assert_eq!(consumed, outbox.cells.len(), "bytes of cells read");
+    let [0, 1, 0, format, 0, 1, a, b, c, d, value @ ..] = out.as_slice() else { panic!("malformed: {out:?}") };
+    let length = i32::from_be_bytes([*a, *b, *c, *d]);
+    if length == -1 {
+        assert!(value.is_empty());
+        return Ok((*format, None));
+    }
+    assert_eq!(usize::try_from(length).unwrap(), value.len());
+    Ok((*format, Some(value.to_vec())))
+}
