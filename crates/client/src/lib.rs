@@ -1,0 +1,10 @@
+//! PostgreSQL sessions without a loop: how they are opened, what is said in them, and how a pool shares them out.
+//!
+//! - [`open`] waits for the network until a session exists, on tokio.
+//! - [`session`] is the engine of the steady state, bytes in and bytes out.
+//! - [`pool`] decides who gets which connection.
+#![forbid(unsafe_code)]
+
+pub mod open;
+pub mod pool;
+pub mod session;

@@ -1,0 +1,209 @@
+//! Which authentication a server may ask for, and in which order it must go.
+
+use super::error::{ConfigError, OpenError, OpenErrorKind};
+use super::messages::{c_string, quoted};
+
+/// PBKDF2 runs this many times at most, so that a hostile server cannot keep the background thread busy: about a
+/// tenth of a second. PostgreSQL's default is 4096 (`scram_iterations`); postgres-protocol and pgjdbc stop here too.
+pub(super) const MAX_SCRAM_ITERATIONS: u32 = 100_000;
+
+const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
+
+/// An authentication method, by libpq's names of `require_auth`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Method {
+    None,
+    Password,
+    Md5,
+    ScramSha256,
+    Gss,
+    Sspi,
+    OAuth,
+}
+
+impl Method {
+    const ALL: [Self; 7] =
+        [Self::None, Self::Password, Self::Md5, Self::ScramSha256, Self::Gss, Self::Sspi, Self::OAuth];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Password => "password",
+            Self::Md5 => "md5",
+            Self::ScramSha256 => "scram-sha-256",
+            Self::Gss => "gss",
+            Self::Sspi => "sspi",
+            Self::OAuth => "oauth",
+        }
+    }
+}
+
+/// libpq's `require_auth`: the methods that are acceptable, or with `!` in front of each, those that are not.
+/// By default all are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct RequireAuth {
+    text: String,
+    methods: Vec<Method>,
+    is_negated: bool,
+}
+
+impl RequireAuth {
+    pub(super) fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+        let mut methods = Vec::new();
+        let mut is_negated = None;
+        for item in text.split(',').map(str::trim) {
+            let (name, negated) = item.strip_prefix('!').map_or((item, false), |name| (name, true));
+            let method = Method::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
+                let names = Method::ALL.map(Method::name).join(", ");
+                ConfigError::new(format!(
+                    "{origin}: expected a list of {names}, each may have a ! in front; got {item:?}"
+                ))
+            })?;
+            if *is_negated.get_or_insert(negated) != negated {
+                return Err(ConfigError::new(format!(
+                    "{origin}: expected methods all with or all without a ! in front, got {text:?}"
+                )));
+            }
+            if methods.contains(&method) {
+                return Err(ConfigError::new(format!("{origin}: the method {name} is there twice")));
+            }
+            methods.push(method);
+        }
+        Ok(Self { text: text.to_owned(), methods, is_negated: is_negated == Some(true) })
+    }
+
+    fn allows(&self, method: Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(&method) != self.is_negated
+    }
+
+    fn check(&self, method: Method) -> Result<(), OpenError> {
+        if self.allows(method) {
+            return Ok(());
+        }
+        let what = match method {
+            Method::None => "the server asked for no authentication".to_owned(),
+            other => format!("the server asked for the authentication method {}", other.name()),
+        };
+        let mut error =
+            OpenError::new(OpenErrorKind::Connection, format!("{what}, which requireAuth ({}) forbids", self.text));
+        // invalid_authorization_specification
+        error.sqlstate = Some("28000".into());
+        Err(error)
+    }
+}
+
+/// How far the authentication is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Start,
+    PasswordAsked,
+    SaslStarted,
+    SaslContinued,
+    SaslFinal,
+    Done,
+}
+
+/// What authentication has to obey.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Policy<'a> {
+    pub(super) require_auth: &'a RequireAuth,
+    pub(super) has_password: bool,
+    /// Why a password file was not used, for the error of a missing password.
+    pub(super) passfile_remark: Option<&'a str>,
+}
+
+impl Policy<'_> {
+    /// The step after an Authentication… message with this body, or why it is refused. Nothing secret has been sent
+    /// when it is.
+    pub(super) fn next(&self, step: Step, body: &[u8]) -> Result<Step, OpenError> {
+        let (code, rest) = body.split_first_chunk().ok_or_else(malformed)?;
+        match (u32::from_be_bytes(*code), step) {
+            (0, _) if !rest.is_empty() => Err(malformed()),
+            (0, Step::Start) => self.require_auth.check(Method::None).map(|()| Step::Done),
+            (0, Step::PasswordAsked | Step::SaslFinal) => Ok(Step::Done),
+            (0, Step::SaslStarted | Step::SaslContinued) => Err(OpenError::protocol(
+                "the server ended the SCRAM authentication without proving that it knows the password",
+            )),
+            (3, Step::Start) if rest.is_empty() => self.password(Method::Password),
+            (5, Step::Start) if rest.len() == 4 => self.password(Method::Md5),
+            (10, Step::Start) => {
+                self.mechanisms(rest)?;
+                self.with_password(Method::ScramSha256).map(|()| Step::SaslStarted)
+            }
+            (11, Step::SaslStarted) => check_iterations(rest).map(|()| Step::SaslContinued),
+            (12, Step::SaslContinued) => Ok(Step::SaslFinal),
+            (2, Step::Start) => Err(unsupported("Kerberos V5")),
+            (6, Step::Start) => Err(unsupported("SCM credentials")),
+            (7, Step::Start) => self.require_auth.check(Method::Gss).and_then(|()| Err(unsupported("GSSAPI"))),
+            (9, Step::Start) => self.require_auth.check(Method::Sspi).and_then(|()| Err(unsupported("SSPI"))),
+            (3 | 5, Step::Start) => Err(malformed()),
+            (2..=12, _) => Err(OpenError::protocol("the server sent an authentication message out of order")),
+            (other, _) => Err(unsupported(&format!("number {other}"))),
+        }
+    }
+
+    fn password(&self, method: Method) -> Result<Step, OpenError> {
+        self.with_password(method).map(|()| Step::PasswordAsked)
+    }
+
+    fn with_password(&self, method: Method) -> Result<(), OpenError> {
+        self.require_auth.check(method)?;
+        if self.has_password {
+            return Ok(());
+        }
+        let mut message = format!(
+            "the server asks for a password (method {}), but none is configured: \
+             expected the option password, PGPASSWORD or a line of the password file",
+            method.name()
+        );
+        if let Some(remark) = self.passfile_remark {
+            message = format!("{message} ({remark})");
+        }
+        Err(OpenError::new(OpenErrorKind::Configuration, message))
+    }
+
+    /// Looks for SCRAM-SHA-256 in an AuthenticationSASL's list.
+    fn mechanisms(&self, mut list: &[u8]) -> Result<(), OpenError> {
+        let mut names = Vec::new();
+        loop {
+            let (name, rest) = c_string(list).ok_or_else(malformed)?;
+            if name.is_empty() {
+                if !rest.is_empty() {
+                    return Err(malformed());
+                }
+                break;
+            }
+            names.push(name);
+            list = rest;
+        }
+        if names.iter().any(|name| name == SCRAM_SHA_256) {
+            return Ok(());
+        }
+        if names.iter().any(|name| name == "OAUTHBEARER") {
+            self.require_auth.check(Method::OAuth)?;
+        }
+        Err(unsupported(&format!("SASL with the mechanisms {}", quoted(&names.join(", ")))))
+    }
+}
+
+/// Checks the iteration count of a SCRAM server-first-message, `r=…,s=…,i=…` (RFC 5802, section 7), before any
+/// key is derived. The rest of it is tokio-postgres' to check.
+fn check_iterations(message: &[u8]) -> Result<(), OpenError> {
+    let count = message.split(|&byte| byte == b',').find_map(|attribute| attribute.strip_prefix(b"i="));
+    let text = String::from_utf8_lossy(count.ok_or_else(malformed)?);
+    match text.parse::<u32>() {
+        Ok(1..=MAX_SCRAM_ITERATIONS) => Ok(()),
+        _ => Err(OpenError::protocol(format!(
+            "the server asks for {} SCRAM iterations; expected 1 to {MAX_SCRAM_ITERATIONS}",
+            quoted(&text)
+        ))),
+    }
+}
+
+fn malformed() -> OpenError {
+    OpenError::protocol("the server sent a malformed authentication message")
+}
+
+fn unsupported(method: &str) -> OpenError {
+    OpenError::unsupported(format!("the server asks for an authentication method that is not supported: {method}"))
+}

@@ -1,0 +1,311 @@
+//! What options, DSN and environment mean together.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::config::Config;
+use super::error::ConfigError;
+
+const SECRET: &str = "marked-Geheimnis";
+
+fn parse(dsn: &str, options: Value, environment: Value) -> Result<Config, ConfigError> {
+    let dsn = if dsn.is_empty() { Value::Null } else { Value::from(dsn) };
+    Config::from_json(&json!({ "dsn": dsn, "options": options, "environment": environment }).to_string())
+}
+
+fn from_dsn(dsn: &str) -> Config {
+    parse(dsn, json!({}), json!({ "USER": "system" })).unwrap()
+}
+
+fn from_options(options: Value) -> Result<Config, ConfigError> {
+    parse("", options, json!({ "USER": "system" }))
+}
+
+fn hosts(config: &Config) -> Vec<String> {
+    config.hosts.iter().map(|host| host.address.to_string()).collect()
+}
+
+fn password(config: &Config) -> Option<&str> {
+    config.hosts[0].password.as_ref().map(|password| password.reveal())
+}
+
+fn setting<'a>(config: &'a Config, name: &str) -> Option<&'a str> {
+    config.settings.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+#[test]
+fn defaults() {
+    let config = from_options(json!({})).unwrap();
+    assert_eq!((config.user.as_str(), config.database.as_str()), ("system", "system"));
+    assert_eq!(config.connect_timeout, Some(Duration::from_secs(60)));
+    assert_eq!(hosts(&config).last().unwrap(), "localhost:5432");
+    assert!(config.settings.is_empty());
+    assert_eq!(password(&config), None);
+    #[cfg(unix)]
+    assert_eq!(hosts(&config)[0], "/run/postgresql/.s.PGSQL.5432");
+    assert_eq!(config.hosts.iter().filter(|host| !host.is_guess).count(), 1);
+}
+
+#[test]
+fn the_user_of_the_system_has_several_names() {
+    for name in ["USER", "LOGNAME", "USERNAME"] {
+        assert_eq!(parse("", json!({}), json!({ name: "ann" })).unwrap().user, "ann");
+    }
+    let error = parse("", json!({}), json!({})).unwrap_err().to_string();
+    assert!(error.starts_with("option user: expected a user name"), "{error}");
+}
+
+#[test]
+fn options_win_over_dsn_over_environment() {
+    let environment = json!({
+        "PGHOST": "env", "PGPORT": "1", "PGUSER": "env", "PGPASSWORD": "env", "PGDATABASE": "env",
+        "PGAPPNAME": "env", "PGOPTIONS": "-c a=b", "PGTZ": "UTC", "PGCONNECT_TIMEOUT": "7", "USER": "system"
+    });
+    let config = parse("", json!({}), environment.clone()).unwrap();
+    assert_eq!(hosts(&config), ["env:1"]);
+    assert_eq!((&*config.user, &*config.database, password(&config)), ("env", "env", Some("env")));
+    assert_eq!(config.connect_timeout, Some(Duration::from_secs(7)));
+    assert_eq!(setting(&config, "application_name"), Some("env"));
+    assert_eq!(setting(&config, "options"), Some("-c a=b"));
+    assert_eq!(setting(&config, "TimeZone"), Some("UTC"));
+
+    let dsn = "postgres://dsn:dsn@dsn:2/dsn?application_name=dsn&connect_timeout=0&timezone=Asia/Tokyo";
+    let config = parse(dsn, json!({}), environment.clone()).unwrap();
+    assert_eq!(hosts(&config), ["dsn:2"]);
+    assert_eq!((&*config.user, &*config.database, password(&config)), ("dsn", "dsn", Some("dsn")));
+    assert_eq!(config.connect_timeout, None);
+    assert_eq!(setting(&config, "application_name"), Some("dsn"));
+    assert_eq!((setting(&config, "timezone"), setting(&config, "TimeZone")), (Some("Asia/Tokyo"), None));
+
+    let options = json!({
+        "host": "opt", "port": 3, "user": "opt", "password": "opt", "database": "opt", "connectTimeoutMs": 1500,
+        "serverSettings": { "APPLICATION_NAME": "opt" }
+    });
+    let config = parse(dsn, options, environment).unwrap();
+    assert_eq!(hosts(&config), ["opt:3"]);
+    assert_eq!((&*config.user, &*config.database, password(&config)), ("opt", "opt", Some("opt")));
+    assert_eq!(config.connect_timeout, Some(Duration::from_millis(1500)));
+    let names = config.settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case("application_name"));
+    assert_eq!(names.map(|(_, value)| &**value).collect::<Vec<_>>(), ["opt"]);
+}
+
+#[test]
+fn empty_values_count_as_not_given() {
+    let config = parse("", json!({ "host": "", "user": "" }), json!({ "PGHOST": "env", "PGUSER": "", "USER": "u" }));
+    let config = config.unwrap();
+    assert_eq!((hosts(&config), &*config.user), (vec!["env:5432".to_owned()], "u"));
+}
+
+#[test]
+fn uris() {
+    let config = from_dsn("postgresql://a%40b:p%3Aq%2Fr%25@h%6Fst:1234/d%20b?search_path=x%2Cy&application_name=a+b");
+    assert_eq!((&*config.user, &*config.database, password(&config)), ("a@b", "d b", Some("p:q/r%")));
+    assert_eq!(hosts(&config), ["host:1234"]);
+    assert_eq!(setting(&config, "search_path"), Some("x,y"));
+    assert_eq!(setting(&config, "application_name"), Some("a b"));
+
+    let config = from_dsn("postgres://u:p@ss@[::1]:1,h2,[fe80::1]:3/?dbname=d");
+    assert_eq!(hosts(&config), ["[::1]:1", "h2:5432", "[fe80::1]:3"]);
+    assert_eq!((&*config.database, password(&config)), ("d", Some("p@ss")));
+
+    let config = from_dsn("postgres://h1,h2:6/d?host=ignored");
+    assert_eq!(hosts(&config), ["h1:5432", "h2:6"]);
+
+    assert_eq!(hosts(&from_dsn("postgres:///?host=a,b&port=1,2")), ["a:1", "b:2"]);
+    assert_eq!(hosts(&from_dsn("postgres://:77/d")).last().unwrap(), "localhost:77");
+    #[cfg(unix)]
+    assert_eq!(hosts(&from_dsn("postgres://%2Frun%2Fpg:77")), ["/run/pg/.s.PGSQL.77"]);
+}
+
+#[test]
+fn pairs() {
+    let config = from_dsn(r"host=h port = 1  user='a b' password='it\'s \\ here' dbname=d\ b work_mem='1 MB'");
+    assert_eq!(hosts(&config), ["h:1"]);
+    assert_eq!((&*config.user, &*config.database, password(&config)), ("a b", "d b", Some(r"it's \ here")));
+    assert_eq!(setting(&config, "work_mem"), Some("1 MB"));
+    assert_eq!(from_dsn("user=x user=y").user, "y");
+    assert_eq!(from_dsn("user=x password=''").user, "x");
+}
+
+#[test]
+fn fallback_names_are_the_weakest() {
+    let dsn = "fallback_application_name=fallback";
+    assert_eq!(setting(&from_dsn(dsn), "application_name"), Some("fallback"));
+    let config = parse(dsn, json!({}), json!({ "USER": "u", "PGAPPNAME": "env" })).unwrap();
+    assert_eq!(setting(&config, "application_name"), Some("env"));
+}
+
+#[test]
+fn hosts_and_ports_are_paired() {
+    let config = from_options(json!({ "host": ["a", "b"], "port": [1, "2"] })).unwrap();
+    assert_eq!(hosts(&config), ["a:1", "b:2"]);
+    assert_eq!(hosts(&from_options(json!({ "host": "a, b", "port": 9 })).unwrap()), ["a:9", "b:9"]);
+    for options in [
+        json!({ "host": ["a", "b"], "port": [1, 2, 3] }),
+        json!({ "host": ["a", ""] }),
+        json!({ "host": ["a,b"] }),
+        json!({ "host": [] }),
+        json!({ "host": 5 }),
+        json!({ "port": [1, 2] }),
+    ] {
+        assert!(from_options(options.clone()).is_err(), "{options}");
+    }
+    for port in [json!(0), json!(65536), json!(-1), json!(1.5), json!("x"), json!(true)] {
+        let error = from_options(json!({ "port": port })).unwrap_err().to_string();
+        assert!(error.starts_with("option port: expected a port from 1 to 65535"), "{error}");
+        assert!(error.contains(port.as_str().unwrap_or(&port.to_string())), "{error}");
+    }
+}
+
+#[test]
+fn timeouts() {
+    let timeout =
+        |value: Value| from_options(json!({ "connectTimeoutMs": value })).map(|config| config.connect_timeout);
+    assert_eq!(timeout(json!(0)).unwrap(), None);
+    assert_eq!(timeout(json!(0.5)).unwrap(), Some(Duration::from_micros(500)));
+    assert_eq!(timeout(json!(1e300)).unwrap(), None);
+    for wrong in [json!(-1), json!("1"), json!(true)] {
+        let error = timeout(wrong.clone()).unwrap_err().to_string();
+        assert!(error.contains("connectTimeoutMs") && error.contains(&wrong.to_string()), "{error}");
+    }
+    assert!(parse("", json!({}), json!({ "USER": "u", "PGCONNECT_TIMEOUT": "1.5" })).is_err());
+}
+
+#[test]
+fn what_is_not_built_is_refused_by_name() {
+    let cases = [
+        ("", json!({ "ssl": true }), "option ssl"),
+        ("", json!({ "ssl": {} }), "option ssl"),
+        ("", json!({ "ssl": "verify-full", "host": ["/tmp", "h"] }), "option ssl"),
+        ("postgres://h/?sslmode=require", json!({}), "sslmode"),
+        ("postgres://h/?ssl=true", json!({}), "dsn: ssl"),
+        ("postgres://h/?sslrootcert=/x", json!({}), "sslrootcert"),
+        ("postgres://h/?hostaddr=1.1.1.1", json!({}), "hostaddr"),
+        ("postgres://h/?replication=database", json!({}), "replication"),
+        ("postgres://h/?client_encoding=latin1", json!({}), "client_encoding"),
+        ("", json!({ "service": "s" }), "option service"),
+        ("", json!({ "targetSessionAttrs": "primary" }), "option targetSessionAttrs"),
+        ("", json!({ "loadBalanceHosts": "random" }), "option loadBalanceHosts"),
+        ("", json!({ "channelBinding": "require" }), "option channelBinding"),
+        ("", json!({ "serverSettings": { "_pq_.x": "1" } }), "_pq_.x"),
+        ("", json!({ "host": "@abstract" }), "option host"),
+    ];
+    for (dsn, options, name) in cases {
+        let error = parse(dsn, options, json!({ "USER": "u" })).unwrap_err();
+        assert!(error.is_unsupported(), "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
+    let harmless = json!({
+        "ssl": "prefer", "targetSessionAttrs": "any", "loadBalanceHosts": "disable", "channelBinding": "prefer"
+    });
+    assert!(from_options(harmless).is_ok());
+    for mode in [json!(false), json!("disable"), json!("allow")] {
+        assert!(from_options(json!({ "ssl": mode })).is_ok());
+    }
+    assert!(from_options(json!({ "ssl": true, "host": "/tmp" })).is_ok() || cfg!(not(unix)));
+}
+
+#[test]
+fn wrong_values_are_told_with_what_was_expected() {
+    let cases = [
+        (
+            json!({ "ssl": "maybe" }),
+            "option ssl: expected disable, allow, prefer, require, verify-ca or verify-full, got \"maybe\"",
+        ),
+        (json!({ "ssl": 1 }), "option ssl: expected a boolean, an object or one of libpq's sslmodes, got 1"),
+        (json!({ "user": 1 }), "option user: expected a string, got 1"),
+        (json!({ "hots": "x" }), "option hots: expected the name of an option, and there is none like it"),
+        (json!({ "password": 12345 }), "option password: expected a string, got a number"),
+        (json!({ "serverSettings": [] }), "option serverSettings: expected an object, got an array"),
+        (
+            json!({ "serverSettings": { "a": [] } }),
+            "option serverSettings: a: expected a string, a number or a boolean, got an array",
+        ),
+        (
+            json!({ "serverSettings": { "": "x" } }),
+            "option serverSettings: expected the name of a server setting, got an empty one",
+        ),
+        (
+            json!({ "serverSettings": { "user": "x" } }),
+            "option serverSettings: user is not a server setting; expected the option user",
+        ),
+        (
+            json!({ "targetSessionAttrs": "main" }),
+            "option targetSessionAttrs: expected one of any, \
+             read-write, read-only, primary, standby, prefer-standby, got \"main\"",
+        ),
+        (
+            json!({ "requireAuth": "md5,scram" }),
+            "option requireAuth: expected a list of none, \
+             password, md5, scram-sha-256, gss, sspi, oauth, each may have a ! in front; got \"scram\"",
+        ),
+        (
+            json!({ "requireAuth": "md5,!none" }),
+            "option requireAuth: expected methods all with or all without a ! in front, got \"md5,!none\"",
+        ),
+        (
+            json!({ "applicationName": "a", "serverSettings": { "Application_Name": "b" } }),
+            "option applicationName: serverSettings.application_name is given as well",
+        ),
+    ];
+    for (options, expected) in cases {
+        assert_eq!(from_options(options).unwrap_err().to_string(), expected);
+    }
+    for text in ["", "[", "1", r#"{"dsn":1}"#, r#"{"options":1}"#, r#"{"environment":{"PGPORT":1}}"#] {
+        assert!(Config::from_json(text).is_err(), "{text}");
+    }
+    let error = from_options(json!({ "serverSettings": { "x": "y".repeat(10_000) } })).unwrap_err().to_string();
+    assert!(error.contains("expected at most 10000 bytes"), "{error}");
+}
+
+#[test]
+fn nul_bytes_are_refused() {
+    for options in [
+        json!({ "user": "a\0b" }),
+        json!({ "password": "a\0b" }),
+        json!({ "host": "a\0b" }),
+        json!({ "serverSettings": { "a\0b": "" } }),
+        json!({ "serverSettings": { "a": "b\0" } }),
+        json!({ "applicationName": "\0" }),
+    ] {
+        let error = from_options(options).unwrap_err().to_string();
+        assert!(error.contains("NUL"), "{error}");
+    }
+    for dsn in ["postgres://u%00@h/", "user='a\0'", "postgres://h/?x=%00", "postgres://h/?%00=x", "postgres://h/d%00"] {
+        let error = parse(dsn, json!({}), json!({ "USER": "u" })).unwrap_err().to_string();
+        assert!(error.contains("NUL"), "{error}");
+    }
+    assert!(parse("", json!({}), json!({ "USER": "u\0" })).is_err());
+}
+
+#[test]
+fn a_wrong_dsn_shows_nothing_of_itself() {
+    for dsn in [
+        format!("mysql://u:{SECRET}@h/d"),
+        format!("postgres://u:{SECRET}%zz@h/d"),
+        format!("postgres://u:{SECRET}%ff@h/d"),
+        format!("postgres://u:{SECRET}%00@h/d"),
+        format!("postgres://u:{SECRET}/x@h/d"),
+        format!("postgres://u:1/{SECRET}@h/d"),
+        format!("postgres://u:{SECRET}?x@h/d"),
+        format!("postgres://u:1?{SECRET}"),
+        format!("postgres://[::1{SECRET}/d"),
+        format!("postgres://[::1]{SECRET}/d"),
+        format!("postgres://h:{SECRET}/d"),
+        format!("password={SECRET} {SECRET}"),
+        format!("password='{SECRET}"),
+        SECRET.to_owned(),
+    ] {
+        let error = parse(&dsn, json!({}), json!({ "USER": "u" })).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains(SECRET), "{error}");
+        assert!(error.to_string().starts_with("dsn: "), "{error}");
+    }
+}
+
+#[test]
+fn debug_shows_no_password() {
+    let dsn = format!("postgres://u:{SECRET}@h/d");
+    let text = format!("{:?}", from_dsn(&dsn));
+    assert!(!text.contains(SECRET) && text.contains("[hidden]"), "{text}");
+}

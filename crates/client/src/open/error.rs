@@ -1,0 +1,158 @@
+//! What can go wrong before a session exists, as data.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// Which class of trouble an [`OpenError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenErrorKind {
+    /// The server refused the session with an ErrorResponse; SQLSTATE and fields are the server's.
+    Server,
+    /// The server was not reached, or went away, or a policy of ours refused it.
+    Connection,
+    /// The peer does not speak the protocol, or failed to prove that it knows the password.
+    Protocol,
+    /// An option, the DSN or an environment variable is wrong.
+    Configuration,
+    /// Something that this driver does not do (yet).
+    Unsupported,
+    /// The deadline (`connectTimeoutMs`) passed.
+    Timeout,
+    /// A fault of ours.
+    Internal,
+}
+
+/// Why a session could not be opened. Never contains a password.
+#[derive(Clone, Debug)]
+pub struct OpenError {
+    /// The class of trouble.
+    pub kind: OpenErrorKind,
+    /// For people; with several hosts it tells what happened at each of them.
+    pub message: String,
+    /// The server's SQLSTATE, or the one that describes the trouble (08006 for a broken connection).
+    pub sqlstate: Option<String>,
+    /// The server's fields by their codes (manual, "Error and Notice Message Fields"); empty unless `kind` is
+    /// [`OpenErrorKind::Server`].
+    pub fields: Vec<(u8, String)>,
+    /// The operating system's name of the cause, as Node spells it: `ECONNREFUSED`, `ENOENT`, `ENOTFOUND` …
+    pub cause_code: Option<String>,
+    /// Opening again cannot do anything twice. True of every failure to open.
+    pub is_safe_to_retry: bool,
+}
+
+impl OpenError {
+    pub(super) fn new(kind: OpenErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            sqlstate: None,
+            fields: Vec::new(),
+            cause_code: None,
+            is_safe_to_retry: true,
+        }
+    }
+
+    /// The connection failed: SQLSTATE 08006, connection_failure.
+    pub(super) fn connection(message: impl Into<String>) -> Self {
+        Self { sqlstate: Some("08006".into()), ..Self::new(OpenErrorKind::Connection, message) }
+    }
+
+    /// The operating system refused.
+    pub(super) fn io(error: &io::Error) -> Self {
+        Self { cause_code: cause_code(error).map(str::to_owned), ..Self::connection(error.to_string()) }
+    }
+
+    pub(super) fn protocol(message: impl Into<String>) -> Self {
+        Self::new(OpenErrorKind::Protocol, message)
+    }
+
+    pub(super) fn unsupported(message: impl Into<String>) -> Self {
+        Self::new(OpenErrorKind::Unsupported, message)
+    }
+
+    /// Whether trying again later may help, with nothing changed on our side.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        let sqlstate = self.sqlstate.as_deref().unwrap_or_default();
+        match self.kind {
+            OpenErrorKind::Timeout => true,
+            OpenErrorKind::Connection => sqlstate.starts_with("08"),
+            // Insufficient resources (too many connections …), operator intervention (shutting down, starting up).
+            OpenErrorKind::Server => sqlstate.starts_with("53") || sqlstate.starts_with("57P"),
+            OpenErrorKind::Protocol
+            | OpenErrorKind::Configuration
+            | OpenErrorKind::Unsupported
+            | OpenErrorKind::Internal => false,
+        }
+    }
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for OpenError {}
+
+impl From<ConfigError> for OpenError {
+    fn from(error: ConfigError) -> Self {
+        let kind = if error.is_unsupported { OpenErrorKind::Unsupported } else { OpenErrorKind::Configuration };
+        Self::new(kind, error.message)
+    }
+}
+
+/// A configuration that cannot be used. It names the option, what was expected and, unless that could be part of a
+/// password, what came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    message: String,
+    is_unsupported: bool,
+}
+
+impl ConfigError {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_unsupported: false }
+    }
+
+    pub(super) fn unsupported(message: impl Into<String>) -> Self {
+        Self { message: message.into(), is_unsupported: true }
+    }
+
+    /// Whether the configuration means something, but nothing that this driver does (yet).
+    #[must_use]
+    pub fn is_unsupported(&self) -> bool {
+        self.is_unsupported
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error for ConfigError {}
+
+/// The operating system's name of an error, as Node spells it.
+pub(super) fn cause_code(error: &io::Error) -> Option<&'static str> {
+    Some(match error.kind() {
+        io::ErrorKind::ConnectionRefused => "ECONNREFUSED",
+        io::ErrorKind::ConnectionReset => "ECONNRESET",
+        io::ErrorKind::ConnectionAborted => "ECONNABORTED",
+        io::ErrorKind::NotFound => "ENOENT",
+        io::ErrorKind::PermissionDenied => "EACCES",
+        io::ErrorKind::TimedOut => "ETIMEDOUT",
+        io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
+        io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
+        io::ErrorKind::NetworkDown => "ENETDOWN",
+        io::ErrorKind::AddrInUse => "EADDRINUSE",
+        io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
+        io::ErrorKind::BrokenPipe => "EPIPE",
+        io::ErrorKind::NotConnected => "ENOTCONN",
+        // libuv passes a resource-exhausted descriptor table on as EMFILE; std has no kind of its own for it.
+        _ if cfg!(unix) && error.raw_os_error() == Some(24) => "EMFILE",
+        _ => return None,
+    })
+}

@@ -1,0 +1,354 @@
+//! The gate between tokio-postgres and a socket.
+//!
+//! It cuts what the server sends into whole messages and hands tokio-postgres only those that authentication needs,
+//! one at a time, and nothing past the first ReadyForQuery. The others it records. Every rule about what a server
+//! may send before a session exists is enforced here, before tokio-postgres sees a byte of it. In the other
+//! direction it appends the server settings to the startup message.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::auth::{Policy, Step};
+use super::error::{OpenError, OpenErrorKind};
+use super::messages;
+
+/// All that a server may send before it has authenticated us. Real servers send less than 1 KiB.
+const MAX_BYTES_BEFORE_AUTHENTICATION: usize = 64 << 10;
+/// All that a server may send until it is ready for a query.
+const MAX_STARTUP_BYTES: usize = 1 << 20;
+/// NoticeResponses of a startup. A login trigger may raise some.
+const MAX_NOTICES: usize = 100;
+/// ParameterStatus reports of a startup. PostgreSQL 18 sends 15.
+const MAX_PARAMETER_REPORTS: usize = 500;
+/// BackendKeyData: process ID and a key of 4 to 256 bytes (protocol 3.2).
+const KEY_DATA_BYTES: std::ops::RangeInclusive<usize> = 8..=260;
+const READ_BYTES: usize = 8 << 10;
+
+/// What a startup came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Startup {
+    /// Reported parameters, the latest value of each name.
+    pub parameters: Vec<(String, String)>,
+    /// The backend's process ID; 0 if none was told.
+    pub backend_pid: i32,
+    /// The key for cancel requests; empty if none was told.
+    pub secret_key: Vec<u8>,
+    /// `I`, `T` or `E`.
+    pub transaction_status: u8,
+    /// What came behind ReadyForQuery.
+    pub leftover: Vec<u8>,
+    /// Notices by their fields' codes.
+    pub notices: Vec<Vec<(u8, String)>>,
+}
+
+/// The state of one startup; outlives the gate itself, which tokio-postgres owns.
+pub(super) struct Exchange<'a> {
+    policy: Policy<'a>,
+    settings: &'a [(String, String)],
+    /// The startup message until it is complete; `None` afterwards.
+    startup_message: Option<Vec<u8>>,
+    /// What goes out before anything else.
+    outgoing: Vec<u8>,
+    incoming: Vec<u8>,
+    /// Where in `incoming` the next message starts.
+    start: usize,
+    /// How much of `incoming`, from `start` on, may be handed over.
+    released: usize,
+    /// Bytes of the messages so far.
+    spent: usize,
+    parameter_reports: usize,
+    step: Step,
+    is_ready: bool,
+    failure: Option<OpenError>,
+    /// Writing has failed. What the server said before it went away is still worth reading.
+    write_failure: Option<OpenError>,
+    startup: Startup,
+}
+
+impl<'a> Exchange<'a> {
+    pub(super) fn new(policy: Policy<'a>, settings: &'a [(String, String)]) -> Self {
+        Self {
+            policy,
+            settings,
+            startup_message: Some(Vec::new()),
+            outgoing: Vec::new(),
+            incoming: Vec::new(),
+            start: 0,
+            released: 0,
+            spent: 0,
+            parameter_reports: 0,
+            step: Step::Start,
+            is_ready: false,
+            failure: None,
+            write_failure: None,
+            startup: Startup::default(),
+        }
+    }
+
+    /// Why the startup failed, as far as the gate knows: it knows better than tokio-postgres.
+    pub(super) fn take_failure(&mut self) -> Option<OpenError> {
+        self.failure.take()
+    }
+
+    /// What the startup came to; `None` if the server never was ready.
+    pub(super) fn finish(mut self) -> Option<Startup> {
+        if !self.is_ready || self.released > 0 {
+            return None;
+        }
+        self.startup.leftover.extend_from_slice(&self.incoming[self.start..]);
+        Some(self.startup)
+    }
+
+    /// The server sends no more.
+    fn fail_reading(&mut self, error: OpenError) -> io::Error {
+        let cause = self.write_failure.take().unwrap_or(error);
+        self.fail(cause)
+    }
+
+    fn fail(&mut self, error: OpenError) -> io::Error {
+        self.failure.get_or_insert(error);
+        io::Error::other("the startup was refused")
+    }
+
+    /// Records messages up to one that may be handed over. False: more bytes are needed.
+    fn advance(&mut self) -> Result<bool, OpenError> {
+        while self.released == 0 && !self.is_ready {
+            let bytes = &self.incoming[self.start..];
+            let Some((tag, total)) = messages::header(bytes) else { return Ok(false) };
+            let limit = if self.step == Step::Done { MAX_STARTUP_BYTES } else { MAX_BYTES_BEFORE_AUTHENTICATION };
+            let total = match total {
+                Ok(total) if total <= limit - self.spent.min(limit) => total,
+                Ok(_) if self.spent == 0 && is_unframed_error(bytes) => return Err(unframed_error(bytes)),
+                Ok(total) => {
+                    return Err(OpenError::protocol(format!(
+                        "the server sent more than {limit} bytes during the startup \
+                         ({} so far, and a message of {total})",
+                        self.spent
+                    )));
+                }
+                Err(length) => {
+                    return Err(OpenError::protocol(format!(
+                        "the server sent a message with the length {length} during the startup; expected at least 4"
+                    )));
+                }
+            };
+            if bytes.len() < total {
+                return Ok(false);
+            }
+            self.spent += total;
+            if self.take_message(tag, self.start, total)? {
+                self.released = total;
+            } else {
+                self.start += total;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Records the message at `start`, or says (true) that it is for tokio-postgres.
+    fn take_message(&mut self, tag: u8, start: usize, total: usize) -> Result<bool, OpenError> {
+        let message = &self.incoming[start..start + total];
+        let body = &message[messages::HEADER_BYTES..];
+        let is_authenticated = self.step == Step::Done;
+        match tag {
+            messages::AUTHENTICATION if !is_authenticated => {
+                self.step = self.policy.next(self.step, body)?;
+                return Ok(true);
+            }
+            messages::ERROR_RESPONSE => return Err(server_error(messages::fields(body)?)),
+            messages::NOTICE_RESPONSE => {
+                if self.startup.notices.len() == MAX_NOTICES {
+                    return Err(OpenError::protocol(format!(
+                        "the server sent more than {MAX_NOTICES} notices during the startup"
+                    )));
+                }
+                self.startup.notices.push(messages::fields(body)?);
+            }
+            messages::PARAMETER_STATUS if is_authenticated => {
+                self.parameter_reports += 1;
+                if self.parameter_reports > MAX_PARAMETER_REPORTS {
+                    return Err(OpenError::protocol(format!(
+                        "the server reported more than {MAX_PARAMETER_REPORTS} parameters during the startup"
+                    )));
+                }
+                let (name, value) = messages::parameter(body)?;
+                let parameters = &mut self.startup.parameters;
+                match parameters.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, known)) => *known = value,
+                    None => parameters.push((name, value)),
+                }
+            }
+            messages::BACKEND_KEY_DATA if is_authenticated => {
+                let Some((pid, key)) = body.split_first_chunk().filter(|_| KEY_DATA_BYTES.contains(&body.len())) else {
+                    return Err(OpenError::protocol(format!(
+                        "the server sent a BackendKeyData message of {} bytes; expected 8 to 260",
+                        body.len()
+                    )));
+                };
+                self.startup.backend_pid = i32::from_be_bytes(*pid);
+                self.startup.secret_key = key.to_vec();
+            }
+            // A login trigger may LISTEN. The session engine takes it from here, in front of everything else.
+            messages::NOTIFICATION_RESPONSE if is_authenticated => self.startup.leftover.extend_from_slice(message),
+            messages::READY_FOR_QUERY if is_authenticated => {
+                let [status @ (b'I' | b'T' | b'E')] = *body else {
+                    return Err(OpenError::protocol("the server sent a malformed ReadyForQuery message"));
+                };
+                self.startup.transaction_status = status;
+                self.is_ready = true;
+                return Ok(true);
+            }
+            messages::NEGOTIATE_PROTOCOL_VERSION if !is_authenticated => {
+                return Err(OpenError::unsupported("the server does not speak version 3.0 of the protocol"));
+            }
+            other => {
+                return Err(OpenError::protocol(format!(
+                    "the server sent the message '{}' during the startup, where it has no place; \
+                     is it a PostgreSQL server?",
+                    other.escape_ascii()
+                )));
+            }
+        }
+        Ok(false)
+    }
+
+    fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) {
+        let count = self.released.min(buffer.remaining());
+        buffer.put_slice(&self.incoming[self.start..self.start + count]);
+        self.start += count;
+        self.released -= count;
+    }
+
+    fn receive(&mut self, bytes: &[u8]) {
+        self.incoming.drain(..self.start);
+        self.start = 0;
+        self.incoming.extend_from_slice(bytes);
+    }
+}
+
+/// What tokio-postgres takes for its socket.
+pub(super) struct Gate<'e, 'a, S> {
+    pub(super) stream: &'e mut S,
+    pub(super) exchange: &'e mut Exchange<'a>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gate<'_, '_, S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Self { stream, exchange } = self.get_mut();
+        loop {
+            if exchange.released > 0 || buffer.remaining() == 0 {
+                exchange.hand_over(buffer);
+                return Poll::Ready(Ok(()));
+            }
+            if exchange.is_ready {
+                // Whatever comes now is the session engine's. Nobody waits for this.
+                return Poll::Pending;
+            }
+            match exchange.advance() {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => return Poll::Ready(Err(exchange.fail(error))),
+            }
+            let mut bytes = [0; READ_BYTES];
+            let mut chunk = ReadBuf::new(&mut bytes);
+            if let Err(error) = ready!(Pin::new(&mut **stream).poll_read(cx, &mut chunk)) {
+                return Poll::Ready(Err(exchange.fail_reading(OpenError::io(&error))));
+            }
+            if chunk.filled().is_empty() {
+                let error = OpenError::connection("the server closed the connection during the startup");
+                return Poll::Ready(Err(exchange.fail_reading(error)));
+            }
+            exchange.receive(chunk.filled());
+        }
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Gate<'_, '_, S> {
+    /// Writes, and takes a failure for success: reading tells how the startup ends.
+    fn poll_send(stream: &mut S, failure: &mut Option<OpenError>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
+        if failure.is_some() {
+            return Poll::Ready(bytes.len());
+        }
+        let error = match ready!(Pin::new(stream).poll_write(cx, bytes)) {
+            Ok(0) if !bytes.is_empty() => io::ErrorKind::WriteZero.into(),
+            Ok(count) => return Poll::Ready(count),
+            Err(error) => error,
+        };
+        *failure = Some(OpenError::io(&error));
+        Poll::Ready(bytes.len())
+    }
+
+    fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Exchange { outgoing, write_failure, .. } = &mut *self.exchange;
+        while !outgoing.is_empty() {
+            let count = ready!(Self::poll_send(self.stream, write_failure, cx, outgoing));
+            outgoing.drain(..count);
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes a piece of the startup message; sends nothing before it is complete.
+    fn take_startup_message(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let Some(message) = &mut self.exchange.startup_message else { return Ok(()) };
+        message.extend_from_slice(bytes);
+        if messages::startup_length(message).is_none_or(|length| message.len() < length) {
+            return Ok(());
+        }
+        let complete = std::mem::take(message);
+        self.exchange.startup_message = None;
+        self.exchange.outgoing = messages::append_settings(complete, self.exchange.settings).ok_or_else(|| {
+            self.exchange.fail(OpenError::new(OpenErrorKind::Internal, "the startup message is malformed"))
+        })?;
+        Ok(())
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<'_, '_, S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if this.exchange.startup_message.is_some() {
+            return Poll::Ready(this.take_startup_message(bytes).map(|()| bytes.len()));
+        }
+        ready!(this.poll_outgoing(cx));
+        Self::poll_send(this.stream, &mut this.exchange.write_failure, cx, bytes).map(Ok)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(this.poll_outgoing(cx));
+        if let Err(error) = ready!(Pin::new(&mut *this.stream).poll_flush(cx)) {
+            this.exchange.write_failure.get_or_insert(OpenError::io(&error));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The socket is not tokio-postgres' to close.
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn server_error(fields: Vec<(u8, String)>) -> OpenError {
+    let field = |code: u8| fields.iter().find(|(known, _)| *known == code).map(|(_, text)| text.clone());
+    let message = field(b'M').unwrap_or_else(|| "the server refused the session without a message".to_owned());
+    let sqlstate = field(b'C').filter(|code| code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    OpenError { sqlstate, fields, ..OpenError::new(OpenErrorKind::Server, message) }
+}
+
+/// A server that cannot even start a backend for us says so without a message's frame: `E`, a text, NUL.
+fn is_unframed_error(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[messages::ERROR_RESPONSE])
+        && bytes[1..messages::HEADER_BYTES].iter().all(|&byte| byte == b' ' || byte.is_ascii_graphic())
+}
+
+fn unframed_error(bytes: &[u8]) -> OpenError {
+    let text = &bytes[1..];
+    let text = text.split(|&byte| byte == 0 || byte == b'\n').next().unwrap_or_default();
+    OpenError::connection(format!(
+        "the server refused the connection: {}",
+        messages::quoted(&String::from_utf8_lossy(text))
+    ))
+}

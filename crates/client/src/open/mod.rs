@@ -1,0 +1,34 @@
+//! Opening PostgreSQL sessions: configuration, hosts, the startup behind a gate, and cancel requests.
+//!
+//! tokio-postgres does the startup and the authentication; everything that it reads and writes goes through a gate of
+//! ours, which enforces what a server may do before a session exists. What comes out is an authenticated socket that
+//! has been read exactly as far as [`Opened::leftover`] goes.
+
+mod auth;
+mod cancel;
+mod config;
+#[cfg(test)]
+mod config_tests;
+mod connect;
+mod dsn;
+mod error;
+mod gate;
+mod hosts;
+mod messages;
+mod passfile;
+#[cfg(test)]
+mod passfile_tests;
+mod socket;
+mod sources;
+mod startup;
+mod tls;
+
+pub use cancel::cancel;
+pub use config::Config;
+pub use connect::{Opened, open};
+pub use error::{ConfigError, OpenError, OpenErrorKind};
+#[doc(hidden)]
+pub use gate::Startup;
+pub use socket::{CancelTarget, Socket};
+#[doc(hidden)]
+pub use startup::open_on_stream;

@@ -1,0 +1,127 @@
+//! Password files (manual, "The Password File").
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use super::hosts::{HostAddress, Password};
+
+/// A password file is read so far and no further.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// What a password file came to.
+pub(super) enum Passfile {
+    /// There is none.
+    Absent,
+    /// It must not or cannot be used; says why.
+    Ignored(String),
+    /// Its text.
+    Read(String),
+}
+
+/// Reads a password file. As in libpq, one that others may read is ignored.
+pub(super) fn read(path: &Path) -> Passfile {
+    let ignored = |why: &str| Passfile::Ignored(format!("the password file {} was ignored: {why}", path.display()));
+    match read_checked(path) {
+        Ok(Ok(text)) => Passfile::Read(text),
+        Ok(Err(why)) => ignored(why),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Passfile::Absent,
+        Err(error) => ignored(&error.to_string()),
+    }
+}
+
+fn read_checked(path: &Path) -> io::Result<Result<String, &'static str>> {
+    // Opening a FIFO would wait for a writer, so the kind of file comes first; the descriptor's own is what counts.
+    if !std::fs::metadata(path)?.is_file() {
+        return Ok(Err("it is not a regular file"));
+    }
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if !metadata.is_file() {
+        return Ok(Err("it is not a regular file"));
+    }
+    #[cfg(unix)]
+    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
+        return Ok(Err("group or others have access to it; expected permissions u=rw (0600) or less"));
+    }
+    if metadata.len() > MAX_BYTES {
+        return Ok(Err("it is larger than 1 MiB"));
+    }
+    let mut bytes = Vec::new();
+    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8(bytes).map_err(|_| "it is not UTF-8"))
+}
+
+/// The password of the first line that matches.
+pub(super) fn find(text: &str, address: &HostAddress, database: &str, user: &str) -> Option<Password> {
+    text.lines().find_map(|line| {
+        if line.starts_with('#') {
+            return None;
+        }
+        let (host, rest) = field(line)?;
+        let (port, rest) = field(rest)?;
+        let (line_database, rest) = field(rest)?;
+        let (line_user, rest) = field(rest)?;
+        let is_match = matches_host(&host, address)
+            && matches_port(&port, address)
+            && matches(&line_database, database)
+            && matches(&line_user, user);
+        is_match.then(|| Password::new(unescape(rest))).filter(|password| !password.reveal().is_empty())
+    })
+}
+
+/// A field of a line: its text with escapes, and whether it was a bare `*`.
+struct Field {
+    text: String,
+    is_any: bool,
+}
+
+/// The field up to the next colon that has no backslash in front, and what follows.
+fn field(line: &str) -> Option<(Field, &str)> {
+    let mut is_escaped = false;
+    let end = line.find(|character| {
+        let is_end = character == ':' && !is_escaped;
+        is_escaped = character == '\\' && !is_escaped;
+        is_end
+    })?;
+    let raw = &line[..end];
+    Some((Field { text: unescape(raw), is_any: raw == "*" }, &line[end + 1..]))
+}
+
+/// Without the backslashes that protect a character.
+fn unescape(text: &str) -> String {
+    let mut result = String::with_capacity(text.len());
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        if character == '\\' {
+            result.extend(characters.next());
+        } else {
+            result.push(character);
+        }
+    }
+    result
+}
+
+fn matches(field: &Field, text: &str) -> bool {
+    field.is_any || field.text == text
+}
+
+fn matches_host(field: &Field, address: &HostAddress) -> bool {
+    match address {
+        HostAddress::Tcp { name, .. } => matches(field, name),
+        // A socket counts as localhost; libpq says so of its default directory, asyncpg of all.
+        #[cfg(unix)]
+        HostAddress::Unix { directory, .. } => {
+            matches(field, "localhost") || directory.as_os_str() == field.text.as_str()
+        }
+    }
+}
+
+fn matches_port(field: &Field, address: &HostAddress) -> bool {
+    let port = match address {
+        HostAddress::Tcp { port, .. } => port,
+        #[cfg(unix)]
+        HostAddress::Unix { port, .. } => port,
+    };
+    matches(field, &port.to_string())
+}

@@ -1,0 +1,96 @@
+//! Lines and permissions of password files.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::config::Config;
+use super::hosts::HostAddress;
+use super::passfile::find;
+
+fn find_tcp(text: &str, name: &str, port: u16, database: &str, user: &str) -> Option<String> {
+    let address = HostAddress::Tcp { name: name.to_owned(), port };
+    find(text, &address, database, user).map(|password| password.reveal().to_owned())
+}
+
+#[test]
+fn the_first_line_that_matches_counts() {
+    let text = "# h:5432:d:u:comment\n\nshort:line\nh:5432:d:u:first\nh:*:d:u:second\n*:*:*:u:third\r\n*:*:*:*:last";
+    assert_eq!(find_tcp(text, "h", 5432, "d", "u").as_deref(), Some("first"));
+    assert_eq!(find_tcp(text, "h", 1, "d", "u").as_deref(), Some("second"));
+    assert_eq!(find_tcp(text, "x", 1, "d", "u").as_deref(), Some("third"));
+    assert_eq!(find_tcp(text, "x", 1, "d", "v").as_deref(), Some("last"));
+    assert_eq!(find_tcp("h:5432:d:u:first", "H", 5432, "d", "u"), None);
+}
+
+#[test]
+fn backslashes_protect_colons_and_themselves() {
+    let text = r"\:\:1:5432:a\\b:\*:p\:q\\r:s";
+    assert_eq!(find_tcp(text, "::1", 5432, r"a\b", "*").as_deref(), Some(r"p:q\r:s"));
+    assert_eq!(find_tcp(text, "::1", 5432, r"a\b", "u"), None, "an escaped star is a star");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_socket_counts_as_localhost_and_by_its_directory() {
+    let directory = Path::new("/run/pg").to_owned();
+    let address = HostAddress::Unix { path: directory.join(".s.PGSQL.5432"), directory, port: 5432 };
+    for text in ["localhost:5432:*:*:x", "/run/pg:5432:*:*:x"] {
+        assert!(find(text, &address, "d", "u").is_some());
+    }
+    assert!(find("/run:5432:*:*:x", &address, "d", "u").is_none());
+}
+
+fn config(passfile: &Path) -> Config {
+    let options = json!({ "host": ["a", "b", "c"], "user": "u", "passfile": passfile });
+    Config::from_json(&json!({ "dsn": null, "options": options, "environment": {} }).to_string()).unwrap()
+}
+
+#[cfg(unix)]
+fn write(path: &Path, text: &[u8], mode: u32) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::write(path, text).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn each_host_has_its_own_password() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pgpass");
+    write(&path, b"a:*:*:*:one\nb:*:*:*:two\n", 0o600);
+    let config = config(&path);
+    let passwords = config.hosts.iter().map(|host| host.password.as_ref().map(|password| password.reveal()));
+    assert_eq!(passwords.collect::<Vec<_>>(), [Some("one"), Some("two"), None]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_home_directory_has_one() {
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory.path().join(".pgpass"), b"*:*:*:u:home", 0o600);
+    let environment = json!({ "HOME": directory.path(), "PGUSER": "u" });
+    let config = Config::from_json(&json!({ "environment": environment }).to_string()).unwrap();
+    assert!(config.hosts.iter().all(|host| host.password.as_ref().is_some_and(|found| found.reveal() == "home")));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_must_not_be_used_is_ignored_and_remembered() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pgpass");
+    for (text, mode, why) in [
+        (&b"*:*:*:*:x"[..], 0o640, "group or others"),
+        (b"*:*:*:*:x", 0o604, "group or others"),
+        (b"*:*:*:*:\xff", 0o600, "not UTF-8"),
+        (&b"#".repeat(1 << 20 | 1), 0o600, "larger than 1 MiB"),
+    ] {
+        write(&path, text, mode);
+        let config = config(&path);
+        assert!(config.hosts.iter().all(|host| host.password.is_none()));
+        assert!(config.passfile_remark.as_ref().unwrap().contains(why), "{:?}", config.passfile_remark);
+    }
+    assert!(config(directory.path()).passfile_remark.unwrap().contains("not a regular file"));
+    assert_eq!(config(&directory.path().join("absent")).passfile_remark, None);
+}

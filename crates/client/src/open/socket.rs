@@ -1,0 +1,142 @@
+//! Sockets while they are opened, and as they are handed over.
+
+use std::io;
+use std::net::SocketAddr;
+#[cfg(unix)]
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// An authenticated session's socket: non-blocking, and a TCP socket with TCP_NODELAY and keepalive.
+#[derive(Debug)]
+pub enum Socket {
+    /// Over TCP.
+    Tcp(std::net::TcpStream),
+    /// Over a Unix-domain socket.
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// The address of the server that a session really is connected to, for cancel requests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CancelTarget {
+    pub(super) endpoint: Endpoint,
+}
+
+/// Where exactly to connect to: a name has been looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    Tcp(SocketAddr),
+    #[cfg(unix)]
+    Unix(PathBuf),
+}
+
+/// TCP keepalive, in libpq's terms (`keepalives`, `keepalives_idle`, `keepalives_interval`, `keepalives_count`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Keepalive {
+    pub(super) is_on: bool,
+    /// Silence before the first probe; `None` leaves it to the system.
+    pub(super) idle: Option<Duration>,
+    /// Between probes; `None` leaves it to the system.
+    pub(super) interval: Option<Duration>,
+    /// Probes without an answer before the connection counts as lost; `None` leaves it to the system.
+    pub(super) count: Option<u32>,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { is_on: true, idle: None, interval: None, count: None }
+    }
+}
+
+/// A socket on the background runtime.
+pub(super) enum Stream {
+    Tcp(tokio::net::TcpStream),
+    #[cfg(unix)]
+    Unix(tokio::net::UnixStream),
+}
+
+impl Stream {
+    pub(super) async fn connect(endpoint: &Endpoint, keepalive: &Keepalive) -> io::Result<Self> {
+        match endpoint {
+            Endpoint::Tcp(address) => {
+                let stream = tokio::net::TcpStream::connect(address).await?;
+                stream.set_nodelay(true)?;
+                if keepalive.is_on {
+                    set_keepalive(&stream, keepalive)?;
+                }
+                Ok(Self::Tcp(stream))
+            }
+            #[cfg(unix)]
+            Endpoint::Unix(path) => Ok(Self::Unix(tokio::net::UnixStream::connect(path).await?)),
+        }
+    }
+
+    /// Takes the socket off the runtime. It stays non-blocking.
+    pub(super) fn into_socket(self) -> io::Result<Socket> {
+        Ok(match self {
+            Self::Tcp(stream) => Socket::Tcp(stream.into_std()?),
+            #[cfg(unix)]
+            Self::Unix(stream) => Socket::Unix(stream.into_std()?),
+        })
+    }
+}
+
+fn set_keepalive(stream: &tokio::net::TcpStream, wanted: &Keepalive) -> io::Result<()> {
+    let socket = SockRef::from(stream);
+    socket.set_keepalive(true)?;
+    if wanted.idle.is_none() && wanted.interval.is_none() && wanted.count.is_none() {
+        return Ok(());
+    }
+    let mut keepalive = TcpKeepalive::new();
+    if let Some(idle) = wanted.idle {
+        keepalive = keepalive.with_time(idle);
+    }
+    if let Some(interval) = wanted.interval {
+        keepalive = keepalive.with_interval(interval);
+    }
+    if let Some(count) = wanted.count {
+        keepalive = keepalive.with_retries(count);
+    }
+    socket.set_tcp_keepalive(&keepalive)
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(unix)]
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
