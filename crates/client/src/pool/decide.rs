@@ -1,0 +1,174 @@
+//! What follows from what the pool knows. Nothing is decided ahead: an action is found when the driver asks for it,
+//! so no answer can be on its way to a waiter that gave up or from a connection that was lost.
+
+use std::time::Duration;
+
+use super::action::{Action, CloseReason, ConnectionId, Rejection, Want};
+use super::policy::{Phase, Pool};
+
+/// While a new connection is on its way, a busy one is shared only up to so many queries.
+const FEW_IN_FLIGHT: u32 = 4;
+/// How long a lease waits for one connection to run dry before a second one is kept free for it.
+const DRAIN_PATIENCE: Duration = Duration::from_millis(50);
+
+impl Pool {
+    /// What the driver must do next; `None` when nothing is left until something happens.
+    pub fn next_action(&mut self) -> Option<Action> {
+        if self.phase == Phase::Open {
+            self.connections.retire_expired(self.now);
+        }
+        if let Some(chore) = self.next_chore() {
+            return Some(chore);
+        }
+        if self.phase != Phase::Open {
+            return self.next_of_the_end();
+        }
+        self.next_rejection()
+            .or_else(|| self.next_grant_of_idle())
+            .or_else(|| self.next_open())
+            .or_else(|| self.next_grant_of_busy())
+            .or_else(|| self.next_reaped())
+    }
+
+    /// When `tick` is due, if nothing happens before.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let waiter = self.waiters.first_deadline().map(|(deadline, _)| deadline);
+        let retry = self.growth.retry_at().filter(|_| self.wanted() > 0);
+        let expected = self.expected_until().filter(|_| !self.waiters.is_empty());
+        let drain = self.drain_at().map(|drain_at| drain_at.max(self.now));
+        let due = [waiter, self.connections.next_lifetime(), self.reap_at(), retry, expected, drain];
+        due.into_iter().flatten().min()
+    }
+
+    /// A connection that is busy with shared queries and fit for one more (rule 9).
+    pub(super) fn shareable(&mut self) -> Option<ConnectionId> {
+        let young = self.connections.least_loaded_young(self.now);
+        if self.expected_until().is_some() {
+            return young.filter(|(_, in_flight)| *in_flight < FEW_IN_FLIGHT).map(|(id, _)| id);
+        }
+        young.map(|(id, _)| id).or_else(|| self.connections.least_loaded_aged())
+    }
+
+    /// Whether a connection may be opened at this moment.
+    pub(super) fn may_open(&self) -> bool {
+        self.room() > 0 && self.growth.may_start(self.now)
+    }
+
+    fn room(&self) -> usize {
+        self.options.max_size.saturating_sub(self.connections.len() + self.growth.len())
+    }
+
+    /// How many connections to open beyond those under way: for `min_size`, and one for each waiter that is not
+    /// about to get one whose session is being cleaned.
+    fn wanted(&self) -> usize {
+        let missing = self.options.min_size.saturating_sub(self.connections.len());
+        let demand = self.waiters.len().saturating_sub(self.connections.resetting());
+        missing.max(demand).saturating_sub(self.growth.len()).min(self.room())
+    }
+
+    /// Until when a new connection is worth waiting for.
+    fn expected_until(&self) -> Option<Duration> {
+        self.growth.expected_until().filter(|until| *until > self.now)
+    }
+
+    fn next_chore(&mut self) -> Option<Action> {
+        let chore = self.connections.next_chore()?;
+        if matches!(chore, Action::Close { .. }) {
+            self.counters.closed += 1;
+        }
+        Some(chore)
+    }
+
+    fn next_of_the_end(&mut self) -> Option<Action> {
+        if let Some(waiter) = self.waiters.first().and_then(|first| self.waiters.remove(first.id)) {
+            let is_terminated = self.phase == Phase::Terminated;
+            let reason = if is_terminated { Rejection::Terminated } else { Rejection::Closed };
+            return Some(Action::Reject { waiter: waiter.id, reason });
+        }
+        if self.is_over || !self.connections.is_empty() {
+            return None;
+        }
+        self.is_over = true;
+        Some(Action::Closed)
+    }
+
+    fn next_rejection(&mut self) -> Option<Action> {
+        if let Some((deadline, waiter)) = self.waiters.first_deadline()
+            && deadline <= self.now
+        {
+            let (size, waiting) = (self.connections.len(), self.waiters.len());
+            let in_use = size - self.connections.idle_len();
+            let waited = self.now.saturating_sub(self.waiters.remove(waiter)?.since);
+            self.counters.timed_out += 1;
+            return Some(Action::Reject { waiter, reason: Rejection::Timeout { waited, size, in_use, waiting } });
+        }
+        let waiter = self.waiters.first().filter(|first| first.turn <= self.failed_until)?.id;
+        self.waiters.remove(waiter);
+        Some(Action::Reject { waiter, reason: Rejection::OpenFailed })
+    }
+
+    /// Whoever has waited longest gets what is idle.
+    fn next_grant_of_idle(&mut self) -> Option<Action> {
+        let first = self.waiters.first()?;
+        let connection = self.connections.newest_idle()?;
+        self.waiters.remove(first.id);
+        let is_lease = first.want == Want::Lease;
+        if is_lease {
+            self.connections.lease(connection);
+            self.counters.granted += 1;
+        }
+        Some(Action::Grant { waiter: first.id, connection, is_lease })
+    }
+
+    fn next_open(&mut self) -> Option<Action> {
+        if self.wanted() == 0 || !self.growth.may_start(self.now) {
+            return None;
+        }
+        Some(Action::Open { attempt: self.growth.start(self.now) })
+    }
+
+    /// Nothing is idle: one connection is kept free of shared queries for the first who waits for a lease, the
+    /// others serve those who wait for a share.
+    fn next_grant_of_busy(&mut self) -> Option<Action> {
+        if self.connections.draining() > 0 && !self.waiters.has_lease() {
+            self.connections.stop_draining();
+        } else if self.drain_at().is_some_and(|drain_at| drain_at <= self.now) {
+            self.connections.drain_one(self.now);
+            self.drained_at = self.now;
+        }
+        let waiter = self.waiters.first_share()?;
+        let connection = self.shareable()?;
+        self.waiters.remove(waiter);
+        Some(Action::Grant { waiter, connection, is_lease: false })
+    }
+
+    /// When a connection is to be drained (again); `None` when no lease needs it or none is there.
+    fn drain_at(&self) -> Option<Duration> {
+        if !self.waiters.has_lease() || !self.connections.has_shareable() || self.expected_until().is_some() {
+            return None;
+        }
+        // A share that has waited longer goes first.
+        self.waiters.first().filter(|first| first.want == Want::Lease)?;
+        let is_first = self.connections.draining() == 0;
+        Some(if is_first { self.now } else { self.drained_at.saturating_add(DRAIN_PATIENCE) })
+    }
+
+    /// When the connection that was not used for longest is to be closed, if more are open than must be.
+    fn reap_at(&self) -> Option<Duration> {
+        let lifetime = self.options.max_inactive_lifetime?;
+        if self.connections.len() <= self.options.min_size {
+            return None;
+        }
+        self.connections.oldest_idle().and_then(|(_, since)| since.checked_add(lifetime))
+    }
+
+    fn next_reaped(&mut self) -> Option<Action> {
+        self.reap_at().filter(|reap_at| *reap_at <= self.now)?;
+        let (oldest, _) = self.connections.oldest_idle()?;
+        self.connections.retire(oldest, CloseReason::Inactive);
+        self.next_chore()
+    }
+}

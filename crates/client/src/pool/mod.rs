@@ -1,0 +1,27 @@
+//! The pool policy, sans-I/O: who gets which connection and when one is opened, reset or closed.
+//!
+//! The policy knows no socket, thread or clock. Its driver tells it what happened, always with the time as a
+//! [`Duration`](std::time::Duration) since some fixed start, and then carries out every [`Action`] that
+//! [`Pool::next_action`] gives, until there is none. [`Pool::next_deadline`] says when [`Pool::tick`] is due.
+//!
+//! Rules 8 and 9 of the engine are kept here: what may share a connection shares one, idle ones first, then new
+//! ones, then the one with the least in flight; all else has a connection alone, in the order of asking.
+
+mod action;
+mod connection;
+mod connections;
+mod decide;
+mod growth;
+mod id_map;
+mod load_heap;
+mod options;
+mod policy;
+mod random;
+mod recency;
+#[cfg(test)]
+mod tests;
+mod waiters;
+
+pub use action::{Action, AttemptId, CloseReason, ConnectionId, NotLeased, Rejection, Stats, WaiterId, Want};
+pub use options::PoolOptions;
+pub use policy::Pool;

@@ -1,0 +1,243 @@
+//! The pool as its driver sees it: what may be told and asked. What follows from it is in `decide.rs`.
+
+use std::time::Duration;
+
+use super::action::{AttemptId, CloseReason, ConnectionId, NotLeased, Stats, WaiterId, Want};
+use super::connections::Connections;
+use super::growth::Growth;
+use super::options::PoolOptions;
+use super::random::Random;
+use super::waiters::{Turn, Waiters};
+
+/// A pool's policy.
+///
+/// After any call, and before the next one, the driver carries out what [`next_action`](Self::next_action) gives
+/// until it is `None`. Times are durations since a start of the driver's choosing; one that is earlier than a former
+/// one counts as the former one.
+pub struct Pool {
+    pub(super) options: PoolOptions,
+    pub(super) random: Random,
+    pub(super) now: Duration,
+    pub(super) phase: Phase,
+    /// `Action::Closed` has been given.
+    pub(super) is_over: bool,
+    pub(super) connections: Connections,
+    pub(super) waiters: Waiters,
+    pub(super) growth: Growth,
+    /// When a connection was last told to drain.
+    pub(super) drained_at: Duration,
+    /// Waiters up to this turn get no connection: theirs could not be opened.
+    pub(super) failed_until: Turn,
+    pub(super) counters: Counters,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    Closing,
+    Terminated,
+}
+
+#[derive(Default)]
+pub(super) struct Counters {
+    pub(super) opened: u64,
+    pub(super) closed: u64,
+    pub(super) granted: u64,
+    pub(super) timed_out: u64,
+}
+
+impl Pool {
+    /// A pool that wants `min_size` connections at once. `seed` is for jitter only: pools that start together should
+    /// have different ones. Impossible sizes are brought into their limits.
+    pub fn new(options: PoolOptions, seed: u64, now: Duration) -> Self {
+        let options = options.sound();
+        Self {
+            random: Random::new(seed),
+            now,
+            phase: Phase::Open,
+            is_over: false,
+            connections: Connections::new(options.max_queries),
+            waiters: Waiters::default(),
+            growth: Growth::new(),
+            drained_at: Duration::ZERO,
+            failed_until: 0,
+            counters: Counters::default(),
+            options,
+        }
+    }
+
+    /// Somebody needs a connection; answered by exactly one `Grant` or `Reject`, unless [`give_up`](Self::give_up)
+    /// comes first. Without a `deadline` it is `acquire_timeout` from now. An id that waits already is not queued
+    /// again.
+    pub fn request(&mut self, now: Duration, waiter: WaiterId, want: Want, deadline: Option<Duration>) {
+        self.observe(now);
+        let deadline = deadline.or_else(|| self.now.checked_add(self.options.acquire_timeout?));
+        let want = if self.options.share_connections { want } else { Want::Lease };
+        self.waiters.push(waiter, want, self.now, deadline);
+    }
+
+    /// The connection for one more shared query, if one is at hand: then `query_started` follows. Otherwise the
+    /// query waits: `request` with [`Want::Share`]. Allocates nothing, and takes O(log n) of the connections.
+    pub fn choose_shared(&mut self, now: Duration) -> Option<ConnectionId> {
+        self.observe(now);
+        if self.phase != Phase::Open
+            || !self.options.share_connections
+            || self.waiters.has_share()
+            || self.connections.next_lifetime().is_some_and(|expires_at| expires_at <= self.now)
+        {
+            return None;
+        }
+        if let Some(idle) = self.connections.newest_idle() {
+            return Some(idle).filter(|_| self.waiters.is_empty());
+        }
+        // A new connection is preferred to a busy one: the request has to wait so that one is opened for it.
+        if self.growth.len() == 0 && self.may_open() {
+            return None;
+        }
+        self.shareable()
+    }
+
+    /// A shared query was handed to this connection. On a leased one this only counts for `max_queries`.
+    pub fn query_started(&mut self, connection: ConnectionId, now: Duration) {
+        self.observe(now);
+        if self.connections.start_query(connection, self.now) {
+            self.counters.granted += 1;
+        }
+    }
+
+    /// A shared query is over, however it ended. No effect on a leased connection.
+    pub fn query_finished(&mut self, connection: ConnectionId, now: Duration) {
+        self.observe(now);
+        self.connections.finish_query(connection, self.now);
+    }
+
+    /// Another request became the head of this connection's pipeline.
+    pub fn head_changed(&mut self, connection: ConnectionId, now: Duration) {
+        self.observe(now);
+        self.connections.head_changed(connection, self.now);
+    }
+
+    /// A waiter no longer waits; it gets no answer. No effect if it has had one.
+    pub fn give_up(&mut self, waiter: WaiterId) {
+        self.waiters.remove(waiter);
+    }
+
+    /// An attempt brought a connection. One that nobody wants any more (the pool was closed) is closed again.
+    pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId) {
+        self.observe(now);
+        let is_wanted = self.growth.succeed(attempt);
+        if self.connections.knows(connection) {
+            if !is_wanted {
+                return;
+            }
+            // The driver uses a number again only after a loss.
+            self.forget(connection);
+        }
+        let expires_at = self
+            .options
+            .max_lifetime
+            .and_then(|lifetime| self.now.checked_add(self.random.around(lifetime, self.options.lifetime_jitter)));
+        self.connections.add(connection, self.now, expires_at);
+        self.counters.opened += 1;
+        if !is_wanted {
+            let is_terminated = self.phase == Phase::Terminated;
+            let reason = if is_terminated { CloseReason::PoolTerminated } else { CloseReason::PoolClosed };
+            self.connections.retire(connection, reason);
+        }
+    }
+
+    /// An attempt failed. If trying again may help (`is_transient`), its waiters stay; otherwise the waiters that it
+    /// would have served, its share of all, are rejected. Either way the next attempt comes after a backoff.
+    pub fn open_failed(&mut self, now: Duration, attempt: AttemptId, is_transient: bool) {
+        self.observe(now);
+        let sources = self.connections.len() + self.growth.len();
+        if !self.growth.fail(self.now, attempt, &mut self.random) || is_transient {
+            return;
+        }
+        let share = self.waiters.len().div_ceil(sources.max(1));
+        if let Some(turn) = share.checked_sub(1).and_then(|last| self.waiters.turn_at(last)) {
+            self.failed_until = turn;
+        }
+    }
+
+    /// A connection is gone, whoever had it. Harmless for one that the policy does not know.
+    pub fn lost(&mut self, now: Duration, connection: ConnectionId) {
+        self.observe(now);
+        self.forget(connection);
+    }
+
+    /// A lease ends. `is_dirty`: the session must be reset before anybody else sees it.
+    ///
+    /// # Errors
+    /// [`NotLeased`], without effect, when the connection is not leased: released twice, or lost.
+    pub fn release(&mut self, now: Duration, connection: ConnectionId, is_dirty: bool) -> Result<(), NotLeased> {
+        self.observe(now);
+        self.connections.release(connection, self.now, is_dirty)
+    }
+
+    /// The answer to `Action::Reset`. A session that could not be reset is closed.
+    pub fn reset_done(&mut self, now: Duration, connection: ConnectionId, is_ok: bool) {
+        self.observe(now);
+        self.connections.reset_done(connection, self.now, is_ok);
+    }
+
+    /// Replaces every connection that is open now: idle ones at once, others when nobody uses them any more.
+    pub fn expire_all(&mut self) {
+        self.connections.retire_all(CloseReason::Expired);
+    }
+
+    /// Ends the pool gracefully: waiters are rejected, idle connections closed, leases and shared queries waited
+    /// for; then `Action::Closed`. Attempts at opening are not waited for: what they bring is closed.
+    pub fn close(&mut self, now: Duration) {
+        self.observe(now);
+        if self.phase == Phase::Open {
+            self.phase = Phase::Closing;
+            self.growth.abandon();
+            self.connections.retire_all(CloseReason::PoolClosed);
+        }
+    }
+
+    /// Ends the pool at once: every connection is closed whatever it does; then `Action::Closed`.
+    pub fn terminate(&mut self, now: Duration) {
+        self.observe(now);
+        if self.phase != Phase::Terminated && !self.is_over {
+            self.phase = Phase::Terminated;
+            self.growth.abandon();
+            self.connections.close_all(CloseReason::PoolTerminated);
+        }
+    }
+
+    /// Time has passed: [`next_deadline`](Self::next_deadline) is due. Early or late calls do no harm.
+    pub fn tick(&mut self, now: Duration) {
+        self.observe(now);
+    }
+
+    /// Figures of this moment.
+    pub fn stats(&self) -> Stats {
+        let (size, idle) = (self.connections.len(), self.connections.idle_len());
+        Stats {
+            size,
+            idle,
+            in_use: size - idle,
+            waiting: self.waiters.len(),
+            opening: self.growth.len(),
+            opened: self.counters.opened,
+            closed: self.counters.closed,
+            granted: self.counters.granted,
+            timed_out: self.counters.timed_out,
+            min_size: self.options.min_size,
+            max_size: self.options.max_size,
+        }
+    }
+
+    fn forget(&mut self, connection: ConnectionId) {
+        if self.connections.remove(connection) {
+            self.counters.closed += 1;
+            self.growth.lost();
+        }
+    }
+
+    fn observe(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+}

@@ -1,0 +1,107 @@
+//! The end of a pool, graceful and at once.
+
+use super::*;
+use crate::pool::{CloseReason, NotLeased, Rejection};
+
+fn closed(connection: ConnectionId) -> Action {
+    Action::Close { connection, reason: CloseReason::PoolClosed }
+}
+
+#[test]
+fn close_rejects_waiters_and_waits_for_leases_and_shared_queries() {
+    let mut pool = full_pool(3);
+    let leased = take_lease(&mut pool, ms(0), 1);
+    let shared = start_shared(&mut pool, ms(0));
+    pool.close(ms(1));
+    assert_eq!(actions(&mut pool), [closed(1)]);
+    assert_eq!(pool.next_deadline(), None);
+    assert_eq!(pool.choose_shared(ms(2)), None);
+    pool.request(ms(2), 5, Want::Lease, None);
+    assert_eq!(actions(&mut pool), [Action::Reject { waiter: 5, reason: Rejection::Closed }]);
+    pool.query_finished(shared, ms(3));
+    assert_eq!(actions(&mut pool), [closed(shared)]);
+    // A dirty session is closed, not reset.
+    pool.release(ms(4), leased, true).unwrap();
+    assert_eq!(actions(&mut pool), [closed(leased), Action::Closed]);
+}
+
+#[test]
+fn close_rejects_those_who_wait_already() {
+    let mut pool = full_pool(1);
+    let leased = take_lease(&mut pool, ms(0), 1);
+    pool.request(ms(0), 2, Want::Share, None);
+    pool.request(ms(0), 3, Want::Lease, None);
+    actions(&mut pool);
+    pool.close(ms(1));
+    let reject = |waiter| Action::Reject { waiter, reason: Rejection::Closed };
+    assert_eq!(actions(&mut pool), [reject(2), reject(3)]);
+    pool.lost(ms(2), leased);
+    assert_eq!(actions(&mut pool), [Action::Closed]);
+}
+
+#[test]
+fn closed_comes_exactly_once() {
+    let mut pool = full_pool(1);
+    pool.close(ms(0));
+    assert_eq!(actions(&mut pool), [closed(1), Action::Closed]);
+    pool.close(ms(1));
+    pool.terminate(ms(2));
+    pool.lost(ms(3), 1);
+    pool.tick(ms(4));
+    assert_eq!(actions(&mut pool), []);
+    pool.request(ms(5), 1, Want::Share, None);
+    assert_eq!(actions(&mut pool), [Action::Reject { waiter: 1, reason: Rejection::Closed }]);
+}
+
+#[test]
+fn a_reset_under_way_is_waited_for() {
+    let mut pool = full_pool(1);
+    take_lease(&mut pool, ms(0), 1);
+    pool.release(ms(0), 1, true).unwrap();
+    assert_eq!(actions(&mut pool), [Action::Reset { connection: 1 }]);
+    pool.close(ms(1));
+    assert_eq!(actions(&mut pool), []);
+    pool.reset_done(ms(2), 1, true);
+    assert_eq!(actions(&mut pool), [closed(1), Action::Closed]);
+}
+
+#[test]
+fn an_attempt_is_not_waited_for_and_what_it_brings_is_closed() {
+    let mut pool = Pool::new(options(2, 2), 1, ms(0));
+    let opening = attempts(&actions(&mut pool));
+    pool.close(ms(1));
+    assert_eq!(actions(&mut pool), [Action::Closed]);
+    pool.opened(ms(2), opening[0], 1);
+    assert_eq!(actions(&mut pool), [closed(1)]);
+    pool.open_failed(ms(3), opening[1], false);
+    assert_eq!(actions(&mut pool), []);
+    assert_eq!((pool.stats().size, pool.stats().opened, pool.stats().closed), (0, 1, 1));
+}
+
+#[test]
+fn terminate_closes_everything_at_once() {
+    let mut pool = full_pool(3);
+    let leased = take_lease(&mut pool, ms(0), 1);
+    start_shared(&mut pool, ms(0));
+    pool.close(ms(0));
+    assert_eq!(actions(&mut pool).len(), 1);
+    pool.request(ms(0), 2, Want::Lease, None);
+    pool.terminate(ms(1));
+    let terminated = |connection| Action::Close { connection, reason: CloseReason::PoolTerminated };
+    let mut end = actions(&mut pool);
+    let last = end.split_off(2);
+    end.sort_by_key(|action| format!("{action:?}"));
+    assert_eq!(end, [terminated(2), terminated(3)]);
+    assert_eq!(last, [Action::Reject { waiter: 2, reason: Rejection::Terminated }, Action::Closed]);
+    assert_eq!(pool.release(ms(2), leased, true), Err(NotLeased));
+    assert_eq!(actions(&mut pool), []);
+}
+
+#[test]
+fn a_connection_lost_before_its_close_is_told_is_not_closed_again() {
+    let mut pool = full_pool(2);
+    pool.close(ms(0));
+    pool.lost(ms(0), 1);
+    assert_eq!(actions(&mut pool), [closed(2), Action::Closed]);
+    assert_eq!(pool.stats().closed, 2);
+}

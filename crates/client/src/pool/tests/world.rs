@@ -1,0 +1,408 @@
+//! A simulated driver and server: carries out what the pool decides and checks every decision.
+
+use std::collections::BTreeMap;
+
+use super::step::Step;
+use super::*;
+use crate::pool::{CloseReason, NotLeased, Rejection, WaiterId};
+
+/// One connection as its server knows it.
+#[derive(Default)]
+struct Connection {
+    opened_at: Duration,
+    is_leased: bool,
+    in_flight: u64,
+    is_reset_due: bool,
+    is_resetting: bool,
+}
+
+impl Connection {
+    fn is_idle(&self) -> bool {
+        !self.is_leased && self.in_flight == 0 && !self.is_reset_due && !self.is_resetting
+    }
+}
+
+struct Waiting {
+    want: Want,
+    since: Duration,
+    deadline: Option<Duration>,
+    order: u64,
+}
+
+pub(super) struct World {
+    pub(super) pool: Pool,
+    options: PoolOptions,
+    now: Duration,
+    connections: BTreeMap<ConnectionId, Connection>,
+    openings: Vec<AttemptId>,
+    waiters: BTreeMap<WaiterId, Waiting>,
+    next_id: u32,
+    opened: u64,
+    gone: u64,
+    granted: u64,
+    timed_out: u64,
+    is_deferred: bool,
+    drops_next_share: bool,
+    is_closing: bool,
+    is_terminated: bool,
+    closed_count: u32,
+}
+
+impl World {
+    pub(super) fn new(options: PoolOptions, seed: u64) -> Self {
+        let mut world = Self {
+            pool: Pool::new(options.clone(), seed, Duration::ZERO),
+            options,
+            now: Duration::ZERO,
+            connections: BTreeMap::new(),
+            openings: Vec::new(),
+            waiters: BTreeMap::new(),
+            next_id: 0,
+            opened: 0,
+            gone: 0,
+            granted: 0,
+            timed_out: 0,
+            is_deferred: false,
+            drops_next_share: false,
+            is_closing: false,
+            is_terminated: false,
+            closed_count: 0,
+        };
+        world.settle();
+        world
+    }
+
+    pub(super) fn step(&mut self, step: &Step) {
+        let is_deferred = std::mem::replace(&mut self.is_deferred, matches!(step, Step::Defer));
+        match *step {
+            Step::Request { is_lease, timeout_ms } => {
+                let want = if is_lease { Want::Lease } else { Want::Share };
+                self.request(want, timeout_ms.map(|timeout_ms| self.now + ms(timeout_ms)));
+            }
+            Step::Shared => self.shared_query(),
+            Step::Burst(count) => {
+                for _ in 0..count {
+                    self.shared_query();
+                    if !is_deferred {
+                        self.settle();
+                    }
+                }
+            }
+            Step::FinishQuery(which) => {
+                if let Some(id) = self.pick(which, |connection| connection.in_flight > 0) {
+                    self.connection(id).in_flight -= 1;
+                    self.pool.query_finished(id, self.now);
+                }
+            }
+            Step::HeadChanged(which) => {
+                if let Some(id) = self.pick(which, |_| true) {
+                    self.pool.head_changed(id, self.now);
+                }
+            }
+            Step::Release { which, is_dirty } => {
+                if let Some(id) = self.pick(which, |connection| connection.is_leased) {
+                    self.release(id, is_dirty);
+                }
+            }
+            Step::ReleaseWrongly(id) => {
+                if self.connections.get(&id).is_none_or(|connection| !connection.is_leased) {
+                    assert_eq!(self.pool.release(self.now, id, true), Err(NotLeased));
+                }
+            }
+            Step::ResetDone { which, is_ok } => {
+                if let Some(id) = self.pick(which, |connection| connection.is_resetting) {
+                    self.connection(id).is_resetting = false;
+                    self.pool.reset_done(self.now, id, is_ok);
+                }
+            }
+            Step::OpenSucceeds(which) => {
+                if !self.openings.is_empty() {
+                    let attempt = self.openings.remove(which % self.openings.len());
+                    self.next_id += 1;
+                    self.opened += 1;
+                    let fresh = Connection { opened_at: self.now, ..Connection::default() };
+                    self.connections.insert(self.next_id, fresh);
+                    self.pool.opened(self.now, attempt, self.next_id);
+                }
+            }
+            Step::OpenFails { which, is_transient } => {
+                if !self.openings.is_empty() {
+                    let attempt = self.openings.remove(which % self.openings.len());
+                    self.pool.open_failed(self.now, attempt, is_transient);
+                }
+            }
+            Step::Lost(which) => {
+                if let Some(id) = self.pick(which, |_| true) {
+                    self.connections.remove(&id);
+                    self.gone += 1;
+                    self.pool.lost(self.now, id);
+                }
+            }
+            Step::GiveUp(which) => {
+                if !self.waiters.is_empty() {
+                    let id = *self.waiters.keys().nth(which % self.waiters.len()).unwrap();
+                    self.waiters.remove(&id);
+                    self.pool.give_up(id);
+                }
+            }
+            Step::Wait(milliseconds) => {
+                self.now += ms(milliseconds);
+                self.pool.tick(self.now);
+            }
+            Step::WaitForDeadline => {
+                if let Some(deadline) = self.pool.next_deadline() {
+                    self.now = self.now.max(deadline);
+                    self.pool.tick(self.now);
+                }
+            }
+            Step::ExpireAll => self.pool.expire_all(),
+            Step::Defer => {}
+            Step::DropNextShare => self.drops_next_share = true,
+            Step::Close => {
+                self.is_closing = true;
+                self.pool.close(self.now);
+            }
+            Step::Terminate => {
+                self.is_closing = true;
+                self.is_terminated |= self.closed_count == 0;
+                self.pool.terminate(self.now);
+            }
+        }
+        if !is_deferred && !self.is_deferred {
+            self.settle();
+        }
+    }
+
+    /// Lets everything come to its end without new requests: queries finish, leases are given back, the server
+    /// answers. Afterwards nobody waits, and if the pool is open all of its slots can be leased.
+    pub(super) fn calm_down(&mut self) {
+        self.is_deferred = false;
+        self.settle();
+        for _ in 0..10_000 {
+            if self.waiters.is_empty()
+                && self.openings.is_empty()
+                && self.connections.values().all(Connection::is_idle)
+                && (self.is_closing || self.connections.len() >= self.options.min_size)
+            {
+                break;
+            }
+            self.step(&Step::Wait(1));
+            let ids: Vec<ConnectionId> = self.connections.keys().copied().collect();
+            for id in ids {
+                self.step(&Step::OpenSucceeds(0));
+                let Some(connection) = self.connections.get(&id) else { continue };
+                if connection.in_flight > 0 {
+                    self.connection(id).in_flight -= 1;
+                    self.pool.query_finished(id, self.now);
+                } else if connection.is_leased {
+                    self.release(id, false);
+                } else if connection.is_resetting {
+                    self.connection(id).is_resetting = false;
+                    self.pool.reset_done(self.now, id, true);
+                }
+                self.settle();
+            }
+            self.step(&Step::OpenSucceeds(0));
+            if self.openings.is_empty() && self.connections.is_empty() && !self.is_closing {
+                self.step(&Step::WaitForDeadline);
+            }
+        }
+        assert!(self.waiters.is_empty(), "waiters without an answer");
+        assert_eq!(self.pool.stats().in_use, 0);
+        if !self.is_closing {
+            self.lease_every_slot();
+        }
+    }
+
+    /// Ends the pool and sees that it does so once.
+    pub(super) fn end(&mut self) {
+        self.step(&Step::Close);
+        self.calm_down();
+        self.step(&Step::Close);
+        self.step(&Step::Terminate);
+        self.request(Want::Lease, None);
+        self.settle();
+        assert!(self.waiters.is_empty() && self.connections.is_empty());
+        assert_eq!(self.closed_count, 1);
+    }
+
+    fn lease_every_slot(&mut self) {
+        let deadline = self.now + ms(100_000);
+        for _ in 0..self.options.max_size {
+            self.request(Want::Lease, Some(deadline));
+            self.settle();
+        }
+        for _ in 0..10_000 {
+            if self.waiters.is_empty() {
+                break;
+            }
+            if self.openings.is_empty() {
+                self.step(&Step::WaitForDeadline);
+            }
+            self.step(&Step::OpenSucceeds(0));
+        }
+        let leased = self.connections.values().filter(|connection| connection.is_leased).count();
+        assert_eq!(leased, self.options.max_size, "a slot was lost");
+        for id in self.connections.keys().copied().collect::<Vec<_>>() {
+            self.release(id, false);
+            self.settle();
+        }
+    }
+
+    fn request(&mut self, want: Want, deadline: Option<Duration>) {
+        self.next_id += 1;
+        let (id, order) = (self.next_id, u64::from(self.next_id));
+        let effective = deadline.or_else(|| self.options.acquire_timeout.map(|timeout| self.now + timeout));
+        self.waiters.insert(id, Waiting { want, since: self.now, deadline: effective, order });
+        self.pool.request(self.now, id, want, deadline);
+    }
+
+    fn shared_query(&mut self) {
+        match self.pool.choose_shared(self.now) {
+            Some(id) => {
+                assert!(self.options.share_connections && !self.is_closing);
+                assert!(self.waiters.values().all(|waiting| waiting.want == Want::Lease), "overtakes a share");
+                self.start_query(id);
+            }
+            None => self.request(Want::Share, None),
+        }
+    }
+
+    fn start_query(&mut self, id: ConnectionId) {
+        let connection = self.connection(id);
+        assert!(!connection.is_leased && !connection.is_reset_due && !connection.is_resetting, "not to be shared");
+        connection.in_flight += 1;
+        self.granted += 1;
+        self.pool.query_started(id, self.now);
+    }
+
+    fn release(&mut self, id: ConnectionId, is_dirty: bool) {
+        let connection = self.connection(id);
+        connection.is_leased = false;
+        connection.is_reset_due = is_dirty;
+        // Terminated, and the driver has not been told to close it yet.
+        let expected = if self.is_terminated { Err(NotLeased) } else { Ok(()) };
+        assert_eq!(self.pool.release(self.now, id, is_dirty), expected);
+    }
+
+    fn settle(&mut self) {
+        while let Some(action) = self.pool.next_action() {
+            self.carry_out(action);
+        }
+        self.check();
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Open { attempt } => {
+                assert!(!self.is_closing);
+                self.openings.push(attempt);
+                assert!(self.connections.len() + self.openings.len() <= self.options.max_size, "too many");
+                let missing = self.options.min_size.saturating_sub(self.connections.len());
+                assert!(self.openings.len() <= missing.max(self.waiters.len()), "more than anybody needs");
+            }
+            Action::Grant { waiter, connection, is_lease } => self.grant(waiter, connection, is_lease),
+            Action::Reset { connection } => {
+                let connection = self.connection(connection);
+                assert!(std::mem::take(&mut connection.is_reset_due));
+                connection.is_resetting = true;
+            }
+            Action::Close { connection, reason } => {
+                let closed = self.connections.remove(&connection).expect("a connection that is open");
+                match reason {
+                    CloseReason::PoolTerminated => assert!(self.is_terminated),
+                    CloseReason::MaxLifetime => {
+                        let lifetime = self.options.max_lifetime.unwrap();
+                        assert!(self.now - closed.opened_at >= lifetime.mul_f64(0.974), "too young to close");
+                    }
+                    CloseReason::Inactive => assert!(self.connections.len() >= self.options.min_size),
+                    CloseReason::PoolClosed => assert!(self.is_closing),
+                    CloseReason::MaxQueries | CloseReason::Expired | CloseReason::ResetFailed => {}
+                }
+                if reason != CloseReason::PoolTerminated {
+                    assert!(!closed.is_leased && closed.in_flight == 0 && !closed.is_resetting, "in mid-query");
+                }
+                self.gone += 1;
+            }
+            Action::Reject { waiter, reason } => {
+                let waiting = self.waiters.remove(&waiter).expect("one who waits");
+                match reason {
+                    Rejection::Timeout { waited, .. } => {
+                        assert!(waiting.deadline.is_some_and(|deadline| deadline <= self.now), "too early");
+                        assert_eq!(waited, self.now - waiting.since);
+                        self.timed_out += 1;
+                    }
+                    Rejection::Closed => assert!(self.is_closing && !self.is_terminated),
+                    Rejection::Terminated => assert!(self.is_terminated),
+                    Rejection::OpenFailed => assert!(
+                        self.waiters.values().all(|other| other.order > waiting.order),
+                        "the first are the ones it would have served"
+                    ),
+                }
+            }
+            Action::Closed => {
+                assert!(self.is_closing && self.connections.is_empty() && self.waiters.is_empty());
+                self.closed_count += 1;
+                assert_eq!(self.closed_count, 1);
+            }
+        }
+    }
+
+    fn grant(&mut self, waiter: WaiterId, id: ConnectionId, is_lease: bool) {
+        let waiting = self.waiters.remove(&waiter).expect("one who waits");
+        assert!(!self.is_closing);
+        assert!(waiting.deadline.is_none_or(|deadline| deadline > self.now), "too late");
+        assert_eq!(is_lease, waiting.want == Want::Lease || !self.options.share_connections);
+        let was_idle = self.connection(id).is_idle();
+        let is_first = |other: &Waiting| other.order > waiting.order;
+        if was_idle {
+            assert!(self.waiters.values().all(is_first), "overtakes somebody");
+        } else {
+            assert!(!is_lease, "leased while in use");
+            assert!(self.waiters.values().filter(|other| other.want == Want::Share).all(is_first));
+        }
+        if is_lease {
+            self.connection(id).is_leased = true;
+            self.granted += 1;
+        } else if !std::mem::take(&mut self.drops_next_share) {
+            self.start_query(id);
+        }
+    }
+
+    /// What holds whenever nothing is left to do.
+    fn check(&self) {
+        let stats = self.pool.stats();
+        let idle = self.connections.values().filter(|connection| connection.is_idle()).count();
+        let size = self.connections.len();
+        assert_eq!((stats.size, stats.idle, stats.in_use), (size, idle, size - idle));
+        assert_eq!(stats.waiting, self.waiters.len());
+        assert_eq!((stats.opened, stats.closed), (self.opened, self.gone));
+        assert_eq!((stats.granted, stats.timed_out), (self.granted, self.timed_out));
+        assert!(self.waiters.values().all(|waiting| waiting.deadline.is_none_or(|deadline| deadline > self.now)));
+        if self.is_closing {
+            assert!(self.waiters.is_empty() && idle == 0);
+            assert_eq!(self.closed_count == 1, size == 0);
+            return;
+        }
+        assert_eq!(stats.opening, self.openings.len());
+        assert!(idle == 0 || self.waiters.is_empty(), "waits although a connection is idle");
+        let deadline = self.pool.next_deadline();
+        assert!(deadline.is_none_or(|deadline| deadline > self.now), "a deadline that is past");
+        let first = self.waiters.values().filter_map(|waiting| waiting.deadline).min();
+        assert!(first.is_none_or(|first| deadline.is_some_and(|deadline| deadline <= first)));
+        // Whoever waits has something to wait for.
+        let is_short = size + self.openings.len() < self.options.max_size && !self.waiters.is_empty();
+        let is_awaited = !self.openings.is_empty() || size > idle || deadline.is_some();
+        assert!(is_awaited || (!is_short && size >= self.options.min_size), "nothing will ever happen");
+    }
+
+    fn pick(&self, which: usize, filter: impl Fn(&Connection) -> bool) -> Option<ConnectionId> {
+        let fitting: Vec<ConnectionId> =
+            self.connections.iter().filter(|(_, connection)| filter(connection)).map(|(id, _)| *id).collect();
+        (!fitting.is_empty()).then(|| fitting[which % fitting.len()])
+    }
+
+    fn connection(&mut self, id: ConnectionId) -> &mut Connection {
+        self.connections.get_mut(&id).expect("a connection that is open")
+    }
+}
