@@ -1,0 +1,110 @@
+//! What the answers to Parse and Describe lead to.
+
+use std::rc::Rc;
+
+use super::event::{Event, ProtocolViolation, Sink};
+use super::failure::{Failure, FailureKind};
+use super::query::{Column, Query};
+use super::reader;
+use super::request::Task;
+use super::written::{Stage, WrittenRequest};
+use super::{Session, writing};
+
+impl Session {
+    pub(super) fn parse_complete(&mut self) -> Result<(), ProtocolViolation> {
+        self.expect(b'1', Stage::Parsing)?.stage = Stage::ParametersDue;
+        Ok(())
+    }
+
+    pub(super) fn parameter_description(&mut self, body: &[u8]) -> Result<(), ProtocolViolation> {
+        let head = self.expect(b't', Stage::ParametersDue)?;
+        head.parameters = reader::parameter_description(body)?;
+        head.stage = Stage::ColumnsDue;
+        Ok(())
+    }
+
+    /// RowDescription, or NoData without columns.
+    pub(super) fn columns_described(
+        &mut self,
+        tag: u8,
+        columns: Vec<Column>,
+        sink: &mut impl Sink,
+    ) -> Result<(), ProtocolViolation> {
+        let head = self.expect(tag, Stage::ColumnsDue)?;
+        let parameters = std::mem::take(&mut head.parameters);
+        let Some(query) = head.pending.query().map(Rc::clone) else { return Ok(()) };
+        let described = query.learn(parameters, columns);
+        let sent = head.description.replace(Rc::clone(&described));
+        if let Some(sent) = sent {
+            // One write: Bind went by what the environment knew.
+            head.stage = Stage::Binding;
+            head.is_outdated = !described.takes_parameters_of(&sent) || !described.has_formats_of(&sent);
+            if head.is_outdated {
+                head.row_failure = Some(Box::new(outdated()));
+            } else if !head.pending.knows(&described) {
+                writing::tell(&mut head.pending, &described, sink);
+            }
+        } else {
+            head.stage = if head.is_synced { Stage::Prepared } else { Stage::AwaitingBind };
+        }
+        let is_flushed = head.stage == Stage::AwaitingBind;
+        if let Some(name) = head.statement.clone() {
+            self.statements.ready(&name, &described);
+        }
+        if is_flushed {
+            self.choose_parameters(sink);
+        }
+        self.ask_waiting(&query, sink);
+        Ok(())
+    }
+
+    /// The head is described: its parameters are at hand and fit, or its caller is asked for them.
+    pub(super) fn choose_parameters(&mut self, sink: &mut impl Sink) {
+        let Some(head) = self.written.front_mut() else { return };
+        let Some(description) = head.description.clone() else { return };
+        head.stage = Stage::AwaitingBind;
+        if head.pending.id.is_none() {
+            return self.release_head();
+        }
+        let fits = |head: &WrittenRequest| {
+            head.pending.bind.as_ref().is_some_and(|bind| description.takes_parameters_of(&bind.description))
+        };
+        if !fits(head) {
+            writing::ask(&mut head.pending, description, sink);
+        } else if !head.pending.knows(&description) {
+            writing::tell(&mut head.pending, &description, sink);
+        }
+    }
+
+    /// Others wait with the same text: all are asked at once, not one after the other.
+    fn ask_waiting(&mut self, query: &Rc<Query>, sink: &mut impl Sink) {
+        let Some(description) = query.description() else { return };
+        for pending in &mut self.waiting {
+            let is_same = matches!(&pending.task, Task::Query { query: known, .. } if Rc::ptr_eq(known, query));
+            if is_same && pending.bind.is_none() && !pending.is_asked && !pending.is_cold_wanted {
+                writing::ask(pending, Rc::clone(&description), sink);
+            }
+        }
+    }
+
+    /// A batch whose statement is known may take its rows.
+    pub(super) fn begin_gathering(&mut self, sink: &mut impl Sink) {
+        let Some(head) = self.written.front_mut() else { return };
+        let (Some(description), Some(request)) = (head.description.clone(), head.pending.id) else { return };
+        head.stage = Stage::Batch;
+        head.is_synced = false;
+        head.pending.told = Some(Rc::clone(&description));
+        sink.event(Event::Described { request, description, needs_bind: true });
+        self.catch_up_batch(sink);
+    }
+}
+
+/// What the environment knew of the statement was wrong for this connection.
+fn outdated() -> Failure {
+    Failure::new(
+        FailureKind::Internal,
+        None,
+        "the statement's types on this connection differ from what was known of it, so its result cannot be read; \
+         it may have taken effect",
+    )
+}

@@ -1,0 +1,134 @@
+//! Settling requests, one by one or all at once.
+
+use super::Session;
+use super::event::{EndCause, Event, Sink};
+use super::failure::{Failure, FailureKind, ServerMessage};
+use super::tag::{Command, CommandTag};
+use super::written::{Outcome, WrittenRequest};
+
+impl Session {
+    /// Tells how a request ended, as of the ReadyForQuery that has just come; or sends it again.
+    pub(super) fn settle(&mut self, mut head: WrittenRequest, sink: &mut impl Sink) {
+        let transaction_status = self.transaction_status;
+        if let Some(retry) = head.retry
+            && transaction_status == b'I'
+            && head.pending.id.is_some()
+        {
+            return self.send_again(head, retry);
+        }
+        let Some(request) = head.pending.id else { return };
+        let outcome = head.outcome.take().or_else(|| head.batch_outcome());
+        let event = match (outcome, head.row_failure.take()) {
+            (Some(Outcome::Failed(failure)), _) | (_, Some(failure)) => {
+                Event::Failed { request, failure: *failure, transaction_status }
+            }
+            (Some(Outcome::Complete { tag, is_suspended }), None) => {
+                Event::Completed { request, tag, is_suspended, transaction_status }
+            }
+            (Some(Outcome::Aborted), None) => Event::Aborted { request, transaction_status },
+            (None, None) => {
+                let failure = Failure::new(FailureKind::Internal, None, "a request ended without an outcome");
+                Event::Failed { request, failure, transaction_status }
+            }
+        };
+        sink.event(event);
+    }
+
+    /// The session is over: settles every request, then tells `Closed`. Later calls do nothing.
+    pub fn end(&mut self, cause: EndCause, sink: &mut impl Sink) {
+        let is_wanted = matches!(cause, EndCause::Terminated);
+        let failure = failure_of(cause);
+        let told = (!is_wanted).then(|| failure.clone());
+        self.end_all(&failure, None, told, sink);
+    }
+
+    /// Rule 13: what is behind the head did not run.
+    pub(super) fn end_by_fatal(&mut self, message: ServerMessage, sink: &mut impl Sink) {
+        let said = message.field(b'M').unwrap_or("the server ended the session").to_owned();
+        let server = Failure::of_server(message);
+        let text = format!("the server ended the session: {said}");
+        let mut behind = Failure::new(FailureKind::Connection, Some("08006"), text).unsent();
+        behind.server.clone_from(&server.server);
+        self.end_all(&behind, Some(&server), Some(server.clone()), sink);
+    }
+
+    /// Rule 10: too many requests in a row were abandoned.
+    pub(super) fn close_after_cancels(&mut self, sink: &mut impl Sink) {
+        let text = "the connection was closed, because several calls in a row on it were given up";
+        let failure = Failure::new(FailureKind::Connection, Some("08003"), text);
+        self.end_all(&failure, None, Some(failure.clone()), sink);
+    }
+
+    /// `head` is what the server said about the head alone; then those behind it certainly did not run.
+    fn end_all(&mut self, failure: &Failure, head: Option<&Failure>, told: Option<Failure>, sink: &mut impl Sink) {
+        if std::mem::replace(&mut self.is_over, true) {
+            return;
+        }
+        self.head_sequence += 1;
+        self.cancel = None;
+        let sent = self.output.sent();
+        for (index, written) in std::mem::take(&mut self.written).into_iter().enumerate() {
+            let is_untouched = written.start >= sent || (index > 0 && head.is_some());
+            let failure = head.filter(|_| index == 0).unwrap_or(failure);
+            self.settle_lost(written, failure, is_untouched, sink);
+        }
+        for pending in std::mem::take(&mut self.waiting) {
+            self.fail_unwritten(&pending, failure.clone().unsent(), sink);
+        }
+        sink.event(Event::Closed { failure: told });
+    }
+
+    /// A written request whose session is gone.
+    fn settle_lost(&self, mut written: WrittenRequest, failure: &Failure, is_untouched: bool, sink: &mut impl Sink) {
+        let Some(request) = written.pending.id else { return };
+        let transaction_status = self.transaction_status;
+        let failure = match written.outcome.take() {
+            Some(Outcome::Failed(failure)) => *failure,
+            // The server tells of a COMMIT only after it is done.
+            Some(Outcome::Complete { tag: CommandTag { command: Command::Commit, .. }, .. })
+                if written.pending.is_commit() && !written.is_in_result =>
+            {
+                let tag = CommandTag::of(Command::Commit, 0);
+                return sink.event(Event::Completed { request, tag, is_suspended: false, transaction_status: b'I' });
+            }
+            _ if is_untouched || written.is_certainly_unexecuted() => failure.clone().unsent(),
+            _ if written.pending.is_commit() => {
+                let text = "the connection was lost while COMMIT was under way: whether the transaction took effect \
+                            is not known";
+                let unknown = Failure::new(FailureKind::Connection, Some("08007"), text);
+                Failure { server: failure.server.clone(), cause_code: failure.cause_code, ..unknown }
+            }
+            _ => Failure { is_safe_to_retry: false, ..failure.clone() },
+        };
+        sink.event(Event::Failed { request, failure, transaction_status });
+    }
+
+    /// Closes gracefully: takes no new requests, and tells `Closed` once everything is settled.
+    pub fn begin_close(&mut self, sink: &mut impl Sink) {
+        self.is_closing = true;
+        self.pump(sink);
+    }
+
+    pub(super) fn close_if_idle(&mut self, sink: &mut impl Sink) {
+        if self.is_closing && !self.is_over && self.written.is_empty() && self.waiting.is_empty() {
+            self.is_over = true;
+            sink.event(Event::Closed { failure: None });
+        }
+    }
+}
+
+fn failure_of(cause: EndCause) -> Failure {
+    let connection = |sqlstate, text: &str| Failure::new(FailureKind::Connection, Some(sqlstate), text);
+    match cause {
+        EndCause::EndOfStream => connection("08006", "the server closed the connection unexpectedly"),
+        EndCause::Reset { code, text } => {
+            let failure = connection("08006", &format!("the connection to the server was lost: {text}"));
+            Failure { cause_code: Some(code), ..failure }
+        }
+        EndCause::Violation(violation) => Failure::new(FailureKind::Protocol, Some("08P01"), violation.message),
+        EndCause::Terminated => connection("08003", "the connection was terminated by its owner"),
+        EndCause::Panicked => {
+            Failure::new(FailureKind::Internal, None, "an internal error of the driver ended the connection")
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What an ErrorResponse leads to (rules 11 to 14).
+
+use super::Session;
+use super::event::{ProtocolViolation, Sink};
+use super::failure::{Failure, ServerMessage};
+use super::receiving::unexpected;
+use super::request::Task;
+use super::written::{Outcome, Retry, Stage, WrittenRequest};
+
+/// SQLSTATEs with which Parse fails when the parameter types that it was given do not fit (any more): the same text
+/// without them may do.
+const TYPES_MISFIT: [&str; 7] = ["42883", "42725", "42804", "42704", "42846", "42P08", "42P18"];
+
+/// Why a request that somebody else's cancel hit is not sent again.
+const NOT_RESENT: &str = " (a cancel request that was meant for another call hit this one; it was rolled back and not \
+                          sent again by itself, because it may not be repeated or was no longer the last in the pipeline)";
+
+impl Session {
+    pub(super) fn error_response(
+        &mut self,
+        message: ServerMessage,
+        sink: &mut impl Sink,
+    ) -> Result<(), ProtocolViolation> {
+        if message.is_fatal() {
+            self.end_by_fatal(message, sink);
+            return Ok(());
+        }
+        let Some(head) = self.written.front().filter(|head| head.has_answers_due()) else {
+            return Err(unexpected(b'E'));
+        };
+        let verdict = self.judge(head, &message);
+        if verdict.is_stale
+            && let Some(query) = head.pending.query()
+        {
+            query.forget_description();
+        }
+        let (stage, statement) = (head.stage, head.statement.clone());
+        if let Some(name) = statement {
+            match stage {
+                Stage::Parsing => self.statements.failed(&name),
+                Stage::ParametersDue | Stage::ColumnsDue => self.statements.discard(&name),
+                _ if verdict.is_outdated => self.statements.discard(&name),
+                _ => {}
+            }
+        }
+        if verdict.is_cache_lost {
+            self.statements.forget_all(true);
+        }
+        let Some(head) = self.written.front_mut() else { return Ok(()) };
+        let mut failure = Failure::of_server(message);
+        failure.is_safe_to_retry = verdict.is_safe_to_retry;
+        if let Some(words) = verdict.words {
+            failure = failure.explained(words);
+        }
+        if !matches!(head.outcome, Some(Outcome::Failed(_))) {
+            head.outcome = Some(Outcome::Failed(Box::new(failure)));
+        }
+        head.retry = verdict.retry;
+        head.stage = Stage::Over;
+        head.closes = 0;
+        if !head.is_synced {
+            // The server skips everything until a Sync.
+            self.sync_head();
+        }
+        Ok(())
+    }
+
+    fn judge(&self, head: &WrittenRequest, message: &ServerMessage) -> Verdict {
+        let is_query = matches!(head.pending.task, Task::Query { .. });
+        let is_unexecuted = match head.pending.task {
+            Task::Query { .. } => {
+                matches!(head.stage, Stage::Parsing | Stage::ParametersDue | Stage::ColumnsDue | Stage::Binding)
+            }
+            Task::Prepare { .. } => true,
+            Task::Batch { .. } => head.stage != Stage::Batch,
+            Task::Script { .. } => false,
+        };
+        // Sending again must overtake nobody, and be in no transaction that has just failed.
+        let is_alone = self.written.len() == 1 && self.transaction_status == b'I' && head.pending.id.is_some();
+        let mut verdict = Verdict { is_safe_to_retry: is_unexecuted, ..Verdict::default() };
+        if message.has_sqlstate("57014") && head.is_exposed && !head.is_copying_out {
+            let may_repeat = match &head.pending.task {
+                Task::Query { query, .. } => {
+                    !head.has_rows && (is_unexecuted || (query.is_shareable && head.pending.bind.is_some()))
+                }
+                Task::Prepare { .. } => true,
+                Task::Batch { .. } => is_unexecuted,
+                Task::Script { .. } => false,
+            };
+            if is_alone && may_repeat && !head.pending.was_resent {
+                verdict.retry = Some(Retry::Resend);
+            } else {
+                verdict.words = Some(NOT_RESENT);
+                // One statement and no transaction around it: the server rolled it back.
+                verdict.is_safe_to_retry |= is_query && self.transaction_status == b'I';
+            }
+            return verdict;
+        }
+        let may_heal = is_query && is_alone && !head.pending.was_healed;
+        let is_binding = head.stage == Stage::Binding || head.is_batch_binding();
+        let is_lost = message.has_sqlstate("26000");
+        let is_stale = message.has_sqlstate("0A000") && message.field(b'R') == Some("RevalidateCachedQuery");
+        if is_binding && head.statement.is_some() && (is_lost || is_stale) {
+            verdict.is_stale = true;
+            verdict.is_outdated = true;
+            verdict.retry = may_heal.then_some(Retry::Heal);
+            verdict.is_cache_lost = is_lost || !may_heal;
+            verdict.is_safe_to_retry = true;
+        } else if head.is_whole && head.stage == Stage::Parsing {
+            let has_types = head.description.as_ref().is_some_and(|known| !known.parameters.is_empty());
+            let is_misfit = message.field(b'C').is_some_and(|sqlstate| TYPES_MISFIT.contains(&sqlstate));
+            if has_types && is_misfit {
+                verdict.is_stale = true;
+                verdict.retry = may_heal.then_some(Retry::Heal);
+            }
+        } else if head.is_outdated && head.stage == Stage::Binding {
+            // Bind went by an old description; what the server said since is true.
+            verdict.retry = may_heal.then_some(Retry::Heal);
+        }
+        verdict
+    }
+
+    /// Gives a request back to the front of the waiting ones.
+    pub(super) fn send_again(&mut self, head: WrittenRequest, retry: Retry) {
+        let mut pending = head.pending;
+        match retry {
+            Retry::Resend => pending.was_resent = true,
+            Retry::Heal => {
+                pending.was_healed = true;
+                pending.is_cold_wanted = true;
+            }
+        }
+        pending.is_asked = false;
+        self.waiting.push_front(pending);
+    }
+}
+
+/// What an error means for its request and the caches.
+#[derive(Default)]
+struct Verdict {
+    retry: Option<Retry>,
+    is_safe_to_retry: bool,
+    /// What the environment knows of the query is out of date.
+    is_stale: bool,
+    /// The statement is of no more use.
+    is_outdated: bool,
+    /// So are probably all others of the connection.
+    is_cache_lost: bool,
+    words: Option<&'static str>,
+}

@@ -1,0 +1,154 @@
+//! What the engine tells its caller, and how the caller takes it.
+
+use std::fmt;
+use std::rc::Rc;
+
+use super::failure::{Failure, ServerMessage};
+use super::query::Description;
+use super::request::RequestId;
+use super::tag::CommandTag;
+
+/// Takes rows and events. The engine is not entered again from inside.
+pub trait Sink {
+    /// A row of a request: `data_row` is the body of a DataRow message, `remaining` the number of received bytes
+    /// behind it.
+    fn row(&mut self, request: RequestId, description: &Rc<Description>, data_row: &[u8], remaining: usize)
+    -> RowTaken;
+
+    /// Anything else.
+    fn event(&mut self, event: Event);
+}
+
+/// What became of a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowTaken {
+    /// It was taken.
+    Taken,
+    /// There is no room: the engine stops before this row and offers it again.
+    Full,
+    /// It cannot be decoded: its request fails with this text, the others go on (rule 12).
+    Malformed(String),
+}
+
+/// Something happened. Each request ends with exactly one of `Completed`, `Failed` and `Aborted`, unless its caller
+/// abandoned it or refused to bind.
+#[derive(Debug)]
+pub enum Event {
+    /// The statement's parameters and columns, where the caller may not know them; before the first row.
+    Described {
+        /// The request.
+        request: RequestId,
+        /// What is true from now on for this request.
+        description: Rc<Description>,
+        /// The engine waits for [`bind`](super::Session::bind), [`refuse_bind`](super::Session::refuse_bind) or
+        /// (a batch) [`batch_row`](super::Session::batch_row) and so on.
+        needs_bind: bool,
+    },
+    /// A request ended well.
+    Completed {
+        /// The request.
+        request: RequestId,
+        /// Its command tag; of a script the last one, of a batch with the sum of the rows.
+        tag: CommandTag,
+        /// The portal has more rows than `max_rows`.
+        is_suspended: bool,
+        /// `I`, `T` or `E`, as of its ReadyForQuery.
+        transaction_status: u8,
+    },
+    /// A request failed.
+    Failed {
+        /// The request.
+        request: RequestId,
+        /// Why.
+        failure: Failure,
+        /// `I`, `T` or `E`, as of its ReadyForQuery, or the last one known.
+        transaction_status: u8,
+    },
+    /// A batch was taken back: it certainly had no effect.
+    Aborted {
+        /// The request.
+        request: RequestId,
+        /// `I`, `T` or `E`.
+        transaction_status: u8,
+    },
+    /// More rows of a batch may come.
+    Drained {
+        /// The request.
+        request: RequestId,
+    },
+    /// A NoticeResponse.
+    Notice(ServerMessage),
+    /// A NotificationResponse.
+    Notification {
+        /// Process id of the notifying session.
+        pid: i32,
+        /// The channel.
+        channel: String,
+        /// The payload, often empty.
+        payload: String,
+    },
+    /// A setting that the server reports has changed.
+    ParameterStatus {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+    },
+    /// Send a CancelRequest, and call [`cancel_finished`](super::Session::cancel_finished) at its end of file.
+    CancelWanted,
+    /// The session is over and every request is settled. The last event.
+    Closed {
+        /// Why, unless its owner wanted it.
+        failure: Option<Failure>,
+    },
+}
+
+/// How far [`receive`](super::Session::receive) came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// Bytes that need not be offered again.
+    pub consumed: usize,
+    /// The sink was full: offer the rest again when it has room, before anything is read.
+    pub is_stopped: bool,
+}
+
+/// The server broke the protocol; the session cannot go on. Give it to [`end`](super::Session::end).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProtocolViolation {
+    /// What came and why it cannot be.
+    pub message: String,
+}
+
+impl ProtocolViolation {
+    pub(super) fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl fmt::Display for ProtocolViolation {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ProtocolViolation {}
+
+/// Why a session ends.
+#[derive(Clone, Debug)]
+pub enum EndCause {
+    /// The server closed the connection without a word.
+    EndOfStream,
+    /// The connection broke.
+    Reset {
+        /// The system's name of the error, such as `ECONNRESET`.
+        code: &'static str,
+        /// The system's text.
+        text: String,
+    },
+    /// [`receive`](super::Session::receive) failed.
+    Violation(ProtocolViolation),
+    /// Its owner wants it gone at once.
+    Terminated,
+    /// The driver's own code panicked in its behalf.
+    Panicked,
+}

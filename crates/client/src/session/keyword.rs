@@ -1,0 +1,108 @@
+//! What a statement's first keywords say about it. Each text is classified once.
+
+use super::scanner::{Scanner, Token};
+
+/// What the engine and the pool need to know of a statement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Traits {
+    /// See [`is_shareable`].
+    pub(super) is_shareable: bool,
+    /// It ends a transaction for good, or may.
+    pub(super) is_commit: bool,
+    /// COPY: nothing may be written behind it (rule 6).
+    pub(super) is_copy: bool,
+    /// DISCARD or DEALLOCATE: prepared statements may be gone afterwards (rule 4).
+    pub(super) forgets_statements: bool,
+    /// A NUL byte, which no protocol message can carry.
+    pub(super) has_nul: bool,
+}
+
+/// Whether a text may share a pool's connection with other callers (rule 8): a single statement whose first keyword,
+/// after comments and parentheses, is SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH, SHOW or EXPLAIN.
+///
+/// In doubt it is not: an unclosed quote, or a backslash whose meaning depends on a setting.
+#[must_use]
+pub fn is_shareable(text: &str) -> bool {
+    classify(text).is_shareable
+}
+
+const SHAREABLE: [&str; 10] =
+    ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "WITH", "SHOW", "EXPLAIN"];
+
+pub(super) fn classify(text: &str) -> Traits {
+    let mut scanner = Scanner::new(text);
+    let mut words = FirstWords::default();
+    while words.wants_more()
+        && let Some(token) = scanner.next()
+    {
+        words.push(token);
+    }
+    let is_any_of = |keywords: &[&str]| keywords.iter().any(|keyword| words.is_first(keyword));
+    let has_ended = words.is_over || scanner.by_ref().any(|token| token == Token::Semicolon);
+    let is_single = !has_ended || scanner.next().is_none();
+    Traits {
+        is_shareable: is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful,
+        is_commit: words.is_commit(),
+        is_copy: is_any_of(&["COPY"]),
+        forgets_statements: is_any_of(&["DISCARD", "DEALLOCATE"]),
+        has_nul: text.contains('\0'),
+    }
+}
+
+/// Whether a script has a statement that ends a transaction for good.
+pub(super) fn may_commit(script: &str) -> bool {
+    let mut words = FirstWords::default();
+    for token in Scanner::new(script) {
+        if token == Token::Semicolon {
+            words = FirstWords::default();
+            continue;
+        }
+        if words.wants_more() {
+            words.push(token);
+            if words.is_commit() {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// The first two words of a statement, after parentheses.
+#[derive(Default)]
+struct FirstWords<'a> {
+    first: Option<&'a str>,
+    second: Option<&'a str>,
+    /// The statement ended, or went on with something that is no keyword.
+    is_done: bool,
+    /// It ended with a `;`.
+    is_over: bool,
+}
+
+impl<'a> FirstWords<'a> {
+    fn wants_more(&self) -> bool {
+        !self.is_done
+    }
+
+    fn push(&mut self, token: Token<'a>) {
+        match token {
+            Token::Word(word) if self.first.is_none() => self.first = Some(word),
+            Token::Word(word) => {
+                self.second = Some(word);
+                self.is_done = true;
+            }
+            Token::Parenthesis if self.first.is_none() => {}
+            Token::Semicolon => (self.is_done, self.is_over) = (true, true),
+            Token::Parenthesis | Token::Other => self.is_done = true,
+        }
+    }
+
+    fn is_first(&self, keyword: &str) -> bool {
+        self.first.is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+    }
+
+    /// COMMIT, its other name END, and the first half of a two-phase commit.
+    fn is_commit(&self) -> bool {
+        let is_second = |keyword: &str| self.second.is_some_and(|word| word.eq_ignore_ascii_case(keyword));
+        self.is_first("COMMIT") || self.is_first("END") || (self.is_first("PREPARE") && is_second("TRANSACTION"))
+    }
+}

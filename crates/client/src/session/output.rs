@@ -1,0 +1,124 @@
+//! Frontend messages on their way to the server.
+
+use bytes::{Buf, BufMut, BytesMut};
+use oxpg_codec::types::{ParameterType, TypeCode};
+use postgres_protocol::message::frontend;
+
+/// An output buffer that grew beyond this is given back once it is empty.
+const KEPT_CAPACITY: usize = 1 << 20;
+
+/// Longest text or parameters of one message: well below the protocol's 2³¹ − 1, with room for what stands around
+/// them. (The server itself refuses messages over 1 GiB.)
+pub(super) const LONGEST: usize = (1 << 31) - (1 << 20);
+
+/// Bytes for the server, in order.
+///
+/// The writers of postgres-protocol fail on NUL bytes and on messages over 2³¹ bytes only; texts and parameters are
+/// checked when they are submitted, so a failure here is a bug of ours.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    buffer: BytesMut,
+    /// Bytes that the socket has taken, since the session began.
+    sent: u64,
+}
+
+impl Output {
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Position of the next byte in all that was ever written.
+    pub(super) fn end(&self) -> u64 {
+        self.sent + u64::try_from(self.buffer.len()).unwrap_or(u64::MAX)
+    }
+
+    /// Bytes that the socket has taken.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    pub(super) fn advance(&mut self, count: usize) {
+        let count = count.min(self.buffer.len());
+        self.buffer.advance(count);
+        self.sent += u64::try_from(count).unwrap_or(u64::MAX);
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Takes back what was written at `position` and later; false when the socket has some of it.
+    pub(super) fn truncate(&mut self, position: u64) -> bool {
+        match position.checked_sub(self.sent).map(usize::try_from) {
+            Some(Ok(length)) => {
+                self.buffer.truncate(length);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn append(&mut self, messages: &mut Output) {
+        self.buffer.put_slice(&messages.buffer);
+        messages.buffer.clear();
+    }
+
+    /// Parse, then Describe of the statement; `name` is empty for the unnamed one.
+    pub(super) fn parse_and_describe(&mut self, name: &str, text: &str, parameters: &[ParameterType]) {
+        self.parse(name, text, parameters);
+        checked(frontend::describe(b'S', name, &mut self.buffer));
+    }
+
+    pub(super) fn parse(&mut self, name: &str, text: &str, parameters: &[ParameterType]) {
+        let oids = parameters.iter().map(|parameter| parameter.type_oid);
+        checked(frontend::parse(name, text, oids, &mut self.buffer));
+    }
+
+    /// Bind of the unnamed portal, then Execute. `parameters` is ready-made, `columns` chooses the result formats.
+    pub(super) fn bind_and_execute(&mut self, name: &str, parameters: &[u8], columns: &[TypeCode], max_rows: u32) {
+        let size = 4 + 1 + name.len() + 1 + parameters.len() + 2 + 2 * columns.len();
+        self.buffer.reserve(size + 32);
+        self.buffer.put_u8(b'B');
+        self.buffer.put_i32(i32::try_from(size).unwrap_or(i32::MAX));
+        self.buffer.put_u8(0);
+        self.buffer.put_slice(name.as_bytes());
+        self.buffer.put_u8(0);
+        self.buffer.put_slice(parameters);
+        // A RowDescription has at most 65 535 columns: its count is an int16.
+        self.buffer.put_u16(u16::try_from(columns.len()).unwrap_or(u16::MAX));
+        for code in columns {
+            self.buffer.put_u16(u16::from(code.is_binary()));
+        }
+        checked(frontend::execute("", i32::try_from(max_rows).unwrap_or(i32::MAX), &mut self.buffer));
+    }
+
+    /// A statement without parameters or result, by the unnamed statement and portal.
+    pub(super) fn statement(&mut self, text: &str) {
+        const NO_PARAMETERS: [u8; 4] = [0; 4];
+        self.parse("", text, &[]);
+        self.bind_and_execute("", &NO_PARAMETERS, &[], 0);
+    }
+
+    pub(super) fn close_statement(&mut self, name: &str) {
+        checked(frontend::close(b'S', name, &mut self.buffer));
+    }
+
+    pub(super) fn query(&mut self, text: &str) {
+        checked(frontend::query(text, &mut self.buffer));
+    }
+
+    pub(super) fn copy_fail(&mut self, reason: &str) {
+        checked(frontend::copy_fail(reason, &mut self.buffer));
+    }
+
+    pub(super) fn sync(&mut self) {
+        frontend::sync(&mut self.buffer);
+    }
+
+    pub(super) fn flush(&mut self) {
+        frontend::flush(&mut self.buffer);
+    }
+}
+
+fn checked(result: std::io::Result<()>) {
+    debug_assert!(result.is_ok(), "texts and lengths are checked at submit: {result:?}");
+}

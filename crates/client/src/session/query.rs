@@ -1,0 +1,135 @@
+//! Query texts and what a server said about them.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use oxpg_codec::types::{ParameterType, TypeCode};
+
+use super::keyword::{self, Traits};
+
+/// A query text, defined once per environment and shared by all its connections.
+#[derive(Debug)]
+pub struct Query {
+    /// The environment's number of the text; the key of the connections' statement caches.
+    pub id: u32,
+    /// The text with `$1` placeholders.
+    pub text: Box<str>,
+    /// It may share a pool's connection with other callers (rule 8; see [`keyword::is_shareable`]).
+    pub is_shareable: bool,
+    /// It may become a named statement. Otherwise the unnamed statement is used each time.
+    pub is_cacheable: bool,
+    pub(super) traits: Traits,
+    description: RefCell<Option<Rc<Description>>>,
+}
+
+impl Query {
+    /// Takes a text into use and classifies it.
+    #[must_use]
+    pub fn new(id: u32, text: &str, is_cacheable: bool) -> Rc<Self> {
+        let traits = keyword::classify(text);
+        Rc::new(Self {
+            id,
+            text: text.into(),
+            is_shareable: traits.is_shareable,
+            is_cacheable,
+            traits,
+            description: RefCell::new(None),
+        })
+    }
+
+    /// What the last server that was asked said about the text, if it is not known to be stale.
+    #[must_use]
+    pub fn description(&self) -> Option<Rc<Description>> {
+        self.description.borrow().clone()
+    }
+
+    /// Notes what a server said. An answer equal to the known one is the known one.
+    pub(super) fn learn(&self, parameters: Vec<ParameterType>, columns: Vec<Column>) -> Rc<Description> {
+        let mut known = self.description.borrow_mut();
+        if let Some(known) = known.as_ref()
+            && known.parameters == parameters
+            && known.columns == columns
+        {
+            return Rc::clone(known);
+        }
+        let description = Description::new(parameters, columns);
+        *known = Some(Rc::clone(&description));
+        description
+    }
+
+    /// What is known is stale: the next use asks the server again.
+    pub(super) fn forget_description(&self) {
+        *self.description.borrow_mut() = None;
+    }
+}
+
+/// A result column, as a RowDescription message tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name; not necessarily unique.
+    pub name: String,
+    /// OID of its type.
+    pub type_oid: u32,
+    /// OID of the table it comes from, 0 when it is no plain table column.
+    pub table_oid: u32,
+    /// Its number in that table, 0 when it is no plain table column.
+    pub attribute_number: i16,
+    /// `pg_attribute.atttypmod`; −1 means none.
+    pub type_modifier: i32,
+    /// How its values cross to JavaScript.
+    pub code: TypeCode,
+}
+
+/// Parameters and columns of a prepared statement.
+#[derive(Debug)]
+pub struct Description {
+    /// Unique in the process, never 0.
+    pub id: u32,
+    /// Types of `$1`, `$2`, …
+    pub parameters: Vec<ParameterType>,
+    /// The result's columns; none for a statement without a result.
+    pub columns: Vec<Column>,
+    /// The columns' codes, for the row decoder.
+    pub codes: Vec<TypeCode>,
+}
+
+impl Description {
+    fn new(parameters: Vec<ParameterType>, columns: Vec<Column>) -> Rc<Self> {
+        let codes = columns.iter().map(|column| column.code).collect();
+        Rc::new(Self { id: next_id(), parameters, columns, codes })
+    }
+
+    /// Whether parameters encoded for `other` fit this one.
+    pub(super) fn takes_parameters_of(&self, other: &Self) -> bool {
+        self.id == other.id || self.parameters == other.parameters
+    }
+
+    /// Whether both want their columns in the same format codes.
+    pub(super) fn has_formats_of(&self, other: &Self) -> bool {
+        let formats =
+            |description: &Self| -> Vec<bool> { description.codes.iter().map(|code| code.is_binary()).collect() };
+        self.id == other.id || formats(self) == formats(other)
+    }
+}
+
+/// JavaScript keeps descriptions by id, so an id is never used twice in a process (until 2³² of them).
+fn next_id() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let id = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if id != 0 {
+            return id;
+        }
+    }
+}
+
+/// Parameter values in PostgreSQL's formats.
+#[derive(Debug)]
+pub struct Bind {
+    /// The description by whose parameter types they were encoded.
+    pub description: Rc<Description>,
+    /// The part of a Bind message from the number of parameter format codes through the last value, as
+    /// `oxpg_codec::parameters::encode_parameters` writes it.
+    pub parameters: Vec<u8>,
+}

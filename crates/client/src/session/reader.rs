@@ -1,0 +1,163 @@
+//! Bounds-checked reading of backend messages.
+
+use oxpg_codec::types::{ParameterType, TypeCode};
+
+use super::event::ProtocolViolation;
+use super::query::Column;
+
+/// Messages that are small by nature may not be longer than this, whatever their length says. (libpq does the same.)
+const SHORT_MESSAGE: usize = 30_000;
+
+/// A whole message of the server's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) tag: u8,
+    pub(super) body: &'a [u8],
+    /// Bytes that it takes with its header.
+    pub(super) total: usize,
+}
+
+/// The first message of `bytes`, if it is there as a whole.
+pub(super) fn frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, ProtocolViolation> {
+    let &[tag, a, b, c, d, ..] = bytes else { return Ok(None) };
+    let length = i32::from_be_bytes([a, b, c, d]);
+    let Some(size) = usize::try_from(length).ok().filter(|size| *size >= 4) else {
+        return Err(ProtocolViolation::new(format!("{} has the impossible length {length}", name(tag))));
+    };
+    let is_long_by_nature = matches!(tag, b'D' | b'T' | b't' | b'd' | b'E' | b'N' | b'A' | b'V');
+    if size > SHORT_MESSAGE && !is_long_by_nature {
+        return Err(ProtocolViolation::new(format!("{} has the impossible length {length}", name(tag))));
+    }
+    let total = size + 1;
+    Ok(bytes.get(5..total).map(|body| Frame { tag, body, total }))
+}
+
+/// A backend message's name, for error texts.
+pub(super) fn name(tag: u8) -> String {
+    let name = match tag {
+        b'1' => "ParseComplete",
+        b'2' => "BindComplete",
+        b'3' => "CloseComplete",
+        b'A' => "NotificationResponse",
+        b'C' => "CommandComplete",
+        b'D' => "DataRow",
+        b'E' => "ErrorResponse",
+        b'G' => "CopyInResponse",
+        b'H' => "CopyOutResponse",
+        b'I' => "EmptyQueryResponse",
+        b'K' => "BackendKeyData",
+        b'N' => "NoticeResponse",
+        b'R' => "an authentication message",
+        b'S' => "ParameterStatus",
+        b'T' => "RowDescription",
+        b'W' => "CopyBothResponse",
+        b'Z' => "ReadyForQuery",
+        b'c' => "CopyDone",
+        b'd' => "CopyData",
+        b'n' => "NoData",
+        b's' => "PortalSuspended",
+        b't' => "ParameterDescription",
+        b'v' => "NegotiateProtocolVersion",
+        _ => return format!("a message of the unknown type 0x{tag:02x}"),
+    };
+    name.to_owned()
+}
+
+/// Reads a message's body from the front.
+pub(super) struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(body: &'a [u8]) -> Self {
+        Self { rest: body }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], ProtocolViolation> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or_else(cut_short)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    pub(super) fn u8(&mut self) -> Result<u8, ProtocolViolation> {
+        self.take().map(u8::from_be_bytes)
+    }
+
+    pub(super) fn u16(&mut self) -> Result<u16, ProtocolViolation> {
+        self.take().map(u16::from_be_bytes)
+    }
+
+    pub(super) fn u32(&mut self) -> Result<u32, ProtocolViolation> {
+        self.take().map(u32::from_be_bytes)
+    }
+
+    pub(super) fn i16(&mut self) -> Result<i16, ProtocolViolation> {
+        self.take().map(i16::from_be_bytes)
+    }
+
+    pub(super) fn i32(&mut self) -> Result<i32, ProtocolViolation> {
+        self.take().map(i32::from_be_bytes)
+    }
+
+    /// A text up to its NUL byte. What is not UTF-8 becomes U+FFFD.
+    pub(super) fn text(&mut self) -> Result<String, ProtocolViolation> {
+        let end = self.rest.iter().position(|byte| *byte == 0).ok_or_else(cut_short)?;
+        let text = String::from_utf8_lossy(&self.rest[..end]).into_owned();
+        self.rest = &self.rest[end + 1..];
+        Ok(text)
+    }
+
+    /// Nothing may follow.
+    pub(super) fn end(&self) -> Result<(), ProtocolViolation> {
+        if self.rest.is_empty() {
+            Ok(())
+        } else {
+            Err(ProtocolViolation::new("a message is longer than what it holds"))
+        }
+    }
+
+    /// Whether `count` things of at least `size` bytes can still follow, so that memory may be reserved for them.
+    fn has_room_for(&self, count: u16, size: usize) -> Result<(), ProtocolViolation> {
+        if usize::from(count) * size <= self.rest.len() { Ok(()) } else { Err(cut_short()) }
+    }
+}
+
+fn cut_short() -> ProtocolViolation {
+    ProtocolViolation::new("a message is shorter than what it must hold")
+}
+
+/// Reads a ParameterDescription.
+pub(super) fn parameter_description(body: &[u8]) -> Result<Vec<ParameterType>, ProtocolViolation> {
+    let mut reader = Reader::new(body);
+    let count = reader.u16()?;
+    reader.has_room_for(count, 4)?;
+    let mut parameters = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        let type_oid = reader.u32()?;
+        parameters.push(ParameterType { type_oid, code: TypeCode::of(type_oid) });
+    }
+    reader.end()?;
+    Ok(parameters)
+}
+
+/// Reads a RowDescription.
+pub(super) fn row_description(body: &[u8]) -> Result<Vec<Column>, ProtocolViolation> {
+    let mut reader = Reader::new(body);
+    let count = reader.u16()?;
+    reader.has_room_for(count, 19)?;
+    let mut columns = Vec::with_capacity(usize::from(count));
+    for _ in 0..count {
+        let name = reader.text()?;
+        let table_oid = reader.u32()?;
+        let attribute_number = reader.i16()?;
+        let type_oid = reader.u32()?;
+        let _type_size = reader.i16()?;
+        let type_modifier = reader.i32()?;
+        // Of a statement it is always 0: the formats are chosen in Bind.
+        let _format_code = reader.i16()?;
+        let code = TypeCode::of(type_oid);
+        columns.push(Column { name, type_oid, table_oid, attribute_number, type_modifier, code });
+    }
+    reader.end()?;
+    Ok(columns)
+}

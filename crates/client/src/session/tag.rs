@@ -1,0 +1,107 @@
+//! Command tags: what CommandComplete says a command did.
+
+/// The command of a tag, with the numbers of the boundary between Rust and JavaScript.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Command {
+    /// Any other; the tag's text is given.
+    Other = 0,
+    /// `SELECT n`
+    Select = 1,
+    /// `INSERT 0 n`
+    Insert = 2,
+    /// `UPDATE n`
+    Update = 3,
+    /// `DELETE n`
+    Delete = 4,
+    /// `MERGE n`
+    Merge = 5,
+    /// `BEGIN`
+    Begin = 6,
+    /// `COMMIT`
+    Commit = 7,
+    /// `ROLLBACK`
+    Rollback = 8,
+    /// The query was empty.
+    Empty = 9,
+    /// `SET`
+    Set = 10,
+    /// `FETCH n`
+    Fetch = 11,
+    /// `MOVE n`
+    Move = 12,
+    /// `COPY n`
+    Copy = 13,
+}
+
+/// A command tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommandTag {
+    /// The command.
+    pub command: Command,
+    /// Rows affected or returned, 0 for commands that do not count.
+    pub rows: u64,
+    /// The whole tag, for [`Command::Other`] only.
+    pub text: Option<String>,
+}
+
+impl CommandTag {
+    /// A tag of a known command.
+    #[must_use]
+    pub const fn of(command: Command, rows: u64) -> Self {
+        Self { command, rows, text: None }
+    }
+
+    /// A tag in words that have no number of their own.
+    pub(super) fn other(text: &str) -> Self {
+        Self { command: Command::Other, rows: 0, text: Some(text.to_owned()) }
+    }
+
+    /// Reads a tag as CommandComplete carries it, such as `INSERT 0 3`.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let plain = match text {
+            "BEGIN" => Some(Command::Begin),
+            "COMMIT" => Some(Command::Commit),
+            "ROLLBACK" => Some(Command::Rollback),
+            "SET" => Some(Command::Set),
+            _ => None,
+        };
+        if let Some(command) = plain {
+            return Self::of(command, 0);
+        }
+        let counted = text.split_once(' ').and_then(|(word, rest)| {
+            let (command, count) = match word {
+                "SELECT" => (Command::Select, rest),
+                // The first number was the row's OID until PostgreSQL 12, and is 0 since.
+                "INSERT" => (Command::Insert, rest.split_once(' ')?.1),
+                "UPDATE" => (Command::Update, rest),
+                "DELETE" => (Command::Delete, rest),
+                "MERGE" => (Command::Merge, rest),
+                "FETCH" => (Command::Fetch, rest),
+                "MOVE" => (Command::Move, rest),
+                "COPY" => (Command::Copy, rest),
+                _ => return None,
+            };
+            Some(Self::of(command, count.parse().ok()?))
+        });
+        counted.unwrap_or_else(|| Self::other(text))
+    }
+
+    /// Whether the command may have deallocated prepared statements, and whether all of them (rule 4).
+    pub(super) fn forgets_statements(&self) -> Option<Forgotten> {
+        match self.text.as_deref()? {
+            "DISCARD ALL" | "DEALLOCATE ALL" => Some(Forgotten::All),
+            "DEALLOCATE" => Some(Forgotten::One),
+            _ => None,
+        }
+    }
+}
+
+/// Which prepared statements a command deallocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forgotten {
+    All,
+    /// One whose name we do not know; it may be one of ours.
+    One,
+}
