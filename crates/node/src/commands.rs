@@ -1,0 +1,240 @@
+//! Carrying out what the outbox holds.
+
+use std::rc::Rc;
+
+use oxpg_client::session::{Bind, Description, Query, Work};
+use oxpg_codec::parameters::{EncodeError, encode_parameters};
+
+use crate::environment::Environment;
+use crate::failure::FailureData;
+use crate::outbox::{Command, Letters, opcode};
+use crate::pools::POOL_BIT;
+use crate::requests::Place;
+
+/// `flags` of SCRIPT: the text is the driver's own and hides no COPY.
+const FLAG_CONTROL: u32 = 1;
+/// `flags` of BATCH: the caller wants the rows.
+const FLAG_ROWS: u32 = 1;
+
+impl Environment {
+    /// Carries out all commands of a flush, then writes each dirty socket once.
+    ///
+    /// `asides` are the long texts and byte strings, by their index in the outbox's extras.
+    pub(crate) fn carry_out(&mut self, letters: Letters<'_>, asides: &[Vec<u8>]) {
+        let now_ms = self.now_ms();
+        let text = letters.text;
+        for command in letters.commands {
+            let parcel = Parcel { command, text, asides, now_ms };
+            match command.opcode {
+                opcode::QUERY => self.query(&parcel),
+                opcode::BIND => self.bind(&parcel),
+                opcode::SCRIPT => self.script(&parcel),
+                opcode::PREPARE => self.prepare(&parcel),
+                opcode::BATCH => self.batch(&parcel),
+                opcode::BATCH_ROW => self.batch_row(&parcel),
+                opcode::BATCH_CHUNK | opcode::BATCH_END | opcode::BATCH_ABORT => self.batch_step(&parcel),
+                opcode::ABANDON => self.abandon(command.slot),
+                opcode::ACQUIRE => self.acquire(command.target, command.slot, command.rest[1], now_ms),
+                opcode::RELEASE => self.release(command.target),
+                opcode::CLOSE => self.close(command.target, command.slot, command.rest[1], now_ms),
+                opcode::TERMINATE => self.terminate_target(command.target),
+                opcode::REFUSE => self.refuse(command.slot),
+                // The two sides of one package agree; an unknown opcode cannot be answered.
+                _ => {}
+            }
+        }
+        self.settle();
+    }
+
+    /// Takes a slot into use for a request to `target`; it keeps the process alive until it is settled.
+    pub(crate) fn begin(&mut self, slot: u32, place: Place, timeout_ms: u32, now_ms: u64) {
+        self.reactor.hold();
+        self.requests.begin(slot, place);
+        self.requests.set_timeout(slot, timeout_ms, now_ms);
+    }
+
+    fn abandon(&mut self, slot: u32) {
+        if self.leave(slot) {
+            self.fail(slot, FailureData::canceled());
+        }
+    }
+
+    fn query(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, target, query, rest: [max_rows, timeout_ms, description, count], .. } = parcel.command;
+        self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
+        let Some(query) = self.queries.get(query).map(Rc::clone) else {
+            return self.fail(slot, FailureData::internal("a query that the addon does not know"));
+        };
+        let known = query.description().filter(|known| known.id == description);
+        let bind = match known.map(|known| self.encode(parcel, known, count)).transpose() {
+            Ok(bind) => bind,
+            Err(failure) => return self.fail(slot, *failure),
+        };
+        self.dispatch(target, slot, Work::Query { query, bind, max_rows }, parcel.now_ms);
+    }
+
+    fn bind(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, rest: [_, _, _, count], .. } = parcel.command;
+        let Some((connection, description)) = self.described(slot) else { return };
+        match self.encode(parcel, description, count) {
+            Ok(bind) => {
+                self.drive(connection, |connection, sink, _, _| connection.session.bind(slot, bind, sink));
+            }
+            Err(failure) => {
+                self.drive(connection, |connection, sink, _, _| connection.session.refuse_bind(slot, sink));
+                self.end_by_failure(slot, connection, *failure);
+            }
+        }
+    }
+
+    /// JavaScript found that the parameters do not fit, and has rejected the call itself.
+    fn refuse(&mut self, slot: u32) {
+        let Some(Place::Connection(connection)) = self.requests.get(slot).map(|state| state.place) else { return };
+        self.drive(connection, |connection, sink, _, _| connection.session.refuse_bind(slot, sink));
+        self.end_by_failure(slot, connection, FailureData::canceled());
+    }
+
+    /// Ends a request that its engine has already forgotten.
+    fn end_by_failure(&mut self, slot: u32, connection: u32, failure: FailureData) {
+        if let Some(state) = self.requests.get(slot)
+            && state.pool != 0
+        {
+            let (pool, was_leased) = (state.pool, state.holds_lease);
+            self.errands.push(crate::sink::Errand::QueryOver { pool, connection, was_leased });
+        }
+        self.fail(slot, failure);
+    }
+
+    /// The connection and description of a request that was asked for its parameters.
+    fn described(&self, slot: u32) -> Option<(u32, Rc<Description>)> {
+        let state = self.requests.get(slot)?;
+        let Place::Connection(connection) = state.place else { return None };
+        Some((connection, state.described.clone()?))
+    }
+
+    fn script(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, target, rest: [flags, timeout_ms, ..], .. } = parcel.command;
+        self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
+        match parcel.single_text() {
+            Some(text) => {
+                let work = Work::Script { text: text.into(), is_control: flags & FLAG_CONTROL != 0 };
+                self.dispatch(target, slot, work, parcel.now_ms);
+            }
+            None => self.fail(slot, FailureData::internal("a script without text")),
+        }
+    }
+
+    fn prepare(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, target, query, rest: [_, timeout_ms, ..], .. } = parcel.command;
+        self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
+        match self.queries.get(query).map(Rc::clone) {
+            Some(query) => self.dispatch(target, slot, Work::Prepare { query }, parcel.now_ms),
+            None => self.fail(slot, FailureData::internal("a query that the addon does not know")),
+        }
+    }
+
+    fn batch(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, target, query, rest: [flags, timeout_ms, ..], .. } = parcel.command;
+        self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
+        match self.queries.get(query).map(Rc::clone) {
+            Some(query) => {
+                let work = Work::Batch { query, wants_rows: flags & FLAG_ROWS != 0 };
+                self.dispatch(target, slot, work, parcel.now_ms);
+            }
+            None => self.fail(slot, FailureData::internal("a query that the addon does not know")),
+        }
+    }
+
+    fn batch_row(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, rest: [_, _, _, count], .. } = parcel.command;
+        let Some((connection, description)) = self.described(slot) else { return };
+        match self.encode(parcel, description, count) {
+            Ok(bind) => {
+                self.drive(connection, |connection, sink, _, _| connection.session.batch_row(slot, bind, sink));
+            }
+            Err(mut failure) => {
+                failure.row = Some(parcel.command.query);
+                self.refuse_batch(slot, connection, failure);
+            }
+        }
+    }
+
+    /// A row of a batch does not fit: nothing of the batch takes effect, and the caller learns which value it was
+    /// once that is certain.
+    fn refuse_batch(&mut self, slot: u32, connection: u32, failure: Box<FailureData>) {
+        if let Some(state) = self.requests.get_mut(slot)
+            && state.refusal.is_none()
+        {
+            state.refusal = Some(failure);
+            self.drive(connection, |connection, sink, _, _| connection.session.batch_abort(slot, sink));
+        }
+    }
+
+    fn batch_step(&mut self, parcel: &Parcel<'_>) {
+        let Command { opcode, slot, .. } = parcel.command;
+        let Some(state) = self.requests.get(slot) else { return };
+        let (Place::Connection(connection), None) = (state.place, &state.refusal) else { return };
+        self.drive(connection, |connection, sink, _, _| match opcode {
+            opcode::BATCH_CHUNK => connection.session.batch_chunk(slot, sink),
+            opcode::BATCH_END => connection.session.batch_end(slot, sink),
+            _ => connection.session.batch_abort(slot, sink),
+        });
+    }
+
+    /// Sends work to a connection, or to a pool that chooses one.
+    fn dispatch(&mut self, target: u32, slot: u32, work: Work, now_ms: u64) {
+        if target & POOL_BIT != 0 {
+            self.dispatch_to_pool(target, slot, work, now_ms);
+        } else {
+            self.submit(target, slot, work);
+        }
+    }
+
+    fn encode(
+        &mut self,
+        parcel: &Parcel<'_>,
+        description: Rc<Description>,
+        count: u32,
+    ) -> Result<Bind, Box<FailureData>> {
+        let types = &description.parameters;
+        if types.len() != count as usize {
+            return Err(Box::new(FailureData::parameter_count(types.len(), count as usize)));
+        }
+        let mut parameters = Vec::with_capacity(16 + types.len() * 16);
+        encode_parameters(types, parcel.command.cells, parcel.text, parcel.asides, &mut parameters)
+            .map_err(|error: EncodeError| Box::new(FailureData::data(&error)))?;
+        Ok(Bind { description, parameters })
+    }
+}
+
+/// A command with what its cells refer to.
+struct Parcel<'a> {
+    command: Command<'a>,
+    text: &'a [u8],
+    asides: &'a [Vec<u8>],
+    now_ms: u64,
+}
+
+impl Parcel<'_> {
+    /// The text of a command whose only cell is one: tag 5 TEXT or 8 TEXT_ASIDE.
+    fn single_text(&self) -> Option<&str> {
+        let cell = self.command.cells.get(..16)?;
+        let word = |at: usize| cell.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
+        let (start, length) = (word(8)? as usize, word(12)? as usize);
+        let bytes = match word(0)? {
+            5 => self.text.get(start..start.checked_add(length)?)?,
+            8 => self.asides.get(start)?,
+            _ => return None,
+        };
+        std::str::from_utf8(bytes).ok()
+    }
+}
+
+/// Kept beside [`Query`] so that a forgotten query closes its statements.
+pub(crate) fn forget_query(environment: &mut Environment, id: u32) {
+    let Some(query): Option<Rc<Query>> = environment.queries.remove(id) else { return };
+    for connection in environment.connections.ids() {
+        environment.drive(connection, |connection, _, _, _| connection.session.close_statement(&query));
+    }
+    environment.settle();
+}

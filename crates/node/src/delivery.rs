@@ -1,0 +1,191 @@
+//! Handing the mailbox to JavaScript: the only place, besides user-made calls, where JavaScript runs.
+//!
+//! No borrow of the environment is alive while JavaScript runs: it may send, close or acquire from inside.
+
+use std::ptr;
+
+use napi_sys as sys;
+use oxpg_codec::batch::{Aside, TextMode};
+
+use crate::environment::Environment;
+use crate::mailbox::{Extra, Kind, Mailbox, RECORD_WORDS, Record};
+use crate::napi_value as value;
+
+/// Hands over all that the mailbox holds.
+///
+/// # Safety
+/// `environment` must be live, on its own thread, with no borrow of it alive in any caller.
+pub(crate) unsafe fn deliver(environment: *mut Environment) {
+    // SAFETY: by the caller's promise; the borrow ends with this statement.
+    let Some(Delivery { records, env, deliver, context, capacity }) = (unsafe { &mut *environment }).begin_delivery()
+    else {
+        return;
+    };
+    let mut scope = ptr::null_mut();
+    // SAFETY: the environment's own env, on its thread.
+    unsafe { sys::napi_open_handle_scope(env, &raw mut scope) };
+    let mut ended = 0;
+    for records in records.chunks(capacity) {
+        ended += records.iter().filter(|record| ends_request(record)).count();
+        // SAFETY: as above; the borrow ends with this statement, the values are plain handles.
+        let extras = lay_out(env, unsafe { &(*environment).mailbox }, records);
+        let count = value::number(env, f64::from(u32::try_from(records.len()).unwrap_or(0)));
+        call(env, context, deliver, &[count, extras]);
+    }
+    // SAFETY: opened above.
+    unsafe { sys::napi_close_handle_scope(env, scope) };
+    // SAFETY: by the caller's promise: JavaScript has returned.
+    let environment = unsafe { &mut *environment };
+    let mut records = records;
+    records.clear();
+    environment.mailbox.recycle(records);
+    environment.reactor.release(ended);
+}
+
+/// What a delivery works with while no borrow of the environment is alive.
+struct Delivery {
+    records: Vec<Record>,
+    env: sys::napi_env,
+    deliver: sys::napi_ref,
+    context: sys::napi_async_context,
+    capacity: usize,
+}
+
+impl Environment {
+    /// Closes the mailbox for rows and takes the records out, if there are any.
+    fn begin_delivery(&mut self) -> Option<Delivery> {
+        if !self.mailbox.has_news() || self.mailbox.is_reading || self.is_closing {
+            return None;
+        }
+        self.mailbox.batch.end_segment();
+        self.mailbox.is_reading = true;
+        Some(Delivery {
+            records: std::mem::take(&mut self.mailbox.records),
+            env: self.env,
+            deliver: self.deliver,
+            context: self.async_context,
+            capacity: self.mailbox.records_capacity,
+        })
+    }
+}
+
+/// Whether JavaScript frees the request's slot at this record.
+fn ends_request(record: &Record) -> bool {
+    [Kind::Done, Kind::Failed, Kind::Opened, Kind::Granted].iter().any(|kind| record.words[0] == *kind as i32)
+}
+
+/// Writes the records into JavaScript's memory and makes the array of extras (`undefined` when there are none).
+fn lay_out(env: sys::napi_env, mailbox: &Mailbox, records: &[Record]) -> sys::napi_value {
+    let asides = mailbox.batch.asides();
+    let mut extras: Vec<sys::napi_value> = asides.iter().map(|aside| aside_value(env, aside)).collect();
+    // SAFETY: `Mailbox::new`'s promise, and `records` is one chunk of at most `records_capacity`.
+    let memory =
+        unsafe { std::slice::from_raw_parts_mut(mailbox.records_memory, mailbox.records_capacity * RECORD_WORDS) };
+    for (record, target) in records.iter().zip(memory.chunks_exact_mut(RECORD_WORDS)) {
+        let mut words = record.words;
+        if let Some(segment) = record.segment.and_then(|segment| mailbox.batch.segments().get(segment)) {
+            words[2] = segment.rows.cast_signed();
+            words[3] = segment.first_cell.cast_signed();
+            words[4] = match segment.mode {
+                TextMode::Direct if segment.is_ascii => -1,
+                TextMode::Direct => -2,
+                TextMode::Shared => {
+                    extras.push(value::text(env, mailbox.text(segment.text_start, segment.text_end)));
+                    index_of_last(&extras)
+                }
+            };
+        }
+        if let Some((word, extra)) = &record.extra {
+            extras.push(extra_value(env, extra));
+            words[*word] = index_of_last(&extras);
+        }
+        target.copy_from_slice(&words);
+    }
+    if extras.is_empty() { value::undefined(env) } else { value::array(env, extras.into_iter()) }
+}
+
+fn index_of_last(extras: &[sys::napi_value]) -> i32 {
+    i32::try_from(extras.len() - 1).unwrap_or(i32::MAX)
+}
+
+fn aside_value(env: sys::napi_env, aside: &Aside) -> sys::napi_value {
+    match aside {
+        Aside::Text(text) => value::text(env, text),
+        Aside::Bytes(bytes) => value::buffer(env, bytes),
+    }
+}
+
+fn extra_value(env: sys::napi_env, extra: &Extra) -> sys::napi_value {
+    match extra {
+        Extra::Description(description) => crate::facts::description(env, description),
+        Extra::Failure(failure) => failure.to_js(env),
+        Extra::Text(text) => value::text(env, text.as_bytes()),
+        Extra::Opened(facts) => crate::facts::session(env, facts),
+        Extra::Notice(fields) => crate::facts::named_texts(env, fields),
+        Extra::Notification { pid, channel, payload } => {
+            let object = value::object(env);
+            value::set(env, object, "pid", value::number(env, f64::from(*pid)));
+            value::set(env, object, "channel", value::text(env, channel.as_bytes()));
+            value::set(env, object, "payload", value::text(env, payload.as_bytes()));
+            object
+        }
+        Extra::Parameter(name, setting) => {
+            value::array(env, [name, setting].into_iter().map(|text| value::text(env, text.as_bytes())))
+        }
+        Extra::OwnRow(row) => {
+            let cells: Vec<u8> = row.cells.iter().flat_map(|cell| cell.to_le_bytes()).collect();
+            let object = value::object(env);
+            value::set(env, object, "cells", value::array_buffer(env, &cells));
+            value::set(env, object, "marks", value::array_buffer(env, &row.marks));
+            value::set(env, object, "bytes", value::array_buffer(env, &row.bytes));
+            let asides = row.asides.iter().map(|aside| aside_value(env, aside));
+            value::set(env, object, "extras", value::array(env, asides));
+            value::set(env, object, "isAscii", value::boolean(env, row.is_ascii));
+            object
+        }
+    }
+}
+
+/// Calls the receiving function through `napi_make_callback`, so that microtasks run once, after the whole batch.
+fn call(
+    env: sys::napi_env,
+    context: sys::napi_async_context,
+    function: sys::napi_ref,
+    arguments: &[sys::napi_value; 2],
+) {
+    let mut receiver = ptr::null_mut();
+    let mut target = ptr::null_mut();
+    let mut result = ptr::null_mut();
+    // SAFETY: `env`, `context` and the reference belong to this live environment; an open handle scope holds the
+    // arguments. JavaScript runs here, and no Rust borrow is alive.
+    unsafe {
+        sys::napi_get_global(env, &raw mut receiver);
+        sys::napi_get_reference_value(env, function, &raw mut target);
+        let status = sys::napi_make_callback(
+            env,
+            context,
+            receiver,
+            target,
+            arguments.len(),
+            arguments.as_ptr(),
+            &raw mut result,
+        );
+        if status != sys::Status::napi_ok {
+            clear_exception(env);
+        }
+    }
+}
+
+/// Takes a pending exception away: left alone, it aborts the process when a worker is terminated. The receiving
+/// function never throws by itself, so what is cleared is V8's termination.
+fn clear_exception(env: sys::napi_env) {
+    let mut is_pending = false;
+    let mut exception = ptr::null_mut();
+    // SAFETY: plain calls on the live environment.
+    unsafe {
+        sys::napi_is_exception_pending(env, &raw mut is_pending);
+        if is_pending {
+            sys::napi_get_and_clear_last_exception(env, &raw mut exception);
+        }
+    }
+}

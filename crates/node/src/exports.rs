@@ -1,0 +1,184 @@
+//! The addon's one export: `attach` makes an environment and gives the functions that work on it.
+
+use std::ffi::{c_char, c_void};
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiValue};
+use napi::{Error, Result, ValueType};
+use napi_derive::napi;
+use napi_sys as sys;
+
+use crate::callbacks;
+use crate::environment::{Environment, Origin};
+use crate::functions;
+use crate::mailbox::{Mailbox, RECORD_WORDS};
+use crate::napi_value as value;
+use crate::outbox::Outbox;
+use crate::reactor::Reactor;
+use crate::reactor::uv::{self, Loop, Uv};
+
+/// A value that this crate handles through the raw interface.
+pub(crate) struct RawValue(sys::napi_value);
+
+impl TypeName for RawValue {
+    fn type_name() -> &'static str {
+        "unknown"
+    }
+
+    fn value_type() -> ValueType {
+        ValueType::Unknown
+    }
+}
+
+impl ValidateNapiValue for RawValue {}
+
+impl FromNapiValue for RawValue {
+    unsafe fn from_napi_value(_env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+        Ok(Self(value))
+    }
+}
+
+impl ToNapiValue for RawValue {
+    unsafe fn to_napi_value(_env: sys::napi_env, value: Self) -> Result<sys::napi_value> {
+        Ok(value.0)
+    }
+}
+
+/// Makes this thread's environment: `cells`, `marks`, `bytes` and `records` become the mailbox, `deliver` is called
+/// with what arrives in it. The result is an object of functions; `src/native/load.ts` has their types.
+///
+/// # Errors
+/// When the host has no libuv that it exports, or an argument is not the typed array that it should be.
+#[napi]
+pub(crate) fn attach(
+    env: napi::Env,
+    cells: RawValue,
+    marks: RawValue,
+    bytes: RawValue,
+    records: RawValue,
+    deliver: RawValue,
+) -> Result<RawValue> {
+    let env = env.raw();
+    let uv = *uv::loaded().map_err(Error::from_reason)?;
+    let event_loop = event_loop(env)?;
+    let memory = MailboxMemory::of(env, &cells, &marks, &bytes, &records)?;
+    pin_library();
+
+    let environment = Box::into_raw(Box::<Environment>::new_uninit());
+    let origin = match origin(env, uv, event_loop, environment.cast::<Environment>(), &memory, &deliver) {
+        Ok(origin) => origin,
+        Err(error) => {
+            // SAFETY: made by `into_raw` above, and nothing has kept the pointer.
+            drop(unsafe { Box::from_raw(environment) });
+            return Err(error);
+        }
+    };
+    // SAFETY: the memory is ours and uninitialised; from here on it is an `Environment` that `on_closed` frees.
+    let environment = unsafe {
+        (*environment).write(Environment::new(origin));
+        environment.cast::<MaybeUninit<Environment>>().cast::<Environment>()
+    };
+    // SAFETY: the environment lives until its last handle has closed, which `on_cleanup` starts.
+    unsafe {
+        sys::napi_add_async_cleanup_hook(
+            env,
+            Some(callbacks::on_cleanup),
+            environment.cast::<c_void>(),
+            &raw mut (*environment).cleanup_hook,
+        );
+    }
+    let object = value::object(env);
+    for (name, function) in functions::TABLE {
+        value::set(env, object, name, value::function(env, name, *function, environment.cast::<c_void>()));
+    }
+    Ok(RawValue(object))
+}
+
+fn origin(
+    env: sys::napi_env,
+    uv: Uv,
+    event_loop: Loop,
+    environment: *mut Environment,
+    memory: &MailboxMemory,
+    deliver: &RawValue,
+) -> Result<Origin> {
+    let (mut reference, mut context) = (ptr::null_mut(), ptr::null_mut());
+    // SAFETY: plain Node-API calls on the live environment.
+    unsafe {
+        check(sys::napi_create_reference(env, deliver.0, 1, &raw mut reference), "deliver must be a function")?;
+        let name = value::text(env, b"oxpg");
+        check(sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context), "no asynchronous context")?;
+    }
+    let reactor = Reactor::new(uv, event_loop, environment).map_err(Error::from_reason)?;
+    // SAFETY: JavaScript keeps the four arrays as long as the environment (`src/native/mailbox.ts`).
+    let mailbox = unsafe { Mailbox::new(memory.cells, memory.marks, memory.bytes, memory.records) };
+    Ok(Origin { env, deliver: reference, async_context: context, reactor, mailbox, outbox: Outbox::empty() })
+}
+
+/// Pointers and lengths of the mailbox's four arrays.
+struct MailboxMemory {
+    cells: (*mut u64, usize),
+    marks: *mut u8,
+    bytes: (*mut u8, usize),
+    records: (*mut i32, usize),
+}
+
+impl MailboxMemory {
+    fn of(
+        env: sys::napi_env,
+        cells: &RawValue,
+        marks: &RawValue,
+        bytes: &RawValue,
+        records: &RawValue,
+    ) -> Result<Self> {
+        let array = |argument: &RawValue, name: &str, kind: sys::napi_typedarray_type| {
+            value::typed_array(env, argument.0)
+                .filter(|array| array.kind == kind)
+                .ok_or_else(|| Error::from_reason(format!("{name} is not the typed array that it should be")))
+        };
+        let cells = array(cells, "cells", sys::TypedarrayType::float64_array)?;
+        let marks = array(marks, "marks", sys::TypedarrayType::uint8_array)?;
+        let bytes = array(bytes, "bytes", sys::TypedarrayType::uint8_array)?;
+        let records = array(records, "records", sys::TypedarrayType::int32_array)?;
+        if marks.length < cells.length || !cells.data.cast::<u64>().is_aligned() || records.length < RECORD_WORDS {
+            return Err(Error::from_reason("the mailbox's arrays do not fit together"));
+        }
+        Ok(Self {
+            cells: (cells.data.cast::<u64>(), cells.length),
+            marks: marks.data,
+            bytes: (bytes.data, bytes.length),
+            records: (records.data.cast::<i32>(), records.length / RECORD_WORDS),
+        })
+    }
+}
+
+fn event_loop(env: sys::napi_env) -> Result<Loop> {
+    let mut event_loop = ptr::null_mut();
+    // SAFETY: a plain Node-API call on the live environment.
+    let status = unsafe { sys::napi_get_uv_event_loop(env, &raw mut event_loop) };
+    check(status, "the host gives no libuv loop")?;
+    Ok(event_loop.cast::<c_void>())
+}
+
+fn check(status: sys::napi_status, problem: &str) -> Result<()> {
+    if status == sys::Status::napi_ok { Ok(()) } else { Err(Error::from_reason(problem)) }
+}
+
+/// Keeps the addon's code in memory for good: Node unloads addons with the last worker that used them, while the
+/// background thread may still run.
+#[cfg(unix)]
+fn pin_library() {
+    // SAFETY: dladdr only fills the structure; dlopen takes one more reference on a library that is loaded.
+    unsafe {
+        let mut info = MaybeUninit::<libc::Dl_info>::zeroed();
+        let address = pin_library as *const () as *const c_void;
+        if libc::dladdr(address, info.as_mut_ptr()) != 0 {
+            let path: *const c_char = info.assume_init().dli_fname;
+            libc::dlopen(path, libc::RTLD_NOW | libc::RTLD_NOLOAD | libc::RTLD_NODELETE);
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn pin_library() {}

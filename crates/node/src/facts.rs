@@ -1,0 +1,108 @@
+//! What JavaScript is told about sessions, statements and results, as objects and records.
+
+use napi_sys as sys;
+use oxpg_client::pool::Stats;
+use oxpg_client::session::{CommandTag, Description};
+use oxpg_codec::types::type_name;
+
+use crate::mailbox::{Extra, Kind, Mailbox, SessionFacts};
+use crate::napi_value as value;
+
+/// `{ id, parameters: [{ typeOid, typeName, code }], columns: [{ name, typeOid, typeName, tableOid,
+/// attributeNumber, typeModifier, code }] }`
+pub(crate) fn description(env: sys::napi_env, description: &Description) -> sys::napi_value {
+    let object = value::object(env);
+    value::set(env, object, "id", value::number(env, f64::from(description.id)));
+    let parameters = description.parameters.iter().map(|parameter| {
+        let entry = value::object(env);
+        set_type(env, entry, parameter.type_oid, parameter.code.0);
+        entry
+    });
+    value::set(env, object, "parameters", value::array(env, parameters));
+    let columns = description.columns.iter().map(|column| {
+        let entry = value::object(env);
+        value::set(env, entry, "name", value::text(env, column.name.as_bytes()));
+        set_type(env, entry, column.type_oid, column.code.0);
+        value::set(env, entry, "tableOid", value::number(env, f64::from(column.table_oid)));
+        value::set(env, entry, "attributeNumber", value::number(env, f64::from(column.attribute_number)));
+        value::set(env, entry, "typeModifier", value::number(env, f64::from(column.type_modifier)));
+        entry
+    });
+    value::set(env, object, "columns", value::array(env, columns));
+    object
+}
+
+fn set_type(env: sys::napi_env, entry: sys::napi_value, type_oid: u32, code: u8) {
+    value::set(env, entry, "typeOid", value::number(env, f64::from(type_oid)));
+    let name = type_name(type_oid).map_or_else(|| format!("oid {type_oid}"), str::to_owned);
+    value::set(env, entry, "typeName", value::text(env, name.as_bytes()));
+    value::set(env, entry, "code", value::number(env, f64::from(code)));
+}
+
+/// `{ backendPid, parameters: [[name, value], …], transactionStatus }`
+pub(crate) fn session(env: sys::napi_env, facts: &SessionFacts) -> sys::napi_value {
+    let object = value::object(env);
+    value::set(env, object, "backendPid", value::number(env, f64::from(facts.backend_pid)));
+    let parameters = facts.parameters.iter().map(|(name, setting)| {
+        value::array(env, [name, setting].into_iter().map(|text| value::text(env, text.as_bytes())))
+    });
+    value::set(env, object, "parameters", value::array(env, parameters));
+    value::set(env, object, "transactionStatus", value::text(env, &[facts.transaction_status]));
+    object
+}
+
+/// An object of strings.
+pub(crate) fn named_texts(env: sys::napi_env, fields: &[(&'static str, String)]) -> sys::napi_value {
+    let object = value::object(env);
+    for (name, text) in fields {
+        value::set(env, object, name, value::text(env, text.as_bytes()));
+    }
+    object
+}
+
+/// `{ size, idle, inUse, waiting, opening, opened, closed, granted, timedOut, minSize, maxSize }`
+pub(crate) fn pool_stats(env: sys::napi_env, stats: &Stats) -> sys::napi_value {
+    let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+    let object = value::object(env);
+    for (name, number) in [
+        ("size", count(stats.size)),
+        ("idle", count(stats.idle)),
+        ("inUse", count(stats.in_use)),
+        ("waiting", count(stats.waiting)),
+        ("opening", count(stats.opening)),
+        ("opened", stats.opened),
+        ("closed", stats.closed),
+        ("granted", stats.granted),
+        ("timedOut", stats.timed_out),
+        ("minSize", count(stats.min_size)),
+        ("maxSize", count(stats.max_size)),
+    ] {
+        value::set(env, object, name, value::integer(env, number));
+    }
+    object
+}
+
+/// A request has ended well.
+pub(crate) fn push_done(mailbox: &mut Mailbox, slot: u32, tag: CommandTag, is_suspended: bool, status: u8) {
+    let (low, high) = (tag.rows & 0xffff_ffff, tag.rows >> 32);
+    let fill = |words: &mut [i32; 8]| {
+        words[2] = i32::from(tag.command as u8);
+        words[3] = u32::try_from(low).unwrap_or(0).cast_signed();
+        words[4] = u32::try_from(high).unwrap_or(0).cast_signed();
+        words[6] = i32::from(status);
+        words[7] = i32::from(is_suspended);
+    };
+    match tag.text {
+        Some(text) => mailbox.push_extra(Kind::Done, slot, 5, Extra::Text(text), fill),
+        None => mailbox.push(Kind::Done, slot, fill),
+    }
+}
+
+/// A request of the driver's own has ended, with a tag that no server sent.
+pub(crate) fn push_done_text(mailbox: &mut Mailbox, slot: u32, tag: &str) {
+    mailbox.push_extra(Kind::Done, slot, 5, Extra::Text(tag.to_owned()), |words| {
+        words[2] = 0;
+        words[6] = 0;
+        words[7] = 0;
+    });
+}

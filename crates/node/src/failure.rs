@@ -1,0 +1,213 @@
+//! Errors as data: what went wrong, for JavaScript to make a class of.
+
+use napi_sys as sys;
+use oxpg_client::open::{OpenError, OpenErrorKind};
+use oxpg_client::pool::Rejection;
+use oxpg_client::session::{Failure, FailureKind, ServerMessage};
+use oxpg_codec::parameters::EncodeError;
+
+use crate::napi_value as value;
+
+/// A failure on its way to JavaScript; `src/errors/failure.ts` knows the same shape.
+#[derive(Clone, Debug)]
+pub(crate) struct FailureData {
+    /// `server`, `connection`, `protocol`, `interface`, `timeout`, `canceled`, `data`, `unsupported`,
+    /// `configuration` or `internal`.
+    pub(crate) kind: &'static str,
+    pub(crate) sqlstate: Option<String>,
+    pub(crate) message: String,
+    /// An ErrorResponse's fields by their names in JavaScript.
+    pub(crate) fields: Vec<(&'static str, String)>,
+    /// It certainly did not take effect.
+    pub(crate) is_safe_to_retry: bool,
+    /// The system's name of the cause, such as `ECONNREFUSED`.
+    pub(crate) cause_code: Option<String>,
+    /// 1-based, of a parameter that does not fit.
+    pub(crate) parameter: Option<usize>,
+    /// 0-based, inside an array parameter.
+    pub(crate) element: Option<usize>,
+    /// 0-based, of a row of a batch.
+    pub(crate) row: Option<u32>,
+}
+
+impl FailureData {
+    fn new(kind: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            sqlstate: None,
+            message: message.into(),
+            fields: Vec::new(),
+            is_safe_to_retry: false,
+            cause_code: None,
+            parameter: None,
+            element: None,
+            row: None,
+        }
+    }
+
+    /// Nothing was sent.
+    fn unsent(mut self) -> Self {
+        self.is_safe_to_retry = true;
+        self
+    }
+
+    pub(crate) fn internal(text: &str) -> Self {
+        Self::new("internal", text).unsent()
+    }
+
+    pub(crate) fn timeout(timeout_ms: u32) -> Self {
+        Self::new("timeout", format!("the call did not finish within {timeout_ms} ms"))
+    }
+
+    /// A batch that its caller took back: the engine made certain that it had no effect.
+    pub(crate) fn taken_back() -> Self {
+        Self::canceled().unsent()
+    }
+
+    pub(crate) fn canceled() -> Self {
+        Self::new("canceled", "the call was canceled by its caller")
+    }
+
+    pub(crate) fn connection_closed() -> Self {
+        let mut failure = Self::new("connection", "the connection is closed").unsent();
+        failure.sqlstate = Some("08003".into());
+        failure
+    }
+
+    pub(crate) fn pool_closed() -> Self {
+        Self::new("interface", "the pool is closed").unsent()
+    }
+
+    pub(crate) fn parameter_count(expected: usize, given: usize) -> Self {
+        Self::new("interface", format!("the query takes {expected} parameters, {given} were given")).unsent()
+    }
+
+    pub(crate) fn data(error: &EncodeError) -> Self {
+        let mut failure = Self::new("data", error.to_string()).unsent();
+        failure.sqlstate = Some("22000".into());
+        failure.parameter = Some(error.parameter);
+        failure.element = error.element;
+        failure
+    }
+
+    /// `to_js` gives an object with only the fields that are there.
+    pub(crate) fn to_js(&self, env: sys::napi_env) -> sys::napi_value {
+        let object = value::object(env);
+        let texts = [
+            ("kind", Some(self.kind)),
+            ("message", Some(self.message.as_str())),
+            ("sqlstate", self.sqlstate.as_deref()),
+            ("causeCode", self.cause_code.as_deref()),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                value::set(env, object, name, value::text(env, text.as_bytes()));
+            }
+        }
+        value::set(env, object, "safeToRetry", value::boolean(env, self.is_safe_to_retry));
+        if !self.fields.is_empty() {
+            value::set(env, object, "fields", crate::facts::named_texts(env, &self.fields));
+        }
+        let row = self.row.map(|row| row as usize);
+        for (name, number) in [("parameter", self.parameter), ("element", self.element), ("row", row)] {
+            if let Some(number) = number.and_then(|number| u32::try_from(number).ok()) {
+                value::set(env, object, name, value::number(env, f64::from(number)));
+            }
+        }
+        object
+    }
+}
+
+/// JavaScript's names of the fields of ErrorResponse and NoticeResponse (manual, "Error and Notice Message Fields").
+const FIELD_NAMES: &[(u8, &str)] = &[
+    (b'V', "severity"),
+    (b'C', "sqlstate"),
+    (b'M', "message"),
+    (b'D', "detail"),
+    (b'H', "hint"),
+    (b'P', "position"),
+    (b'p', "internalPosition"),
+    (b'q', "internalQuery"),
+    (b'W', "where"),
+    (b's', "schemaName"),
+    (b't', "tableName"),
+    (b'c', "columnName"),
+    (b'd', "dataTypeName"),
+    (b'n', "constraintName"),
+    (b'F', "file"),
+    (b'L', "line"),
+    (b'R', "routine"),
+];
+
+fn named(fields: &[(u8, String)]) -> Vec<(&'static str, String)> {
+    let name = |code: u8| FIELD_NAMES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name);
+    fields.iter().filter_map(|(code, text)| Some((name(*code)?, text.clone()))).collect()
+}
+
+/// A server message's fields by their names in JavaScript.
+pub(crate) fn fields_of(message: &ServerMessage) -> Vec<(&'static str, String)> {
+    named(message.fields())
+}
+
+impl From<Failure> for FailureData {
+    fn from(failure: Failure) -> Self {
+        let kind = match failure.kind {
+            FailureKind::Server => "server",
+            FailureKind::Connection => "connection",
+            FailureKind::Protocol => "protocol",
+            FailureKind::Interface => "interface",
+            FailureKind::Unsupported => "unsupported",
+            FailureKind::Canceled => "canceled",
+            FailureKind::Internal => "internal",
+        };
+        let mut data = Self::new(kind, failure.message);
+        data.sqlstate = failure.sqlstate;
+        data.is_safe_to_retry = failure.is_safe_to_retry;
+        data.cause_code = failure.cause_code.map(str::to_owned);
+        data.fields = failure.server.as_deref().map(fields_of).unwrap_or_default();
+        data
+    }
+}
+
+impl From<OpenError> for FailureData {
+    fn from(error: OpenError) -> Self {
+        let kind = match error.kind {
+            OpenErrorKind::Server => "server",
+            OpenErrorKind::Connection => "connection",
+            OpenErrorKind::Protocol => "protocol",
+            OpenErrorKind::Configuration => "configuration",
+            OpenErrorKind::Unsupported => "unsupported",
+            OpenErrorKind::Timeout => "timeout",
+            OpenErrorKind::Internal => "internal",
+        };
+        let mut data = Self::new(kind, error.message);
+        data.sqlstate = error.sqlstate;
+        data.is_safe_to_retry = error.is_safe_to_retry;
+        data.cause_code = error.cause_code;
+        data.fields = named(&error.fields);
+        data
+    }
+}
+
+impl FailureData {
+    /// A pool gives up on a waiter; `open_error` is why its last connection could not be opened.
+    pub(crate) fn rejected(reason: &Rejection, open_error: Option<Self>) -> Self {
+        match reason {
+            Rejection::Timeout { waited, size, in_use, waiting } => {
+                let mut text = format!(
+                    "no connection of the pool was free within {} ms: {size} open, {in_use} in use, {waiting} waiting",
+                    waited.as_millis()
+                );
+                if let Some(error) = open_error {
+                    text = format!("{text}; the last attempt to open one failed: {}", error.message);
+                }
+                Self::new("timeout", text).unsent()
+            }
+            Rejection::Closed => Self::new("interface", "the pool is closing").unsent(),
+            Rejection::Terminated => Self::new("interface", "the pool was terminated").unsent(),
+            Rejection::OpenFailed => {
+                open_error.unwrap_or_else(|| Self::new("connection", "no connection could be opened").unsent()).unsent()
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The functions that `attach` gives to JavaScript, on the raw interface: `flush` runs once per tick, and the
+//! conversions of napi-rs would cost more than the flush itself.
+
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use napi_sys as sys;
+use oxpg_client::session::Query;
+
+use crate::environment::Environment;
+use crate::napi_value as value;
+use crate::pools;
+
+/// A function of the table, as Node-API calls it.
+pub(crate) type RawFunction = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
+
+/// Names as `src/native/load.ts` declares them.
+pub(crate) const TABLE: &[(&str, RawFunction)] = &[
+    ("flush", flush),
+    ("setOutbox", set_outbox),
+    ("open", open),
+    ("openPool", open_pool),
+    ("defineQuery", define_query),
+    ("forgetQuery", forget_query),
+    ("poolStats", pool_stats),
+    ("expirePool", expire_pool),
+    ("reference", reference),
+    ("unreference", unreference),
+    ("sayGoodbye", say_goodbye),
+];
+
+/// What a function was called with; missing arguments are `undefined`.
+struct Call<'a> {
+    env: sys::napi_env,
+    environment: &'a mut Environment,
+    arguments: [sys::napi_value; 4],
+}
+
+impl Call<'_> {
+    fn number(&self, index: usize) -> u32 {
+        value::as_u32(self.env, self.arguments[index])
+    }
+
+    fn text(&self, index: usize) -> String {
+        let bytes = value::as_bytes(self.env, self.arguments[index]).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+/// Runs a function's body with its arguments. Nothing runs once the environment is closing.
+///
+/// # Safety
+/// Called by Node-API with the environment's pointer as the function's data, on its thread, with no borrow of it
+/// alive: JavaScript runs only where none is (`delivery.rs`).
+unsafe fn run(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    body: impl FnOnce(&mut Call<'_>) -> Option<sys::napi_value>,
+) -> sys::napi_value {
+    let mut arguments = [ptr::null_mut(); 4];
+    let mut count = arguments.len();
+    let mut data: *mut c_void = ptr::null_mut();
+    // SAFETY: `arguments` has room for `count`; Node-API fills what is missing with undefined.
+    unsafe {
+        sys::napi_get_cb_info(env, info, &raw mut count, arguments.as_mut_ptr(), ptr::null_mut(), &raw mut data);
+    }
+    // SAFETY: by the caller's promise.
+    let environment = unsafe { &mut *data.cast::<Environment>() };
+    if environment.is_closing {
+        return ptr::null_mut();
+    }
+    let mut call = Call { env, environment, arguments };
+    // A panic here concerns no single connection: the commands behind it are lost, and their callers are told by
+    // their deadlines; the process lives.
+    catch_unwind(AssertUnwindSafe(|| body(&mut call))).ok().flatten().unwrap_or(ptr::null_mut())
+}
+
+/// `flush(commandBytes, extras)`: carries out what the outbox holds.
+unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: `run`'s contract is kept by Node-API; JavaScript does not run while the letters are read.
+    unsafe {
+        run(env, info, |call| {
+            let length = call.number(0) as usize;
+            let asides = value::elements(env, call.arguments[1])
+                .into_iter()
+                .map(|element| value::as_bytes(env, element).unwrap_or_default())
+                .collect::<Vec<_>>();
+            let letters = call.environment.outbox.letters(length);
+            call.environment.carry_out(letters, &asides);
+            None
+        })
+    }
+}
+
+/// `setOutbox(commands, bytes)`: new memory for commands and their bytes.
+unsafe extern "C" fn set_outbox(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`; JavaScript keeps both arrays until it sets others.
+    unsafe {
+        run(env, info, |call| {
+            let commands = value::typed_array(env, call.arguments[0])?;
+            let bytes = value::typed_array(env, call.arguments[1])?;
+            call.environment.outbox.set((commands.data, commands.length), (bytes.data, bytes.length));
+            None
+        })
+    }
+}
+
+/// `open(slot, configJson, statementCacheSize)`
+unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let (slot, config, cache_size) = (call.number(0), call.text(1), call.number(2) as usize);
+            call.environment.open(slot, &config, cache_size);
+            None
+        })
+    }
+}
+
+/// `openPool(slot, configJson, optionsJson, statementCacheSize)`: the pool's id.
+unsafe extern "C" fn open_pool(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let (slot, config, cache_size) = (call.number(0), call.text(1), call.number(3) as usize);
+            let options = pools::options_from_json(&call.text(2));
+            let id = call.environment.open_pool(slot, &config, options, cache_size);
+            Some(value::number(env, f64::from(id)))
+        })
+    }
+}
+
+/// `defineQuery(text, isCacheable)`: the query's id.
+unsafe extern "C" fn define_query(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let text = call.text(0);
+            let is_cacheable = value::as_bool(env, call.arguments[1]);
+            let id = call.environment.queries.reserve();
+            call.environment.queries.fill(id, Query::new(id, &text, is_cacheable));
+            Some(value::number(env, f64::from(id)))
+        })
+    }
+}
+
+/// `forgetQuery(id)`: its statements are closed on every connection.
+unsafe extern "C" fn forget_query(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let id = call.number(0);
+            crate::commands::forget_query(call.environment, id);
+            None
+        })
+    }
+}
+
+/// `poolStats(id)`: an object of counters, or undefined when the pool is gone.
+unsafe extern "C" fn pool_stats(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let stats = call.environment.pool_stats(call.number(0))?;
+            Some(crate::facts::pool_stats(env, &stats))
+        })
+    }
+}
+
+/// `expirePool(id)`
+unsafe extern "C" fn expire_pool(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let id = call.number(0);
+            call.environment.expire_pool(id);
+            call.environment.settle();
+            None
+        })
+    }
+}
+
+/// `reference(connectionId)`: the connection keeps the process alive, idle or not.
+unsafe extern "C" fn reference(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let id = call.number(0);
+            call.environment.set_referenced(id, true);
+            None
+        })
+    }
+}
+
+/// `unreference(connectionId)`
+unsafe extern "C" fn unreference(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let id = call.number(0);
+            call.environment.set_referenced(id, false);
+            None
+        })
+    }
+}
+
+/// `sayGoodbye()`: the process is about to exit.
+unsafe extern "C" fn say_goodbye(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            call.environment.say_goodbye();
+            None
+        })
+    }
+}

@@ -1,0 +1,25 @@
+//! oxpg's native addon: sockets on Node's own event loop, and the mailbox between Rust and JavaScript.
+//!
+//! All of oxpg's `unsafe` is in this crate. It decides nothing about PostgreSQL: the engine, the pool's policy and
+//! the codecs live in `oxpg-client` and `oxpg-codec`. `docs/internals/boundary.md` draws what crosses.
+
+mod background;
+mod callbacks;
+mod commands;
+mod connection;
+mod delivery;
+mod environment;
+mod exports;
+mod facts;
+mod failure;
+mod functions;
+mod mailbox;
+mod napi_value;
+mod openings;
+mod outbox;
+mod pools;
+mod reactor;
+mod requests;
+mod sink;
+mod slab;
+mod socket;

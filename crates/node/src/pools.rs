@@ -1,0 +1,457 @@
+//! Pools on the loop: carries out what the pool's policy decides, and tells it what happened.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oxpg_client::open::{Config, OpenError, Opened};
+use oxpg_client::pool::{Action, Pool, PoolOptions, Rejection, Want};
+use oxpg_client::session::{EndCause, Work};
+use serde_json::Value;
+
+use crate::background::{Configuration, Job};
+use crate::environment::Environment;
+use crate::failure::FailureData;
+use crate::mailbox::{Extra, Kind, SessionFacts};
+use crate::openings::Opening;
+use crate::requests::Place;
+
+/// Ids of pools as JavaScript sees them have this bit, ids of connections have not.
+pub(crate) const POOL_BIT: u32 = 1 << 31;
+
+/// What a session may have left behind, apart from its prepared statements: asyncpg's reset query, and the roles,
+/// temporary tables and sequences' last values that it forgets.
+macro_rules! reset {
+    ($before:literal) => {
+        concat!(
+            $before,
+            "SET SESSION AUTHORIZATION DEFAULT; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; ",
+            "DISCARD TEMP; DISCARD SEQUENCES",
+        )
+    };
+}
+const RESET: &str = reset!("");
+/// The same where a transaction is or may be open.
+const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
+
+/// A pool's policy with what it needs on this loop.
+pub(crate) struct PoolDriver {
+    policy: Pool,
+    config: Configuration,
+    statement_cache_size: usize,
+    /// `createPool()` waits until so many connections have been opened.
+    ready: Option<(u32, usize)>,
+    /// `close()` waits for the policy's end.
+    close_waiters: Vec<u32>,
+    /// Resets under way: internal request → connection.
+    resets: HashMap<u32, u32>,
+    /// What JavaScript learns of a connection when it is first leased.
+    facts: HashMap<u32, SessionFacts>,
+    last_open_error: Option<FailureData>,
+}
+
+impl PoolDriver {
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        let deadline = self.policy.next_deadline()?;
+        Some(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
+    }
+}
+
+/// Options as `src/create-pool.ts` has checked them; what is missing has the policy's default, and 0 means "no
+/// limit" where the policy takes an `Option`.
+pub(crate) fn options_from_json(text: &str) -> PoolOptions {
+    let given: Value = serde_json::from_str(text).unwrap_or_default();
+    let number = |name: &str| given.get(name).and_then(Value::as_u64);
+    let size = |name: &str| number(name).and_then(|number| usize::try_from(number).ok());
+    let limit = |name: &str, default: Option<Duration>| match number(name) {
+        None => default,
+        Some(0) => None,
+        Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
+    };
+    let default = PoolOptions::default();
+    PoolOptions {
+        min_size: size("minSize").unwrap_or(default.min_size),
+        max_size: size("maxSize").unwrap_or(default.max_size),
+        max_queries: number("maxQueries").unwrap_or(default.max_queries),
+        max_inactive_lifetime: limit("maxInactiveConnectionLifetimeMs", default.max_inactive_lifetime),
+        max_lifetime: limit("maxLifetimeMs", default.max_lifetime),
+        acquire_timeout: limit("acquireTimeoutMs", default.acquire_timeout),
+        share_connections: given.get("shareConnections").and_then(Value::as_bool).unwrap_or(default.share_connections),
+        ..default
+    }
+}
+
+/// The pool policies' clock is the environment's.
+fn at(now_ms: u64) -> Duration {
+    Duration::from_millis(now_ms)
+}
+
+impl Environment {
+    /// `createPool()`: resolves once `min_size` connections are open.
+    pub(crate) fn open_pool(&mut self, slot: u32, config: &str, options: PoolOptions, cache_size: usize) -> u32 {
+        let now_ms = self.now_ms();
+        // Pools that start alike, in workers or processes, must not open and close in step.
+        let seed = u64::from(std::process::id()) << 32 ^ std::ptr::from_ref(self).addr() as u64 ^ now_ms;
+        let policy = Pool::new(options, seed, at(now_ms));
+        let wanted = policy.stats().min_size;
+        let driver = PoolDriver {
+            policy,
+            config: Configuration::Text(Arc::from(config)),
+            statement_cache_size: cache_size,
+            ready: Some((slot, wanted)),
+            close_waiters: Vec::new(),
+            resets: HashMap::new(),
+            facts: HashMap::new(),
+            last_open_error: None,
+        };
+        let pool = self.pools.insert(driver);
+        self.begin(slot, Place::Pool(pool), 0, now_ms);
+        self.pool_ready(pool);
+        self.run_actions(pool);
+        pool | POOL_BIT
+    }
+
+    fn pool_ready(&mut self, pool: u32) {
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        if let Some((slot, wanted)) = driver.ready
+            && driver.policy.stats().size >= wanted
+        {
+            driver.ready = None;
+            self.requests.end(slot);
+            self.mailbox.push(Kind::Granted, slot, |words| words[2] = (pool | POOL_BIT).cast_signed());
+            self.reactor.spin(true);
+        }
+    }
+
+    /// A call on the pool itself.
+    pub(crate) fn dispatch_to_pool(&mut self, target: u32, slot: u32, work: Work, now_ms: u64) {
+        let pool = target & !POOL_BIT;
+        let is_shareable = matches!(&work, Work::Query { query, .. } if query.is_shareable);
+        let Some(driver) = self.pools.get_mut(pool) else {
+            return self.fail(slot, FailureData::pool_closed());
+        };
+        if is_shareable && let Some(connection) = driver.policy.choose_shared(at(now_ms)) {
+            driver.policy.query_started(connection, at(now_ms));
+            if let Some(state) = self.requests.get_mut(slot) {
+                state.place = Place::Connection(connection);
+                state.pool = pool;
+            }
+            self.submit_shared(connection, slot, work);
+        } else {
+            if let Some(state) = self.requests.get_mut(slot) {
+                state.place = Place::Pool(pool);
+                state.waiting_work = Some(work);
+            }
+            let want = if is_shareable { Want::Share } else { Want::Lease };
+            driver.policy.request(at(now_ms), slot, want, None);
+        }
+        self.run_actions(pool);
+    }
+
+    /// `pool.acquire()`.
+    pub(crate) fn acquire(&mut self, target: u32, slot: u32, timeout_ms: u32, now_ms: u64) {
+        let pool = target & !POOL_BIT;
+        self.begin(slot, Place::Pool(pool), 0, now_ms);
+        let Some(driver) = self.pools.get_mut(pool) else {
+            return self.fail(slot, FailureData::pool_closed());
+        };
+        let deadline = (timeout_ms != 0).then(|| at(now_ms.saturating_add(u64::from(timeout_ms))));
+        driver.policy.request(at(now_ms), slot, Want::Lease, deadline);
+        self.run_actions(pool);
+    }
+
+    /// `release()` of a connection that JavaScript holds.
+    pub(crate) fn release(&mut self, connection: u32) {
+        let now_ms = self.now_ms();
+        let Some(held) = self.connections.get_mut(connection) else { return };
+        if !std::mem::take(&mut held.is_leased) {
+            return;
+        }
+        let pool = held.pool;
+        if let Some(driver) = self.pools.get_mut(pool) {
+            // The policy refuses only what is not leased, and that was checked above.
+            let _ = driver.policy.release(at(now_ms), connection, true);
+            self.run_actions(pool);
+        }
+    }
+
+    fn submit_shared(&mut self, connection: u32, slot: u32, work: Work) {
+        if let Some(connection) = self.connections.get_mut(connection) {
+            connection.shared_queries += 1;
+        }
+        self.submit(connection, slot, work);
+    }
+
+    pub(crate) fn give_up_waiting(&mut self, pool: u32, slot: u32) {
+        let now_ms = self.now_ms();
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        if driver.ready.is_some_and(|(ready, _)| ready == slot) {
+            // Nobody will ever have this pool.
+            driver.ready = None;
+            driver.policy.terminate(at(now_ms));
+        } else {
+            driver.policy.give_up(slot);
+        }
+        self.run_actions(pool);
+    }
+
+    pub(crate) fn pool_query_over(&mut self, pool: u32, connection: u32, was_leased: bool) {
+        let now_ms = self.now_ms();
+        if !was_leased && let Some(connection) = self.connections.get_mut(connection) {
+            connection.shared_queries = connection.shared_queries.saturating_sub(1);
+        }
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        if was_leased {
+            let _ = driver.policy.release(at(now_ms), connection, true);
+        } else {
+            driver.policy.query_finished(connection, at(now_ms));
+        }
+        self.run_actions(pool);
+    }
+
+    /// Tells the pool of abandoned queries that a session is past by now.
+    pub(crate) fn count_abandoned(&mut self, connection: u32) {
+        let Some(held) = self.connections.get_mut(connection) else { return };
+        if held.abandoned_queries > 0 {
+            let (pool, past) = (held.pool, held.take_past_queries());
+            for _ in 0..past {
+                self.pool_query_over(pool, connection, false);
+            }
+        }
+    }
+
+    pub(crate) fn pool_internal_over(&mut self, connection: u32, request: u32, is_clean: bool) {
+        let now_ms = self.now_ms();
+        let Some(pool) = self.connections.get(connection).map(|connection| connection.pool) else { return };
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        if driver.resets.remove(&request).is_some() {
+            driver.policy.reset_done(at(now_ms), connection, is_clean);
+            self.run_actions(pool);
+        }
+    }
+
+    pub(crate) fn pool_head_changed(&mut self, pool: u32, connection: u32, now_ms: u64) {
+        if let Some(driver) = self.pools.get_mut(pool) {
+            driver.policy.head_changed(connection, at(now_ms));
+        }
+    }
+
+    /// A connection of the pool is gone.
+    pub(crate) fn pool_lost(&mut self, pool: u32, connection: u32) {
+        let now_ms = self.now_ms();
+        if let Some(driver) = self.pools.get_mut(pool) {
+            driver.resets.retain(|_, resetting| *resetting != connection);
+            driver.facts.remove(&connection);
+            driver.policy.lost(at(now_ms), connection);
+            self.run_actions(pool);
+        }
+    }
+
+    pub(crate) fn tick_pools(&mut self) {
+        let now_ms = self.now_ms();
+        for pool in self.pools.ids() {
+            if let Some(driver) = self.pools.get_mut(pool) {
+                driver.policy.tick(at(now_ms));
+                self.run_actions(pool);
+            }
+        }
+    }
+
+    pub(crate) fn opened_for_pool(
+        &mut self,
+        pool: u32,
+        attempt: u32,
+        result: Result<(Opened, Arc<Config>), OpenError>,
+    ) {
+        let now_ms = self.now_ms();
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        let outcome = match result {
+            Ok((opened, config)) => {
+                driver.config = Configuration::Parsed(config);
+                let cache_size = driver.statement_cache_size;
+                self.adopt(opened, cache_size, pool).map_err(|text| (false, FailureData::internal(&text)))
+            }
+            Err(error) => Err((error.is_transient(), FailureData::from(error))),
+        };
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        match outcome {
+            Ok((connection, facts)) => {
+                driver.last_open_error = None;
+                driver.facts.insert(connection, facts);
+                driver.policy.opened(at(now_ms), attempt, connection);
+            }
+            Err((is_transient, failure)) => {
+                driver.last_open_error = Some(failure.clone());
+                driver.policy.open_failed(at(now_ms), attempt, is_transient);
+                // createPool() itself fails with the first error; nothing of the pool stays behind.
+                if let Some((slot, _)) = driver.ready.take() {
+                    driver.policy.terminate(at(now_ms));
+                    self.fail(slot, failure);
+                }
+            }
+        }
+        self.pool_ready(pool);
+        self.run_actions(pool);
+    }
+
+    /// Carries out what the policy has decided, until it has nothing more to say.
+    fn run_actions(&mut self, pool: u32) {
+        while let Some(action) = self.pools.get_mut(pool).and_then(|driver| driver.policy.next_action()) {
+            match action {
+                Action::Open { attempt } => self.open_for_pool(pool, attempt),
+                Action::Grant { waiter, connection, is_lease } => self.grant(pool, waiter, connection, is_lease),
+                Action::Reset { connection } => self.reset(pool, connection),
+                Action::Close { connection, .. } => self.end_connection(connection, EndCause::Terminated),
+                Action::Reject { waiter, reason } => self.reject(pool, waiter, &reason),
+                Action::Closed => self.pool_closed(pool),
+            }
+        }
+    }
+
+    fn open_for_pool(&mut self, pool: u32, attempt: u32) {
+        let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
+        let opening = self.openings.insert(Opening::Pool { pool, attempt });
+        if let Err(text) = self.submit_job(Job::Open { opening, config }) {
+            self.openings.remove(opening);
+            let now_ms = self.now_ms();
+            if let Some(driver) = self.pools.get_mut(pool) {
+                driver.last_open_error = Some(FailureData::internal(&text));
+                driver.policy.open_failed(at(now_ms), attempt, true);
+            }
+        }
+    }
+
+    fn grant(&mut self, pool: u32, slot: u32, connection: u32, is_lease: bool) {
+        let now_ms = self.now_ms();
+        let work = self.requests.get_mut(slot).and_then(|state| {
+            state.place = Place::Connection(connection);
+            state.pool = pool;
+            state.holds_lease = is_lease;
+            state.waiting_work.take()
+        });
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        match work {
+            Some(work) => {
+                if is_lease {
+                    self.submit(connection, slot, work);
+                } else {
+                    driver.policy.query_started(connection, at(now_ms));
+                    self.submit_shared(connection, slot, work);
+                }
+            }
+            None if self.requests.get(slot).is_none() => {
+                // The waiter is gone; the policy is told of those, so this guards against a leak only.
+                let _ = driver.policy.release(at(now_ms), connection, false);
+            }
+            None => {
+                let facts = driver.facts.remove(&connection);
+                self.requests.end(slot);
+                if let Some(held) = self.connections.get_mut(connection) {
+                    held.is_leased = true;
+                }
+                let fill = |words: &mut [i32; 8]| words[2] = connection.cast_signed();
+                match facts {
+                    Some(facts) => {
+                        let extra = Extra::Opened(Box::new(facts));
+                        self.mailbox.push_extra(Kind::Granted, slot, 3, extra, fill);
+                    }
+                    None => self.mailbox.push(Kind::Granted, slot, fill),
+                }
+                self.reactor.spin(true);
+            }
+        }
+    }
+
+    fn reset(&mut self, pool: u32, connection: u32) {
+        let Some(held) = self.connections.get(connection) else { return };
+        // With something still in flight the last known status says nothing.
+        let is_outside = held.session.is_idle() && held.session.transaction_status() == b'I';
+        let text = if is_outside { RESET } else { RESET_TRANSACTION };
+        let work = Work::Script { text: text.into(), is_control: true };
+        let request = self.submit_internal(connection, work);
+        if let Some(driver) = self.pools.get_mut(pool) {
+            driver.resets.insert(request, connection);
+        }
+    }
+
+    fn reject(&mut self, pool: u32, slot: u32, reason: &Rejection) {
+        let error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
+        self.fail(slot, FailureData::rejected(reason, error));
+    }
+
+    pub(crate) fn close(&mut self, target: u32, slot: u32, timeout_ms: u32, now_ms: u64) {
+        if target & POOL_BIT == 0 {
+            self.begin(slot, Place::Closing(target), timeout_ms, now_ms);
+            match self.connections.get_mut(target) {
+                Some(connection) => {
+                    connection.close_waiters.push(slot);
+                    self.drive(target, |connection, sink, _, _| connection.session.begin_close(sink));
+                }
+                None => {
+                    self.requests.end(slot);
+                    crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
+                    self.reactor.spin(true);
+                }
+            }
+            return;
+        }
+        let pool = target & !POOL_BIT;
+        self.begin(slot, Place::Closing(target), timeout_ms, now_ms);
+        match self.pools.get_mut(pool) {
+            Some(driver) => {
+                driver.close_waiters.push(slot);
+                driver.policy.close(at(now_ms));
+                self.run_actions(pool);
+            }
+            None => {
+                self.requests.end(slot);
+                crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
+                self.reactor.spin(true);
+            }
+        }
+    }
+
+    /// The caller of a graceful close no longer waits for it: everything ends at once.
+    pub(crate) fn hurry_close(&mut self, target: u32, slot: u32) {
+        if target & POOL_BIT == 0 {
+            if let Some(connection) = self.connections.get_mut(target) {
+                connection.close_waiters.retain(|waiter| *waiter != slot);
+            }
+        } else if let Some(driver) = self.pools.get_mut(target & !POOL_BIT) {
+            driver.close_waiters.retain(|waiter| *waiter != slot);
+        }
+        self.terminate_target(target);
+    }
+
+    pub(crate) fn terminate_target(&mut self, target: u32) {
+        let now_ms = self.now_ms();
+        if target & POOL_BIT == 0 {
+            self.terminate(target);
+        } else if let Some(driver) = self.pools.get_mut(target & !POOL_BIT) {
+            driver.policy.terminate(at(now_ms));
+            self.run_actions(target & !POOL_BIT);
+        }
+    }
+
+    fn pool_closed(&mut self, pool: u32) {
+        let Some(driver) = self.pools.remove(pool) else { return };
+        for slot in driver.close_waiters {
+            self.requests.end(slot);
+            crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
+        }
+        self.reactor.spin(true);
+    }
+
+    /// Nothing of the pool is older than now: connections in use close when they come back.
+    pub(crate) fn expire_pool(&mut self, target: u32) {
+        let pool = target & !POOL_BIT;
+        if let Some(driver) = self.pools.get_mut(pool) {
+            driver.policy.expire_all();
+            self.run_actions(pool);
+        }
+    }
+
+    pub(crate) fn pool_stats(&self, target: u32) -> Option<oxpg_client::pool::Stats> {
+        self.pools.get(target & !POOL_BIT).map(|driver| driver.policy.stats())
+    }
+}

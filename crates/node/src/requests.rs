@@ -1,0 +1,141 @@
+//! Requests in flight, by the slot that JavaScript gave them.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use oxpg_client::session::{Description, Work};
+use oxpg_codec::batch::ResultText;
+
+use crate::failure::FailureData;
+
+/// Request ids from here on are the node layer's own (resets, pings): JavaScript never sees them.
+pub(crate) const FIRST_INTERNAL: u32 = 1 << 30;
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The slot is free.
+    Nowhere,
+    /// Being opened in the background; the id of the opening.
+    Opening(u32),
+    /// Submitted to this connection's session.
+    Connection(u32),
+    /// Waiting for a connection of this pool.
+    Pool(u32),
+    /// Waiting for a graceful close of this connection or pool.
+    Closing(u32),
+}
+
+/// What the node layer knows of one request.
+pub(crate) struct RequestState {
+    pub(crate) place: Place,
+    /// The pool whose policy counts this query, 0 for none.
+    pub(crate) pool: u32,
+    /// This request alone holds a lease on its connection, given back when it is over.
+    pub(crate) holds_lease: bool,
+    /// Milliseconds of the environment's clock, `u64::MAX` for none.
+    pub(crate) deadline_ms: u64,
+    /// The timeout as it was given, for the error.
+    pub(crate) timeout_ms: u32,
+    /// How the result's text crosses; lives as long as the result.
+    pub(crate) text: ResultText,
+    /// The description that a `DESCRIBED` record announced for this request alone.
+    pub(crate) described: Option<Rc<Description>>,
+    /// Why a batch is being taken back: a value that did not fit.
+    pub(crate) refusal: Option<Box<FailureData>>,
+    /// What to submit when the pool grants a connection.
+    pub(crate) waiting_work: Option<Work>,
+}
+
+impl RequestState {
+    fn free() -> Self {
+        Self {
+            place: Place::Nowhere,
+            pool: 0,
+            holds_lease: false,
+            deadline_ms: u64::MAX,
+            timeout_ms: 0,
+            text: ResultText::default(),
+            described: None,
+            refusal: None,
+            waiting_work: None,
+        }
+    }
+}
+
+/// All requests of an environment, with their deadlines.
+pub(crate) struct Requests {
+    states: Vec<RequestState>,
+    deadlines: BTreeSet<(u64, u32)>,
+}
+
+impl Requests {
+    pub(crate) const fn new() -> Self {
+        Self { states: Vec::new(), deadlines: BTreeSet::new() }
+    }
+
+    /// Takes a slot into use.
+    pub(crate) fn begin(&mut self, slot: u32, place: Place) -> &mut RequestState {
+        let index = slot as usize;
+        while self.states.len() <= index {
+            self.states.push(RequestState::free());
+        }
+        let state = &mut self.states[index];
+        state.place = place;
+        state
+    }
+
+    pub(crate) fn get(&self, slot: u32) -> Option<&RequestState> {
+        self.states.get(slot as usize).filter(|state| state.place != Place::Nowhere)
+    }
+
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut RequestState> {
+        self.states.get_mut(slot as usize).filter(|state| state.place != Place::Nowhere)
+    }
+
+    /// Sets a deadline `timeout_ms` from now; 0 means none.
+    pub(crate) fn set_timeout(&mut self, slot: u32, timeout_ms: u32, now_ms: u64) {
+        if timeout_ms == 0 {
+            return;
+        }
+        let deadline_ms = now_ms.saturating_add(u64::from(timeout_ms));
+        if let Some(state) = self.get_mut(slot) {
+            state.deadline_ms = deadline_ms;
+            state.timeout_ms = timeout_ms;
+            self.deadlines.insert((deadline_ms, slot));
+        }
+    }
+
+    /// Frees a slot; nothing may mention it to JavaScript afterwards but the record that ends it.
+    pub(crate) fn end(&mut self, slot: u32) {
+        let Some(state) = self.states.get_mut(slot as usize) else { return };
+        if state.deadline_ms != u64::MAX {
+            self.deadlines.remove(&(state.deadline_ms, slot));
+            state.deadline_ms = u64::MAX;
+        }
+        state.place = Place::Nowhere;
+        state.pool = 0;
+        state.holds_lease = false;
+        state.text = ResultText::default();
+        state.described = None;
+        state.refusal = None;
+        state.waiting_work = None;
+    }
+
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
+    }
+
+    /// A request whose deadline has passed; it keeps its slot until the caller ends it.
+    pub(crate) fn pop_expired(&mut self, now_ms: u64) -> Option<u32> {
+        let (deadline_ms, slot) = *self.deadlines.first()?;
+        if deadline_ms > now_ms {
+            return None;
+        }
+        self.deadlines.remove(&(deadline_ms, slot));
+        if let Some(state) = self.states.get_mut(slot as usize) {
+            state.deadline_ms = u64::MAX;
+        }
+        Some(slot)
+    }
+}

@@ -1,0 +1,120 @@
+//! What the engine tells, turned into records for JavaScript and errands for the environment.
+
+use std::rc::Rc;
+
+use oxpg_client::session::{Description, Event, RequestId, RowTaken, Sink};
+
+use crate::failure::FailureData;
+use crate::mailbox::{Extra, Kind, Mailbox, RowFit};
+use crate::requests::{FIRST_INTERNAL, Requests};
+
+/// Something to do once the engine has returned: it may concern other connections, or the pool.
+pub(crate) enum Errand {
+    /// A query counted by a pool's policy is over.
+    QueryOver { pool: u32, connection: u32, was_leased: bool },
+    /// A request of the node layer's own is over; `is_clean` when it ended well and outside a transaction.
+    InternalOver { connection: u32, request: u32, is_clean: bool },
+    /// Open a cancel connection for this one.
+    Cancel { connection: u32 },
+    /// The session is over; take the connection down.
+    Closed { connection: u32, failure: Option<Box<FailureData>> },
+}
+
+/// The sink of one connection while its engine runs.
+pub(crate) struct Deliveries<'a> {
+    pub(crate) connection: u32,
+    pub(crate) mailbox: &'a mut Mailbox,
+    pub(crate) requests: &'a mut Requests,
+    pub(crate) errands: &'a mut Vec<Errand>,
+}
+
+impl Deliveries<'_> {
+    /// Frees a request's slot and tells its pool.
+    fn over(&mut self, request: RequestId, is_clean: bool) {
+        let connection = self.connection;
+        if request >= FIRST_INTERNAL {
+            self.errands.push(Errand::InternalOver { connection, request, is_clean });
+            return;
+        }
+        if let Some(state) = self.requests.get(request)
+            && state.pool != 0
+        {
+            let (pool, was_leased) = (state.pool, state.holds_lease);
+            self.errands.push(Errand::QueryOver { pool, connection, was_leased });
+        }
+        self.requests.end(request);
+    }
+}
+
+impl Sink for Deliveries<'_> {
+    fn row(
+        &mut self,
+        request: RequestId,
+        description: &Rc<Description>,
+        data_row: &[u8],
+        remaining: usize,
+    ) -> RowTaken {
+        if request >= FIRST_INTERNAL {
+            return RowTaken::Taken;
+        }
+        let Some(state) = self.requests.get_mut(request) else { return RowTaken::Taken };
+        match self.mailbox.push_row(request, &mut state.text, &description.codes, data_row, remaining) {
+            Ok(RowFit::Taken) => RowTaken::Taken,
+            Ok(RowFit::Full) => RowTaken::Full,
+            Err(error) => RowTaken::Malformed(error.to_string()),
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Described { request, description, needs_bind } => {
+                let Some(state) = self.requests.get_mut(request) else { return };
+                state.described = Some(Rc::clone(&description));
+                self.mailbox.push_extra(Kind::Described, request, 3, Extra::Description(description), |words| {
+                    words[4] = i32::from(needs_bind);
+                });
+            }
+            Event::Completed { request, tag, is_suspended, transaction_status } => {
+                if request < FIRST_INTERNAL {
+                    crate::facts::push_done(self.mailbox, request, tag, is_suspended, transaction_status);
+                }
+                self.over(request, transaction_status == b'I');
+            }
+            Event::Failed { request, failure, transaction_status } => {
+                if request < FIRST_INTERNAL {
+                    let failure = Extra::Failure(Box::new(FailureData::from(failure)));
+                    self.mailbox.push_extra(Kind::Failed, request, 2, failure, |words| {
+                        words[6] = i32::from(transaction_status);
+                    });
+                }
+                self.over(request, false);
+            }
+            Event::Aborted { request, transaction_status } => {
+                let refusal = self.requests.get_mut(request).and_then(|state| state.refusal.take());
+                let failure = refusal.unwrap_or_else(|| Box::new(FailureData::taken_back()));
+                self.mailbox.push_extra(Kind::Failed, request, 2, Extra::Failure(failure), |words| {
+                    words[6] = i32::from(transaction_status);
+                });
+                self.over(request, false);
+            }
+            Event::Drained { request } => self.mailbox.push(Kind::Drained, request, |_| {}),
+            Event::Notice(message) => {
+                let fields = crate::failure::fields_of(&message);
+                self.mailbox.push_extra(Kind::Notice, self.connection, 2, Extra::Notice(fields), |_| {});
+            }
+            Event::Notification { pid, channel, payload } => {
+                let extra = Extra::Notification { pid, channel, payload };
+                self.mailbox.push_extra(Kind::Notification, self.connection, 2, extra, |_| {});
+            }
+            Event::ParameterStatus { name, value } => {
+                let extra = Extra::Parameter(name, value);
+                self.mailbox.push_extra(Kind::Parameter, self.connection, 2, extra, |_| {});
+            }
+            Event::CancelWanted => self.errands.push(Errand::Cancel { connection: self.connection }),
+            Event::Closed { failure } => {
+                let failure = failure.map(|failure| Box::new(FailureData::from(failure)));
+                self.errands.push(Errand::Closed { connection: self.connection, failure });
+            }
+        }
+    }
+}
