@@ -1,0 +1,108 @@
+import { checkParametersRow } from './call-arguments'
+import type { BatchRequest } from './native/door'
+import type { Parameters, ParametersList } from './query-options'
+
+/** Rows, and bytes of text and binary values, that go out before the batch is asked whether it takes more. */
+const CHUNK_ROWS = 1_000
+const CHUNK_BYTES = 256 * 1024
+
+/**
+ * Sends rows of parameters to a batch, no faster than the connection takes them, ends it and waits until it has
+ * settled. Stops as soon as the batch fails; what is wrong with it, its `failure` says.
+ *
+ * @throws what the iterable throws, and InterfaceError or DataError about a row; the batch has been taken back then.
+ */
+export async function feed(batch: BatchRequest, list: ParametersList): Promise<void> {
+  try {
+    if (Symbol.iterator in list) await feedRows(batch, list)
+    else await feedAsyncRows(batch, list)
+  } catch (error) {
+    batch.abort()
+    await batch.settled
+    throw error
+  }
+  batch.end()
+  await batch.settled
+}
+
+// Apart from the asynchronous one: `for await` would wait a tick for each row of an array.
+async function feedRows(batch: BatchRequest, rows: Iterable<Parameters>): Promise<void> {
+  const chunk = new Chunk(batch)
+  for (const row of rows) {
+    if (!chunk.push(row)) continue
+    await batch.flushed()
+    if (batch.failure !== undefined) return
+  }
+}
+
+/** A batch that fails (at its time limit, say) does not wait for a source that is slow or stuck. */
+async function feedAsyncRows(batch: BatchRequest, rows: AsyncIterable<Parameters>): Promise<void> {
+  const chunk = new Chunk(batch)
+  const iterator = rows[Symbol.asyncIterator]()
+  let isSettled = false
+  let stopWaiting: ((value: undefined) => void) | undefined
+  batch.settled.then(() => {
+    isSettled = true
+    stopWaiting?.(undefined)
+  })
+  for (;;) {
+    const next = iterator.next()
+    const result = await new Promise<IteratorResult<Parameters> | undefined>((resolve, reject) => {
+      stopWaiting = resolve
+      Promise.resolve(next).then(resolve, reject)
+    })
+    if (isSettled || result === undefined) {
+      closeSource(iterator)
+      return
+    }
+    if (result.done) return
+    let isFull: boolean
+    try {
+      isFull = chunk.push(result.value)
+    } catch (error) {
+      closeSource(iterator)
+      throw error
+    }
+    if (isFull) await batch.flushed()
+  }
+}
+
+/** Not awaited: a source that is stuck in its `next` does not come back from its `return` either. */
+function closeSource(iterator: AsyncIterator<Parameters>): void {
+  Promise.resolve(iterator.return?.()).catch(() => {})
+}
+
+/** Counts what has been pushed. */
+class Chunk {
+  readonly #batch: BatchRequest
+  #row = 0
+  #rows = 0
+  #bytes = 0
+
+  constructor(batch: BatchRequest) {
+    this.#batch = batch
+  }
+
+  /** Returns whether it is time to wait for the connection. */
+  push(row: Parameters): boolean {
+    checkParametersRow(row, this.#row++)
+    this.#batch.push(row)
+    this.#bytes += bytesOf(row)
+    if (++this.#rows < CHUNK_ROWS && this.#bytes < CHUNK_BYTES) return false
+    this.#rows = 0
+    this.#bytes = 0
+    return true
+  }
+}
+
+/** A rough size: only long values matter. */
+function bytesOf(row: Parameters): number {
+  let bytes = 0
+  for (let index = 0; index < row.length; index++) {
+    const value = row[index]
+    if (typeof value === 'string') bytes += value.length
+    else if (ArrayBuffer.isView(value)) bytes += value.byteLength
+    else if (Array.isArray(value)) bytes += 8 * value.length
+  }
+  return bytes
+}

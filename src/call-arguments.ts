@@ -1,0 +1,93 @@
+import { InterfaceError } from './errors/index'
+import { abortSignal, checkOptions, durationMs, shown } from './options'
+import type { CallOptions, Parameters, ParametersList, Query } from './query-options'
+import { Sql } from './sql'
+
+/** Names of the options that say how results are mapped. */
+export const MAPPING_OPTIONS = [
+  'int8',
+  'numeric',
+  'json',
+  'uuid',
+  'date',
+  'time',
+  'timestamp',
+  'timestamptz',
+] as const
+
+export const CALL_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'signal'])
+export const FETCH_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'rowMode', ...MAPPING_OPTIONS])
+export const FETCH_VAL_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'column', ...MAPPING_OPTIONS])
+
+/** The text of a query. */
+export function textOf(query: Query): string {
+  if (typeof query === 'string') return query
+  if (query instanceof Sql) return query.text
+  throw new InterfaceError(`the query must be a string or sql\`…\`, not ${shown(query)}`)
+}
+
+/** The text of a query that takes its parameters from elsewhere. */
+export function textWithoutParameters(query: Query): string {
+  const text = textOf(query)
+  if (query instanceof Sql && query.params.length > 0) {
+    throw new InterfaceError(
+      'the query has values in its sql`…` template; here it takes $1, $2 … placeholders',
+    )
+  }
+  return text
+}
+
+/**
+ * The parameters of a call, those of a sql`…` among them; undefined when there are none.
+ *
+ * @throws InterfaceError
+ */
+export function parametersOf(query: Query, params: Parameters | undefined): Parameters | undefined {
+  if (query instanceof Sql) {
+    if (params !== undefined) {
+      throw new InterfaceError('parameters are given twice: in the sql`…` template and as an argument')
+    }
+    return query.params.length === 0 ? undefined : query.params
+  }
+  if (params !== undefined && !Array.isArray(params)) throw notParameters(params)
+  return params
+}
+
+function notParameters(params: unknown): Error {
+  const hint =
+    typeof params === 'object' && params !== null
+      ? '; options are the argument after them'
+      : '; put the values into an array'
+  return new InterfaceError(`the parameters must be an array, not ${shown(params)}${hint}`)
+}
+
+/** @throws InterfaceError unless rows of parameters can be taken from it. */
+export function checkParametersList(list: ParametersList): void {
+  const isIterable =
+    typeof list === 'object' && list !== null && (Symbol.iterator in list || Symbol.asyncIterator in list)
+  if (!isIterable) {
+    throw new InterfaceError(`the rows of parameters must be an iterable of arrays, not ${shown(list)}`)
+  }
+}
+
+/** @throws InterfaceError unless it is an array. */
+export function checkParametersRow(row: unknown, index: number): asserts row is Parameters {
+  if (!Array.isArray(row)) {
+    throw new InterfaceError(`row ${index}: a row of parameters must be an array, not ${shown(row)}`)
+  }
+}
+
+/** The time limit of a call: the option, or else the default. */
+export function timeoutOf(options: CallOptions | undefined, defaultMs: number): number {
+  return options?.timeoutMs === undefined ? defaultMs : durationMs('timeoutMs', options.timeoutMs)
+}
+
+/** The signal of a call. */
+export function signalOf(options: CallOptions | undefined): AbortSignal | undefined {
+  return options?.signal === undefined ? undefined : abortSignal(options.signal)
+}
+
+/** Checks the options of a call against the known names. Without options it costs nothing. */
+export function checkCallOptions(options: object | undefined, known: ReadonlySet<string>): void {
+  if (options !== undefined) checkOptions(options, known, 'options of the call')
+}

@@ -1,0 +1,21 @@
+import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
+import { Connection } from './connection'
+import { errorFromFailure } from './errors/index'
+import { openConnection } from './native/door'
+
+/**
+ * Opens a session.
+ *
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
+ */
+export function connect(dsn?: string, options?: ConnectOptions): Promise<Connection>
+export function connect(options?: ConnectOptions): Promise<Connection>
+export async function connect(first?: string | ConnectOptions, second?: ConnectOptions): Promise<Connection> {
+  const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
+  const { configJson, statementCacheSize, defaults, signal } = await connectPlan(dsn, options)
+  const request = openConnection(configJson, statementCacheSize, signal)
+  await request.settled
+  if (request.failure !== undefined) throw errorFromFailure(request.failure)
+  return Connection._of({ target: request.connection!, defaults })
+}

@@ -1,0 +1,231 @@
+import { inspect } from 'node:util'
+import { checkCallOptions } from './call-arguments'
+import {
+  ConnectionDoesNotExistError,
+  errorFromFailure,
+  InterfaceError,
+  logMessageFromFields,
+  type PostgresLogMessage,
+} from './errors/index'
+import { Listeners } from './listeners'
+import type { ConnectionTarget } from './native/door'
+import { checkFunction, durationMs } from './options'
+import { QueryMethods } from './query-methods'
+import type { CallDefaults } from './send'
+import { parseServerVersion, type ServerVersion } from './server-version'
+import { runTransaction, Transaction, type TransactionHost } from './transaction'
+import {
+  checkTransactionOptions,
+  type TransactionCallback,
+  type TransactionOptions,
+} from './transaction-options'
+import { Scope } from './transaction-scope'
+
+/** Options of `close`. */
+export interface CloseOptions {
+  /** Milliseconds that calls in flight may take to end; 0, the default, for no limit. */
+  timeoutMs?: number | undefined
+}
+
+/** Options of `reset`. */
+export interface ResetOptions {
+  /** Milliseconds; 0 for no limit. Default: `commandTimeoutMs`. */
+  timeoutMs?: number | undefined
+}
+
+/** What a connection is made of. Only the driver can make one: see `connect`, and `acquire` of pools. */
+export interface ConnectionParts {
+  /** @internal */
+  readonly target: ConnectionTarget
+  /** @internal */
+  readonly defaults: CallDefaults
+  /** @internal What it belongs to: its pool. */
+  readonly owner?: object | undefined
+}
+
+const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
+
+/** What asyncpg undoes: locks, cursors, channels and settings of the session. Prepared statements survive it. */
+const RESET_QUERY = 'SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL'
+
+/** A session with a PostgreSQL server. */
+export class Connection extends QueryMethods implements TransactionHost {
+  readonly #target: ConnectionTarget
+  readonly #defaults: CallDefaults
+  readonly #scope: Scope
+  readonly #owner: object | undefined
+  readonly #notices = new Listeners<[PostgresLogMessage, Connection]>()
+  readonly #terminations = new Listeners<[Connection]>()
+
+  protected constructor(parts: ConnectionParts) {
+    super()
+    this.#target = parts.target
+    this.#defaults = parts.defaults
+    this.#scope = Scope.ofConnection(parts.owner)
+    this.#owner = parts.owner
+    this.#target.onClosed = () => {
+      this.#scope.forgetTransactions()
+      this.#terminations.call(this)
+      this.#terminations.clear()
+    }
+  }
+
+  /** @internal */
+  static _of(parts: ConnectionParts): Connection {
+    return new Connection(parts)
+  }
+
+  /** The process id of the server's backend. */
+  get serverPid(): number {
+    return this.#target.backendPid
+  }
+
+  /** The server's version. */
+  get serverVersion(): ServerVersion {
+    return parseServerVersion(this.#target.parameters.get('server_version') ?? '')
+  }
+
+  /** The settings that the server reports by itself, as they are now (manual, "Asynchronous Operations"). */
+  get settings(): Readonly<Record<string, string>> {
+    return Object.freeze(Object.fromEntries(this.#target.parameters))
+  }
+
+  /** Whether the session has ended. */
+  get isClosed(): boolean {
+    return this.#target.isClosed
+  }
+
+  /** Whether a transaction is open, as of the last answer of the server. */
+  get isInTransaction(): boolean {
+    return this.#target.transactionStatus !== 'I' && !this.isClosed
+  }
+
+  /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
+  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
+  transaction(options?: TransactionOptions): Transaction
+  transaction<R>(
+    first?: TransactionCallback<R> | TransactionOptions,
+    options?: TransactionOptions,
+  ): Promise<R> | Transaction {
+    if (typeof first === 'function') return runTransaction(this, this.#scope, first, options)
+    return new Transaction(this, this.#scope, checkTransactionOptions(first))
+  }
+
+  async begin(options?: TransactionOptions): Promise<Transaction> {
+    const transaction = new Transaction(this, this.#scope, checkTransactionOptions(options))
+    await transaction.start()
+    return transaction
+  }
+
+  /**
+   * Calls `listener` with each notice and warning that the server sends.
+   *
+   * @returns A function that ends it.
+   */
+  onNotice(listener: (message: PostgresLogMessage, connection: Connection) => void): () => void {
+    checkFunction('onNotice', listener)
+    this.#target.onNotice = (fields) => this.#notices.call(logMessageFromFields(fields), this)
+    return this.#notices.add(listener)
+  }
+
+  /**
+   * Calls `listener` when the session has ended, however it ended.
+   *
+   * @returns A function that ends it.
+   */
+  onTermination(listener: (connection: Connection) => void): () => void {
+    checkFunction('onTermination', listener)
+    return this.#terminations.add(listener)
+  }
+
+  /**
+   * Brings the session back to how it was when it was opened: rolls back, releases advisory locks, closes cursors,
+   * and resets the settings.
+   */
+  async reset(options?: ResetOptions): Promise<void> {
+    checkCallOptions(options, TIMEOUT_ONLY)
+    const timeoutMs =
+      options?.timeoutMs === undefined
+        ? this.#defaults.commandTimeoutMs
+        : durationMs('timeoutMs', options.timeoutMs)
+    const target = this._target()
+    const isInTransaction = this.#scope.isBusy || this.isInTransaction
+    this.#scope.forgetTransactions()
+    const script = isInTransaction ? `ROLLBACK; ${RESET_QUERY}` : RESET_QUERY
+    const request = target.script(script, true, timeoutMs, undefined)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure)
+  }
+
+  /** Closes the session once the calls in flight have ended. Closing again does nothing. */
+  async close(options?: CloseOptions): Promise<void> {
+    checkCallOptions(options, TIMEOUT_ONLY)
+    const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
+    if (this.isClosed) return
+    const request = this.#target.close(timeoutMs)
+    await request.settled
+    if (request.failure !== undefined && !this.isClosed) throw errorFromFailure(request.failure)
+  }
+
+  /** Ends the session at once; calls in flight reject. */
+  terminate(): void {
+    if (!this.isClosed) this.#target.terminate()
+  }
+
+  /** Keeps the process alive, even while no call is in flight. */
+  ref(): this {
+    this.#target.reference()
+    return this
+  }
+
+  /** Keeps the process alive only while calls are in flight, as is the default. */
+  unref(): this {
+    this.#target.unreference()
+    return this
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  [inspect.custom](): string {
+    const state = this.isClosed ? 'closed' : this.isInTransaction ? 'in a transaction' : 'idle'
+    return `${this.constructor.name} { serverPid: ${this.serverPid}, ${state} }`
+  }
+
+  /** @internal */
+  get _defaults(): CallDefaults {
+    return this.#defaults
+  }
+
+  /** @internal The pool. */
+  get _owner(): object | undefined {
+    return this.#owner
+  }
+
+  /** @internal */
+  get _isGone(): boolean {
+    return this.#target.isClosed
+  }
+
+  /** @internal */
+  _target(): ConnectionTarget {
+    const target = this.#target
+    if (!target.isClosed) return target
+    if (target.closeFailure === undefined) throw new InterfaceError('the connection is closed')
+    throw new ConnectionDoesNotExistError('the connection was lost', {
+      safeToRetry: true,
+      cause: errorFromFailure(target.closeFailure),
+    })
+  }
+
+  /** @internal Ends what came from this object, for the session goes on without it. */
+  _detach(): void {
+    this.#scope.forgetTransactions()
+    this.#notices.clear()
+    this.#terminations.clear()
+    this.#target.onNotice = undefined
+    this.#target.onClosed = undefined
+  }
+}

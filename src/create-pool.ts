@@ -1,0 +1,26 @@
+import { connectPlan, dsnAndOptions } from './connect-options'
+import { errorFromFailure } from './errors/index'
+import { openPool } from './native/door'
+import { Pool } from './pool'
+import { POOL_OPTIONS, type PoolOptions, poolPlan } from './pool-options'
+
+/**
+ * Opens a pool of connections, `minSize` of them at once.
+ *
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
+ */
+export function createPool(dsn?: string, options?: PoolOptions): Promise<Pool>
+export function createPool(options?: PoolOptions): Promise<Pool>
+export async function createPool(first?: string | PoolOptions, second?: PoolOptions): Promise<Pool> {
+  const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
+  const { optionsJson, acquireTimeoutMs, hooks } = poolPlan(options)
+  const { configJson, statementCacheSize, defaults, signal } = await connectPlan(dsn, options)
+  const { pool, ready } = openPool(configJson, optionsJson, signal, statementCacheSize)
+  await ready.settled
+  if (ready.failure !== undefined) {
+    pool.terminate()
+    throw errorFromFailure(ready.failure)
+  }
+  return Pool._of({ target: pool, defaults, hooks, acquireTimeoutMs })
+}

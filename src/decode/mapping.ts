@@ -1,0 +1,142 @@
+import { ClientConfigurationError } from '../errors/index'
+
+/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
+export type RowMode = 'record' | 'object' | 'array'
+
+/** Turns the text of a value into what the application wants to have. */
+export type TextParser = (text: string) => unknown
+
+/** How values of some types are given to JavaScript; what is left out keeps the default. */
+export interface ResultMapping {
+  /** Default `'number-or-bigint'`: a number while it is a safe integer, else a bigint. `'number'` may round. */
+  int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined
+  /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
+  numeric?: 'string' | 'number' | TextParser | undefined
+  /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
+  json?: 'parse' | 'string' | TextParser | undefined
+  /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
+  uuid?: 'string' | 'buffer' | undefined
+  /** Default `'string'`. `'date'` is UTC midnight; `'temporal'` a Temporal.PlainDate. */
+  date?: 'string' | 'date' | 'temporal' | undefined
+  /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. */
+  time?: 'string' | 'temporal' | undefined
+  /**
+   * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
+   * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
+   */
+  timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined
+  /** Default `'date'`. `'micros'` as above, `'string'` is in UTC, `'temporal'` a Temporal.Instant. */
+  timestamptz?: 'date' | 'string' | 'micros' | 'temporal' | undefined
+}
+
+/** A mapping with every default filled in. */
+export type CompleteResultMapping = {
+  readonly [K in keyof ResultMapping]-?: Exclude<ResultMapping[K], undefined>
+}
+
+/** What decides how rows are made: the row mode and the mapping. Immutable. */
+export interface ResultPlan {
+  readonly rowMode: RowMode
+  readonly mapping: CompleteResultMapping
+  /** Plans with the same key make the same rows. */
+  readonly key: string
+}
+
+/** Options of a call that belong to the plan. */
+export interface ResultOptions extends ResultMapping {
+  /** Default `'record'`. */
+  rowMode?: RowMode | undefined
+}
+
+type MappingKey = keyof ResultMapping
+
+const ROW_MODES: readonly string[] = ['record', 'object', 'array']
+
+/** The accepted words of each mapping, the default first. */
+const WORDS: { readonly [K in MappingKey]-?: readonly string[] } = {
+  int8: ['number-or-bigint', 'bigint', 'number', 'string'],
+  numeric: ['string', 'number'],
+  json: ['parse', 'string'],
+  uuid: ['string', 'buffer'],
+  date: ['string', 'date', 'temporal'],
+  time: ['string', 'temporal'],
+  timestamp: ['date', 'string', 'micros', 'local', 'temporal'],
+  timestamptz: ['date', 'string', 'micros', 'temporal'],
+}
+
+const MAPPING_KEYS = Object.keys(WORDS) as MappingKey[]
+
+const parserIds = new WeakMap<TextParser, number>()
+let nextParserId = 1
+
+/** Records with every default of the types page. */
+export const DEFAULT_PLAN: ResultPlan = makePlan(
+  'record',
+  Object.fromEntries(MAPPING_KEYS.map((name) => [name, WORDS[name][0]])) as unknown as CompleteResultMapping,
+)
+
+/**
+ * The plan of a call: `base` with the options laid over it. Other options in the object are ignored.
+ *
+ * @returns `base` itself when the options change nothing.
+ * @throws ClientConfigurationError when an option has a value it cannot have, or asks for Temporal where there is none.
+ */
+export function planFor(base: ResultPlan, options: ResultOptions | undefined): ResultPlan {
+  if (options === undefined) return base
+  let rowMode = base.rowMode
+  if (options.rowMode !== undefined && options.rowMode !== rowMode) {
+    if (!ROW_MODES.includes(options.rowMode)) throw badOption('rowMode', ROW_MODES, false, options.rowMode)
+    rowMode = options.rowMode
+  }
+  let changes: Partial<{ [name in MappingKey]: unknown }> | undefined
+  for (const name of MAPPING_KEYS) {
+    const choice = options[name]
+    if (choice === undefined || choice === base.mapping[name]) continue
+    checkChoice(name, choice)
+    changes ??= {}
+    changes[name] = choice
+  }
+  if (changes === undefined) return rowMode === base.rowMode ? base : makePlan(rowMode, base.mapping)
+  return makePlan(rowMode, { ...base.mapping, ...changes } as CompleteResultMapping)
+}
+
+function makePlan(rowMode: RowMode, mapping: CompleteResultMapping): ResultPlan {
+  const choices = MAPPING_KEYS.map((name) => {
+    const choice = mapping[name]
+    return typeof choice === 'function' ? `#${parserId(choice)}` : choice
+  })
+  return Object.freeze({ rowMode, mapping: Object.freeze(mapping), key: `${rowMode} ${choices.join(' ')}` })
+}
+
+function parserId(parser: TextParser): number {
+  let id = parserIds.get(parser)
+  if (id === undefined) {
+    id = nextParserId++
+    parserIds.set(parser, id)
+  }
+  return id
+}
+
+function checkChoice(name: MappingKey, choice: unknown): void {
+  const takesParser = name === 'numeric' || name === 'json'
+  if (typeof choice === 'function' && takesParser) return
+  const words = WORDS[name]
+  if (typeof choice !== 'string' || !words.includes(choice)) throw badOption(name, words, takesParser, choice)
+  if (choice === 'temporal' && (globalThis as { Temporal?: unknown }).Temporal === undefined) {
+    throw new ClientConfigurationError(
+      `option '${name}' is 'temporal', but this runtime has no global Temporal; ` +
+        `use one of ${quoteAll(words.filter((word) => word !== 'temporal'))}`,
+    )
+  }
+}
+
+function badOption(name: string, words: readonly string[], takesParser: boolean, value: unknown): Error {
+  const expected = `one of ${quoteAll(words)}${takesParser ? ' or a function' : ''}`
+  const shown =
+    typeof value === 'string' ? `'${value.slice(0, 40)}'` : value === null ? 'null' : `a ${typeof value}`
+  return new ClientConfigurationError(`option '${name}' must be ${expected}, not ${shown}`)
+}
+
+function quoteAll(words: readonly string[]): string {
+  return words.map((word) => `'${word}'`).join(', ')
+}

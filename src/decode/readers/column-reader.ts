@@ -1,0 +1,49 @@
+import type { CellViews } from '../mailbox-views'
+
+/** Where the text of a segment is. */
+export interface TextContext {
+  /** The segment's string in shared mode, else null. */
+  readonly shared: string | null
+  /** In direct mode: whether all bytes are ASCII. */
+  readonly isAscii: boolean
+  /** Values that are kept aside, by index. */
+  readonly extras: readonly unknown[]
+}
+
+/** Reads a cell that is not NULL. */
+export type CellReader = (views: CellViews, cell: number, text: TextContext) => unknown
+
+/** What the source fragment of a column may name, as JavaScript expressions. */
+export interface CellSource {
+  /** The cell's index. */
+  readonly cell: string
+  /** Index of the cell's low 32-bit word. */
+  readonly low: string
+  /** Index of the cell's high 32-bit word. */
+  readonly high: string
+  /** The column's `read`. */
+  readonly read: string
+}
+
+/** How one column is read; chosen once per shape. */
+export interface ColumnReader {
+  /** For the loop, and for values inside arrays. */
+  readonly read: CellReader
+  /**
+   * An expression for the compiled reader, NULL included. It may use the parts of {@link CellSource}, the views by
+   * their names, `v` for all of them, `k` for the text context, `s` for `k.shared`, and {@link FragmentFunctions}.
+   */
+  readonly source: (at: CellSource) => string
+  /** Whether values may be bigints, alone or in arrays. */
+  readonly mayBeBigInt?: boolean
+}
+
+/** A reader of cells that hold their value themselves: `expression` is used where the cell is not NULL. */
+export function inlineReader(read: CellReader, expression: (at: CellSource) => string): ColumnReader {
+  return { read, source: (at) => `n[${at.cell}]!==0?null:${expression(at)}` }
+}
+
+/** A reader without source of its own: the compiled code calls `read`. */
+export function calledReader(read: CellReader): ColumnReader {
+  return { read, source: (at) => `n[${at.cell}]===1?null:${at.read}(v,${at.cell},k)` }
+}

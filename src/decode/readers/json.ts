@@ -1,0 +1,13 @@
+import type { CompleteResultMapping } from '../mapping'
+import { type ColumnReader, calledReader } from './column-reader'
+import { readText, textReader } from './text'
+
+const parsedReader = calledReader((views, cell, text) => JSON.parse(readText(views, cell, text)))
+
+/** json, jsonb */
+export function jsonReader(mapping: CompleteResultMapping): ColumnReader {
+  const choice = mapping.json
+  if (choice === 'string') return textReader
+  if (choice === 'parse') return parsedReader
+  return calledReader((views, cell, text) => choice(readText(views, cell, text)))
+}

@@ -1,0 +1,38 @@
+import { type CellViews, MARK_ASIDE, MARK_NULL } from '../mailbox-views'
+import type { ColumnReader, TextContext } from './column-reader'
+
+/** Methods of Node's Buffer that its types leave out: `toString` without its argument checks. */
+interface SliceableBuffer {
+  latin1Slice(start: number, end: number): string
+  utf8Slice(start: number, end: number): string
+}
+
+/** The text of a cell that is not NULL. */
+export function readText(views: CellViews, cell: number, text: TextContext): string {
+  const start = views.u[2 * cell]!
+  if (views.n[cell] === MARK_ASIDE) return text.extras[start] as string
+  const end = views.u[2 * cell + 1]!
+  return text.shared !== null ? text.shared.substring(start, end) : directText(views.t, text, start, end)
+}
+
+/** Text out of a memory's bytes. */
+export function directText(bytes: Buffer, text: TextContext, start: number, end: number): string {
+  const sliceable = bytes as unknown as SliceableBuffer
+  return text.isAscii ? sliceable.latin1Slice(start, end) : sliceable.utf8Slice(start, end)
+}
+
+/** The value of a text cell whose mark is not 0. */
+export function asideOrNull(views: CellViews, cell: number, text: TextContext): unknown {
+  return views.n[cell] === MARK_NULL ? null : text.extras[views.u[2 * cell]!]
+}
+
+/** Text as it comes. */
+export const textReader: ColumnReader = {
+  read: readText,
+  source: ({ cell, low, high }) =>
+    `n[${cell}]!==0?asideOrNull(v,${cell},k):` +
+    `s!==null?s.substring(u[${low}],u[${high}]):directText(t,k,u[${low}],u[${high}])`,
+}
+
+/** void: no value at all. */
+export const voidReader: ColumnReader = { read: () => null, source: () => 'null' }

@@ -1,0 +1,102 @@
+import { keepAside } from '../record'
+import { FRAGMENT_FUNCTIONS } from './readers/index'
+import { defineColumn, type PlannedColumn, type RowPlan, type RowsReader } from './row-plan'
+
+/** False once the process has shown that it allows no code generation. */
+let isAllowed = true
+
+/**
+ * A reader that is compiled for the plan: one expression per column, the memory's views in locals, and the loop over
+ * the rows inside.
+ *
+ * @returns undefined where code generation is not allowed (`--disallow-code-generation-from-strings`).
+ */
+export function compiledReader(plan: RowPlan): RowsReader | undefined {
+  if (!isAllowed) return undefined
+  let factory: (...bindings: unknown[]) => RowsReader
+  try {
+    factory = new Function(
+      'prototype',
+      'reads',
+      'functions',
+      'define',
+      'keepAside',
+      sourceOf(plan),
+    ) as typeof factory
+  } catch (error) {
+    if (!(error instanceof EvalError)) throw error
+    isAllowed = false
+    return undefined
+  }
+  const reads = plan.columns.map((column) => column.reader.read)
+  return factory(plan.prototype, reads, FRAGMENT_FUNCTIONS, defineColumn, keepAside)
+}
+
+const VIEWS = 'i,u,f,b,n,t,s,k,v'
+
+/**
+ * Names come from the server, so that they enter the source as escaped string literals only. The function of a row
+ * has the parameters that source fragments may use, the row's first cell p, and that cell's first word q.
+ */
+function sourceOf(plan: RowPlan): string {
+  const width = plan.columns.length
+  const make = plan.rowMode === 'record' ? `new Row(${VIEWS},p)` : `row(${VIEWS},p)`
+  return `'use strict'
+const {${Object.keys(FRAGMENT_FUNCTIONS).join(',')}}=functions
+const [${plan.columns.map((_, index) => `r${index}`).join(',')}]=reads
+${rowFunction(plan)}
+return function readRows(v,p,rowCount,k,into){
+const i=v.i,u=v.u,f=v.f,b=v.b,n=v.n,t=v.t,s=k.shared
+for(let k_=0;k_<rowCount;k_++){into.push(${make});p+=${width}}
+}`
+}
+
+function rowFunction(plan: RowPlan): string {
+  const values = plan.columns.map(valueExpression)
+  switch (plan.rowMode) {
+    case 'record':
+      return `function Row(${VIEWS},p){const q=2*p
+${recordStatements(plan, values).join('\n')}
+}
+Row.prototype=prototype`
+    case 'object':
+      return `function row(${VIEWS},p){const q=2*p
+return{${plan.columns.flatMap((column, index) => literalProperty(column, values[index]!)).join(',\n')}}}`
+    case 'array':
+      return `function row(${VIEWS},p){const q=2*p
+return[${values.join(',\n')}]}`
+  }
+}
+
+function recordStatements({ columns, asideCount }: RowPlan, values: readonly string[]): string[] {
+  const aside: string[] = []
+  const statements: string[] = []
+  for (const [index, { name, mustDefine, asideSlot }] of columns.entries()) {
+    const value = values[index]!
+    if (asideSlot >= 0) aside.push(value)
+    else if (mustDefine) statements.push(`define(this,${literal(name)},${value})`)
+    else statements.push(`this[${literal(name)}]=${value}`)
+  }
+  if (asideCount > 0) statements.push(`keepAside(this,[${aside.join(',\n')}])`)
+  return statements
+}
+
+/** The key `__proto__` is computed, since `"__proto__": value` would set the prototype. */
+function literalProperty({ name, asideSlot }: PlannedColumn, value: string): string[] {
+  if (asideSlot >= 0) return []
+  return [name === '__proto__' ? `['__proto__']:${value}` : `${literal(name)}:${value}`]
+}
+
+function valueExpression({ reader }: PlannedColumn, index: number): string {
+  return reader.source({
+    cell: index === 0 ? 'p' : `p+${index}`,
+    low: index === 0 ? 'q' : `q+${2 * index}`,
+    high: `q+${2 * index + 1}`,
+    read: `r${index}`,
+  })
+}
+
+/** A string literal; JSON leaves the two line separators that old JavaScript does not allow in literals. */
+function literal(text: string): string {
+  return JSON.stringify(text).replaceAll('\u2028', '\\u2028').replaceAll('\u2029', '\\u2029')
+}

@@ -1,0 +1,50 @@
+import { keepAside } from '../record'
+import { type CellViews, MARK_NULL } from './mailbox-views'
+import type { TextContext } from './readers/column-reader'
+import { defineColumn, type RowPlan, type RowsReader } from './row-plan'
+
+/** The reader without generated code: for a shape's first rows, and where code generation is not allowed. */
+export function loopReader(plan: RowPlan): RowsReader {
+  const width = plan.columns.length
+  const readRow = plan.rowMode === 'array' ? arrayRow(plan) : objectRow(plan)
+  return (views, firstCell, rowCount, text, into) => {
+    for (let k = 0; k < rowCount; k++) into.push(readRow(views, firstCell + k * width, text))
+  }
+}
+
+type RowReader = (views: CellViews, firstCell: number, text: TextContext) => unknown
+
+function arrayRow({ columns }: RowPlan): RowReader {
+  return (views, firstCell, text) => {
+    const row: unknown[] = []
+    let cell = firstCell
+    for (const { reader } of columns) {
+      row.push(views.n[cell] === MARK_NULL ? null : reader.read(views, cell, text))
+      cell++
+    }
+    return row
+  }
+}
+
+function objectRow({ columns, prototype, rowMode, asideCount }: RowPlan): RowReader {
+  // A constructor rather than Object.create: V8 then knows how many properties to make room for.
+  function BlankRow(): void {}
+  BlankRow.prototype = prototype
+  const Blank = BlankRow as unknown as new () => { [name: string]: unknown }
+  const keepsAside = rowMode === 'record' && asideCount > 0
+  return (views, firstCell, text) => {
+    const row = new Blank()
+    const aside: unknown[] = []
+    let cell = firstCell - 1
+    for (const { name, reader, mustDefine, asideSlot } of columns) {
+      cell++
+      if (asideSlot >= 0 && !keepsAside) continue
+      const value = views.n[cell] === MARK_NULL ? null : reader.read(views, cell, text)
+      if (asideSlot >= 0) aside.push(value)
+      else if (mustDefine) defineColumn(row, name, value)
+      else row[name] = value
+    }
+    if (keepsAside) keepAside(row, aside)
+    return row
+  }
+}

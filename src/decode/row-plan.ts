@@ -1,0 +1,63 @@
+import { layoutOfNames, type RowLayout, rowPrototype } from '../record'
+import type { CellViews } from './mailbox-views'
+import type { ResultPlan, RowMode } from './mapping'
+import type { ColumnReader, TextContext } from './readers/column-reader'
+import { readerFor } from './readers/index'
+
+/** Reads rows and appends them to `into`: the work of a shape. */
+export type RowsReader = (
+  views: CellViews,
+  firstCell: number,
+  rowCount: number,
+  text: TextContext,
+  into: unknown[],
+) => void
+
+/** One column of a row to be made. */
+export interface PlannedColumn {
+  readonly name: string
+  readonly reader: ColumnReader
+  /**
+   * Whether the property has to be defined: an assignment to `__proto__`, to an integer (positions have getters on the
+   * prototype), or to anything else that is inherited, could do something else than make an own property.
+   */
+  readonly mustDefine: boolean
+  /** The slot among the values kept aside, because a later column has the same name; else −1. */
+  readonly asideSlot: number
+}
+
+/** What the loop and the compiler make rows from. */
+export interface RowPlan {
+  readonly rowMode: RowMode
+  readonly columns: readonly PlannedColumn[]
+  /** The prototype of rows in row mode 'record'; `Object.prototype` in the others. */
+  readonly prototype: object
+  /** How many values of a row are kept aside. */
+  readonly asideCount: number
+}
+
+const INTEGER_NAME = /^(?:0|[1-9][0-9]*)$/
+
+/** The plan of rows with these columns. */
+export function planRows(names: readonly string[], codes: readonly number[], plan: ResultPlan): RowPlan {
+  const readers = codes.map((code) => readerFor(code, plan.mapping))
+  const layout: RowLayout = layoutOfNames(names)
+  const integerColumns = names.filter((_, index) => readers[index]?.mayBeBigInt === true)
+  const prototype = plan.rowMode === 'record' ? rowPrototype(layout, integerColumns) : Object.prototype
+  return {
+    rowMode: plan.rowMode,
+    prototype,
+    asideCount: layout.asideSlots?.filter((slot) => slot >= 0).length ?? 0,
+    columns: names.map((name, index) => ({
+      name,
+      reader: readers[index]!,
+      mustDefine: name in prototype || INTEGER_NAME.test(name),
+      asideSlot: layout.asideSlots?.[index] ?? -1,
+    })),
+  }
+}
+
+/** Makes an own property as an assignment would, whatever the prototype has under the name. */
+export function defineColumn(row: object, name: string, value: unknown): void {
+  Object.defineProperty(row, name, { value, writable: true, enumerable: true, configurable: true })
+}

@@ -1,0 +1,129 @@
+import { type CellViews, TEXT_DIRECT_ASCII } from './mailbox-views'
+import type { ResultPlan } from './mapping'
+import type { TextContext } from './readers/column-reader'
+import { compiledReader } from './row-compiler'
+import { loopReader } from './row-loop'
+import { planRows, type RowPlan, type RowsReader } from './row-plan'
+
+/** A column of a result, as the server describes it. */
+export interface ColumnDescription {
+  name: string
+  typeOid: number
+  typeName: string
+  /** The table's OID, or 0 when the column is not one of a table. */
+  tableOid: number
+  /** The column's number in its table, or 0. */
+  attributeNumber: number
+  typeModifier: number
+  /** The type code: how values cross the boundary. */
+  code: number
+}
+
+/** Makes rows of cells; one for all results with the same column names, codes and plan. */
+export interface Shape {
+  readonly columnCount: number
+  /**
+   * Reads rows and appends them to `into`.
+   *
+   * The first rows of a shape are read by a loop; from its second reading on, or past 64 rows, by code compiled for it.
+   *
+   * @param views The memory that holds the cells: the mailbox, or that of one huge row.
+   * @param firstCell Index of the first row's first cell.
+   * @param textMode How text ranges are read: −1 direct ASCII, −2 direct UTF-8, else the index in `extras` of the
+   * segment's string.
+   * @throws what a parser of the application throws; the rows read before it stay in `into`.
+   */
+  readRows(
+    views: CellViews,
+    firstCell: number,
+    rowCount: number,
+    textMode: number,
+    extras: readonly unknown[],
+    into: unknown[],
+  ): void
+}
+
+/** Rows of a shape that are read by the loop; compiling costs about as much as reading a hundred. */
+const LOOP_ROWS = 64
+
+/** Shapes that are kept. */
+const CACHE_SIZE = 1000
+
+class RowShape implements Shape {
+  readonly columnCount: number
+  readonly #plan: RowPlan
+  #read: RowsReader
+  #mayCompile = true
+  /** Rows read so far, until the decision to compile. */
+  #rowsRead = 0
+
+  constructor(names: readonly string[], codes: readonly number[], plan: ResultPlan) {
+    this.columnCount = names.length
+    this.#plan = planRows(names, codes, plan)
+    this.#read = loopReader(this.#plan)
+  }
+
+  readRows(
+    views: CellViews,
+    firstCell: number,
+    rowCount: number,
+    textMode: number,
+    extras: readonly unknown[],
+    into: unknown[],
+  ): void {
+    if (this.#mayCompile) this.#considerCompiling(rowCount)
+    const text: TextContext = {
+      shared: textMode >= 0 ? (extras[textMode] as string) : null,
+      isAscii: textMode === TEXT_DIRECT_ASCII,
+      extras,
+    }
+    this.#read(views, firstCell, rowCount, text, into)
+  }
+
+  /** The first few rows are read by the loop: many shapes are used only once. */
+  #considerCompiling(rowCount: number): void {
+    const isFirst = this.#rowsRead === 0
+    this.#rowsRead += rowCount
+    if (isFirst && rowCount <= LOOP_ROWS) return
+    this.#mayCompile = false
+    this.#read = compiledReader(this.#plan) ?? this.#read
+  }
+}
+
+/** All shapes, the least recently used first. */
+const shapes = new Map<string, RowShape>()
+
+/** The shape last used with an array of columns; descriptions keep theirs, so that no key has to be made. */
+const latest = new WeakMap<readonly ColumnDescription[], { planKey: string; shape: Shape }>()
+
+/**
+ * The shape of a result's rows. Shapes are shared by all results with the same names, type codes and plan; asking
+ * again with the same array of columns is cheap.
+ */
+export function shapeOf(columns: readonly ColumnDescription[], plan: ResultPlan): Shape {
+  const known = latest.get(columns)
+  if (known !== undefined && known.planKey === plan.key) return known.shape
+  const shape = cachedShape(columns, plan)
+  latest.set(columns, { planKey: plan.key, shape })
+  return shape
+}
+
+function cachedShape(columns: readonly ColumnDescription[], plan: ResultPlan): RowShape {
+  const names = columns.map((column) => column.name)
+  const codes = columns.map((column) => column.code)
+  const key = `${plan.key} ${codes.join(' ')} ${JSON.stringify(names)}`
+  let shape = shapes.get(key)
+  if (shape !== undefined) {
+    shapes.delete(key)
+  } else {
+    shape = new RowShape(names, codes, plan)
+    if (shapes.size >= CACHE_SIZE) {
+      for (const oldest of shapes.keys()) {
+        shapes.delete(oldest)
+        break
+      }
+    }
+  }
+  shapes.set(key, shape)
+  return shape
+}

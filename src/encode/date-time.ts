@@ -1,0 +1,80 @@
+import type { ParameterSink } from './parameter-sink'
+import { instantMicros, temporalClass, temporalText } from './temporal'
+import { type FamilyEncoder, millisOfDate, RefusedValue, writeText } from './value-encoder'
+
+const DATE_EXPECTED = 'a string, Date, Temporal.PlainDate, or ±Infinity'
+const TIME_EXPECTED = 'a string or Temporal.PlainTime'
+const TIMESTAMP_EXPECTED = 'a Date, string, bigint of microseconds, Temporal object, or ±Infinity'
+
+/** The ends of int64 stand for ±infinity. */
+const MAX_MICROS = 2n ** 63n - 2n
+const MIN_MICROS = -MAX_MICROS
+
+/** What dates and timestamps take alike: text, Dates and ±Infinity. */
+function writeCommon(value: unknown, sink: ParameterSink): boolean {
+  if (typeof value === 'string') {
+    writeText(value, value, sink)
+    return true
+  }
+  const millis = isInfinite(value) ? value : millisOfDate(value)
+  if (millis === undefined) return false
+  sink.millis(millis)
+  return true
+}
+
+function isInfinite(value: unknown): value is number {
+  return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY
+}
+
+/** date: of a Date its UTC day. */
+export const dateEncoder: FamilyEncoder = {
+  encode(value, sink) {
+    if (writeCommon(value, sink)) return
+    if (temporalClass(value) !== 'PlainDate') throw new RefusedValue(value, DATE_EXPECTED)
+    writeText(temporalText(value), value, sink)
+  },
+}
+
+/** time */
+export const timeEncoder: FamilyEncoder = {
+  encode(value, sink) {
+    if (typeof value !== 'string' && temporalClass(value) !== 'PlainTime') {
+      throw new RefusedValue(value, TIME_EXPECTED)
+    }
+    writeText(typeof value === 'string' ? value : temporalText(value), value, sink)
+  },
+}
+
+/** timestamp, timestamptz */
+function timestampEncoder(takesPlain: boolean): FamilyEncoder {
+  return {
+    encode(value, sink) {
+      if (writeCommon(value, sink)) return
+      if (typeof value === 'bigint') {
+        writeMicros(value, value, sink)
+        return
+      }
+      const temporal = temporalClass(value)
+      if (temporal === 'Instant' || temporal === 'ZonedDateTime') {
+        writeMicros(instantMicros(value), value, sink)
+      } else if (takesPlain && (temporal === 'PlainDateTime' || temporal === 'PlainDate')) {
+        writeText(temporalText(value), value, sink)
+      } else {
+        throw new RefusedValue(value, TIMESTAMP_EXPECTED)
+      }
+    },
+  }
+}
+
+/** timestamp: a Date and a Temporal.Instant give their UTC clock. */
+export const timestampEncoderFamily = timestampEncoder(true)
+
+/** timestamptz: a Temporal.PlainDateTime is not a moment, and refused. */
+export const timestamptzEncoderFamily = timestampEncoder(false)
+
+function writeMicros(micros: bigint, value: unknown, sink: ParameterSink): void {
+  if (micros < MIN_MICROS || micros > MAX_MICROS) {
+    throw new RefusedValue(value, `microseconds since 1970 from ${MIN_MICROS} to ${MAX_MICROS}`)
+  }
+  sink.i64(micros)
+}

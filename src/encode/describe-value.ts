@@ -1,0 +1,76 @@
+import { types } from 'node:util'
+
+/** The longest description of a value in an error's message. */
+const MAX_LENGTH = 60
+
+/**
+ * A short description of a value for an error's message. It runs no code of the value: no getters, no `toString`, no
+ * proxy traps.
+ */
+export function describeValue(value: unknown): string {
+  const text = describe(value, true)
+  return text.length <= MAX_LENGTH ? text : `${text.slice(0, MAX_LENGTH - 1)}…`
+}
+
+function describe(value: unknown, showsElements: boolean): string {
+  switch (typeof value) {
+    case 'string':
+      return describeString(value)
+    case 'bigint':
+      return describeBigInt(value)
+    case 'symbol':
+      return value.toString()
+    case 'function':
+      return 'a function'
+    case 'object':
+      return value === null ? 'null' : describeObject(value, showsElements)
+    default:
+      return Object.is(value, -0) ? '-0' : String(value)
+  }
+}
+
+function describeString(value: string): string {
+  return value.length <= MAX_LENGTH
+    ? JSON.stringify(value)
+    : `${JSON.stringify(value.slice(0, 40)).slice(0, 44)}…`
+}
+
+function describeBigInt(value: bigint): string {
+  // The digits of a bigint of a million bits would take seconds to compute.
+  return BigInt.asIntN(256, value) === value ? `${value}n` : 'a bigint of more than 256 bits'
+}
+
+function describeObject(value: object, showsElements: boolean): string {
+  if (types.isProxy(value)) return 'a Proxy'
+  if (types.isDate(value)) {
+    const millis = Date.prototype.getTime.call(value)
+    return Number.isNaN(millis) ? 'an invalid Date' : `Date ${new Date(millis).toISOString()}`
+  }
+  if (Array.isArray(value)) return showsElements ? describeArray(value) : `[… ${value.length}]`
+  const name = className(value)
+  if (ArrayBuffer.isView(value)) return `${name} of ${value.byteLength} bytes`
+  return name === 'Object' ? 'an object' : `an object of class ${name}`
+}
+
+function describeArray(array: readonly unknown[]): string {
+  const shown: string[] = []
+  for (let index = 0; index < array.length && index < 5; index++) {
+    const property = Object.getOwnPropertyDescriptor(array, index)
+    shown.push(property === undefined || 'value' in property ? describe(property?.value, false) : 'a getter')
+  }
+  if (array.length > shown.length) shown.push('…')
+  return `[${shown.join(', ')}]`
+}
+
+function className(value: object): string {
+  let prototype: unknown = value
+  for (let depth = 0; depth < 10; depth++) {
+    prototype = Object.getPrototypeOf(prototype)
+    if (prototype === null || types.isProxy(prototype)) break
+    const maker: unknown = Object.getOwnPropertyDescriptor(prototype, 'constructor')?.value
+    if (typeof maker !== 'function' || types.isProxy(maker)) continue
+    const name: unknown = Object.getOwnPropertyDescriptor(maker, 'name')?.value
+    if (typeof name === 'string' && name !== '') return name.slice(0, 40)
+  }
+  return 'Object'
+}

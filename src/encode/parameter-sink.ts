@@ -1,0 +1,33 @@
+/** One dimension of an array. */
+export interface ArrayDimension {
+  readonly length: number
+  /** The index of the first element in PostgreSQL's counting, usually 1. */
+  readonly lowerBound: number
+}
+
+/**
+ * Takes the parameter values of one execution, in order, one call a value. When an encoder throws, the sink's owner
+ * discards what this execution has written so far; nothing else undoes it.
+ *
+ * An encoder may run code of the application between two calls (`toString`, `toJSON`, getters), and that code may
+ * send other queries.
+ */
+export interface ParameterSink {
+  null(): void
+  bool(value: boolean): void
+  /** int2, int4 (signed) and oid (unsigned): -2³¹ to 2³²−1. */
+  i32(value: number): void
+  /** int8, or microseconds since 1970 for timestamps. */
+  i64(value: bigint): void
+  /** The same from a number, which is a safe integer. */
+  i64Number(value: number): void
+  f64(value: number): void
+  /** Text without NUL characters. Lone surrogates become U+FFFD, as UTF-8 has no place for them. */
+  text(value: string): void
+  /** Bytes, copied before the call returns or kept until the flush. */
+  bytes(value: Uint8Array): void
+  /** Milliseconds since 1970 (a Date), or ±Infinity. */
+  millis(value: number): void
+  /** An array: `elementCount` calls for its elements follow, row-major. No dimensions: an empty array. */
+  array(dimensions: readonly ArrayDimension[], elementCount: number): void
+}

@@ -1,0 +1,140 @@
+import { errorClassOf, InvalidCachedStatementError, logMessageClassOf } from './by-sqlstate'
+import {
+  ClientConfigurationError,
+  InterfaceError,
+  InternalClientError,
+  ProtocolError,
+  TimeoutError,
+  UnsupportedClientFeatureError,
+} from './client-errors'
+import type { PostgresLogMessage } from './log-message'
+import { PostgresError, type PostgresErrorFields } from './postgres-error'
+import { serverFieldsFromText } from './server-message'
+import { ConnectionFailureError, DataError, QueryCanceledError } from './sqlstate'
+import { STALE_PLAN_ROUTINE } from './transient'
+
+/** How a request failed, as data: what crosses from Rust, and what the native layer adds. */
+export interface Failure {
+  kind:
+    | 'server'
+    | 'connection'
+    | 'protocol'
+    | 'interface'
+    | 'timeout'
+    | 'canceled'
+    | 'data'
+    | 'unsupported'
+    | 'configuration'
+    | 'internal'
+    | 'thrown'
+  message: string
+  sqlstate?: string
+  /** The server's fields under the names that PostgresError has for them. */
+  fields?: Record<string, string>
+  /** Whether the request certainly took no effect. */
+  safeToRetry: boolean
+  /** The system's code, such as `ECONNREFUSED`. */
+  causeCode?: string
+  /** The parameter that does not fit, counted from 1. */
+  parameter?: number
+  /** The element of that parameter, an array, counted from 1. */
+  element?: number
+  /** The row of a batch, counted from 0. */
+  row?: number
+  /** Of kind `thrown`: what the call rejects with. */
+  error?: unknown
+}
+
+/** What is known at the call and not in the failure. */
+export interface FailureContext {
+  /** The query's text, without its parameters. */
+  query?: string | undefined
+}
+
+/**
+ * The error that a failure stands for. Called inside the public `async` method after its `await`, so that the stack
+ * shows who called it.
+ *
+ * @returns Of a failure of kind `thrown` the thrown value itself.
+ */
+export function errorFromFailure(failure: Failure, context?: FailureContext): unknown {
+  if (failure.kind === 'thrown') return withCallersStack(failure.error)
+  const error = makeError(failure, context)
+  Error.captureStackTrace(error, errorFromFailure)
+  return error
+}
+
+/** A notice of the server as the object that `onNotice` hooks get. */
+export function logMessageFromFields(texts: Readonly<Record<string, string>>): PostgresLogMessage {
+  return new (logMessageClassOf(texts.sqlstate))(texts.message ?? '', serverFieldsFromText(texts))
+}
+
+function makeError(failure: Failure, context: FailureContext | undefined): Error {
+  const { message, safeToRetry } = failure
+  switch (failure.kind) {
+    case 'protocol':
+      return new ProtocolError(message, { safeToRetry })
+    case 'interface':
+      return new InterfaceError(message, { safeToRetry })
+    case 'unsupported':
+      return new UnsupportedClientFeatureError(message, { safeToRetry })
+    case 'configuration':
+      return new ClientConfigurationError(message, { safeToRetry })
+    case 'timeout':
+      return new TimeoutError(message, { safeToRetry })
+    case 'internal':
+      return new InternalClientError(message, { safeToRetry })
+    default:
+      return makePostgresError(failure, context)
+  }
+}
+
+function makePostgresError(failure: Failure, context: FailureContext | undefined): PostgresError {
+  const fields: PostgresErrorFields = {
+    ...(failure.fields === undefined ? undefined : serverFieldsFromText(failure.fields)),
+    fromServer: failure.fields !== undefined,
+    safeToRetry: failure.safeToRetry,
+    query: context?.query,
+  }
+  if (failure.sqlstate !== undefined) fields.sqlstate = failure.sqlstate
+  if (failure.causeCode !== undefined) fields.cause = systemError(failure.causeCode, failure.message)
+  if (failure.kind === 'data') {
+    fields.parameter = failure.parameter
+    fields.element = failure.element
+    fields.row = failure.row
+    return new DataError(messageWithPosition(failure), fields)
+  }
+  return new (classOf(failure, fields))(failure.message, fields)
+}
+
+function classOf(failure: Failure, fields: PostgresErrorFields): ReturnType<typeof errorClassOf> {
+  if (fields.sqlstate === undefined) {
+    if (failure.kind === 'connection') return ConnectionFailureError
+    if (failure.kind === 'canceled') return QueryCanceledError
+  }
+  if (fields.sqlstate === '0A000' && fields.routine === STALE_PLAN_ROUTINE) return InvalidCachedStatementError
+  return errorClassOf(fields.sqlstate)
+}
+
+function messageWithPosition({ message, row, parameter, element }: Failure): string {
+  const parts: string[] = []
+  if (row !== undefined) parts.push(`row ${row}`)
+  if (parameter !== undefined) parts.push(`parameter $${parameter}`)
+  if (element !== undefined) parts.push(`element ${element}`)
+  return parts.length === 0 ? message : `${parts.join(', ')}: ${message}`
+}
+
+function systemError(code: string, message: string): Error {
+  const error = Object.assign(new Error(`${code}: ${message}`), { code })
+  // It stands for what the operating system said; where this object was made says nothing.
+  error.stack = `${error.name}: ${error.message}`
+  return error
+}
+
+/** An encoder may have run long after the call, where no caller is on the stack any more. */
+function withCallersStack(thrown: unknown): unknown {
+  if (thrown instanceof PostgresError || thrown instanceof InterfaceError) {
+    Error.captureStackTrace(thrown, errorFromFailure)
+  }
+  return thrown
+}

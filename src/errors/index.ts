@@ -1,0 +1,2 @@
+export { errorFromFailure, type Failure, type FailureContext, logMessageFromFields } from './from-failure'
+export * from './public'

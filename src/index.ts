@@ -1,0 +1,27 @@
+export { connect } from './connect'
+export type { ConnectOptions, Password } from './connect-options'
+export { type CloseOptions, Connection, type ResetOptions } from './connection'
+export { createPool } from './create-pool'
+export type { ResultMapping, RowMode, TextParser } from './decode/mapping'
+export * from './errors/public'
+export { type AcquireOptions, Pool, type PoolStats } from './pool'
+export { PoolConnection } from './pool-connection'
+export type { PoolHook, PoolOptions } from './pool-options'
+export { type Attribute, type ExplainOptions, PreparedStatement, type Type } from './prepared-statement'
+export type {
+  ArrayMode,
+  CallOptions,
+  FetchOptions,
+  FetchValOptions,
+  ObjectMode,
+  Parameters,
+  ParametersList,
+  Query,
+} from './query-options'
+export type { Queryable } from './queryable'
+export { Record, Row } from './record'
+export type { ServerVersion } from './server-version'
+export { Sql, type SqlColumns, type SqlTag, sql } from './sql'
+export { Transaction } from './transaction'
+export type { IsolationLevel, TransactionCallback, TransactionOptions } from './transaction-options'
+export { JsonValue, json } from './types/json'

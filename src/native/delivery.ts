@@ -1,0 +1,142 @@
+import { type Failure, InternalClientError } from '../errors/index'
+import type { Environment } from './environment'
+import { RECORD_WORDS, RecordKind } from './mailbox'
+import { Opcode } from './outbox'
+import type { Description } from './queries'
+import { type Request, thrown } from './request'
+import { ConnectionTarget, type Notification, type SessionFacts } from './targets'
+
+const NO_EXTRAS: readonly unknown[] = Object.freeze([])
+
+/**
+ * Takes what Rust has delivered. It never throws: what callbacks of the application throw goes to
+ * `uncaughtException` afterwards, each by itself.
+ */
+export function deliver(
+  environment: Environment,
+  recordCount: number,
+  given: readonly unknown[] | undefined,
+): void {
+  const extras = given ?? NO_EXTRAS
+  for (let at = 0, end = recordCount * RECORD_WORDS; at < end; at += RECORD_WORDS) {
+    try {
+      take(environment, environment.mailbox.records, at, extras)
+    } catch (error) {
+      throwLater(error)
+    }
+  }
+}
+
+function take(environment: Environment, records: Int32Array, at: number, extras: readonly unknown[]): void {
+  const kind = records[at]!
+  const id = records[at + 1]!
+  if (kind >= RecordKind.CLOSED) {
+    takeEvent(environment, kind, id, extraAt(extras, records[at + 2]!))
+    return
+  }
+  const request = environment.slots.get(id)
+  if (request === undefined) return
+  switch (kind) {
+    case RecordKind.ROWS:
+      request.takeRows(records[at + 2]!, records[at + 3]!, records[at + 4]!, records[at + 5]!, extras)
+      break
+    case RecordKind.DONE: {
+      const rowCount = (records[at + 3]! >>> 0) + (records[at + 4]! >>> 0) * 4_294_967_296
+      const tagText = extraAt(extras, records[at + 5]!) as string | undefined
+      request.freeSlot()
+      request.target?.noteTransactionStatus(records[at + 6]!)
+      request.complete(records[at + 2]!, rowCount, tagText, records[at + 7] === 1)
+      break
+    }
+    case RecordKind.FAILED:
+      request.freeSlot()
+      request.target?.noteTransactionStatus(records[at + 6]!)
+      request.fail(extras[records[at + 2]!] as Failure)
+      break
+    case RecordKind.DESCRIBED:
+      request.takeDescription(
+        extraAt(extras, records[at + 3]!) as Description | undefined,
+        records[at + 4] === 1,
+      )
+      break
+    case RecordKind.OPENED:
+    case RecordKind.GRANTED: {
+      const facts = extraAt(extras, records[at + 3]!) as SessionFacts | undefined
+      request.freeSlot()
+      grant(environment, request, kind, records[at + 2]!, facts)
+      break
+    }
+    case RecordKind.DRAINED:
+      request.takeDrained()
+      break
+  }
+}
+
+/** A session was opened, or a pool granted one, or the pool itself is open. */
+function grant(
+  environment: Environment,
+  request: Request,
+  kind: number,
+  id: number,
+  facts: SessionFacts | undefined,
+): void {
+  const { connections, outbox } = environment
+  if (id < 0) {
+    // A pool's id has bit 31 set.
+    request.settle(undefined)
+    return
+  }
+  let connection = connections.get(id)
+  if (connection !== undefined) {
+    // The pool has reset it since its last lease.
+    connection.transactionStatus = 'I'
+  } else if (facts !== undefined) {
+    connection = new ConnectionTarget(environment, id, facts)
+    connections.set(id, connection)
+  }
+  if (request.isSettled || connection === undefined) {
+    // Nobody waits for it any more.
+    outbox.command(kind === RecordKind.OPENED ? Opcode.TERMINATE : Opcode.RELEASE, 0, id, 0, 0, 0)
+    request.settle(thrown(new InternalClientError('a connection of which nothing is known')))
+    return
+  }
+  request.connection = connection
+  request.settle(undefined)
+}
+
+/** What happens to a connection, not to a request. */
+function takeEvent(environment: Environment, kind: number, id: number, extra: unknown): void {
+  const connection = environment.connections.get(id)
+  if (connection === undefined) return
+  switch (kind) {
+    case RecordKind.CLOSED:
+      environment.connections.delete(id)
+      connection.isClosed = true
+      connection.closeFailure = extra as Failure | undefined
+      connection.onClosed?.(connection.closeFailure)
+      break
+    case RecordKind.NOTICE:
+      connection.onNotice?.(extra as Record<string, string>)
+      break
+    case RecordKind.NOTIFICATION:
+      connection.onNotification?.(extra as Notification)
+      break
+    case RecordKind.PARAMETER: {
+      const [name, value] = extra as [string, string]
+      connection.parameters.set(name, value)
+      connection.onParameter?.(name, value)
+      break
+    }
+  }
+}
+
+function extraAt(extras: readonly unknown[], index: number): unknown {
+  return index < 0 ? undefined : extras[index]
+}
+
+/** A microtask of its own, so that each error reaches `uncaughtException` whatever the others do. */
+function throwLater(error: unknown): void {
+  queueMicrotask(() => {
+    throw error
+  })
+}

@@ -1,0 +1,45 @@
+import { theEnvironment } from './environment'
+import { openConnectionIn, openPoolIn } from './openings'
+import type { Request } from './request'
+import type { PoolTarget } from './targets'
+
+export { BatchRequest } from './batch-request'
+export type { PoolStats } from './load'
+export type { Description } from './queries'
+export { Request } from './request'
+export { ConnectionTarget, type Notification, PoolTarget, Target, type TransactionStatus } from './targets'
+
+const DEFAULT_STATEMENT_CACHE_SIZE = 100
+
+/**
+ * Opens a session.
+ *
+ * @param configJson `{ dsn, options, environment }`, see `crates/client/src/open`.
+ * @param statementCacheSize Prepared statements to keep; 0 for unnamed ones only.
+ * @returns A request whose `connection` is there when it has settled well.
+ * @throws Error when the addon cannot be loaded.
+ */
+export function openConnection(
+  configJson: string,
+  statementCacheSize: number,
+  signal?: AbortSignal,
+): Request {
+  return openConnectionIn(theEnvironment(), configJson, statementCacheSize, signal)
+}
+
+/**
+ * Opens a pool.
+ *
+ * @param optionsJson `{ minSize, maxSize, maxQueries, maxInactiveConnectionLifetimeMs, maxLifetimeMs,
+ * acquireTimeoutMs, shareConnections }`; 0 means no limit.
+ * @returns The pool, which takes requests at once, and a request that settles when `minSize` sessions are open.
+ * @throws Error when the addon cannot be loaded.
+ */
+export function openPool(
+  configJson: string,
+  optionsJson: string,
+  signal?: AbortSignal,
+  statementCacheSize = DEFAULT_STATEMENT_CACHE_SIZE,
+): { pool: PoolTarget; ready: Request } {
+  return openPoolIn(theEnvironment(), configJson, optionsJson, statementCacheSize, signal)
+}

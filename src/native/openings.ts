@@ -1,0 +1,40 @@
+import type { Environment } from './environment'
+import { abortedRequest, NO_PARAMETERS, Request } from './request'
+import { PoolTarget } from './targets'
+
+/** Id of a pool that Rust has never heard of: requests to it fail as those to a closed pool do. */
+const NO_POOL = 2 ** 31
+
+/** Opens a session in an environment; see `openConnection` in `door.ts`. */
+export function openConnectionIn(
+  environment: Environment,
+  configJson: string,
+  statementCacheSize: number,
+  signal: AbortSignal | undefined,
+): Request {
+  if (signal?.aborted) return abortedRequest(environment, undefined, signal)
+  const request = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
+  if (signal !== undefined) request.watch(signal)
+  environment.sayGoodbyeAtExit()
+  environment.native.open(request.slot, configJson, statementCacheSize)
+  return request
+}
+
+/** Opens a pool in an environment; see `openPool` in `door.ts`. */
+export function openPoolIn(
+  environment: Environment,
+  configJson: string,
+  optionsJson: string,
+  statementCacheSize: number,
+  signal: AbortSignal | undefined,
+): { pool: PoolTarget; ready: Request } {
+  if (signal?.aborted) {
+    const ready = abortedRequest(environment, undefined, signal)
+    return { pool: new PoolTarget(environment, NO_POOL), ready }
+  }
+  const ready = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
+  if (signal !== undefined) ready.watch(signal)
+  environment.sayGoodbyeAtExit()
+  const id = environment.native.openPool(ready.slot, configJson, optionsJson, statementCacheSize)
+  return { pool: new PoolTarget(environment, id), ready }
+}

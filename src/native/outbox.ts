@@ -1,0 +1,210 @@
+import type { ParametersEncoder } from '../encode/encoders'
+import { InterfaceError } from '../errors/index'
+import type { NativeFunctions } from './load'
+import { BASE_BYTES, ParameterCells } from './parameter-cells'
+
+/** Words of a command before its cells. */
+const HEADER_WORDS = 8
+/** A command's length is 24 bits of 8-byte units. */
+const LONGEST_COMMAND_WORDS = 0xff_ff_ff * 2
+/** Past these, commands are flushed before the tick ends. */
+const FULL_WORDS = (BASE_BYTES / 4) * 0.75
+const FULL_BYTES = BASE_BYTES * 0.75
+
+/** Opcodes of commands; shared with `crates/node/src/outbox.rs`. */
+export const Opcode = {
+  QUERY: 1,
+  BIND: 2,
+  SCRIPT: 3,
+  PREPARE: 4,
+  BATCH: 5,
+  BATCH_ROW: 6,
+  BATCH_CHUNK: 7,
+  BATCH_END: 8,
+  BATCH_ABORT: 9,
+  ABANDON: 10,
+  ACQUIRE: 11,
+  RELEASE: 12,
+  CLOSE: 13,
+  TERMINATE: 14,
+  REFUSE: 15,
+} as const
+
+const RESOLVED = Promise.resolve()
+
+/**
+ * Commands to Rust, collected during a tick. The first of a tick queues the microtask that flushes them all.
+ *
+ * An encoder may run the application's code, and that may send commands of its own. They are deferred until the
+ * command being encoded is complete: whoever writes commands asks {@link isEncoding} first.
+ */
+export class Outbox extends ParameterCells {
+  /** A command is being written: others must be given to {@link defer}. */
+  isEncoding = false
+  private isScheduled = false
+  private isWritingDeferred = false
+  private deferred: (() => void)[] | undefined
+  private readonly native: NativeFunctions
+  private readonly flushAtTickEnd: () => void
+
+  constructor(native: NativeFunctions) {
+    super()
+    this.native = native
+    this.flushAtTickEnd = () => {
+      this.isScheduled = false
+      this.flush()
+    }
+  }
+
+  /** Writes a command once the one being encoded is complete. */
+  defer(write: () => void): void {
+    this.deferred ??= []
+    this.deferred.push(write)
+  }
+
+  /** Writes a command without cells. */
+  command(
+    opcode: number,
+    slot: number,
+    target: number,
+    query: number,
+    flags: number,
+    timeoutMs: number,
+  ): void {
+    if (this.isEncoding) {
+      this.deferCommand(opcode, slot, target, query, flags, timeoutMs)
+      return
+    }
+    const start = this.begin(slot, target, query, flags, timeoutMs, 0, 0)
+    this.close(opcode, start)
+  }
+
+  /** Writes a SCRIPT. */
+  script(slot: number, target: number, text: string, flags: number, timeoutMs: number): void {
+    if (this.isEncoding) {
+      this.deferScript(slot, target, text, flags, timeoutMs)
+      return
+    }
+    const start = this.begin(slot, target, 0, flags, timeoutMs, 0, 0)
+    this.text(text)
+    this.close(Opcode.SCRIPT, start)
+  }
+
+  /**
+   * Writes a command with parameters. Not while {@link isEncoding}.
+   *
+   * @param query The query's id, or the index of a batch's row.
+   * @param descriptionId The description that `encode` was made for; 0 when it is not known, then `params` stay here.
+   * @throws what the encoder throws; then the outbox is as it was before.
+   */
+  parameters(
+    opcode: number,
+    slot: number,
+    target: number,
+    query: number,
+    maxRows: number,
+    timeoutMs: number,
+    descriptionId: number,
+    encode: ParametersEncoder | undefined,
+    params: readonly unknown[],
+  ): void {
+    const start = this.begin(slot, target, query, maxRows, timeoutMs, descriptionId, params.length)
+    if (encode !== undefined) this.encode(start, encode, params)
+    this.close(opcode, start)
+    if (this.deferred !== undefined) this.writeDeferred()
+  }
+
+  /** Hands everything over. Does nothing while a command is being encoded: the tick's end will. */
+  flush(): void {
+    if (this.position === 0 || this.isEncoding) return
+    const { extras, position } = this
+    if (this.isMoved) {
+      this.isMoved = false
+      this.native.setOutbox(new Uint8Array(this.words.buffer), this.heap)
+    }
+    this.position = 0
+    this.byteCount = 0
+    this.extras = undefined
+    this.hasBorrowedBytes = false
+    this.native.flush(position * 4, extras)
+    this.shrink()
+  }
+
+  private begin(
+    slot: number,
+    target: number,
+    query: number,
+    word4: number,
+    timeoutMs: number,
+    descriptionId: number,
+    parameterCount: number,
+  ): number {
+    if (this.position > FULL_WORDS || this.byteCount > FULL_BYTES) this.flush()
+    if (this.position + HEADER_WORDS > this.words.length) this.growWords(HEADER_WORDS)
+    const { position, words } = this
+    words[position + 1] = slot
+    words[position + 2] = target
+    words[position + 3] = query
+    words[position + 4] = word4
+    words[position + 5] = timeoutMs
+    words[position + 6] = descriptionId
+    words[position + 7] = parameterCount
+    this.position = position + HEADER_WORDS
+    return position
+  }
+
+  private encode(start: number, encode: ParametersEncoder, params: readonly unknown[]): void {
+    const { byteCount } = this
+    const extrasLength = this.extras === undefined ? 0 : this.extras.length
+    this.isEncoding = true
+    try {
+      encode(params, this)
+      if (this.position - start > LONGEST_COMMAND_WORDS)
+        throw new InterfaceError('the parameters have too many elements')
+      this.isEncoding = false
+    } catch (error) {
+      this.isEncoding = false
+      this.position = start
+      this.byteCount = byteCount
+      if (this.extras !== undefined) this.extras.length = extrasLength
+      this.hasBorrowedBytes = false
+      if (this.deferred !== undefined) this.writeDeferred()
+      throw error
+    }
+  }
+
+  private close(opcode: number, start: number): void {
+    this.words[start] = opcode | (((this.position - start) >> 1) << 8)
+    if (this.hasBorrowedBytes) this.flush()
+    else if (!this.isScheduled) {
+      this.isScheduled = true
+      // A fulfilled promise's reaction is a microtask like queueMicrotask's, without its asynchronous resource.
+      RESOLVED.then(this.flushAtTickEnd)
+    }
+  }
+
+  /** In the order of the calls: what encoders of deferred commands send goes to the end of the same list. */
+  private writeDeferred(): void {
+    if (this.isWritingDeferred || this.deferred === undefined) return
+    this.isWritingDeferred = true
+    for (let index = 0; index < this.deferred.length; index++) this.deferred[index]!()
+    this.deferred = undefined
+    this.isWritingDeferred = false
+  }
+
+  // Apart from the writers, so that calls which are not deferred allocate no context for a closure.
+  private deferCommand(
+    opcode: number,
+    slot: number,
+    target: number,
+    query: number,
+    flags: number,
+    timeoutMs: number,
+  ): void {
+    this.defer(() => this.command(opcode, slot, target, query, flags, timeoutMs))
+  }
+
+  private deferScript(slot: number, target: number, text: string, flags: number, timeoutMs: number): void {
+    this.defer(() => this.script(slot, target, text, flags, timeoutMs))
+  }
+}

@@ -1,0 +1,148 @@
+import type { ResultPlan } from '../decode/mapping'
+import { type ColumnDescription, type Shape, shapeOf } from '../decode/shape'
+import { encoderFor, type ParameterDescription, type ParametersEncoder } from '../encode/encoders'
+import type { NativeFunctions } from './load'
+
+/** Texts that are remembered, with what is known of them. */
+const REMEMBERED_QUERIES = 5_000
+/** Longer texts, in bytes of UTF-8, are neither remembered nor kept as prepared statements. */
+const LONGEST_CACHEABLE_BYTES = 15 * 1024
+
+/** What the server says of a statement: its parameters and the columns of its result. */
+export interface Description {
+  /** Unique in the process, at least 1. */
+  readonly id: number
+  readonly parameters: readonly ParameterDescription[]
+  /** Empty when the statement gives no rows. */
+  readonly columns: readonly ColumnDescription[]
+}
+
+/** A description with the encoder of its parameters and the shape of its rows, made when they are first needed. */
+export class StatementDescription implements Description {
+  readonly id: number
+  readonly parameters: readonly ParameterDescription[]
+  readonly columns: readonly ColumnDescription[]
+  private encoder: ParametersEncoder | undefined = undefined
+  private shape: Shape | undefined = undefined
+  private shapePlan: ResultPlan | undefined = undefined
+
+  constructor(facts: Description) {
+    this.id = facts.id
+    this.parameters = facts.parameters
+    this.columns = facts.columns
+  }
+
+  get encode(): ParametersEncoder {
+    this.encoder ??= encoderFor(this.parameters)
+    return this.encoder
+  }
+
+  /** The shape of the rows that a plan makes. */
+  shapeOf(plan: ResultPlan): Shape {
+    if (this.shape === undefined || this.shapePlan !== plan) {
+      this.shape = shapeOf(this.columns, plan)
+      this.shapePlan = plan
+    }
+    return this.shape
+  }
+}
+
+/** A query's text as Rust knows it, by its id. */
+export class Query {
+  readonly id: number
+  readonly text: string
+  /** The latest description, whichever connection it came from. */
+  description: StatementDescription | undefined = undefined
+  /** Requests that refer to it. */
+  uses = 0
+  isRemembered: boolean
+  newer: Query | undefined = undefined
+  older: Query | undefined = undefined
+
+  constructor(id: number, text: string, isRemembered: boolean) {
+    this.id = id
+    this.text = text
+    this.isRemembered = isRemembered
+  }
+
+  /** Takes a description that Rust announced; the same one twice stays the same object. */
+  describe(facts: Description): StatementDescription {
+    if (this.description === undefined || this.description.id !== facts.id) {
+      this.description = new StatementDescription(facts)
+    }
+    return this.description
+  }
+}
+
+/** Queries by their text; those used least recently are forgotten. */
+export class Queries {
+  private readonly native: NativeFunctions
+  private readonly capacity: number
+  private readonly byText = new Map<string, Query>()
+  private newest: Query | undefined = undefined
+  private oldest: Query | undefined = undefined
+
+  constructor(native: NativeFunctions, capacity = REMEMBERED_QUERIES) {
+    this.native = native
+    this.capacity = capacity
+  }
+
+  /** The query of a text, counted as in use until {@link release}. */
+  use(text: string): Query {
+    let query = this.byText.get(text)
+    if (query === undefined) query = this.define(text)
+    else if (query !== this.newest) this.renew(query)
+    query.uses++
+    return query
+  }
+
+  /** A request no longer refers to the query. */
+  release(query: Query): void {
+    query.uses--
+    if (query.uses === 0 && !query.isRemembered) this.native.forgetQuery(query.id)
+  }
+
+  private define(text: string): Query {
+    const isCacheable = isShort(text)
+    const query = new Query(this.native.defineQuery(text, isCacheable), text, isCacheable)
+    if (!isCacheable) return query
+    this.byText.set(text, query)
+    this.putFirst(query)
+    if (this.byText.size > this.capacity) this.evict(this.oldest!)
+    return query
+  }
+
+  private evict(query: Query): void {
+    this.byText.delete(query.text)
+    this.takeOut(query)
+    query.isRemembered = false
+    if (query.uses === 0) this.native.forgetQuery(query.id)
+  }
+
+  private renew(query: Query): void {
+    this.takeOut(query)
+    this.putFirst(query)
+  }
+
+  private putFirst(query: Query): void {
+    query.older = this.newest
+    if (this.newest !== undefined) this.newest.newer = query
+    this.newest = query
+    this.oldest ??= query
+  }
+
+  private takeOut(query: Query): void {
+    if (query.newer === undefined) this.newest = query.older
+    else query.newer.older = query.older
+    if (query.older === undefined) this.oldest = query.newer
+    else query.older.newer = query.newer
+    query.newer = undefined
+    query.older = undefined
+  }
+}
+
+function isShort(text: string): boolean {
+  // A UTF-16 unit takes one to three bytes.
+  if (text.length > LONGEST_CACHEABLE_BYTES) return false
+  return text.length * 3 <= LONGEST_CACHEABLE_BYTES || Buffer.byteLength(text) <= LONGEST_CACHEABLE_BYTES
+}

@@ -1,0 +1,248 @@
+import type { ResultPlan } from '../decode/mapping'
+import type { Shape } from '../decode/shape'
+import { type Failure, InternalClientError } from '../errors/index'
+import { commandTag } from './command-tag'
+import type { Environment } from './environment'
+import { type OwnMemoryRow, viewsOf } from './mailbox'
+import { Opcode } from './outbox'
+import type { Description, Query, StatementDescription } from './queries'
+import type { ConnectionTarget, Target } from './targets'
+
+/** Text modes of rows with memory of their own. */
+const DIRECT_ASCII = -1
+const DIRECT_UTF8 = -2
+
+/** Parameters of a request that has none. */
+export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
+
+let lastResolver: () => void
+const rememberResolver = (resolve: () => void): void => {
+  lastResolver = resolve
+}
+
+/** One request to Rust: from the call to the record that ends it. */
+export class Request {
+  /** Fulfilled once the outcome is known: {@link failure} is undefined, or says why not. It never rejects. */
+  readonly settled: Promise<void>
+  isSettled: boolean
+  failure: Failure | undefined
+  rows: unknown[]
+  /** Rows that the command tag counts, such as those that an UPDATE changed. */
+  rowCount: number
+  /** The portal has more rows than `maxRows`. */
+  isSuspended: boolean
+  /** The connection that was opened or acquired. */
+  connection: ConnectionTarget | undefined
+  /** The target's id as Rust takes it. */
+  readonly target: Target | undefined
+  /** In flight: what Rust calls this request. 0 before, and once Rust has ended it. */
+  slot: number
+  readonly query: Query | undefined
+  protected readonly environment: Environment
+  protected statement: StatementDescription | undefined
+  private readonly params: readonly unknown[]
+  private readonly plan: ResultPlan | undefined
+  private shape: Shape | undefined
+  private signal: AbortSignal | undefined
+  private command: number
+  private tagText: string | undefined
+  private readonly resolve: () => void
+
+  constructor(
+    environment: Environment,
+    target: Target | undefined,
+    query: Query | undefined,
+    params: readonly unknown[],
+    plan: ResultPlan | undefined,
+  ) {
+    this.settled = new Promise(rememberResolver)
+    this.isSettled = false
+    this.failure = undefined
+    this.rows = []
+    this.rowCount = 0
+    this.isSuspended = false
+    this.connection = undefined
+    this.target = target
+    this.slot = 0
+    this.query = query
+    this.environment = environment
+    this.statement = undefined
+    this.params = params
+    this.plan = plan
+    this.shape = undefined
+    this.signal = undefined
+    this.command = -1
+    this.tagText = undefined
+    this.resolve = lastResolver
+    this.slot = environment.slots.take(this)
+  }
+
+  /** What the server says of the statement, once it is known. */
+  get description(): Description | undefined {
+    return this.statement
+  }
+
+  /** The command tag, such as `INSERT 0 1`; empty for an empty query, and until the request has ended well. */
+  tag(): string {
+    return this.tagText ?? commandTag(this.command, this.rowCount)
+  }
+
+  /** Settles with the signal's reason when it fires. It must not have fired. */
+  watch(signal: AbortSignal): void {
+    this.signal = signal
+    signal.addEventListener('abort', this)
+  }
+
+  /** The signal has fired. */
+  handleEvent(): void {
+    if (this.isSettled) return
+    this.abandon()
+    this.settle(thrown(this.signal?.reason))
+  }
+
+  /** Writes the QUERY, with the parameters if their types are known. */
+  send(maxRows: number, timeoutMs: number): void {
+    const { outbox } = this.environment
+    if (outbox.isEncoding) {
+      this.defer(maxRows, timeoutMs)
+      return
+    }
+    const statement = this.query!.description
+    this.statement = statement
+    try {
+      outbox.parameters(
+        Opcode.QUERY,
+        this.slot,
+        this.target!.id,
+        this.query!.id,
+        maxRows,
+        timeoutMs,
+        statement === undefined ? 0 : statement.id,
+        statement?.encode,
+        this.params,
+      )
+    } catch (error) {
+      this.freeSlot()
+      this.settle(thrown(error))
+    }
+  }
+
+  /** ROWS: reads them while the mailbox holds them. */
+  takeRows(
+    rowCount: number,
+    firstCell: number,
+    textMode: number,
+    ownMemory: number,
+    extras: readonly unknown[],
+  ): void {
+    if (this.isSettled || this.failure !== undefined) return
+    try {
+      this.shape ??= this.statement!.shapeOf(this.plan!)
+      if (ownMemory < 0) {
+        this.shape.readRows(this.environment.mailbox, firstCell, rowCount, textMode, extras, this.rows)
+      } else {
+        const row = extras[ownMemory] as OwnMemoryRow
+        this.shape.readRows(
+          viewsOf(row),
+          0,
+          1,
+          row.isAscii ? DIRECT_ASCII : DIRECT_UTF8,
+          row.extras,
+          this.rows,
+        )
+      }
+    } catch (error) {
+      // A parser of the application threw. The server goes on, and the request ends when the server says so.
+      this.failure = thrown(error)
+      this.rows = []
+    }
+  }
+
+  /** DESCRIBED: the statement's types, which may be wanted for the parameters. */
+  takeDescription(facts: Description | undefined, needsBind: boolean): void {
+    const statement = facts === undefined ? this.query!.description : this.query!.describe(facts)
+    this.statement = statement
+    this.shape = undefined
+    if (needsBind && !this.isSettled) this.bind(statement)
+  }
+
+  /** DRAINED: concerns batches only. */
+  takeDrained(): void {}
+
+  /** DONE. */
+  complete(command: number, rowCount: number, tagText: string | undefined, isSuspended: boolean): void {
+    if (this.isSettled) return
+    this.command = command
+    this.rowCount = rowCount
+    this.tagText = tagText
+    this.isSuspended = isSuspended
+    this.settle(this.failure)
+  }
+
+  /** FAILED. What went wrong here first is what the caller learns. */
+  fail(failure: Failure): void {
+    if (!this.isSettled) this.settle(this.failure ?? failure)
+  }
+
+  /** Rust has ended the request, or never heard of it. */
+  freeSlot(): void {
+    const { query, slot } = this
+    this.slot = 0
+    this.environment.slots.release(slot)
+    if (query !== undefined) this.environment.queries.release(query)
+  }
+
+  /** The outcome is known; later calls do nothing. */
+  settle(failure: Failure | undefined): void {
+    if (this.isSettled) return
+    this.isSettled = true
+    this.failure = failure
+    if (this.signal !== undefined) this.signal.removeEventListener('abort', this)
+    this.resolve()
+  }
+
+  /** Tells Rust that nobody waits any more. The slot stays taken until Rust has answered. */
+  protected abandon(): void {
+    if (this.slot !== 0) this.environment.outbox.command(Opcode.ABANDON, this.slot, 0, 0, 0, 0)
+  }
+
+  /** Answers a description with the parameters. */
+  protected bind(statement: StatementDescription | undefined): void {
+    const { outbox } = this.environment
+    try {
+      if (statement === undefined) throw new InternalClientError('a description that was never sent')
+      const { id, encode } = statement
+      outbox.parameters(Opcode.BIND, this.slot, 0, 0, 0, 0, id, encode, this.params)
+    } catch (error) {
+      outbox.command(Opcode.REFUSE, this.slot, 0, 0, 0, 0)
+      this.settle(thrown(error))
+    }
+  }
+
+  // Apart from `send`, so that calls which are not deferred allocate no context for a closure.
+  private defer(maxRows: number, timeoutMs: number): void {
+    this.environment.outbox.defer(() => this.send(maxRows, timeoutMs))
+  }
+}
+
+/** A request that ended before it began: its signal had fired already. */
+export function abortedRequest(
+  environment: Environment,
+  target: Target | undefined,
+  signal: AbortSignal,
+): Request {
+  const request = new Request(environment, target, undefined, NO_PARAMETERS, undefined)
+  request.freeSlot()
+  request.settle(thrown(signal.reason))
+  return request
+}
+
+/** The failure of a request that code on this side of the boundary ended. */
+export function thrown(error: unknown): Failure {
+  return {
+    kind: 'thrown',
+    message: error instanceof Error ? error.message : 'aborted',
+    safeToRetry: false,
+    error,
+  }
+}

@@ -1,0 +1,231 @@
+import type { ResultPlan } from '../decode/mapping'
+import type { Failure } from '../errors/index'
+import { BatchRequest } from './batch-request'
+import type { Environment } from './environment'
+import type { PoolStats } from './load'
+import { Opcode } from './outbox'
+import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
+
+/** Flag of SCRIPT: the text is the driver's own and certainly hides no COPY. */
+const FLAG_CONTROL = 1
+/** Flag of BATCH: the rows are wanted. */
+const FLAG_ROWS = 1
+
+/** What the server says of a transaction: none, open, or failed. */
+export type TransactionStatus = 'I' | 'T' | 'E'
+
+/** What Rust tells of a session when JavaScript first hears of it. */
+export interface SessionFacts {
+  readonly backendPid: number
+  readonly parameters: readonly (readonly [name: string, value: string])[]
+  readonly transactionStatus: string
+}
+
+/** An asynchronous message of another session (`NOTIFY`). */
+export interface Notification {
+  /** Process id of the notifying backend. */
+  readonly pid: number
+  readonly channel: string
+  readonly payload: string
+}
+
+/** What requests go to: a connection, or a pool that chooses one. */
+export abstract class Target {
+  /** As Rust knows it. */
+  readonly id: number
+  protected readonly environment: Environment
+
+  constructor(environment: Environment, id: number) {
+    this.environment = environment
+    this.id = id
+  }
+
+  /**
+   * Executes one statement.
+   *
+   * @param params Copied shallowly.
+   * @param maxRows Rows after which the portal is suspended; 0 for all.
+   * @param timeoutMs 0 for none.
+   */
+  query(
+    text: string,
+    params: readonly unknown[] | undefined,
+    maxRows: number,
+    timeoutMs: number,
+    plan: ResultPlan,
+    signal: AbortSignal | undefined,
+  ): Request {
+    const { environment } = this
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    const query = environment.queries.use(text)
+    const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
+    const request = new Request(environment, this, query, values, plan)
+    if (signal !== undefined) request.watch(signal)
+    request.send(maxRows, timeoutMs)
+    return request
+  }
+
+  /**
+   * Executes a script of any number of statements; gives the tag of the last one and no rows.
+   *
+   * @param isControl The text is the driver's own and hides no COPY.
+   */
+  script(text: string, isControl: boolean, timeoutMs: number, signal: AbortSignal | undefined): Request {
+    const { environment } = this
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    const request = this.request()
+    if (signal !== undefined) request.watch(signal)
+    environment.outbox.script(request.slot, this.id, text, isControl ? FLAG_CONTROL : 0, timeoutMs)
+    return request
+  }
+
+  /** Prepares a statement; the request's `description` says what it is. */
+  prepare(text: string, timeoutMs: number, signal: AbortSignal | undefined): Request {
+    const { environment } = this
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    const query = environment.queries.use(text)
+    const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
+    if (signal !== undefined) request.watch(signal)
+    environment.outbox.command(Opcode.PREPARE, request.slot, this.id, query.id, 0, timeoutMs)
+    return request
+  }
+
+  /** Starts a batch: one statement for many rows of parameters. */
+  batch(
+    text: string,
+    wantsRows: boolean,
+    timeoutMs: number,
+    plan: ResultPlan,
+    signal: AbortSignal | undefined,
+  ): BatchRequest {
+    const { environment } = this
+    const query = environment.queries.use(text)
+    const request = new BatchRequest(environment, this, query, plan)
+    if (signal?.aborted) {
+      request.freeSlot()
+      request.settle(thrown(signal.reason))
+      return request
+    }
+    if (signal !== undefined) request.watch(signal)
+    environment.outbox.command(
+      Opcode.BATCH,
+      request.slot,
+      this.id,
+      query.id,
+      wantsRows ? FLAG_ROWS : 0,
+      timeoutMs,
+    )
+    return request
+  }
+
+  /** Closes it gracefully: requests in flight end first. At the timeout it is terminated. */
+  close(timeoutMs: number): Request {
+    const request = this.request()
+    this.environment.outbox.command(Opcode.CLOSE, request.slot, this.id, 0, 0, timeoutMs)
+    return request
+  }
+
+  /** Ends it at once; requests in flight fail. */
+  terminate(): void {
+    this.environment.outbox.command(Opcode.TERMINATE, 0, this.id, 0, 0, 0)
+  }
+
+  /** ReadyForQuery said so at the end of a request; 0 when it did not. */
+  noteTransactionStatus(_status: number): void {}
+
+  protected request(): Request {
+    return new Request(this.environment, this, undefined, NO_PARAMETERS, undefined)
+  }
+}
+
+/** One session. Connections of a pool are the same object at each lease. */
+export class ConnectionTarget extends Target {
+  readonly backendPid: number
+  /** Parameters that the server reports, as they are now (manual, "Asynchronous Operations"). */
+  readonly parameters: Map<string, string>
+  /** As of the last answer. */
+  transactionStatus: TransactionStatus
+  isClosed = false
+  /** Why it closed; undefined while it is open and after an orderly close. */
+  closeFailure: Failure | undefined = undefined
+  /** The fields of a NoticeResponse, named as in {@link Failure}. */
+  onNotice: ((fields: Record<string, string>) => void) | undefined = undefined
+  onNotification: ((notification: Notification) => void) | undefined = undefined
+  /** A reported parameter has changed; {@link parameters} has it already. */
+  onParameter: ((name: string, value: string) => void) | undefined = undefined
+  /** Called once. Requests in flight have failed before. */
+  onClosed: ((failure: Failure | undefined) => void) | undefined = undefined
+
+  constructor(environment: Environment, id: number, facts: SessionFacts) {
+    super(environment, id)
+    this.backendPid = facts.backendPid
+    this.parameters = new Map(facts.parameters)
+    this.transactionStatus = facts.transactionStatus as TransactionStatus
+  }
+
+  /** Gives a leased connection back to its pool, which resets it. */
+  release(): void {
+    this.environment.outbox.command(Opcode.RELEASE, 0, this.id, 0, 0, 0)
+  }
+
+  /** It keeps the process alive, idle or not. */
+  reference(): void {
+    this.environment.native.reference(this.id)
+  }
+
+  /** It keeps the process alive only while requests are in flight. */
+  unreference(): void {
+    this.environment.native.unreference(this.id)
+  }
+
+  override noteTransactionStatus(status: number): void {
+    if (status !== 0) this.transactionStatus = status === 0x49 ? 'I' : status === 0x54 ? 'T' : 'E'
+  }
+}
+
+/** A pool of connections. */
+export class PoolTarget extends Target {
+  private lastStats: PoolStats | undefined = undefined
+
+  /** Leases a connection alone; the request's `connection` when it has settled well. */
+  acquire(timeoutMs: number, signal: AbortSignal | undefined): Request {
+    if (signal?.aborted) return abortedRequest(this.environment, this, signal)
+    const request = this.request()
+    if (signal !== undefined) request.watch(signal)
+    this.environment.outbox.command(Opcode.ACQUIRE, request.slot, this.id, 0, 0, timeoutMs)
+    return request
+  }
+
+  /** The counters now; of a pool that is gone the last ones, with nothing open. */
+  stats(): PoolStats {
+    const { environment, id, lastStats } = this
+    // Calls of this tick count as well.
+    environment.outbox.flush()
+    const stats = environment.native.poolStats(id)
+    if (stats === null || stats === undefined) {
+      return { ...NO_STATS, ...lastStats, size: 0, idle: 0, inUse: 0, waiting: 0, opening: 0 }
+    }
+    this.lastStats = stats
+    return stats
+  }
+
+  /** Connections older than this call are closed, those in use when they come back. */
+  expire(): void {
+    this.environment.outbox.flush()
+    this.environment.native.expirePool(this.id)
+  }
+}
+
+const NO_STATS: PoolStats = {
+  size: 0,
+  idle: 0,
+  inUse: 0,
+  waiting: 0,
+  opening: 0,
+  opened: 0,
+  closed: 0,
+  granted: 0,
+  timedOut: 0,
+  minSize: 0,
+  maxSize: 0,
+}

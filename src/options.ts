@@ -1,0 +1,122 @@
+import { ClientConfigurationError, InterfaceError } from './errors/index'
+
+/** The longest time limit: what a 32-bit timer can hold, about 24.8 days. */
+const MAX_MS = 2 ** 31 - 1
+
+/** A name as it may be said to people: shortened, in quotes. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return value.length > 40 ? `'${value.slice(0, 40)}…'` : `'${value}'`
+  if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined)
+    return `${value}`
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object') return 'an object'
+  return `a ${typeof value}`
+}
+
+/**
+ * Checks that `options` is an object with no other options than the known ones.
+ *
+ * @param where What takes the options, for the message.
+ * @throws ClientConfigurationError
+ */
+export function checkOptions(options: unknown, known: ReadonlySet<string>, where: string): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw new ClientConfigurationError(`${where}: expected an object of options, not ${shown(options)}`)
+  }
+  for (const name in options) {
+    if (!known.has(name)) throw unknownOption(name, known, where)
+  }
+}
+
+function unknownOption(name: string, known: ReadonlySet<string>, where: string): Error {
+  const near = nearest(name, known)
+  const suggestion = near === undefined ? '' : `; did you mean ${shown(near)}?`
+  return new ClientConfigurationError(`${where}: unknown option ${shown(name)}${suggestion}`)
+}
+
+/** The known name that a mistyped one may have been meant to be. */
+function nearest(name: string, known: ReadonlySet<string>): string | undefined {
+  const plain = (text: string): string => text.toLowerCase().replaceAll(/[_-]/g, '')
+  const wanted = plain(name)
+  // Other drivers' durations have no unit in their names.
+  const limit = Math.max(1, Math.floor(wanted.length / 3))
+  let best: string | undefined
+  let bestDistance = limit + 1
+  for (const candidate of known) {
+    const text = plain(candidate)
+    const distance = `${wanted}ms` === text ? 0 : editDistance(wanted, text)
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+/** Levenshtein's distance. */
+function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= left.length; i++) {
+    const current = [i]
+    for (let j = 1; j <= right.length; j++) {
+      const change = left[i - 1] === right[j - 1] ? 0 : 1
+      current.push(Math.min(previous[j]! + 1, current[j - 1]! + 1, previous[j - 1]! + change))
+    }
+    previous = current
+  }
+  return previous[right.length]!
+}
+
+/**
+ * A duration in milliseconds, 0 for no limit, rounded up to whole ones.
+ *
+ * @throws ClientConfigurationError
+ */
+export function durationMs(name: string, value: unknown): number {
+  if (typeof value !== 'number' || !(value >= 0 && value <= MAX_MS)) {
+    throw new ClientConfigurationError(
+      `option '${name}' must be a number of milliseconds from 0 (no limit) to ${MAX_MS}, not ${shown(value)}`,
+    )
+  }
+  return Math.ceil(value)
+}
+
+/**
+ * A whole number within bounds.
+ *
+ * @throws ClientConfigurationError
+ */
+export function wholeNumber(name: string, value: unknown, lowest: number, highest: number): number {
+  if (!Number.isInteger(value) || (value as number) < lowest || (value as number) > highest) {
+    throw new ClientConfigurationError(
+      `option '${name}' must be a whole number from ${lowest} to ${highest}, not ${shown(value)}`,
+    )
+  }
+  return value as number
+}
+
+/** @throws ClientConfigurationError unless it is a boolean. */
+export function flag(name: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') {
+    throw new ClientConfigurationError(`option '${name}' must be true or false, not ${shown(value)}`)
+  }
+  return value
+}
+
+/** @throws ClientConfigurationError unless it is an AbortSignal. */
+export function abortSignal(value: unknown): AbortSignal {
+  if (!(value instanceof AbortSignal)) {
+    throw new ClientConfigurationError(`option 'signal' must be an AbortSignal, not ${shown(value)}`)
+  }
+  return value
+}
+
+/**
+ * Checks that something that is to be called is a function.
+ *
+ * @throws InterfaceError
+ */
+export function checkFunction(where: string, value: unknown): void {
+  if (typeof value !== 'function')
+    throw new InterfaceError(`${where}: expected a function, not ${shown(value)}`)
+}

@@ -1,0 +1,120 @@
+import { Connection, type ConnectionParts } from './connection'
+import { InterfaceError } from './errors/index'
+import type { ConnectionTarget } from './native/door'
+import type { PoolHooks } from './pool-options'
+import { attachSuppressed } from './suppressed'
+
+/** What a lease is made of. */
+export interface PoolConnectionParts extends ConnectionParts {
+  /** @internal */
+  readonly hooks: PoolHooks
+}
+
+/**
+ * A connection that a pool has lent. Once it is released, everything that came from it is dead and says so; the session
+ * goes on in the pool.
+ */
+export class PoolConnection extends Connection {
+  readonly #target: ConnectionTarget
+  readonly #hooks: PoolHooks
+  #isReleased = false
+  #releasing: Promise<void> | undefined
+
+  protected constructor(parts: PoolConnectionParts) {
+    super(parts)
+    this.#target = parts.target
+    this.#hooks = parts.hooks
+  }
+
+  /** @internal */
+  static _lend(parts: PoolConnectionParts): PoolConnection {
+    return new PoolConnection(parts)
+  }
+
+  /** Whether it has been given back. */
+  get isReleased(): boolean {
+    return this.#isReleased
+  }
+
+  /** Whether the session has ended, or was given back. */
+  override get isClosed(): boolean {
+    return this.#isReleased || super.isClosed
+  }
+
+  /**
+   * Gives it back to the pool, which rolls back an open transaction and resets the session. Releasing again does
+   * nothing.
+   *
+   * @throws what the pool's `reset` hook throws; the session has been closed then.
+   */
+  release(): Promise<void> {
+    this.#releasing ??= this.#release()
+    return this.#releasing
+  }
+
+  override [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
+  /** @internal */
+  override get _isGone(): boolean {
+    return this.#isReleased || super._isGone
+  }
+
+  /** @internal */
+  override _target(): ConnectionTarget {
+    if (this.#isReleased) throw new InterfaceError('the connection has been released back to its pool')
+    return super._target()
+  }
+
+  /** @internal Runs the hooks of a connection that has just been leased; if one throws, the session is closed. */
+  async _prepare(isNew: boolean): Promise<void> {
+    const { init, setup } = this.#hooks
+    try {
+      if (isNew) await init?.(this)
+      await setup?.(this)
+    } catch (error) {
+      this.#discard()
+      throw error
+    }
+  }
+
+  async #release(): Promise<void> {
+    if (this.#hooks.reset !== undefined && !this.isClosed) {
+      try {
+        await this.#hooks.reset(this)
+      } catch (error) {
+        this.#discard()
+        throw error
+      }
+    }
+    this.#detach()
+    this.#target.release()
+  }
+
+  #discard(): void {
+    this.#detach()
+    if (!this.#target.isClosed) this.#target.terminate()
+  }
+
+  #detach(): void {
+    this.#isReleased = true
+    this._detach()
+  }
+}
+
+/** Runs `call` and then gives the connection back; an error of `call` goes before one of the release. */
+export async function withRelease<R>(
+  connection: PoolConnection,
+  call: (connection: PoolConnection) => R | PromiseLike<R>,
+): Promise<R> {
+  let result: R
+  try {
+    result = await call(connection)
+  } catch (error) {
+    await connection.release().catch((second: unknown) => attachSuppressed(error, second))
+    throw error
+  }
+  await connection.release()
+  return result
+}

@@ -1,0 +1,99 @@
+import { CONNECT_OPTIONS, type ConnectOptions } from './connect-options'
+import { ClientConfigurationError } from './errors/index'
+import { checkFunction, durationMs, flag, wholeNumber } from './options'
+import type { PoolConnection } from './pool-connection'
+
+/** Something the pool does with a connection; the pool waits for what it returns. */
+export type PoolHook = (connection: PoolConnection) => unknown
+
+/** How a pool keeps its connections, and how they are made. */
+export interface PoolOptions extends ConnectOptions {
+  /** Connections that are kept open, and opened before `createPool` resolves. Default 1. */
+  minSize?: number | undefined
+  /** Default 10. */
+  maxSize?: number | undefined
+  /** Queries after which a connection is replaced; 0 for no limit. Default 50 000. */
+  maxQueries?: number | undefined
+  /** Milliseconds after which an idle connection is closed; 0 for no limit. Default 300 000. */
+  maxInactiveConnectionLifetimeMs?: number | undefined
+  /** Milliseconds, ±2.5 %, after which a connection is replaced; 0, the default, for no limit. */
+  maxLifetimeMs?: number | undefined
+  /** Milliseconds that a call may wait for a connection; 0 for no limit. Default 30 000. */
+  acquireTimeoutMs?: number | undefined
+  /**
+   * Whether calls on the pool itself may share a connection, if each is a single statement such as SELECT or INSERT.
+   * Default true. With false each has one for itself, which is reset afterwards.
+   */
+  shareConnections?: boolean | undefined
+  /**
+   * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
+   * leases a connection.
+   */
+  init?: PoolHook | undefined
+  /** Called with a connection each time it is acquired. */
+  setup?: PoolHook | undefined
+  /** Called with a connection before it goes back; then the pool resets the session. */
+  reset?: PoolHook | undefined
+}
+
+/** The hooks of a pool. */
+export interface PoolHooks {
+  readonly init: PoolHook | undefined
+  readonly setup: PoolHook | undefined
+  readonly reset: PoolHook | undefined
+}
+
+/** Names of the options of `createPool`. */
+export const POOL_OPTIONS: ReadonlySet<string> = new Set([
+  ...CONNECT_OPTIONS,
+  'minSize',
+  'maxSize',
+  'maxQueries',
+  'maxInactiveConnectionLifetimeMs',
+  'maxLifetimeMs',
+  'acquireTimeoutMs',
+  'shareConnections',
+  'init',
+  'setup',
+  'reset',
+])
+
+/** More than any server takes. */
+const MAX_SIZE = 65_535
+
+/** Options of the pool, checked and complete. */
+export interface PoolPlan {
+  /** For Rust. */
+  readonly optionsJson: string
+  readonly acquireTimeoutMs: number
+  readonly hooks: PoolHooks
+}
+
+/** @throws ClientConfigurationError */
+export function poolPlan(options: PoolOptions): PoolPlan {
+  const maxSize = wholeNumber('maxSize', options.maxSize ?? 10, 1, MAX_SIZE)
+  const minSize = wholeNumber('minSize', options.minSize ?? Math.min(1, maxSize), 0, MAX_SIZE)
+  if (minSize > maxSize) {
+    throw new ClientConfigurationError(
+      `option 'minSize' must not be more than 'maxSize': ${minSize} > ${maxSize}`,
+    )
+  }
+  const acquireTimeoutMs = durationMs('acquireTimeoutMs', options.acquireTimeoutMs ?? 30_000)
+  const inactiveMs = options.maxInactiveConnectionLifetimeMs ?? 300_000
+  for (const name of ['init', 'setup', 'reset'] as const) {
+    if (options[name] !== undefined) checkFunction(`option '${name}'`, options[name])
+  }
+  return {
+    optionsJson: JSON.stringify({
+      minSize,
+      maxSize,
+      maxQueries: wholeNumber('maxQueries', options.maxQueries ?? 50_000, 0, Number.MAX_SAFE_INTEGER),
+      maxInactiveConnectionLifetimeMs: durationMs('maxInactiveConnectionLifetimeMs', inactiveMs),
+      maxLifetimeMs: durationMs('maxLifetimeMs', options.maxLifetimeMs ?? 0),
+      acquireTimeoutMs,
+      shareConnections: flag('shareConnections', options.shareConnections ?? true),
+    }),
+    acquireTimeoutMs,
+    hooks: { init: options.init, setup: options.setup, reset: options.reset },
+  }
+}

@@ -1,0 +1,262 @@
+import { feed } from './batch-feed'
+import { CALL_OPTIONS, checkCallOptions, checkParametersList, signalOf, timeoutOf } from './call-arguments'
+import { DEFAULT_PLAN, planFor } from './decode/mapping'
+import { errorFromFailure, InterfaceError, InternalClientError } from './errors/index'
+import type { Description, Request } from './native/door'
+import { checkOptions, flag, shown } from './options'
+import type { QueryMethods } from './query-methods'
+import type {
+  ArrayMode,
+  CallOptions,
+  FetchOptions,
+  FetchValOptions,
+  ObjectMode,
+  Parameters,
+  ParametersList,
+} from './query-options'
+import type { Row } from './record'
+import { firstValue, type QueryHost, sendExecuteMany, sendFetch, sendFetchMany, sendFetchVal } from './send'
+
+/** A type of PostgreSQL. */
+export interface Type {
+  readonly oid: number
+  /** As in `pg_type`, with `[]` behind it for an array; `oid 12345` for types that are not built in. */
+  readonly name: string
+}
+
+/** A column of a prepared statement's result. */
+export interface Attribute {
+  readonly name: string
+  readonly type: Type
+  /** The table's OID, or 0 when the column is not one of a table. */
+  readonly tableOid: number
+  /** The column's number in its table, or 0. */
+  readonly attributeNumber: number
+  /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
+  readonly typeModifier: number
+}
+
+/** Options of `explain`. */
+export interface ExplainOptions extends CallOptions {
+  /** Executes the query as well, in a transaction (or savepoint) that is rolled back. Default false. */
+  analyze?: boolean | undefined
+}
+
+const EXPLAIN_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'analyze'])
+const EXPLAIN_PLAN = planFor(DEFAULT_PLAN, { rowMode: 'array' })
+
+/**
+ * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
+ * it is made again when that is needed.
+ */
+export class PreparedStatement {
+  /** The query's text. */
+  readonly query: string
+  /** The types of `$1`, `$2` … */
+  readonly parameters: readonly Type[]
+  /** The columns of the result; none when the query gives no rows. */
+  readonly attributes: readonly Attribute[]
+  readonly #host: QueryMethods
+  readonly #description: Description
+  readonly #last: { tag: string | null }
+
+  /** @internal */
+  constructor(
+    host: QueryMethods,
+    query: string,
+    description: Description,
+    last = { tag: null as string | null },
+  ) {
+    this.#host = host
+    this.#description = description
+    this.#last = last
+    this.query = query
+    this.parameters = description.parameters.map(typeOf)
+    this.attributes = description.columns.map((column) => ({
+      name: column.name,
+      type: typeOf(column),
+      tableOid: column.tableOid,
+      attributeNumber: column.attributeNumber,
+      typeModifier: column.typeModifier,
+    }))
+  }
+
+  /** The command tag of the last execution, such as `SELECT 3`; null before the first, empty when it was cut short. */
+  get statusMessage(): string | null {
+    return this.#last.tag
+  }
+
+  /** Executes the statement and gives the command tag. */
+  async execute(params?: Parameters, options?: CallOptions): Promise<string> {
+    checkCallOptions(options, CALL_OPTIONS)
+    checkParameters(params)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).execute(params, options))
+    const request = sendFetch(this.#host, this.query, params, 0, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
+    return this.#noteTag(request)
+  }
+
+  /** All rows. */
+  fetch<T extends readonly unknown[] = unknown[]>(
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<T[]>
+  fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T[]>
+  fetch<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>
+  async fetch(params?: Parameters, options?: FetchOptions): Promise<unknown[]> {
+    checkParameters(params)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).fetch(params, options))
+    const request = sendFetch(this.#host, this.query, params, 0, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
+    this.#noteTag(request)
+    return request.rows
+  }
+
+  /** The first row, or null when there is none. */
+  fetchRow<T extends readonly unknown[] = unknown[]>(
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<T | null>
+  fetchRow<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<T | null>
+  fetchRow<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>
+  async fetchRow(params?: Parameters, options?: FetchOptions): Promise<unknown> {
+    checkParameters(params)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).fetchRow(params, options))
+    const request = sendFetch(this.#host, this.query, params, 1, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
+    this.#noteTag(request)
+    return request.rows[0] ?? null
+  }
+
+  /** One value of the first row, or null when there is no row. */
+  async fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null> {
+    checkParameters(params)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).fetchVal<T>(params, options))
+    const request = sendFetchVal(this.#host, this.query, params, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
+    this.#noteTag(request)
+    return firstValue(request, options?.column) as T | null
+  }
+
+  /** Executes the statement once for each row of parameters, all or nothing, and gives the rows of all executions. */
+  fetchMany<T extends readonly unknown[] = unknown[]>(
+    paramsList: ParametersList,
+    options: ArrayMode,
+  ): Promise<T[]>
+  fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: ObjectMode): Promise<T[]>
+  fetchMany<T = Record<string, unknown>>(
+    paramsList: ParametersList,
+    options?: FetchOptions,
+  ): Promise<Row<T>[]>
+  async fetchMany(paramsList: ParametersList, options?: FetchOptions): Promise<unknown[]> {
+    checkParametersList(paramsList)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).fetchMany(paramsList, options))
+    const batch = sendFetchMany(this.#host, this.query, options)
+    await feed(batch, paramsList)
+    if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
+    this.#noteTag(batch)
+    return batch.rows
+  }
+
+  /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
+  async executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number> {
+    checkCallOptions(options, CALL_OPTIONS)
+    checkParametersList(paramsList)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).executeMany(paramsList, options))
+    const batch = sendExecuteMany(this.#host, this.query, options)
+    await feed(batch, paramsList)
+    if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
+    this.#noteTag(batch)
+    return batch.rowCount
+  }
+
+  /** The plan of the query, as `EXPLAIN (FORMAT JSON, VERBOSE)` gives it. */
+  explain(params: Parameters | undefined, options?: ExplainOptions): Promise<unknown[]>
+  explain(options?: ExplainOptions): Promise<unknown[]>
+  async explain(first?: Parameters | ExplainOptions, second?: ExplainOptions): Promise<unknown[]> {
+    const isFirstOptions = second === undefined && typeof first === 'object' && !Array.isArray(first)
+    const params = isFirstOptions ? undefined : (first as Parameters | undefined)
+    const options = isFirstOptions ? (first as ExplainOptions) : second
+    checkParameters(params)
+    if (options !== undefined) checkOptions(options, EXPLAIN_OPTIONS, 'options of explain')
+    const isAnalyzed = options?.analyze !== undefined && flag('analyze', options.analyze)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).explain(params, options))
+    if (!isAnalyzed) return explainOn(this.#host, 'VERBOSE', this.query, params, options)
+    // ANALYZE does what the query says (PostgreSQL manual, EXPLAIN).
+    let plan: unknown[] = []
+    const undo = new Error('explained')
+    try {
+      await this.#host.transaction(async (transaction) => {
+        plan = await explainOn(transaction, 'VERBOSE, ANALYZE', this.query, params, options)
+        throw undo
+      })
+    } catch (error) {
+      if (error !== undo) throw error
+    }
+    return plan
+  }
+
+  /** This statement on a connection that a pool has lent. */
+  #on(host: QueryMethods): PreparedStatement {
+    return new PreparedStatement(host, this.query, this.#description, this.#last)
+  }
+
+  #noteTag(request: Request): string {
+    const tag = request.tag()
+    this.#last.tag = tag
+    return tag
+  }
+}
+
+/** Prepares a query and gives its description. */
+export async function prepareOn(
+  host: QueryHost,
+  text: string,
+  options: CallOptions | undefined,
+): Promise<Description> {
+  const timeoutMs = timeoutOf(options, host._defaults.commandTimeoutMs)
+  const request = host._target().prepare(text, timeoutMs, signalOf(options))
+  await request.settled
+  if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+  if (request.description === undefined) throw new InternalClientError('a statement without a description')
+  return request.description
+}
+
+async function explainOn(
+  host: QueryHost,
+  words: string,
+  query: string,
+  params: Parameters | undefined,
+  options: CallOptions | undefined,
+): Promise<unknown[]> {
+  const text = `EXPLAIN (FORMAT JSON, ${words}) ${query}`
+  const timeoutMs = timeoutOf(options, host._defaults.commandTimeoutMs)
+  const request = host._target().query(text, params, 1, timeoutMs, EXPLAIN_PLAN, signalOf(options))
+  await request.settled
+  if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+  return firstValue(request, undefined) as unknown[]
+}
+
+function checkParameters(params: unknown): void {
+  if (params !== undefined && !Array.isArray(params)) {
+    throw new InterfaceError(`the parameters must be an array, not ${shown(params)}`)
+  }
+}
+
+function typeOf({ typeOid, typeName }: { typeOid: number; typeName: string }): Type {
+  return { oid: typeOid, name: typeName }
+}

@@ -1,0 +1,192 @@
+import { feed } from './batch-feed'
+import {
+  CALL_OPTIONS,
+  checkCallOptions,
+  checkParametersList,
+  parametersOf,
+  signalOf,
+  textOf,
+  textWithoutParameters,
+  timeoutOf,
+} from './call-arguments'
+import { errorFromFailure } from './errors/index'
+import type { Target } from './native/door'
+import { PreparedStatement, prepareOn } from './prepared-statement'
+import type {
+  ArrayMode,
+  CallOptions,
+  FetchOptions,
+  FetchValOptions,
+  ObjectMode,
+  Parameters,
+  ParametersList,
+  Query,
+} from './query-options'
+import type { Queryable } from './queryable'
+import type { Row } from './record'
+import {
+  type CallDefaults,
+  firstValue,
+  type QueryHost,
+  sendExecuteMany,
+  sendFetch,
+  sendFetchMany,
+  sendFetchVal,
+} from './send'
+import type { Transaction } from './transaction'
+import type { TransactionCallback, TransactionOptions } from './transaction-options'
+
+/** Runs a call on a connection that is leased for it alone. */
+export type Lender = <R>(call: (host: QueryMethods) => Promise<R>) => Promise<R>
+
+/**
+ * The query methods of connections, pools and transactions. Each is one `async` function, which makes its error after
+ * its `await`: so the stack shows the caller, and calls that succeed pay for no stack.
+ */
+export abstract class QueryMethods implements Queryable, QueryHost {
+  /** @internal */
+  abstract readonly _defaults: CallDefaults
+  /** @internal */
+  abstract _target(): Target
+  abstract transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  abstract begin(options?: TransactionOptions): Promise<Transaction>
+
+  /** @internal Of a pool whose calls need a connection of their own: lends them one. */
+  _lender(): Lender | undefined {
+    return undefined
+  }
+
+  async execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string> {
+    const text = textOf(query)
+    const values = parametersOf(query, params)
+    checkCallOptions(options, CALL_OPTIONS)
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host) => host.execute(query, params, options))
+    const { plan, commandTimeoutMs } = this._defaults
+    const timeoutMs = timeoutOf(options, commandTimeoutMs)
+    const signal = signalOf(options)
+    const target = this._target()
+    const request =
+      values === undefined
+        ? target.script(text, false, timeoutMs, signal)
+        : target.query(text, values, 0, timeoutMs, plan, signal)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+    return request.tag()
+  }
+
+  fetch<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<T[]>
+  fetch<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<T[]>
+  fetch<T = Record<string, unknown>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions,
+  ): Promise<Row<T>[]>
+  async fetch(query: Query, params?: Parameters, options?: FetchOptions): Promise<unknown[]> {
+    const text = textOf(query)
+    const values = parametersOf(query, params)
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host) => host.fetch(query, params, options))
+    const request = sendFetch(this, text, values, 0, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+    return request.rows
+  }
+
+  fetchRow<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<T | null>
+  fetchRow<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<T | null>
+  fetchRow<T = Record<string, unknown>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions,
+  ): Promise<Row<T> | null>
+  async fetchRow(query: Query, params?: Parameters, options?: FetchOptions): Promise<unknown> {
+    const text = textOf(query)
+    const values = parametersOf(query, params)
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host) => host.fetchRow(query, params, options))
+    const request = sendFetch(this, text, values, 1, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+    return request.rows[0] ?? null
+  }
+
+  async fetchVal<T = unknown>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchValOptions,
+  ): Promise<T | null> {
+    const text = textOf(query)
+    const values = parametersOf(query, params)
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host) => host.fetchVal<T>(query, params, options))
+    const request = sendFetchVal(this, text, values, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+    return firstValue(request, options?.column) as T | null
+  }
+
+  fetchMany<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    paramsList: ParametersList,
+    options: ArrayMode,
+  ): Promise<T[]>
+  fetchMany<T = Record<string, unknown>>(
+    query: Query,
+    paramsList: ParametersList,
+    options: ObjectMode,
+  ): Promise<T[]>
+  fetchMany<T = Record<string, unknown>>(
+    query: Query,
+    paramsList: ParametersList,
+    options?: FetchOptions,
+  ): Promise<Row<T>[]>
+  async fetchMany(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<unknown[]> {
+    const text = textWithoutParameters(query)
+    checkParametersList(paramsList)
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host) => host.fetchMany(query, paramsList, options))
+    const batch = sendFetchMany(this, text, options)
+    await feed(batch, paramsList)
+    if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
+    return batch.rows
+  }
+
+  async executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number> {
+    const text = textWithoutParameters(query)
+    checkParametersList(paramsList)
+    checkCallOptions(options, CALL_OPTIONS)
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host) => host.executeMany(query, paramsList, options))
+    const batch = sendExecuteMany(this, text, options)
+    await feed(batch, paramsList)
+    if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
+    return batch.rowCount
+  }
+
+  async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement> {
+    const text = textWithoutParameters(query)
+    checkCallOptions(options, CALL_OPTIONS)
+    const lend = this._lender()
+    const description = await (lend === undefined
+      ? prepareOn(this, text, options)
+      : lend((host) => prepareOn(host, text, options)))
+    return new PreparedStatement(this, text, description)
+  }
+}

@@ -1,0 +1,102 @@
+import type { PreparedStatement } from './prepared-statement'
+import type {
+  ArrayMode,
+  CallOptions,
+  FetchOptions,
+  FetchValOptions,
+  ObjectMode,
+  Parameters,
+  ParametersList,
+  Query,
+} from './query-options'
+import type { Row } from './record'
+import type { Transaction } from './transaction'
+import type { TransactionCallback, TransactionOptions } from './transaction-options'
+
+/**
+ * What queries can be made on: a connection, a pool, a transaction. Calls made on one connection without awaiting them
+ * run as a pipeline, in order.
+ */
+export interface Queryable {
+  /**
+   * Executes a query, or without `params` a script of any number of them.
+   *
+   * @returns The command tag, such as `INSERT 0 1`; of a script the last one.
+   */
+  execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string>
+
+  /** All rows of a query. */
+  fetch<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<T[]>
+  fetch<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<T[]>
+  fetch<T = Record<string, unknown>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions,
+  ): Promise<Row<T>[]>
+
+  /** The first row of a query, or null when there is none. The server makes no more than that row. */
+  fetchRow<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<T | null>
+  fetchRow<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<T | null>
+  fetchRow<T = Record<string, unknown>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions,
+  ): Promise<Row<T> | null>
+
+  /** One value of the first row, or null when there is no row. */
+  fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>
+
+  /** Executes a query once for each row of parameters, all or nothing, and gives the rows of all executions. */
+  fetchMany<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    paramsList: ParametersList,
+    options: ArrayMode,
+  ): Promise<T[]>
+  fetchMany<T = Record<string, unknown>>(
+    query: Query,
+    paramsList: ParametersList,
+    options: ObjectMode,
+  ): Promise<T[]>
+  fetchMany<T = Record<string, unknown>>(
+    query: Query,
+    paramsList: ParametersList,
+    options?: FetchOptions,
+  ): Promise<Row<T>[]>
+
+  /**
+   * Executes a query once for each row of parameters, all or nothing. The rows are sent while they are made, and an
+   * iterable is not asked for more than the connection takes.
+   *
+   * @returns The number of rows affected.
+   */
+  executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>
+
+  /** Prepares a query, to be executed any number of times. */
+  prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>
+
+  /**
+   * Commits what `callback` does, or rolls it back if it throws. Inside a transaction it is a savepoint.
+   *
+   * @returns What `callback` returns.
+   */
+  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+
+  /** A transaction that has been started. Disposing of it rolls it back unless it was committed. */
+  begin(options?: TransactionOptions): Promise<Transaction>
+}

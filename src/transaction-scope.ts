@@ -1,0 +1,180 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { InterfaceError } from './errors/index'
+
+/** The transactions whose callbacks are running here, the innermost first. */
+interface Frame {
+  readonly scope: Scope
+  readonly outer: Frame | undefined
+}
+
+const frames = new AsyncLocalStorage<Frame>()
+
+/** Transaction callbacks that are running: while there are none, nobody needs to look for a frame. */
+let runningCallbacks = 0
+
+/**
+ * A place where transactions start: a connection, or an open transaction, in which they are savepoints. At most one
+ * transaction is open in a scope at a time. One with a callback keeps the others waiting until it ends; one that is
+ * started by hand does not, for whoever holds it goes on in the same flow: what starts behind it is nested in it.
+ */
+export class Scope {
+  /** Undefined for a connection. */
+  readonly parent: Scope | undefined
+  /** The connection's scope. */
+  readonly root: Scope
+  /** What the connection belongs to: its pool, if there is one. */
+  readonly owner: object | undefined
+  /** Of an outermost transaction: its isolation level, if it was asked for. */
+  isolation: string | undefined
+  readonly #hasCallback: boolean
+  #child: Scope | undefined
+  #waiting: (() => void)[] = []
+  /** The scope is free, but belongs to one that has waited and is about to wake up. */
+  #isReserved = false
+  #isOver = false
+  #savepoints = 0
+
+  private constructor(parent: Scope | undefined, owner: object | undefined, hasCallback: boolean) {
+    this.parent = parent
+    this.root = parent === undefined ? this : parent.root
+    this.owner = owner
+    this.#hasCallback = hasCallback
+  }
+
+  /** The scope of a connection. */
+  static ofConnection(owner: object | undefined): Scope {
+    return new Scope(undefined, owner, false)
+  }
+
+  /** Whether a transaction in this scope is the outermost. */
+  get isConnection(): boolean {
+    return this.parent === undefined
+  }
+
+  /** The outermost transaction that this one is, or is in. */
+  get outermost(): Scope {
+    const { parent } = this
+    return parent === undefined || parent.parent === undefined ? this : parent.outermost
+  }
+
+  /** Whether this transaction, or one around it, has ended. */
+  get isOver(): boolean {
+    return this.#isOver || (this.parent?.isOver ?? false)
+  }
+
+  /** Whether a transaction is open in this scope, or about to be. */
+  get isBusy(): boolean {
+    return this.#child !== undefined || this.#isReserved
+  }
+
+  /** Whether the transaction in this scope was started by hand. */
+  get hasManualChild(): boolean {
+    return this.#child !== undefined && !this.#child.#hasCallback
+  }
+
+  /** A name that no other savepoint of the connection has. */
+  nextSavepointName(): string {
+    return `oxpg_${++this.root.#savepoints}`
+  }
+
+  /** The scope of a transaction that is started by hand. */
+  enterByHand(): Scope {
+    let scope = this.#here()
+    while (scope.#child !== undefined) scope = scope.#child
+    return scope.#enter(false)
+  }
+
+  /**
+   * The scope of a transaction with a callback, in its turn.
+   *
+   * @throws InterfaceError when the transaction around it ends in the meantime.
+   */
+  async enterInTurn(): Promise<Scope> {
+    let scope = this.#here()
+    for (;;) {
+      while (scope.hasManualChild) scope = scope.#child!
+      if (scope.isOver) throw new InterfaceError('the transaction around this one is over')
+      if (scope.#child === undefined && !scope.#isReserved) return scope.#enter(true)
+      await scope.#turn()
+      scope.#isReserved = false
+    }
+  }
+
+  /** Waits for the end of a callback's transaction that is open in this scope; there may be another one then. */
+  async childOver(): Promise<void> {
+    await this.#turn()
+    this.#isReserved = false
+    this.#wakeNext()
+  }
+
+  /** The transaction of this scope has ended, and those inside it; the next one may start. */
+  leave(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#child?.leave()
+    for (const wake of this.#waiting.splice(0)) wake()
+    const { parent } = this
+    if (parent === undefined || parent.#child !== this) return
+    parent.#child = undefined
+    parent.#wakeNext()
+  }
+
+  /** Forgets the open transactions: the session no longer has them. */
+  forgetTransactions(): void {
+    this.#child?.leave()
+  }
+
+  /** Runs a transaction's callback; what starts in it finds this scope. */
+  async run<R>(callback: () => R | PromiseLike<R>): Promise<R> {
+    runningCallbacks++
+    try {
+      return await frames.run({ scope: this, outer: frames.getStore() }, callback)
+    } finally {
+      runningCallbacks--
+    }
+  }
+
+  #enter(hasCallback: boolean): Scope {
+    this.#child = new Scope(this, this.owner, hasCallback)
+    return this.#child
+  }
+
+  /** This scope, or the one inside it whose callback is being run. */
+  #here(): Scope {
+    for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
+      if (frame.scope.#isWithin(this) && !frame.scope.isOver) return frame.scope
+    }
+    return this
+  }
+
+  #isWithin(scope: Scope): boolean {
+    let ancestor: Scope | undefined = this
+    while (ancestor !== undefined && ancestor !== scope) ancestor = ancestor.parent
+    return ancestor !== undefined
+  }
+
+  #turn(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve)
+    })
+  }
+
+  #wakeNext(): void {
+    const wake = this.#waiting.shift()
+    if (wake === undefined) return
+    this.#isReserved = true
+    wake()
+  }
+}
+
+/** Whether a transaction callback of one of `owner`'s connections is being run here. */
+export function isInTransactionOf(owner: object): boolean {
+  for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
+    if (frame.scope.owner === owner && !frame.scope.isOver) return true
+  }
+  return false
+}
+
+function currentFrame(): Frame | undefined {
+  return runningCallbacks === 0 ? undefined : frames.getStore()
+}

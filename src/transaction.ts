@@ -1,0 +1,344 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import {
+  DeadlockDetectedError,
+  errorFromFailure,
+  InFailedSQLTransactionError,
+  InterfaceError,
+  PostgresError,
+  SerializationError,
+} from './errors/index'
+import type { ConnectionTarget, Request } from './native/door'
+import { QueryMethods } from './query-methods'
+import type { CallDefaults } from './send'
+import { attachSuppressed } from './suppressed'
+import {
+  beginCommand,
+  type CheckedTransactionOptions,
+  checkTransactionOptions,
+  savepointCommand,
+  type TransactionCallback,
+  type TransactionOptions,
+} from './transaction-options'
+import type { Scope } from './transaction-scope'
+
+/** The connection that a transaction is on. */
+export interface TransactionHost {
+  /** @internal */
+  readonly _defaults: CallDefaults
+  /** @internal */
+  _target(): ConnectionTarget
+  /** @internal Whether the session has ended, or was given back to its pool. */
+  readonly _isGone: boolean
+}
+
+type State = 'new' | 'starting' | 'started' | 'ending' | 'committed' | 'rolled back' | 'failed'
+
+/**
+ * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
+ */
+export class Transaction extends QueryMethods {
+  readonly #host: TransactionHost
+  readonly #options: CheckedTransactionOptions
+  /** Where it is to start; once it has started, itself. */
+  #scope: Scope
+  #isManaged = false
+  #isNested = false
+  #savepoint = ''
+  #state: State = 'new'
+  #whenOver: (() => Promise<void>) | undefined
+
+  /** @internal */
+  constructor(host: TransactionHost, scope: Scope, options: CheckedTransactionOptions) {
+    super()
+    this.#host = host
+    this.#scope = scope
+    this.#options = options
+  }
+
+  /**
+   * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint.
+   *
+   * @throws InterfaceError when it has been started before, or when a transaction was begun by a query.
+   */
+  async start(): Promise<void> {
+    this.#require('new', 'start')
+    this.#state = 'starting'
+    await this.#begin(this.#scope.enterByHand())
+  }
+
+  /**
+   * Commits it, or releases the savepoint.
+   *
+   * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+   */
+  async commit(): Promise<void> {
+    this.#refuseManaged('commit')
+    await this.#commit()
+    await this.#over()
+  }
+
+  /** Rolls it back, or rolls back to the savepoint. */
+  async rollback(): Promise<void> {
+    this.#refuseManaged('roll back')
+    await this.#rollback()
+    await this.#over()
+  }
+
+  /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
+  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  /** A savepoint to be started by hand. */
+  transaction(options?: TransactionOptions): Transaction
+  transaction<R>(
+    first?: TransactionCallback<R> | TransactionOptions,
+    options?: TransactionOptions,
+  ): Promise<R> | Transaction {
+    if (typeof first === 'function') return runTransaction(this.#host, this.#scope, first, options)
+    return new Transaction(this.#host, this.#scope, checkTransactionOptions(first))
+  }
+
+  /** A savepoint that has been started. */
+  async begin(options?: TransactionOptions): Promise<Transaction> {
+    const transaction = new Transaction(this.#host, this.#scope, checkTransactionOptions(options))
+    await transaction.start()
+    return transaction
+  }
+
+  /** Rolls it back if it is still open. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isManaged) return
+    if (this.#state === 'started' && !this.#scope.isOver && !this.#host._isGone) await this.#rollback()
+    await this.#over()
+  }
+
+  [inspect.custom](): string {
+    return `Transaction { ${this.#isNested ? 'savepoint, ' : ''}${this.#stateNow()} }`
+  }
+
+  /** @internal */
+  get _defaults(): CallDefaults {
+    return this.#host._defaults
+  }
+
+  /** @internal */
+  _target(): ConnectionTarget {
+    this.#require('started', 'make a query')
+    return this.#host._target()
+  }
+
+  /** @internal Calls back once, when it has been committed, rolled back or disposed of. */
+  _whenOver(callback: () => Promise<void>): void {
+    this.#whenOver = callback
+  }
+
+  /** @internal Runs all of it in a scope that has been entered. */
+  async _run<R>(scope: Scope, callback: TransactionCallback<R>): Promise<R> {
+    this.#isManaged = true
+    this.#state = 'starting'
+    await this.#begin(scope)
+    let result: R
+    try {
+      result = await scope.run(() => callback(this))
+      while (scope.isBusy && !scope.hasManualChild) await scope.childOver()
+    } catch (error) {
+      await this.#rollbackBecause(error)
+      throw error
+    }
+    if (scope.hasManualChild) {
+      const error = new InterfaceError('the callback left a nested transaction open, so all was rolled back')
+      await this.#rollbackBecause(error)
+      throw error
+    }
+    await this.#commit()
+    return result
+  }
+
+  async #begin(scope: Scope): Promise<void> {
+    const isNested = !(scope.parent?.isConnection ?? true)
+    this.#scope = scope
+    this.#isNested = isNested
+    let request: Request
+    try {
+      const target = this.#host._target()
+      if (isNested) await this.#checkNesting()
+      else if (target.transactionStatus !== 'I') {
+        throw new InterfaceError('a transaction cannot be started in one that was begun by a query')
+      }
+      if (isNested) this.#savepoint = scope.nextSavepointName()
+      request = this.#send(
+        isNested ? savepointCommand(this.#savepoint, this.#options) : beginCommand(this.#options),
+      )
+      await request.settled
+    } catch (error) {
+      this.#end('failed')
+      throw error
+    }
+    if (request.failure !== undefined) {
+      // A BEGIN of which we stopped hearing may still be carried out.
+      if (request.failure.kind === 'timeout' && !isNested && !this.#host._isGone) this.#send('ROLLBACK')
+      this.#end('failed')
+      throw errorFromFailure(request.failure)
+    }
+    scope.isolation = isNested ? undefined : this.#options.isolation
+    this.#state = 'started'
+  }
+
+  /** Only the outermost transaction has an isolation level of its own. */
+  async #checkNesting(): Promise<void> {
+    const { isolation, isDeferrable } = this.#options
+    if (isDeferrable !== undefined) {
+      throw new InterfaceError("option 'deferrable' is for the outermost transaction only")
+    }
+    if (isolation === undefined) return
+    let outer = this.#scope.outermost.isolation
+    if (outer === undefined) {
+      const request = this.#host
+        ._target()
+        .query('SHOW transaction_isolation', undefined, 1, 0, this._defaults.valuePlan, undefined)
+      await request.settled
+      if (request.failure !== undefined) throw errorFromFailure(request.failure)
+      outer = (request.rows[0] as string[])[0]
+    }
+    if (isolation !== outer) {
+      throw new InterfaceError(
+        `a nested transaction cannot have another isolation level: '${isolation}' inside '${outer}'`,
+      )
+    }
+  }
+
+  async #commit(): Promise<void> {
+    this.#require('started', 'commit')
+    if (this.#scope.isBusy) {
+      throw new InterfaceError('the transaction cannot be committed: one that is nested in it is open')
+    }
+    const request = this.#sendEnd(this.#isNested ? `RELEASE SAVEPOINT ${this.#savepoint}` : 'COMMIT')
+    await request.settled
+    if (request.failure !== undefined) {
+      if (this.#isNested && !this.#host._isGone) await this.#send(this.#undoSavepoint()).settled
+      this.#end('failed')
+      throw errorFromFailure(request.failure)
+    }
+    // PostgreSQL answers the COMMIT of a failed transaction so (manual, COMMIT).
+    if (!this.#isNested && request.tag() === 'ROLLBACK') {
+      this.#end('rolled back')
+      throw new InFailedSQLTransactionError(
+        'the transaction was rolled back instead of committed, since a statement in it had failed',
+        { safeToRetry: true },
+      )
+    }
+    this.#end('committed')
+  }
+
+  async #rollback(): Promise<void> {
+    this.#require('started', 'roll back')
+    const request = this.#sendEnd(this.#isNested ? this.#undoSavepoint() : 'ROLLBACK')
+    await request.settled
+    if (request.failure !== undefined) {
+      this.#end('failed')
+      throw errorFromFailure(request.failure)
+    }
+    this.#end('rolled back')
+  }
+
+  /** Rolls back because of an error, which goes before those of the rollback. */
+  async #rollbackBecause(error: unknown): Promise<void> {
+    if (this.#host._isGone || this.#scope.isOver) {
+      this.#end('failed')
+      return
+    }
+    try {
+      await this.#rollback()
+    } catch (second) {
+      // A session that has ended meanwhile took the transaction with it.
+      if (!this.#host._isGone) attachSuppressed(error, second)
+    }
+  }
+
+  #undoSavepoint(): string {
+    return `ROLLBACK TO SAVEPOINT ${this.#savepoint}; RELEASE SAVEPOINT ${this.#savepoint}`
+  }
+
+  #sendEnd(command: string): Request {
+    const request = this.#send(command)
+    this.#state = 'ending'
+    return request
+  }
+
+  #send(command: string): Request {
+    return this.#host._target().script(command, true, this._defaults.commandTimeoutMs, undefined)
+  }
+
+  #end(state: State): void {
+    this.#state = state
+    this.#scope.leave()
+  }
+
+  async #over(): Promise<void> {
+    const whenOver = this.#whenOver
+    this.#whenOver = undefined
+    await whenOver?.()
+  }
+
+  #stateNow(): string {
+    return this.#state === 'started' && this.#scope.isOver ? 'over' : this.#state
+  }
+
+  #require(state: State, what: string): void {
+    const now = this.#stateNow()
+    if (now === state) return
+    throw new InterfaceError(`cannot ${what}: ${REASONS[now]}`)
+  }
+
+  #refuseManaged(what: string): void {
+    if (!this.#isManaged) return
+    throw new InterfaceError(
+      `cannot ${what} inside the transaction's callback: it commits when it returns, and rolls back when it throws`,
+    )
+  }
+}
+
+const REASONS: { readonly [state: string]: string } = {
+  new: 'the transaction has not been started',
+  starting: 'the transaction is being started',
+  started: 'the transaction is already started',
+  ending: 'the transaction is being ended',
+  committed: 'the transaction is already committed',
+  'rolled back': 'the transaction is already rolled back',
+  failed: 'the transaction has failed',
+  over: 'the transaction around this one is over',
+}
+
+/** SQLSTATEs with which PostgreSQL refuses a transaction that may well succeed when it is repeated. */
+const REPEATABLE: ReadonlySet<string | undefined> = new Set([
+  SerializationError.sqlstate,
+  DeadlockDetectedError.sqlstate,
+])
+
+/** The longest pause before the first repetition; it doubles with each, up to the limit. */
+const PAUSE_MS = 5
+const MAX_PAUSE_MS = 500
+
+/** Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be. */
+export async function runTransaction<R>(
+  host: TransactionHost,
+  from: Scope,
+  callback: TransactionCallback<R>,
+  options: TransactionOptions | undefined,
+): Promise<R> {
+  const checked = checkTransactionOptions(options)
+  for (let attempt = 0; ; attempt++) {
+    const scope = await from.enterInTurn()
+    try {
+      return await new Transaction(host, scope, checked)._run(scope, callback)
+    } catch (error) {
+      const isOutermost = scope.outermost === scope
+      if (!isOutermost || attempt >= checked.retry || !isRepeatable(error) || host._isGone) throw error
+    }
+    // Transactions that hinder each other should not meet again at once.
+    await sleep(Math.random() * Math.min(MAX_PAUSE_MS, PAUSE_MS * 2 ** attempt))
+  }
+}
+
+function isRepeatable(error: unknown): boolean {
+  return error instanceof PostgresError && error.fromServer && REPEATABLE.has(error.sqlstate)
+}

@@ -1,0 +1,1 @@
+export { JsonValue, json } from './json'
