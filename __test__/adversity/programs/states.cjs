@@ -1,0 +1,48 @@
+// Brings sessions into a state and leaves them there.
+const { connect, createPool } = require('oxpg')
+
+/** @param {string} state @param {string} url @param {boolean} ends whether the program means to end by itself */
+module.exports = async function enter(state, url, ends) {
+  // A program that ends by itself must have nothing pending for long.
+  const seconds = ends ? 0.05 : 30
+  const quiet = (promise) => void promise.catch(() => {})
+  switch (state) {
+    case 'idle':
+      await connect(url)
+      await (await createPool(url)).fetch('select 1')
+      break
+    case 'pending': {
+      const c = await connect(url)
+      quiet(c.fetch('select pg_sleep($1::float8)', [seconds]))
+      quiet(c.fetch('select 1'))
+      break
+    }
+    case 'waiting': {
+      const p = await createPool(url, { maxSize: 1, acquireTimeoutMs: ends ? 50 : 30_000 })
+      await p.acquire()
+      quiet(p.acquire())
+      quiet(p.fetch('select 1'))
+      break
+    }
+    case 'opening':
+      quiet(connect(url))
+      quiet(createPool(url, { minSize: 3 }))
+      break
+    case 'transaction': {
+      const c = await connect(url)
+      const tx = c.transaction()
+      await tx.start()
+      await tx.fetch('select 1')
+      break
+    }
+    case 'large': {
+      const c = await connect(url)
+      const rows = ends ? 1000 : 3_000_000
+      quiet(c.fetch("select n, repeat('x', 100) as s from generate_series(1, $1::int) n", [rows]))
+      await c.fetch('select 1', [], { timeoutMs: 20 }).catch(() => {})
+      break
+    }
+    default:
+      throw new Error(`no such state: ${state}`)
+  }
+}

@@ -1,0 +1,155 @@
+import { createServer, type Socket } from 'node:net'
+import test from 'ava'
+import {
+  ClientConfigurationError,
+  ConnectionFailureError,
+  connect,
+  InterfaceError,
+  InvalidCatalogNameError,
+  InvalidPasswordError,
+  TimeoutError,
+} from 'oxpg'
+import { connection, url, urlWith } from '../support/server.js'
+
+const parts = new URL(url)
+
+test('a URL is enough', async (t) => {
+  const c = await connect(url)
+  t.is(await c.fetchVal('select 1'), 1)
+  await c.close()
+  t.true(c.isClosed)
+})
+
+test('options are enough', async (t) => {
+  const c = await connect({
+    host: parts.hostname,
+    port: Number(parts.port),
+    user: decodeURIComponent(parts.username),
+    password: decodeURIComponent(parts.password),
+    database: parts.pathname.slice(1),
+  })
+  t.is(await c.fetchVal('select current_user::text'), parts.username)
+  await c.close()
+})
+
+test('options win over the URL', async (t) => {
+  const c = await connect(url, { serverSettings: { application_name: 'from options', search_path: 'pg_catalog' } })
+  t.teardown(async () => c.terminate())
+  t.is(await c.fetchVal('show application_name'), 'from options')
+  t.is(await c.fetchVal('show search_path'), 'pg_catalog')
+})
+
+test('a password may come from a function', async (t) => {
+  const c = await connect(urlWith({ password: '' }), { password: async () => parts.password })
+  t.is(await c.fetchVal('select 1'), 1)
+  await c.close()
+})
+
+for (const user of ['trustuser', 'plainuser', 'md5user']) {
+  test(`authentication of ${user}`, async (t) => {
+    const c = await connect(urlWith({ username: user, password: 'secret' }))
+    t.is(await c.fetchVal('select current_user::text'), user)
+    await c.close()
+  })
+}
+
+for (const user of [parts.username, 'plainuser', 'md5user']) {
+  test(`a wrong password of ${user} is an InvalidPasswordError`, async (t) => {
+    const error = await t.throwsAsync(connect(urlWith({ username: user, password: 'wrong-marker' })), {
+      instanceOf: InvalidPasswordError,
+      code: '28P01',
+    })
+    t.notRegex(String(error?.stack) + JSON.stringify(error), /wrong-marker/)
+  })
+}
+
+test('a database that does not exist is an InvalidCatalogNameError', async (t) => {
+  await t.throwsAsync(connect(urlWith({ pathname: '/no_such_database' })), { instanceOf: InvalidCatalogNameError })
+})
+
+test('a refused connection is a ConnectionFailureError with the system error as its cause', async (t) => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  await new Promise((resolve) => server.close(resolve))
+  const error = await t.throwsAsync(connect(`postgres://u:p@127.0.0.1:${port}/d`), {
+    instanceOf: ConnectionFailureError,
+  })
+  t.is((error?.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED')
+  t.true((error as ConnectionFailureError).isTransient)
+  t.true((error as ConnectionFailureError).safeToRetry)
+})
+
+test('a server that stays silent is a TimeoutError after connectTimeoutMs, and its socket is closed', async (t) => {
+  const sockets: Promise<unknown>[] = []
+  const server = createServer((socket: Socket) => {
+    sockets.push(new Promise((resolve) => socket.once('close', resolve)))
+    socket.on('error', () => {})
+    socket.resume()
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  await t.throwsAsync(connect(`postgres://u:p@127.0.0.1:${port}/d`, { connectTimeoutMs: 100 }), {
+    instanceOf: TimeoutError,
+  })
+  t.is(sockets.length, 1)
+  await Promise.all(sockets)
+  server.close()
+})
+
+test('an aborted signal ends connecting with its reason', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.resume()
+    controller.abort(new Error('enough'))
+  }).listen(0, '127.0.0.1')
+  const controller = new AbortController()
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  await t.throwsAsync(connect(`postgres://u:p@127.0.0.1:${port}/d`, { signal: controller.signal }), {
+    message: 'enough',
+  })
+  server.close()
+})
+
+test('TLS that is demanded is refused clearly', async (t) => {
+  await t.throwsAsync(connect(url, { ssl: 'require' }), { message: /TLS|ssl/i })
+})
+
+test('bad configuration names the option', async (t) => {
+  await t.throwsAsync(connect('http://example.org/'), { instanceOf: ClientConfigurationError })
+  await t.throwsAsync(connect(url, { port: 70_000 } as never), { message: /port/ })
+  await t.throwsAsync(connect(url, { statementCacheSize: -1 }), { message: /statementCacheSize/ })
+  await t.throwsAsync(connect(url, { pasword: 'x' } as never), { message: /pasword/ })
+})
+
+test('what the server said at the start is there', async (t) => {
+  const c = await connection(t)
+  t.regex(String(c.serverVersion.major), /^\d+$/)
+  t.is(await c.fetchVal('select pg_backend_pid()'), c.serverPid)
+  t.is(c.settings.server_encoding, 'UTF8')
+  await c.execute("set application_name to 'renamed'")
+  t.is(c.settings.application_name, 'renamed')
+})
+
+test('a closed connection says so', async (t) => {
+  const c = await connect(url)
+  await c.close()
+  await c.close()
+  await t.throwsAsync(c.fetch('select 1'), { instanceOf: InterfaceError, message: /closed/ })
+})
+
+test('close waits for what is in flight', async (t) => {
+  const c = await connect(url)
+  const query = c.fetchVal("select 'done' from pg_sleep(0.05)")
+  await c.close()
+  t.is(await query, 'done')
+})
+
+test('terminate ends what is in flight', async (t) => {
+  const c = await connect(url)
+  const query = t.throwsAsync(c.fetchVal('select pg_sleep(10)'))
+  c.terminate()
+  await query
+  t.true(c.isClosed)
+})

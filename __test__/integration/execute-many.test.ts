@@ -1,0 +1,77 @@
+import test from 'ava'
+import { DataError, UniqueViolationError } from 'oxpg'
+import { connection, pool } from '../support/server.js'
+
+test('executeMany inserts every row and counts them', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key, name text)')
+  const rows = Array.from({ length: 25_000 }, (_, id) => [id, `name ${id}`])
+  t.is(await c.executeMany('insert into things values ($1, $2)', rows), 25_000)
+  t.true(await c.fetchVal<boolean>("select bool_and(name = 'name ' || id) and count(*) = 25000 from things"))
+})
+
+test('it takes any iterable, synchronous or not', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  function* some() {
+    for (let id = 0; id < 10; id += 1) yield [id]
+  }
+  async function* later() {
+    yield* some()
+  }
+  t.is(await c.executeMany('insert into things values ($1)', some()), 10)
+  t.is(await c.executeMany('insert into things values ($1)', later()), 10)
+  t.is(await c.executeMany('insert into things values ($1)', []), 0)
+})
+
+test('it is atomic: a row that the server refuses undoes all', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key)')
+  const rows = Array.from({ length: 20_000 }, (_, id) => [id === 19_999 ? 5 : id])
+  await t.throwsAsync(c.executeMany('insert into things values ($1)', rows), { instanceOf: UniqueViolationError })
+  t.is(await c.fetchVal('select count(*) from things'), 0)
+})
+
+for (const bad of [0, 3, 19_999]) {
+  test(`it is atomic: a value that does not fit in row ${bad} undoes all`, async (t) => {
+    const c = await connection(t)
+    await c.execute('create temp table things (id int primary key)')
+    const rows = Array.from({ length: 20_000 }, (_, id) => [id === bad ? 'not a number' : id])
+    const error = await t.throwsAsync(c.executeMany('insert into things values ($1)', rows), { instanceOf: DataError })
+    t.regex(error?.message ?? '', new RegExp(`\\b${bad}\\b`))
+    t.is(await c.fetchVal('select count(*) from things'), 0)
+    t.is(await c.fetchVal('select 1'), 1)
+  })
+}
+
+test('inside a transaction a refused batch leaves the rest of the transaction alone', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key)')
+  await c.transaction(async (tx) => {
+    await tx.execute('insert into things values (-1)')
+    const rows = Array.from({ length: 20_000 }, (_, id) => [id === 19_999 ? 'not a number' : id])
+    await t.throwsAsync(tx.executeMany('insert into things values ($1)', rows), { instanceOf: DataError })
+    await tx.execute('insert into things values (-2)')
+  })
+  t.is(await c.fetchVal('select sum(id)::int from things'), -3)
+})
+
+test('an iterable that throws undoes all, and its error is the one', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  async function* broken() {
+    for (let id = 0; id < 5000; id += 1) yield [id]
+    throw new Error('the source broke')
+  }
+  await t.throwsAsync(c.executeMany('insert into things values ($1)', broken()), { message: 'the source broke' })
+  t.is(await c.fetchVal('select count(*) from things'), 0)
+})
+
+test('a pool runs it on a connection of its own', async (t) => {
+  const p = await pool(t)
+  const c = await p.acquire()
+  await c.execute('create temp table things (id int)')
+  t.is(await c.executeMany('insert into things values ($1)', [[1], [2]]), 2)
+  await c.release()
+  t.is(await p.executeMany('select $1::int', [[1], [2], [3]]), 3)
+})

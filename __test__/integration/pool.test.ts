@@ -1,0 +1,240 @@
+import test from 'ava'
+import { connect, createPool, InterfaceError, InvalidPasswordError, TimeoutError } from 'oxpg'
+import { pool, uniqueName, until, url, urlWith } from '../support/server.js'
+
+test('minSize connections are open when the pool is', async (t) => {
+  const p = await pool(t, { minSize: 3, maxSize: 5 })
+  t.is(p.stats.size, 3)
+  t.is(p.stats.idle, 3)
+})
+
+test('a pool that cannot connect rejects with the reason', async (t) => {
+  await t.throwsAsync(createPool(urlWith({ password: 'wrong' })), { instanceOf: InvalidPasswordError })
+})
+
+test('calls on the pool itself share its connections', async (t) => {
+  const p = await pool(t, { minSize: 4, maxSize: 4 })
+  const values = await Promise.all(Array.from({ length: 1000 }, (_, n) => p.fetchVal('select $1::int', [n])))
+  t.deepEqual(values, [...values.keys()])
+  t.is(p.stats.size, 4)
+})
+
+test('a pool grows to maxSize under load, and not beyond', async (t) => {
+  const p = await pool(t, { minSize: 0, maxSize: 3 })
+  const pids = await Promise.all(
+    Array.from({ length: 12 }, () => p.fetchVal('select pg_backend_pid() from pg_sleep(0.05)')),
+  )
+  t.is(new Set(pids).size, 3)
+  t.is(p.stats.size, 3)
+})
+
+test('what may leave something behind runs alone, on a session that is clean afterwards', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  await p.execute("set application_name to 'left behind'")
+  t.not(await p.fetchVal('show application_name'), 'left behind')
+  await p.execute('begin')
+  t.is(await p.fetchVal('select count(*)::int from pg_stat_activity where pid = pg_backend_pid() and xact_start < query_start - interval \'1 s\''), 0)
+  const table = uniqueName('shared')
+  t.teardown(async () => {
+    const c = await connect(url)
+    await c.execute(`drop table if exists ${table}`)
+    await c.close()
+  })
+  await Promise.all([p.execute('begin'), p.execute(`create table ${table} (id int)`), p.fetch('select 1')])
+  await p.execute(`insert into ${table} values (1)`)
+  const c = await connect(url)
+  t.is(await c.fetchVal(`select count(*) from ${table}`), 1)
+  await c.close()
+})
+
+test('acquire and release', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  const c = await p.acquire()
+  const pid = c.serverPid
+  t.is(p.stats.inUse, 1)
+  await c.release()
+  await c.release()
+  await until(async () => p.stats.idle === 1, 'the reset')
+  const again = await p.acquire()
+  t.is(again.serverPid, pid)
+  await p.release(again)
+})
+
+test('after release everything of that checkout is dead and says so', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  const c = await p.acquire()
+  const statement = await c.prepare('select 1')
+  const tx = c.transaction()
+  await tx.start()
+  await c.release()
+  for (const call of [() => c.fetch('select 1'), () => statement.fetch(), () => tx.fetch('select 1'), () => tx.commit()]) {
+    await t.throwsAsync(call, { instanceOf: InterfaceError, message: /released|over/ })
+  }
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
+test('waiters are served in the order in which they came', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  const first = await p.acquire()
+  const order: number[] = []
+  const waiters = [1, 2, 3].map(async (n) => {
+    const c = await p.acquire()
+    order.push(n)
+    await c.release()
+  })
+  t.is(p.stats.waiting, 3)
+  await first.release()
+  await Promise.all(waiters)
+  t.deepEqual(order, [1, 2, 3])
+})
+
+test('acquire gives up after its time, and says what held the pool', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  const held = await p.acquire()
+  await t.throwsAsync(p.acquire({ timeoutMs: 30 }), { instanceOf: TimeoutError, message: /1 in use/ })
+  const controller = new AbortController()
+  const waiting = t.throwsAsync(p.acquire({ signal: controller.signal }), { message: 'no longer' })
+  controller.abort(new Error('no longer'))
+  await waiting
+  t.is(p.stats.waiting, 0)
+  await held.release()
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
+test('use releases, whatever happens', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  t.is(await p.use((c) => c.fetchVal('select 1')), 1)
+  await t.throwsAsync(
+    p.use(async () => {
+      throw new Error('inside')
+    }),
+    { message: 'inside' },
+  )
+  await until(async () => p.stats.inUse === 0, 'the reset')
+  t.is(p.stats.idle, 1)
+})
+
+test('release resets the session', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  await p.use(async (c) => {
+    await c.execute("set application_name to 'dirty'")
+    await c.execute('listen somebody')
+    await c.fetch('select pg_advisory_lock(42)')
+    await c.execute('begin')
+  })
+  await p.use(async (c) => {
+    t.not(await c.fetchVal('show application_name'), 'dirty')
+    t.is(await c.fetchVal('select count(*)::int from pg_listening_channels()'), 0)
+    t.is(await c.fetchVal("select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"), 0)
+    t.false(c.isInTransaction)
+  })
+})
+
+test('a connection that the server ends is replaced', async (t) => {
+  const p = await pool(t, { minSize: 2, maxSize: 2 })
+  const killer = await connect(url)
+  t.teardown(async () => killer.terminate())
+  const pids = await p.use(async (c) => [c.serverPid])
+  await killer.fetch('select pg_terminate_backend($1)', [pids[0]])
+  await until(async () => (await killer.fetchVal('select count(*)::int from pg_stat_activity where pid = $1', pids)) === 0, 'the end')
+  for (let round = 0; round < 20; round += 1) t.is(await p.fetchVal('select $1::int', [round]), round)
+  t.is(p.stats.size <= 2, true)
+})
+
+test('maxQueries and expireConnections replace connections', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1, maxQueries: 3 })
+  const pids = new Set<unknown>()
+  for (let n = 0; n < 9; n += 1) pids.add(await p.fetchVal('select pg_backend_pid()'))
+  t.true(pids.size >= 2)
+  const before = await p.fetchVal('select pg_backend_pid()')
+  p.expireConnections()
+  t.not(await p.fetchVal('select pg_backend_pid()'), before)
+})
+
+test('idle connections beyond minSize are closed', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 4, maxInactiveConnectionLifetimeMs: 50 })
+  const held = await Promise.all([p.acquire(), p.acquire(), p.acquire()])
+  await Promise.all(held.map((c) => c.release()))
+  const killer = await connect(url)
+  t.teardown(async () => killer.terminate())
+  await until(async () => {
+    await killer.fetch('select 1')
+    return p.stats.size === 1
+  }, 'reaping')
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
+test('close waits for what is in use, then refuses', async (t) => {
+  const p = await createPool(url, { minSize: 1, maxSize: 2 })
+  const c = await p.acquire()
+  const closing = p.close()
+  t.is(await c.fetchVal('select 1'), 1)
+  await t.throwsAsync(p.acquire(), { instanceOf: InterfaceError })
+  await c.release()
+  await closing
+  await t.throwsAsync(p.fetch('select 1'), { instanceOf: InterfaceError, message: /clos/ })
+})
+
+test('terminate ends everything at once', async (t) => {
+  const p = await createPool(url, { minSize: 1, maxSize: 2 })
+  const call = t.throwsAsync(p.fetch('select pg_sleep(60)'))
+  p.terminate()
+  await call
+})
+
+test('the pool can be a resource', async (t) => {
+  const p = await createPool(url)
+  await p[Symbol.asyncDispose]()
+  await t.throwsAsync(p.fetch('select 1'), { instanceOf: InterfaceError })
+})
+
+test('init runs once for each connection, setup at each acquire, reset at each release', async (t) => {
+  const calls: string[] = []
+  const p = await pool(t, {
+    minSize: 1,
+    maxSize: 1,
+    init: async () => void calls.push('init'),
+    setup: async () => void calls.push('setup'),
+    reset: async () => void calls.push('reset'),
+  })
+  for (let round = 0; round < 2; round += 1) await p.use((c) => c.fetchVal('select 1'))
+  t.deepEqual(calls, ['init', 'setup', 'reset', 'setup', 'reset'])
+})
+
+test("a call on the pool inside the pool's own transaction does not deadlock", async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  await t.throwsAsync(
+    p.transaction(async () => {
+      await p.execute('begin')
+    }),
+    { message: /transaction/ },
+  )
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
+test('many transactions and queries at once keep to themselves', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 5 })
+  const table = uniqueName('ledger')
+  await p.execute(`create table ${table} (id int primary key)`)
+  t.teardown(async () => {
+    const c = await connect(url)
+    await c.execute(`drop table if exists ${table}`)
+    await c.close()
+  })
+  await Promise.all(
+    Array.from({ length: 200 }, async (_, id) => {
+      if (id % 2 === 0) {
+        await p.execute(`insert into ${table} values ($1)`, [id])
+      } else {
+        await p
+          .transaction(async (tx) => {
+            await tx.execute(`insert into ${table} values ($1)`, [id])
+            throw new Error('no')
+          })
+          .catch(() => {})
+      }
+    }),
+  )
+  t.is(await p.fetchVal(`select count(*)::int from ${table}`), 100)
+  t.is(await p.fetchVal(`select bool_and(id % 2 = 0) from ${table}`), true)
+})

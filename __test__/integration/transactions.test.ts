@@ -1,0 +1,166 @@
+import test from 'ava'
+import { InterfaceError, SerializationError, UniqueViolationError } from 'oxpg'
+import { connection, pool, uniqueName } from '../support/server.js'
+
+test('a transaction commits what its function did', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key)')
+  const result = await c.transaction(async (tx) => {
+    await tx.execute('insert into things values (1)')
+    t.true(c.isInTransaction)
+    return 'result'
+  })
+  t.is(result, 'result')
+  t.false(c.isInTransaction)
+  t.is(await c.fetchVal('select count(*) from things'), 1)
+})
+
+test('a transaction rolls back when its function throws', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key)')
+  const reason = new Error('on purpose')
+  t.is(
+    await t.throwsAsync(
+      c.transaction(async (tx) => {
+        await tx.execute('insert into things values (1)')
+        throw reason
+      }),
+    ),
+    reason,
+  )
+  t.is(await c.fetchVal('select count(*) from things'), 0)
+})
+
+test('nested transactions are savepoints', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key)')
+  await c.transaction(async (tx) => {
+    await tx.execute('insert into things values (1)')
+    await t.throwsAsync(
+      tx.transaction(async (inner) => {
+        await inner.execute('insert into things values (2)')
+        await inner.execute('insert into things values (1)')
+      }),
+      { instanceOf: UniqueViolationError },
+    )
+    await tx.transaction(async (inner) => {
+      await inner.execute('insert into things values (3)')
+    })
+  })
+  t.deepEqual(
+    (await c.fetch<{ id: number }>('select id from things order by id')).map(({ id }) => id),
+    [1, 3],
+  )
+})
+
+test("a transaction inside the same connection's transaction nests", async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  await c.transaction(async () => {
+    await c.execute('insert into things values (1)')
+    await t.throwsAsync(
+      c.transaction(async (inner) => {
+        await inner.execute('insert into things values (2)')
+        throw new Error('inner')
+      }),
+    )
+  })
+  t.is(await c.fetchVal('select count(*) from things'), 1)
+})
+
+test('two handlers on one connection take turns, and are never savepoints of each other', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  const outcomes = await Promise.allSettled([
+    c.transaction(async (tx) => {
+      await tx.execute('insert into things values (1)')
+      await tx.fetch('select pg_sleep(0.02)')
+      throw new Error('the first fails')
+    }),
+    c.transaction(async (tx) => {
+      await tx.execute('insert into things values (2)')
+    }),
+  ])
+  t.deepEqual(
+    outcomes.map(({ status }) => status),
+    ['rejected', 'fulfilled'],
+  )
+  t.is(await c.fetchVal('select sum(id) from things'), 2)
+})
+
+test('isolation, readOnly and deferrable reach the server', async (t) => {
+  const c = await connection(t)
+  await c.transaction(
+    async (tx) => {
+      t.is(await tx.fetchVal('show transaction_isolation'), 'serializable')
+      t.is(await tx.fetchVal('show transaction_read_only'), 'on')
+      t.is(await tx.fetchVal('show transaction_deferrable'), 'on')
+    },
+    { isolation: 'serializable', readOnly: true, deferrable: true },
+  )
+  await t.throwsAsync(
+    c.transaction(async () => {}, { isolation: 'nonsense' as never }),
+    { message: /isolation/ },
+  )
+})
+
+test('manual start, commit and rollback', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  const first = c.transaction()
+  await first.start()
+  await c.execute('insert into things values (1)')
+  await first.rollback()
+  const second = c.transaction()
+  await second.start()
+  await c.execute('insert into things values (2)')
+  await second.commit()
+  t.is(await c.fetchVal('select sum(id) from things'), 2)
+  await t.throwsAsync(second.commit(), { instanceOf: InterfaceError })
+})
+
+test('a failed transaction rolls back and the error is the first one', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key)')
+  await t.throwsAsync(
+    c.transaction(async (tx) => {
+      await tx.execute('insert into things values (1)')
+      await tx.execute('insert into things values (1)').catch(() => {})
+      await tx.execute('insert into things values (2)')
+    }),
+    { code: '25P02' },
+  )
+  t.is(await c.fetchVal('select count(*) from things'), 0)
+})
+
+test('retry runs the function again after a serialization failure', async (t) => {
+  const p = await pool(t, { maxSize: 4 })
+  const table = uniqueName('counters')
+  await p.execute(`create table ${table} (n int)`)
+  t.teardown(async () => {
+    const c = await connection({ teardown: () => {} })
+    await c.execute(`drop table ${table}`)
+    await c.close()
+  })
+  await p.execute(`insert into ${table} values (0)`)
+  const add = () =>
+    p.transaction(
+      async (tx) => {
+        const n = await tx.fetchVal<number>(`select n from ${table}`)
+        await tx.execute(`update ${table} set n = $1`, [Number(n) + 1])
+      },
+      { isolation: 'serializable', retry: 50 },
+    )
+  await Promise.all(Array.from({ length: 8 }, add))
+  t.is(await p.fetchVal(`select n from ${table}`), 8)
+  t.truthy(SerializationError)
+})
+
+test('a pool runs a transaction on one connection', async (t) => {
+  const p = await pool(t, { maxSize: 3 })
+  const pids = await p.transaction(async (tx) => [
+    await tx.fetchVal('select pg_backend_pid()'),
+    await tx.fetchVal('select pg_backend_pid()'),
+  ])
+  t.is(pids[0], pids[1])
+})

@@ -1,0 +1,51 @@
+// The server that the tests run against, and names in it that no other test uses.
+import { type Connection, type ConnectOptions, connect, createPool, type Pool, type PoolOptions } from 'oxpg'
+
+/** `npm test` starts a server and says where it is. */
+export const url = (() => {
+  const given = process.env.OXPG_TEST_URL
+  if (given === undefined) throw new Error('OXPG_TEST_URL is not set: run the tests with `npm test`')
+  return given
+})()
+
+/** Where the test's server is, with another user, password or database. */
+export function urlWith(changes: { username?: string; password?: string; pathname?: string }): string {
+  return Object.assign(new URL(url), changes).href
+}
+
+/** The part of ava's context that closes things when the test is over. */
+interface Teardown {
+  teardown(close: () => Promise<void>): void
+}
+
+/** A connection that closes with the test. */
+export async function connection(t: Teardown, options: ConnectOptions = {}): Promise<Connection> {
+  const open = await connect(url, options)
+  t.teardown(async () => open.terminate())
+  return open
+}
+
+/** A pool that closes with the test. */
+export async function pool(t: Teardown, options: PoolOptions = {}): Promise<Pool> {
+  const open = await createPool(url, options)
+  t.teardown(async () => open.terminate())
+  return open
+}
+
+let names = 0
+
+/** A table name of this process alone. */
+export function uniqueName(prefix: string): string {
+  names += 1
+  return `${prefix}_${process.pid}_${names}`
+}
+
+/** Resolves when `check` gives true; asks the server (or whatever `check` does) again until then. */
+export async function until(check: () => Promise<boolean>, what: string, limitMs = 10_000): Promise<void> {
+  const end = Date.now() + limitMs
+  while (!(await check())) {
+    if (Date.now() > end) throw new Error(`${what} did not happen within ${limitMs} ms`)
+    // Lets the loop have its turn: what is waited for comes from it.
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}

@@ -1,0 +1,60 @@
+import test from 'ava'
+import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
+import { ClientConfigurationError } from '../../src/errors/index'
+
+test('without options, or with those that change nothing, the plan is the same object', (t) => {
+  t.is(planFor(DEFAULT_PLAN, undefined), DEFAULT_PLAN)
+  t.is(planFor(DEFAULT_PLAN, {}), DEFAULT_PLAN)
+  t.is(planFor(DEFAULT_PLAN, { rowMode: 'record', int8: 'number-or-bigint', json: undefined }), DEFAULT_PLAN)
+  const options: object = { timeoutMs: 5 }
+  t.is(planFor(DEFAULT_PLAN, options), DEFAULT_PLAN)
+})
+
+test('options lie over the base plan', (t) => {
+  const base = planFor(DEFAULT_PLAN, { int8: 'string', rowMode: 'array' })
+  const plan = planFor(base, { uuid: 'buffer' })
+  t.deepEqual(
+    [plan.rowMode, plan.mapping.int8, plan.mapping.uuid, plan.mapping.json],
+    ['array', 'string', 'buffer', 'parse'],
+  )
+})
+
+test('keys are equal exactly when the plans make the same rows', (t) => {
+  const parser = (text: string): string => text
+  t.is(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: parser }).key)
+  t.not(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: (text) => text }).key)
+  t.not(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { numeric: parser }).key)
+  t.not(planFor(DEFAULT_PLAN, { rowMode: 'object' }).key, DEFAULT_PLAN.key)
+  t.not(
+    planFor(DEFAULT_PLAN, { timestamp: 'string' }).key,
+    planFor(DEFAULT_PLAN, { timestamptz: 'string' }).key,
+  )
+})
+
+const bad: [options: object, message: RegExp][] = [
+  [{ rowMode: 'map' }, /'rowMode' must be one of 'record', 'object', 'array', not 'map'/],
+  [
+    { int8: 'biginteger' },
+    /'int8' must be one of 'number-or-bigint', 'bigint', 'number', 'string', not 'big/,
+  ],
+  [{ int8: () => 1 }, /'int8' must be .*, not a function/],
+  [{ numeric: 5 }, /'numeric' must be one of 'string', 'number' or a function, not a number/],
+  [{ json: null }, /'json' must be .* or a function, not null/],
+  [{ timestamptz: 'local' }, /'timestamptz' must be/],
+  [{ date: 'toString' }, /'date' must be/],
+]
+
+for (const [options, message] of bad) {
+  test(`refuses ${JSON.stringify(options, (_, value) => (typeof value === 'function' ? 'function' : value))}`, (t) => {
+    t.throws(() => planFor(DEFAULT_PLAN, options), { instanceOf: ClientConfigurationError, message })
+  })
+}
+
+const withoutTemporal = (globalThis as { Temporal?: unknown }).Temporal === undefined ? test : test.skip
+
+withoutTemporal("refuses 'temporal' where the runtime has none", (t) => {
+  t.throws(() => planFor(DEFAULT_PLAN, { date: 'temporal' }), {
+    instanceOf: ClientConfigurationError,
+    message: /'date' is 'temporal', but this runtime has no global Temporal; use one of 'string', 'date'/,
+  })
+})

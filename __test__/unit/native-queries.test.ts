@@ -1,0 +1,78 @@
+import test from 'ava'
+import { DEFAULT_PLAN } from '../../src/decode/mapping'
+import { Queries } from '../../src/native/queries'
+import { connected, describe, FakeAddon, INT4 } from './native-fake-addon'
+
+function makeQueries(capacity: number) {
+  const addon = new FakeAddon()
+  const native = addon.attach(
+    new Float64Array(),
+    new Uint8Array(),
+    Buffer.alloc(0),
+    new Int32Array(),
+    () => {},
+  )
+  return { addon, queries: new Queries(native, capacity) }
+}
+
+test('a text is defined once', (t) => {
+  const { addon, queries } = makeQueries(10)
+  t.is(queries.use('select 1'), queries.use('select 1'))
+  t.deepEqual(addon.defined, [{ text: 'select 1', isCacheable: true }])
+})
+
+test('the query used least recently is forgotten', (t) => {
+  const { addon, queries } = makeQueries(3)
+  for (const text of ['a', 'b', 'c', 'a', 'b', 'd', 'e', 'a', 'b']) queries.release(queries.use(text))
+  t.deepEqual(
+    addon.defined.map(({ text }) => text),
+    ['a', 'b', 'c', 'd', 'e', 'a', 'b'],
+  )
+  t.deepEqual(addon.forgotten, [3, 1, 2, 4])
+})
+
+test('a query in use is forgotten when its last request has ended', (t) => {
+  const { addon, queries } = makeQueries(1)
+  const query = queries.use('a')
+  queries.use('a')
+  queries.release(queries.use('b'))
+  queries.release(query)
+  t.deepEqual(addon.forgotten, [])
+  queries.release(query)
+  t.deepEqual(addon.forgotten, [1])
+})
+
+test('texts beyond 15 KiB of UTF-8 are not remembered', (t) => {
+  const { addon, queries } = makeQueries(10)
+  const texts = ['x'.repeat(15_360), 'x'.repeat(15_361), 'é'.repeat(7_680), 'é'.repeat(7_681)]
+  for (const text of texts) queries.release(queries.use(text))
+  t.deepEqual(
+    addon.defined.map(({ isCacheable }) => isCacheable),
+    [true, false, true, false],
+  )
+  t.deepEqual(addon.forgotten, [2, 4])
+})
+
+test('requests release their queries, however they end', async (t) => {
+  const { addon, connection, environment } = await connected()
+  const text = 'x'.repeat(20_000)
+  const done = connection.query(text, undefined, 0, 0, DEFAULT_PLAN, undefined)
+  addon.play([[3, done.slot, 1, 0, 0, -1, 0x49]])
+  const failed = connection.query(text, undefined, 0, 0, DEFAULT_PLAN, undefined)
+  addon.play([[4, failed.slot, 0]], [{}])
+  const aborted = connection.batch(text, false, 0, DEFAULT_PLAN, AbortSignal.abort())
+  t.true(aborted.isSettled)
+  t.deepEqual(addon.forgotten, [1, 2, 3])
+
+  const prepared = connection.prepare('select $1', 0, undefined)
+  addon.play(
+    [
+      [2, prepared.slot, 9, 0, 0],
+      [3, prepared.slot, 0, 0, 0, -1, 0x49],
+    ],
+    [describe(9, [INT4])],
+  )
+  const refused = connection.query('select $1', ['x'], 0, 0, DEFAULT_PLAN, undefined)
+  t.true(refused.isSettled)
+  t.is(environment.queries.use('select $1').uses, 1)
+})

@@ -1,0 +1,334 @@
+import test from 'ava'
+import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
+import { DataError, InterfaceError } from '../../src/errors/index'
+import { Opcode } from '../../src/native/outbox'
+import type { ConnectionTarget } from '../../src/native/targets'
+import { BYTEA, connected, describe, type FakeAddon, INT4, JSONB, TEXT, tickEnd } from './native-fake-addon'
+
+const ROWS = 1
+const DESCRIBED = 2
+const DONE = 3
+const FAILED = 4
+const SELECT = 1
+const INSERT = 2
+const IDLE = 0x49
+const IN_TRANSACTION = 0x54
+
+function query(connection: ConnectionTarget, text: string, params?: unknown[], signal?: AbortSignal) {
+  return connection.query(text, params, 0, 0, DEFAULT_PLAN, signal)
+}
+
+/** Makes the description of a text known. */
+async function warm(addon: FakeAddon, connection: ConnectionTarget, text: string, description: object) {
+  const request = connection.prepare(text, 0, undefined)
+  addon.play(
+    [
+      [DESCRIBED, request.slot, 0, 0, 0],
+      [DONE, request.slot, 0, 0, 0, -1, IDLE],
+    ],
+    [description],
+  )
+  await request.settled
+  return request
+}
+
+test('a cold query sends no parameters, and binds them when they are asked for', async (t) => {
+  const { addon, connection } = await connected()
+  const request = connection.query('select $1::int4 as n', [42], 10, 2500, DEFAULT_PLAN, undefined)
+  await tickEnd()
+  const { cells, ...header } = addon.last
+  t.deepEqual(header, {
+    opcode: Opcode.QUERY,
+    slot: request.slot,
+    target: 7,
+    query: 1,
+    words: [10, 2500, 0, 1],
+  })
+  t.deepEqual(cells, [])
+
+  const description = describe(9, [INT4], { n: INT4 })
+  addon.play([[DESCRIBED, request.slot, 9, 0, 1]], [description])
+  await tickEnd()
+  t.like(addon.last, { opcode: Opcode.BIND, slot: request.slot, words: [0, 0, 9, 1] })
+  t.like(addon.last.cells[0]!, { tag: 2, word: 42 })
+
+  new Int32Array(addon.cells.buffer)[6] = 42
+  addon.play([
+    [ROWS, request.slot, 1, 3, -1, -1],
+    [DONE, request.slot, SELECT, 1, 0, -1, IN_TRANSACTION],
+  ])
+  await request.settled
+  t.is(request.failure, undefined)
+  t.deepEqual(
+    request.rows.map((row) => ({ ...(row as object) })),
+    [{ n: 42 }],
+  )
+  t.is(request.rowCount, 1)
+  t.is(request.tag(), 'SELECT 1')
+  t.is(connection.transactionStatus, 'T')
+  t.is(request.description?.columns[0]?.name, 'n')
+})
+
+test('a warm query sends its parameters at once; all queries of a tick go in one flush', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'insert $1', describe(9, [INT4, TEXT]))
+  await tickEnd()
+  const flushesBefore = addon.flushes.length
+  const first = query(connection, 'insert $1', [1, 'Ivan'])
+  const second = query(connection, 'insert $1', [2, 'Þóra'])
+  await tickEnd()
+  t.is(addon.flushes.length, flushesBefore + 1)
+  const [one, two] = addon.flushes.at(-1)!
+  t.like(one!, { opcode: Opcode.QUERY, slot: first.slot, words: [0, 0, 9, 2] })
+  t.is(one!.cells[1]!.content, 'Ivan')
+  t.like(two!, { slot: second.slot })
+  t.is(two!.cells[1]!.content, 'Þóra')
+  addon.play([
+    [DONE, second.slot, INSERT, 3, 0, -1, IDLE],
+    [DONE, first.slot, INSERT, 1, 2, -1, IDLE],
+  ])
+  await Promise.all([first.settled, second.settled])
+  t.is(second.tag(), 'INSERT 0 3')
+  t.is(first.rowCount, 2 ** 33 + 1)
+})
+
+test('parameters are copied at the call', async (t) => {
+  const { addon, connection } = await connected()
+  const params = [1]
+  const request = query(connection, 'select $1', params)
+  params[0] = 2
+  addon.play([[DESCRIBED, request.slot, 9, 0, 1]], [describe(9, [INT4])])
+  await tickEnd()
+  t.is(addon.last.cells[0]!.word, 1)
+})
+
+test('bytes are copied at the call when the types are known, long ones too', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'insert $1', describe(9, [BYTEA]))
+  for (const length of [3, 100_000]) {
+    const bytes = Buffer.alloc(length, 1)
+    query(connection, 'insert $1', [bytes])
+    bytes.fill(2)
+    await tickEnd()
+    t.deepEqual(addon.last.cells[0]!.content, new Uint8Array(length).fill(1))
+  }
+})
+
+test('a value that does not fit a known type settles the call and sends nothing', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'select $1', describe(9, [TEXT, INT4]))
+  await tickEnd()
+  const sentBefore = addon.sent.length
+  const request = query(connection, 'select $1', ['x'.repeat(5000), 'not a number'])
+  await request.settled
+  t.is(request.failure?.kind, 'thrown')
+  t.true(request.failure?.error instanceof DataError)
+  await tickEnd()
+  t.is(addon.sent.length, sentBefore)
+
+  const next = query(connection, 'select $1', ['y'.repeat(5000), 1])
+  await tickEnd()
+  t.is(next.slot, addon.last.slot)
+  t.is(addon.last.cells[0]!.content, 'y'.repeat(5000))
+})
+
+test('too few parameters are an InterfaceError, with known types and with unknown', async (t) => {
+  const { addon, connection } = await connected()
+  const cold = query(connection, 'select $1', [])
+  addon.play([[DESCRIBED, cold.slot, 9, 0, 1]], [describe(9, [INT4])])
+  const known = query(connection, 'select $1', [])
+  await Promise.all([cold.settled, known.settled])
+  t.true(cold.failure?.error instanceof InterfaceError)
+  t.true(known.failure?.error instanceof InterfaceError)
+})
+
+test('parameters that turn out not to fit are refused; the slot is free after Rust has answered', async (t) => {
+  const { addon, connection, environment } = await connected()
+  const request = query(connection, 'select $1', ['not a number'])
+  const { slot } = request
+  addon.play([[DESCRIBED, slot, 9, 0, 1]], [describe(9, [INT4])])
+  await request.settled
+  t.true(request.failure?.error instanceof DataError)
+  await tickEnd()
+  t.like(addon.last, { opcode: Opcode.REFUSE, slot })
+  t.is(environment.slots.get(slot), request)
+  addon.play([[FAILED, slot, 0]], [{ kind: 'canceled', message: '', safeToRetry: false }])
+  t.is(environment.slots.get(slot), undefined)
+  t.is(request.failure?.kind, 'thrown')
+})
+
+test('a description that changed re-chooses the encoder', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'select $1', describe(9, [INT4]))
+  const changing = query(connection, 'select $1', [7])
+  addon.play([[DESCRIBED, changing.slot, 10, 0, 1]], [describe(10, [BYTEA])])
+  await changing.settled
+  t.true(changing.failure?.error instanceof DataError, 'a number is no bytea')
+
+  query(connection, 'select $1', [Buffer.of(7)])
+  await tickEnd()
+  t.is(addon.last.words[2], 10)
+  t.deepEqual(addon.last.cells[0]!.content, Uint8Array.of(7))
+})
+
+test('a description that changed before the rows re-chooses their readers', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'select *', describe(9, [], { n: INT4 }))
+  const request = query(connection, 'select *')
+  new Int32Array(addon.cells.buffer).set([3, 0, 4, 0])
+  addon.play(
+    [
+      [DESCRIBED, request.slot, 10, 0, 0],
+      [ROWS, request.slot, 1, 0, -1, -1],
+      [DONE, request.slot, SELECT, 1, 0, -1, IDLE],
+    ],
+    [describe(10, [], { n: INT4, m: INT4 })],
+  )
+  await request.settled
+  t.deepEqual({ ...(request.rows[0] as object) }, { n: 3, m: 4 })
+})
+
+test('failures of the server are handed on, and the transaction status with them', async (t) => {
+  const { addon, connection } = await connected()
+  const request = query(connection, 'select 1/0')
+  const failure = { kind: 'server', message: 'division by zero', sqlstate: '22012', safeToRetry: false }
+  addon.play([[FAILED, request.slot, 0, -1, -1, -1, 0x45]], [failure])
+  await request.settled
+  t.is(request.failure, failure as never)
+  t.is(connection.transactionStatus, 'E')
+  t.is(request.tag(), '')
+})
+
+test('a parser that throws fails its own request only', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'select j', describe(9, [], { j: JSONB }))
+  const thrown = new Error('no such JSON')
+  const plan = planFor(DEFAULT_PLAN, {
+    json: () => {
+      throw thrown
+    },
+  })
+  const hurt = connection.query('select j', undefined, 0, 0, plan, undefined)
+  const well = query(connection, 'select j')
+  addon.bytes.write('[5]')
+  new Uint32Array(addon.cells.buffer).set([0, 3])
+  addon.play([
+    [ROWS, hurt.slot, 1, 0, -1, -1],
+    [DONE, hurt.slot, SELECT, 1, 0, -1, IDLE],
+    [ROWS, well.slot, 1, 0, -1, -1],
+    [DONE, well.slot, SELECT, 1, 0, -1, IDLE],
+  ])
+  await Promise.all([hurt.settled, well.settled])
+  t.is(hurt.failure?.error, thrown)
+  t.deepEqual(hurt.rows, [])
+  t.deepEqual((well.rows[0] as { j: unknown }).j, [5])
+})
+
+test('a row with memory of its own is read from there', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'select s', describe(9, [], { s: TEXT }))
+  const request = query(connection, 'select s')
+  const bytes = new TextEncoder().encode('snæfell').buffer
+  const own = {
+    cells: new Uint32Array([0, bytes.byteLength]).buffer,
+    marks: new ArrayBuffer(1),
+    bytes,
+    extras: [],
+    isAscii: false,
+  }
+  addon.play(
+    [
+      [ROWS, request.slot, -1, -1, -1, 0],
+      [DONE, request.slot, SELECT, 1, 0, -1, IDLE],
+    ],
+    [own],
+  )
+  await request.settled
+  t.is((request.rows[0] as { s: string }).s, 'snæfell')
+})
+
+test('a signal that has fired sends nothing', async (t) => {
+  const { addon, connection } = await connected()
+  const reason = new Error('enough')
+  const request = query(connection, 'select 1', undefined, AbortSignal.abort(reason))
+  const batch = connection.batch('insert', false, 0, DEFAULT_PLAN, AbortSignal.abort(reason))
+  batch.push([1])
+  await Promise.all([request.settled, batch.settled, batch.flushed()])
+  t.is(request.failure?.error, reason)
+  t.is(batch.failure?.error, reason)
+  await tickEnd()
+  t.deepEqual(addon.sent, [])
+})
+
+test('a signal that fires abandons the request; its slot waits for the answer', async (t) => {
+  const { addon, connection, environment } = await connected()
+  const controller = new AbortController()
+  const request = query(connection, 'select pg_sleep(9)', undefined, controller.signal)
+  const { slot } = request
+  await tickEnd()
+  const reason = new Error('enough')
+  controller.abort(reason)
+  await request.settled
+  t.is(request.failure?.error, reason)
+  await tickEnd()
+  t.like(addon.last, { opcode: Opcode.ABANDON, slot })
+  t.is(environment.slots.get(slot), request)
+  addon.play(
+    [
+      [ROWS, slot, 1, 0, -1, -1],
+      [DONE, slot, SELECT, 1, 0, -1, IDLE],
+    ],
+    undefined,
+  )
+  t.is(environment.slots.get(slot), undefined)
+  t.is(request.failure?.error, reason)
+  t.deepEqual(request.rows, [])
+})
+
+test('the listener leaves the signal when the request settles', async (t) => {
+  const { addon, connection } = await connected()
+  const controller = new AbortController()
+  const request = query(connection, 'select 1', undefined, controller.signal)
+  await tickEnd()
+  addon.play([[DONE, request.slot, SELECT, 0, 0, -1, IDLE]])
+  await request.settled
+  controller.abort()
+  await tickEnd()
+  t.is(addon.last.opcode, Opcode.QUERY)
+  t.is(request.failure, undefined)
+})
+
+test('tags of commands', async (t) => {
+  const { addon, connection } = await connected()
+  const tagOf = (command: number, rows: number, text?: string) => {
+    const request = query(connection, 'x')
+    addon.play(
+      [[DONE, request.slot, command, rows, 0, text === undefined ? -1 : 0, IDLE]],
+      text ? [text] : undefined,
+    )
+    return request.tag()
+  }
+  t.deepEqual(
+    [tagOf(0, 0, 'CREATE TABLE'), tagOf(3, 4), tagOf(6, 0), tagOf(9, 0), tagOf(10, 0), tagOf(13, 5)],
+    ['CREATE TABLE', 'UPDATE 4', 'BEGIN', '', 'SET', 'COPY 5'],
+  )
+})
+
+test('a suspended portal says so', async (t) => {
+  const { addon, connection } = await connected()
+  const request = query(connection, 'fetch')
+  addon.play([[DONE, request.slot, SELECT, 0, 0, -1, IDLE, 1]])
+  t.true(request.isSuspended)
+})
+
+test('scripts cross as one text, long ones beside the cells', async (t) => {
+  const { addon, connection } = await connected()
+  connection.script('begin', true, 300, undefined)
+  connection.script('select 1; '.repeat(1000), false, 0, undefined)
+  await tickEnd()
+  const [short, long] = addon.sent
+  t.like(short!, { opcode: Opcode.SCRIPT, target: 7, words: [1, 300, 0, 0] })
+  t.is(short!.cells[0]!.content, 'begin')
+  t.like(long!, { opcode: Opcode.SCRIPT, words: [0, 0, 0, 0] })
+  t.like(long!.cells[0]!, { tag: 8, content: 'select 1; '.repeat(1000) })
+})
