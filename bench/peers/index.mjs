@@ -1,0 +1,66 @@
+// The peers of a run: how each is started, and what it needs.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url))
+const python = here('../.venv/bin/python')
+const bun = here('../node_modules/bun/bin/bun.exe')
+const floor = here('floor/target/release/oxpg-bench-floor')
+
+/** Each peer: its command, and the file whose absence means that it cannot run here. */
+const definitions = {
+  oxpg: { command: [process.execPath, here('oxpg.mjs')], needs: here('../../dist/index.mjs') },
+  pg: { command: [process.execPath, here('pg.mjs')], needs: here('../node_modules/pg') },
+  postgres: { command: [process.execPath, here('postgres.mjs')], needs: here('../node_modules/postgres') },
+  bun: { command: [bun, here('bun-sql.mjs')], needs: bun },
+  asyncpg: { command: [python, here('asyncpg_peer.py')], needs: python },
+  floor: { command: [floor], needs: floor, isSingle: true },
+}
+
+export const peerNames = Object.keys(definitions)
+
+/** Why a peer cannot take part, or undefined. */
+export function obstacle(name, setting) {
+  const { needs, isSingle } = definitions[name]
+  if (!existsSync(needs)) return 'not installed'
+  return isSingle && setting.callers > 1 ? 'one caller only' : undefined
+}
+
+/** A driver in a process of its own, open on `connections` connections. */
+export class Peer {
+  #child
+  #answers
+
+  constructor(name, url, connections) {
+    this.name = name
+    const [command, ...args] = definitions[name].command
+    this.#child = spawn(command, [...args, url, String(connections)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
+  }
+
+  /** Its version, once it is connected. */
+  async ready() {
+    const { version } = await this.#next()
+    return version
+  }
+
+  async slice(request) {
+    this.#child.stdin.write(`${JSON.stringify(request)}\n`)
+    return await this.#next()
+  }
+
+  close() {
+    this.#child.stdin.end()
+    this.#child.kill()
+  }
+
+  async #next() {
+    const { value, done } = await this.#answers.next()
+    if (done) throw new Error(`${this.name} ended`)
+    const answer = JSON.parse(value)
+    if (answer.error !== undefined) throw new Error(`${this.name}: ${answer.error}`)
+    return answer
+  }
+}

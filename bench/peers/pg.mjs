@@ -1,0 +1,25 @@
+import { createRequire } from 'node:module'
+import pg from 'pg'
+import { serveSlices } from './slices.mjs'
+
+const { version } = createRequire(import.meta.url)('pg/package.json')
+
+await serveSlices(async ({ url, connections }) => {
+  const target =
+    connections === 1
+      ? new pg.Client({ connectionString: url })
+      : new pg.Pool({ connectionString: url, max: connections })
+  if (connections === 1) await target.connect()
+  // pg prepares a statement only under a name; statements are few, so their number is their name.
+  const names = new Map()
+  return {
+    version,
+    fetch: async (sql, parameters) => {
+      let name = names.get(sql)
+      if (name === undefined) names.set(sql, (name = `bench_${names.size}`))
+      const { rows } = await target.query({ text: sql, values: parameters, name })
+      return rows
+    },
+    close: () => target.end(),
+  }
+})

@@ -1,0 +1,67 @@
+// Printing and keeping results.
+import { writeFileSync } from 'node:fs'
+import { arch, cpus, platform, release, totalmem } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const HEADER = ['peer', 'queries/s', 'CPU µs/query', 'peak MiB', 'oxpg is', 'target', '']
+
+function rowsOf({ peers, absent, targets }) {
+  const rows = Object.entries(peers).map(([name, figures]) => {
+    const target = targets[name]
+    const { ratio } = figures
+    return [
+      name,
+      Math.round(figures.queriesPerSecond).toLocaleString('en'),
+      figures.cpuMicrosecondsPerQuery.toFixed(1),
+      figures.peakRssMebibytes.toFixed(0),
+      ratio === undefined || name === 'oxpg' ? '' : `${ratio.toFixed(2)}×`,
+      target === undefined ? '' : `${target}×`,
+      target === undefined || ratio === undefined ? '' : ratio >= target ? 'reached' : 'missed',
+    ]
+  })
+  for (const [name, reason] of Object.entries(absent)) rows.push([name, reason, '', '', '', '', ''])
+  return rows
+}
+
+const title = ({ question, callers, connections }) =>
+  `${question}; ${callers} ${callers === 1 ? 'caller' : 'callers'}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`
+
+/** Prints one workload's table. */
+export function printSetting(result) {
+  const rows = [HEADER, ...rowsOf(result)]
+  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => row[column].length)))
+  console.log(`\n${title(result)}`)
+  for (const row of rows) {
+    const cells = row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
+    console.log(`  ${cells.join('  ').trimEnd()}`)
+  }
+}
+
+/** Writes `results/<date>.json` and `results/<date>.md`. */
+export function saveResults({ results, rounds, sliceMs, serverVersion }) {
+  const date = new Date().toISOString().slice(0, 10)
+  const versions = Object.assign({}, ...results.map((result) => result.versions))
+  const machine = {
+    cpu: cpus()[0]?.model.trim(),
+    cores: cpus().length,
+    memoryGibibytes: Math.round(totalmem() / 2 ** 30),
+    system: `${platform()} ${release()} ${arch()}`,
+    node: process.version,
+    postgresql: serverVersion,
+  }
+  const file = (extension) => fileURLToPath(new URL(`results/${date}.${extension}`, import.meta.url))
+  writeFileSync(file('json'), `${JSON.stringify({ date, machine, versions, rounds, sliceMs, results }, null, 2)}\n`)
+  const lines = [
+    `# Results of ${date}`,
+    '',
+    `${Object.entries(machine).map(([name, value]) => `${name} ${value}`).join(', ')}. ${rounds} rounds of ${sliceMs} ms`,
+    `per driver, in turn. ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
+    '"oxpg is" is the median of the per-round ratios of throughput, ours to theirs.',
+  ]
+  for (const result of results) {
+    lines.push('', `## ${title(result)}`, '', `| ${HEADER.join(' | ')} |`, `|${'---|'.repeat(HEADER.length)}`)
+    for (const row of rowsOf(result)) lines.push(`| ${row.join(' | ')} |`)
+  }
+  writeFileSync(file('md'), `${lines.join('\n')}\n`)
+  console.log(`\nresults/${date}.md and .json are written`)
+}
