@@ -1,0 +1,37 @@
+// The three products of a build: the native addon, dist/ and the rolled-up declarations.
+import { mkdirSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { PROGRAMS, ROOT, run, runNode } from './run.mjs'
+
+/** `oxpg.<platform>.node` at the package's root, from crates/node and what it stands on. */
+export function buildAddon() {
+  // napi writes its own declarations beside the addon as index.d.ts, which is the name of our public surface.
+  mkdirSync(join(ROOT, '.cache'), { recursive: true })
+  const where = [
+    '--manifest-path',
+    'crates/node/Cargo.toml',
+    '--output-dir',
+    '.',
+    '--dts',
+    '.cache/native.d.ts',
+  ]
+  return runNode(PROGRAMS.napi, ['build', '--platform', '--release', '--no-js', ...where])
+}
+
+/** dist/: the face compiled once, as CommonJS, and the thin ESM entry that gives its names again. */
+export async function buildFace() {
+  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
+  await runNode(PROGRAMS.tsc, ['-p', 'tsconfig.json'])
+  await runNode('scripts/entries.mjs', ['esm', 'dist/index.mjs'])
+}
+
+/** index.d.ts: the whole public surface in one file, from the declarations of src. */
+export async function buildDeclarations(output) {
+  rmSync(join(ROOT, '.cache', 'types'), { recursive: true, force: true })
+  await runNode(PROGRAMS.tsc, ['-p', 'tsconfig.types.json'])
+  await runNode('scripts/entries.mjs', ['types', output])
+}
+
+/** The SQLSTATE and type tables, from PostgreSQL's own data. `--check` writes nothing and fails on a difference. */
+export const generateTables = (...options) =>
+  run('cargo', ['run', '--quiet', '-p', 'oxpg-codegen', '--', ...options])

