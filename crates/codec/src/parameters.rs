@@ -17,15 +17,16 @@ use scalar::Format;
 
 use crate::types::ParameterType;
 
-/// A message's length is an int32; names and result formats need some of it.
-const LONGEST_MESSAGE: usize = i32::MAX as usize - 64 * 1024;
+/// The server refuses messages of 1 GiB and more, and closes the connection (`MaxAllocSize` in `memutils.h`); names
+/// and result formats need some of it.
+const LONGEST_MESSAGE: usize = 0x3fff_ffff - 256 * 1024;
 
 /// Encodes one execution's parameters: appends to `out` a Bind message's part from the number of parameter format
 /// codes through the last value, and gives the number of bytes of `cells` that it has read. The cells are drawn in
 /// `docs/internals/boundary.md`; `text` are the outbox's bytes, `asides` its long values.
 ///
 /// # Errors
-/// When a value does not fit its parameter's type, or the message would be longer than 2 GiB; `out` is as it was.
+/// When a value does not fit its parameter's type, or the message would be longer than 1 GiB; `out` is as it was.
 pub fn encode_parameters(
     types: &[ParameterType],
     cells: &[u8],

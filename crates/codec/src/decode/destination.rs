@@ -7,6 +7,8 @@ use crate::batch::Aside;
 
 /// A longer value is an aside.
 const LONG_VALUE: usize = 16 * 1024;
+/// V8's longest string (`String::kMaxLength` on 64-bit systems), in UTF-16 units.
+const LONGEST_STRING: usize = (1 << 29) - 24;
 /// Offsets into the bytes are 32 bits wide.
 pub(crate) const MOST_BYTES: usize = u32::MAX as usize;
 
@@ -140,6 +142,9 @@ impl<'a> Destination<'a> {
     #[inline(never)]
     fn rare_text(&mut self, value: &[u8]) -> Result<Cell, Stop> {
         let value = if !self.text.is_wide || value.is_ascii() { Cow::Borrowed(value) } else { valid_utf8(value) };
+        if value.len() > LONGEST_STRING && utf16_length(&value) > LONGEST_STRING {
+            return Err(Stop::invalid("a text longer than a JavaScript string can be (2²⁹ − 24 characters)"));
+        }
         let end = self.text_end + value.len();
         if value.len() > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
             // Texts taken for ASCII are looked at afterwards, but not asides.

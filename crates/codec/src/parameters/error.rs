@@ -56,7 +56,7 @@ impl Refusal {
 
     #[cold]
     pub(super) fn too_long() -> Self {
-        Self::new("the parameters are longer than 2 GiB".to_owned())
+        Self::new("the parameters are longer than PostgreSQL takes in one message, 1 GiB".to_owned())
     }
 
     /// Cells that break the layout: a mistake of the driver.

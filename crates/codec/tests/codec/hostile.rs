@@ -149,7 +149,7 @@ proptest! {
             })
             .collect();
         let mut out = vec![1, 2, 3];
-        match encode_parameters(&types, &cells, &text, &[text.clone()], &mut out) {
+        match encode_parameters(&types, &cells, &text, std::slice::from_ref(&text), &mut out) {
             Ok(consumed) => prop_assert!(consumed <= cells.len()),
             Err(error) => {
                 prop_assert!(error.parameter >= 1 && error.parameter <= types.len());

@@ -1,4 +1,14 @@
 //! What crosses the boundary, tested on PostgreSQL's own bytes.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "tests stop where something is not as they expect"
+)]
 
 mod arrays;
 mod hostile;

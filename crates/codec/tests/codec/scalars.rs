@@ -31,7 +31,7 @@ fn floats() {
     check(
         TypeCode::FLOAT4,
         &[
-            ("4048f5c3", float(3.14)),
+            ("40266666", float(2.6)),
             ("3dcccccd", float(0.1)),
             ("7f7fffff", float(3.402_823_5e38)),
             ("00000001", float(1e-45)),
