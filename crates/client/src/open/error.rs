@@ -54,6 +54,12 @@ impl OpenError {
     }
 
     /// The connection failed: SQLSTATE 08006, connection_failure.
+    /// The driver itself is at fault, and nothing reached the server.
+    #[must_use]
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(OpenErrorKind::Internal, message)
+    }
+
     pub(super) fn connection(message: impl Into<String>) -> Self {
         Self { sqlstate: Some("08006".into()), ..Self::new(OpenErrorKind::Connection, message) }
     }

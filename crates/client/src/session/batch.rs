@@ -5,7 +5,6 @@
 //! taken back at any time before its Sync.
 
 use std::collections::VecDeque;
-use std::rc::Rc;
 
 use super::Session;
 use super::event::{Event, ProtocolViolation, Sink};
@@ -15,6 +14,7 @@ use super::query::Bind;
 use super::receiving::{command_tag, nothing, unexpected};
 use super::request::{RequestId, Task};
 use super::tag::{Command, CommandTag};
+use super::writing::too_long;
 use super::written::{Outcome, Stage, WrittenRequest};
 
 const SAVEPOINT: &str = "SAVEPOINT oxpg_batch";
@@ -193,8 +193,14 @@ impl Session {
     pub fn batch_row(&mut self, request: RequestId, bind: Bind, sink: &mut impl Sink) {
         let Some(head) = gathering(self.written.front_mut(), request) else { return };
         let Some(description) = head.description.clone() else { return };
-        if bind.parameters.len() > LONGEST || !description.takes_parameters_of(&bind.description) {
-            let failure = Failure::new(FailureKind::Internal, None, "a batch's row does not fit its statement");
+        let refusal = if bind.parameters.len() > LONGEST {
+            Some(too_long())
+        } else if description.takes_parameters_of(&bind.description) {
+            None
+        } else {
+            Some(Failure::new(FailureKind::Internal, None, "a batch's row does not fit its statement"))
+        };
+        if let Some(failure) = refusal {
             head.row_failure = Some(Box::new(failure));
             return self.take_back_batch(sink);
         }
@@ -300,20 +306,17 @@ impl Session {
         head.start = self.output.end();
         let name = head.statement.clone();
         self.write_closes(&mut head, name.as_ref());
-        let (text, parameters) = match (&head.pending.query(), &head.description) {
-            (Some(query), Some(description)) => (Rc::clone(query), Rc::clone(description)),
-            _ => return,
-        };
-        let is_in_transaction = self.transaction_status == b'T';
-        if let Some(progress) = head.progress() {
+        let description = head.description.clone();
+        if let Task::Batch { query, progress } = &mut head.pending.task {
             progress.is_open = true;
-            if !is_all && is_in_transaction {
+            if !is_all && self.transaction_status == b'T' {
                 progress.has_savepoint = true;
                 self.output.statement(SAVEPOINT);
                 progress.expect(Step::Statement, 1);
             }
             if name.is_none() {
-                self.output.parse("", &text.text, &parameters.parameters);
+                let parameters = description.as_ref().map_or(&[][..], |description| &description.parameters);
+                self.output.parse("", &query.text, parameters);
                 progress.expect(Step::Parse, 1);
             }
             self.output.append(&mut progress.held);

@@ -67,6 +67,11 @@ impl Session {
     pub fn cancel_finished(&mut self, sink: &mut impl Sink) {
         if let Some(cancel) = &mut self.cancel {
             cancel.is_connection_over = true;
+            // The server may be ahead of what was read of it: the cancel can have hit any of those that it has.
+            let sent = self.output.sent();
+            for written in self.written.iter_mut().filter(|written| written.start < sent) {
+                written.is_exposed = true;
+            }
         }
         self.end_cancel();
         self.pump(sink);
@@ -101,7 +106,9 @@ impl Session {
         }
         if let Some(cancel) = &mut self.cancel {
             cancel.is_head_over |= head.is_cancel_sent;
-            if let Some(next) = self.written.front_mut() {
+            if !cancel.is_connection_over
+                && let Some(next) = self.written.front_mut()
+            {
                 next.is_exposed = true;
             }
         }

@@ -7,7 +7,7 @@ use super::failure::{Failure, FailureKind};
 use super::query::{Column, Query};
 use super::reader;
 use super::request::Task;
-use super::written::{Stage, WrittenRequest};
+use super::written::{Outcome, Stage, WrittenRequest};
 use super::{Session, writing};
 
 impl Session {
@@ -18,8 +18,13 @@ impl Session {
 
     pub(super) fn parameter_description(&mut self, body: &[u8]) -> Result<(), ProtocolViolation> {
         let head = self.expect(b't', Stage::ParametersDue)?;
-        head.parameters = reader::parameter_description(body)?;
         head.stage = Stage::ColumnsDue;
+        match reader::parameter_description(body)? {
+            Some(parameters) => head.parameters = parameters,
+            // The text was known to have fewer.
+            None if head.is_whole => return Err(ProtocolViolation::new("a statement's parameters became too many")),
+            None => head.outcome = Some(Outcome::Failed(Box::new(too_many_parameters()))),
+        }
         Ok(())
     }
 
@@ -31,6 +36,10 @@ impl Session {
         sink: &mut impl Sink,
     ) -> Result<(), ProtocolViolation> {
         let head = self.expect(tag, Stage::ColumnsDue)?;
+        if head.outcome.is_some() {
+            self.drop_described();
+            return Ok(());
+        }
         let parameters = std::mem::take(&mut head.parameters);
         let Some(query) = head.pending.query().map(Rc::clone) else { return Ok(()) };
         let described = query.learn(parameters, columns);
@@ -56,6 +65,18 @@ impl Session {
         }
         self.ask_waiting(&query, sink);
         Ok(())
+    }
+
+    /// The head's statement was parsed and can never be bound.
+    fn drop_described(&mut self) {
+        let Some(head) = self.written.front_mut() else { return };
+        head.stage = Stage::Over;
+        if let Some(name) = head.statement.take() {
+            self.statements.discard(&name);
+        }
+        if !head.is_synced {
+            self.sync_head();
+        }
     }
 
     /// The head is described: its parameters are at hand and fit, or its caller is asked for them.
@@ -97,6 +118,10 @@ impl Session {
         sink.event(Event::Described { request, description, needs_bind: true });
         self.catch_up_batch(sink);
     }
+}
+
+fn too_many_parameters() -> Failure {
+    Failure::interface("a statement takes at most 65535 parameters")
 }
 
 /// What the environment knew of the statement was wrong for this connection.

@@ -3,6 +3,7 @@
 use super::Session;
 use super::event::{EndCause, Event, Sink};
 use super::failure::{Failure, FailureKind, ServerMessage};
+use super::request::{PendingRequest, Request};
 use super::tag::{Command, CommandTag};
 use super::written::{Outcome, WrittenRequest};
 
@@ -14,7 +15,7 @@ impl Session {
             && transaction_status == b'I'
             && head.pending.id.is_some()
         {
-            return self.send_again(head, retry);
+            return self.try_again(head, retry, sink);
         }
         let Some(request) = head.pending.id else { return };
         let outcome = head.outcome.take().or_else(|| head.batch_outcome());
@@ -42,14 +43,20 @@ impl Session {
         self.end_all(&failure, None, told, sink);
     }
 
-    /// Rule 13: what is behind the head did not run.
+    /// Rule 13: what is behind the head did not run. The head itself did not take effect if the server was shut down
+    /// or the session terminated (57P01 to 57P03) before its command tag.
     pub(super) fn end_by_fatal(&mut self, message: ServerMessage, sink: &mut impl Sink) {
+        let is_termination = ["57P01", "57P02", "57P03"].iter().any(|sqlstate| message.has_sqlstate(sqlstate));
+        let is_undone = is_termination
+            && self.transaction_status == b'I'
+            && self.written.front().is_some_and(WrittenRequest::is_undone_by_termination);
         let said = message.field(b'M').unwrap_or("the server ended the session").to_owned();
         let server = Failure::of_server(message);
         let text = format!("the server ended the session: {said}");
         let mut behind = Failure::new(FailureKind::Connection, Some("08006"), text).unsent();
         behind.server.clone_from(&server.server);
-        self.end_all(&behind, Some(&server), Some(server.clone()), sink);
+        let head = Failure { is_safe_to_retry: is_undone, ..server.clone() };
+        self.end_all(&behind, Some(&head), Some(server), sink);
     }
 
     /// Rule 10: too many requests in a row were abandoned.
@@ -73,7 +80,7 @@ impl Session {
             self.settle_lost(written, failure, is_untouched, sink);
         }
         for pending in std::mem::take(&mut self.waiting) {
-            self.fail_unwritten(&pending, failure.clone().unsent(), sink);
+            self.give_back(pending, failure.clone().unsent(), sink);
         }
         sink.event(Event::Closed { failure: told });
     }
@@ -91,16 +98,29 @@ impl Session {
                 let tag = CommandTag::of(Command::Commit, 0);
                 return sink.event(Event::Completed { request, tag, is_suspended: false, transaction_status: b'I' });
             }
-            _ if is_untouched || written.is_certainly_unexecuted() => failure.clone().unsent(),
+            _ if is_untouched || written.is_certainly_unexecuted() => {
+                return self.give_back(written.pending, failure.clone().unsent(), sink);
+            }
             _ if written.pending.is_commit() => {
                 let text = "the connection was lost while COMMIT was under way: whether the transaction took effect \
                             is not known";
                 let unknown = Failure::new(FailureKind::Connection, Some("08007"), text);
                 Failure { server: failure.server.clone(), cause_code: failure.cause_code, ..unknown }
             }
-            _ => Failure { is_safe_to_retry: false, ..failure.clone() },
+            _ => failure.clone(),
         };
         sink.event(Event::Failed { request, failure, transaction_status });
+    }
+
+    /// Rules 13 and 14: a request that certainly did not run goes back to its owner, if he takes it.
+    pub(super) fn give_back(&self, pending: PendingRequest, failure: Failure, sink: &mut impl Sink) {
+        let Some(id) = pending.id else { return };
+        let transaction_status = self.transaction_status;
+        let work = if self.options.returns_requests { pending.into_work() } else { None };
+        sink.event(match work {
+            Some(work) => Event::Returned { request: Request { id, work }, failure, transaction_status },
+            None => Event::Failed { request: id, failure, transaction_status },
+        });
     }
 
     /// Closes gracefully: takes no new requests, and tells `Closed` once everything is settled.

@@ -15,6 +15,10 @@ const TYPES_MISFIT: [&str; 7] = ["42883", "42725", "42804", "42704", "42846", "4
 const NOT_RESENT: &str = " (a cancel request that was meant for another call hit this one; it was rolled back and not \
                           sent again by itself, because it may not be repeated or was no longer the last in the pipeline)";
 
+/// What a Bind that went by an old description comes to.
+const CHANGED: &str = " (the statement's result has changed since it was described; what was known of it is now \
+                       renewed, so the same call works)";
+
 impl Session {
     pub(super) fn error_response(
         &mut self,
@@ -52,6 +56,9 @@ impl Session {
         if let Some(words) = verdict.words {
             failure = failure.explained(words);
         }
+        if let Some(sqlstate) = verdict.sqlstate {
+            failure.sqlstate = Some(sqlstate.to_owned());
+        }
         if !matches!(head.outcome, Some(Outcome::Failed(_))) {
             head.outcome = Some(Outcome::Failed(Box::new(failure)));
         }
@@ -77,6 +84,7 @@ impl Session {
         };
         // Sending again must overtake nobody, and be in no transaction that has just failed.
         let is_alone = self.written.len() == 1 && self.transaction_status == b'I' && head.pending.id.is_some();
+        let can_move = self.options.returns_requests && self.transaction_status == b'I';
         let mut verdict = Verdict { is_safe_to_retry: is_unexecuted, ..Verdict::default() };
         if message.has_sqlstate("57014") && head.is_exposed && !head.is_copying_out {
             let may_repeat = match &head.pending.task {
@@ -87,9 +95,16 @@ impl Session {
                 Task::Batch { .. } => is_unexecuted,
                 Task::Script { .. } => false,
             };
-            if is_alone && may_repeat && !head.pending.was_resent {
+            let can_repeat = may_repeat && !head.pending.was_resent;
+            if is_alone && can_repeat {
                 verdict.retry = Some(Retry::Resend);
             } else {
+                let is_movable = match &head.pending.task {
+                    Task::Query { query, .. } => query.is_shareable,
+                    Task::Prepare { .. } => true,
+                    Task::Batch { .. } | Task::Script { .. } => false,
+                };
+                verdict.retry = (can_move && is_movable && can_repeat).then_some(Retry::ResendElsewhere);
                 verdict.words = Some(NOT_RESENT);
                 // One statement and no transaction around it: the server rolled it back.
                 verdict.is_safe_to_retry |= is_query && self.transaction_status == b'I';
@@ -97,13 +112,17 @@ impl Session {
             return verdict;
         }
         let may_heal = is_query && is_alone && !head.pending.was_healed;
+        let healing = match may_heal {
+            true => Some(Retry::Heal),
+            false => (is_query && can_move).then_some(Retry::Elsewhere),
+        };
         let is_binding = head.stage == Stage::Binding || head.is_batch_binding();
         let is_lost = message.has_sqlstate("26000");
         let is_stale = message.has_sqlstate("0A000") && message.field(b'R') == Some("RevalidateCachedQuery");
         if is_binding && head.statement.is_some() && (is_lost || is_stale) {
             verdict.is_stale = true;
             verdict.is_outdated = true;
-            verdict.retry = may_heal.then_some(Retry::Heal);
+            verdict.retry = healing;
             verdict.is_cache_lost = is_lost || !may_heal;
             verdict.is_safe_to_retry = true;
         } else if head.is_whole && head.stage == Stage::Parsing {
@@ -111,19 +130,32 @@ impl Session {
             let is_misfit = message.field(b'C').is_some_and(|sqlstate| TYPES_MISFIT.contains(&sqlstate));
             if has_types && is_misfit {
                 verdict.is_stale = true;
-                verdict.retry = may_heal.then_some(Retry::Heal);
+                verdict.retry = healing;
             }
         } else if head.is_outdated && head.stage == Stage::Binding {
             // Bind went by an old description; what the server said since is true.
-            verdict.retry = may_heal.then_some(Retry::Heal);
+            verdict.retry = healing;
+            verdict.words = Some(CHANGED);
+            // "bind message has N result formats …": the server blames the protocol, and it was the schema.
+            verdict.sqlstate = message.has_sqlstate("08P01").then_some("0A000");
         }
         verdict
     }
 
-    /// Gives a request back to the front of the waiting ones.
-    pub(super) fn send_again(&mut self, head: WrittenRequest, retry: Retry) {
+    /// Gives a request back to the front of the waiting ones, or to its owner.
+    pub(super) fn try_again(&mut self, head: WrittenRequest, retry: Retry, sink: &mut impl Sink) {
         let mut pending = head.pending;
         match retry {
+            Retry::Elsewhere | Retry::ResendElsewhere => {
+                let Some(Outcome::Failed(failure)) = head.outcome else { return };
+                if retry == Retry::Elsewhere {
+                    // The parameters' types may have changed with the plan, which is as old on other connections.
+                    pending.bind = None;
+                    pending.is_cold_wanted = true;
+                }
+                pending.is_asked = false;
+                return self.give_back(pending, *failure, sink);
+            }
             Retry::Resend => pending.was_resent = true,
             Retry::Heal => {
                 pending.was_healed = true;
@@ -147,4 +179,6 @@ struct Verdict {
     /// So are probably all others of the connection.
     is_cache_lost: bool,
     words: Option<&'static str>,
+    /// The SQLSTATE that fits better than the server's.
+    sqlstate: Option<&'static str>,
 }

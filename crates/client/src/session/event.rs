@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::failure::{Failure, ServerMessage};
 use super::query::Description;
-use super::request::RequestId;
+use super::request::{Request, RequestId};
 use super::tag::CommandTag;
 
 /// Takes rows and events. The engine is not entered again from inside.
@@ -30,7 +30,7 @@ pub enum RowTaken {
     Malformed(String),
 }
 
-/// Something happened. Each request ends with exactly one of `Completed`, `Failed` and `Aborted`, unless its caller
+/// Something happened. Each request ends with exactly one of `Completed`, `Failed`, `Returned` and `Aborted`, unless its caller
 /// abandoned it or refused to bind.
 #[derive(Debug)]
 pub enum Event {
@@ -62,6 +62,16 @@ pub enum Event {
         /// Why.
         failure: Failure,
         /// `I`, `T` or `E`, as of its ReadyForQuery, or the last one known.
+        transaction_status: u8,
+    },
+    /// A request certainly did not run, and the session cannot run it: its owner may submit it to another one, or
+    /// fail it. Only with [`returns_requests`](super::SessionOptions::returns_requests).
+    Returned {
+        /// The request, as it was submitted; without its bind when the parameters have to be encoded anew.
+        request: Request,
+        /// Why it cannot run here.
+        failure: Failure,
+        /// `I`, `T` or `E`.
         transaction_status: u8,
     },
     /// A batch was taken back: it certainly had no effect.

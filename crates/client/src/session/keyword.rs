@@ -9,6 +9,8 @@ pub(super) struct Traits {
     pub(super) is_shareable: bool,
     /// It ends a transaction for good, or may.
     pub(super) is_commit: bool,
+    /// A single BEGIN or START TRANSACTION.
+    pub(super) is_begin: bool,
     /// COPY: nothing may be written behind it (rule 6).
     pub(super) is_copy: bool,
     /// DISCARD or DEALLOCATE: prepared statements may be gone afterwards (rule 4).
@@ -43,6 +45,7 @@ pub(super) fn classify(text: &str) -> Traits {
     Traits {
         is_shareable: is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful,
         is_commit: words.is_commit(),
+        is_begin: is_single && is_any_of(&["BEGIN", "START"]) && !scanner.is_doubtful,
         is_copy: is_any_of(&["COPY"]),
         forgets_statements: is_any_of(&["DISCARD", "DEALLOCATE"]),
         has_nul: text.contains('\0'),

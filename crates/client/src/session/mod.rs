@@ -53,11 +53,19 @@ pub struct SessionOptions {
     /// Parameters up to so many bytes are kept until the answer is there, to send a request again that somebody
     /// else's cancel hit, 64 KiB by default.
     pub resend_bytes: usize,
+    /// A request that certainly did not run, and cannot run here any more, is given back (`Returned`) instead of
+    /// failed, so that its owner may take it elsewhere (rules 13 and 14). False by default.
+    pub returns_requests: bool,
 }
 
 impl Default for SessionOptions {
     fn default() -> Self {
-        Self { statement_cache_size: 100, batch_output_bytes: 256 << 10, resend_bytes: 64 << 10 }
+        Self {
+            statement_cache_size: 100,
+            batch_output_bytes: 256 << 10,
+            resend_bytes: 64 << 10,
+            returns_requests: false,
+        }
     }
 }
 
@@ -168,6 +176,12 @@ impl Session {
     #[must_use]
     pub fn secret_key(&self) -> &[u8] {
         &self.start.secret_key
+    }
+
+    /// The settings that the server reports, with their last values.
+    #[must_use]
+    pub fn parameters(&self) -> &[(String, String)] {
+        &self.start.parameters
     }
 
     /// The last reported value of a server setting.

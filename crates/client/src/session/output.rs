@@ -7,13 +7,13 @@ use postgres_protocol::message::frontend;
 /// An output buffer that grew beyond this is given back once it is empty.
 const KEPT_CAPACITY: usize = 1 << 20;
 
-/// Longest text or parameters of one message: well below the protocol's 2³¹ − 1, with room for what stands around
-/// them. (The server itself refuses messages over 1 GiB.)
-pub(super) const LONGEST: usize = (1 << 31) - (1 << 20);
+/// Longest text or parameters of one message. PostgreSQL takes no message of 1 GiB (its MaxAllocSize, 0x3fff_ffff) or
+/// more and ends the session; what stands around them (parameter types, result formats) is below 512 KiB.
+pub(super) const LONGEST: usize = 0x3fff_ffff - (512 << 10);
 
 /// Bytes for the server, in order.
 ///
-/// The writers of postgres-protocol fail on NUL bytes and on messages over 2³¹ bytes only; texts and parameters are
+/// The writers of postgres-protocol fail on NUL bytes and on messages of 2³¹ bytes only; texts and parameters are
 /// checked when they are submitted, so a failure here is a bug of ours.
 #[derive(Debug, Default)]
 pub(super) struct Output {

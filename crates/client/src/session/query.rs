@@ -105,11 +105,15 @@ impl Description {
         self.id == other.id || self.parameters == other.parameters
     }
 
-    /// Whether both want their columns in the same format codes.
-    pub(super) fn has_formats_of(&self, other: &Self) -> bool {
-        let formats =
-            |description: &Self| -> Vec<bool> { description.codes.iter().map(|code| code.is_binary()).collect() };
-        self.id == other.id || formats(self) == formats(other)
+    /// Whether rows come as this description wants them when Bind asked for them by `asked`.
+    pub(super) fn has_formats_of(&self, asked: &Self) -> bool {
+        let is_binary = |code: &TypeCode| code.is_binary();
+        match &asked.codes[..] {
+            // No format code means text for all columns, a single one is for all columns.
+            [] => !self.codes.iter().any(is_binary),
+            [code] => self.codes.iter().all(|column| column.is_binary() == code.is_binary()),
+            codes => self.codes.iter().map(is_binary).eq(codes.iter().map(is_binary)),
+        }
     }
 }
 

@@ -126,10 +126,16 @@ fn cut_short() -> ProtocolViolation {
     ProtocolViolation::new("a message is shorter than what it must hold")
 }
 
-/// Reads a ParameterDescription.
-pub(super) fn parameter_description(body: &[u8]) -> Result<Vec<ParameterType>, ProtocolViolation> {
+/// Reads a ParameterDescription. `None` when it has more parameters than a Bind can: PostgreSQL takes such statements,
+/// describes them all, and writes their number modulo 2¹⁶.
+pub(super) fn parameter_description(body: &[u8]) -> Result<Option<Vec<ParameterType>>, ProtocolViolation> {
     let mut reader = Reader::new(body);
     let count = reader.u16()?;
+    let described = reader.rest.len() / 4;
+    let is_wrapped = described & 0xffff == usize::from(count) && reader.rest.len().is_multiple_of(4);
+    if is_wrapped && described > usize::from(u16::MAX) {
+        return Ok(None);
+    }
     reader.has_room_for(count, 4)?;
     let mut parameters = Vec::with_capacity(usize::from(count));
     for _ in 0..count {
@@ -137,7 +143,7 @@ pub(super) fn parameter_description(body: &[u8]) -> Result<Vec<ParameterType>, P
         parameters.push(ParameterType { type_oid, code: TypeCode::of(type_oid) });
     }
     reader.end()?;
-    Ok(parameters)
+    Ok(Some(parameters))
 }
 
 /// Reads a RowDescription.

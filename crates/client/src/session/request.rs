@@ -29,6 +29,9 @@ pub enum Work {
         bind: Option<Bind>,
         /// At most so many rows; 0 means all.
         max_rows: u32,
+        /// What the environment knows of the text may be out of date for this connection: its server is asked anew,
+        /// and `Described` asks for the parameters, whatever comes out. A `bind` is dropped.
+        is_fresh: bool,
     },
     /// Parse and describe only.
     Prepare {
@@ -56,7 +59,7 @@ pub enum Work {
 pub(super) enum Task {
     Query { query: Rc<Query>, max_rows: u32 },
     Prepare { query: Rc<Query> },
-    Script { text: Box<str>, is_control: bool, is_commit: bool },
+    Script { text: Box<str>, is_control: bool, is_begin: bool, is_commit: bool },
     Batch { query: Rc<Query>, progress: Box<BatchProgress> },
 }
 
@@ -82,16 +85,18 @@ pub(super) struct PendingRequest {
 
 impl PendingRequest {
     pub(super) fn new(request: Request) -> Self {
-        let mut given = None;
+        let (mut given, mut is_cold_wanted) = (None, false);
         let task = match request.work {
-            Work::Query { query, bind, max_rows } => {
-                given = bind;
+            Work::Query { query, bind, max_rows, is_fresh } => {
+                given = bind.filter(|_| !is_fresh);
+                is_cold_wanted = is_fresh;
                 Task::Query { query, max_rows }
             }
             Work::Prepare { query } => Task::Prepare { query },
             Work::Script { text, is_control } => {
+                let is_begin = keyword::classify(&text).is_begin;
                 let is_commit = keyword::may_commit(&text);
-                Task::Script { text, is_control, is_commit }
+                Task::Script { text, is_control, is_begin, is_commit }
             }
             Work::Batch { query, wants_rows } => {
                 Task::Batch { query, progress: Box::new(BatchProgress::new(wants_rows)) }
@@ -103,9 +108,23 @@ impl PendingRequest {
             told: given.as_ref().map(|bind| Rc::clone(&bind.description)),
             bind: given,
             is_asked: false,
-            is_cold_wanted: false,
+            is_cold_wanted,
             was_resent: false,
             was_healed: false,
+        }
+    }
+
+    /// The work to do elsewhere. A batch has sent some of its rows, and who was asked for parameters answers here, so
+    /// neither can move.
+    pub(super) fn into_work(self) -> Option<Work> {
+        match self.task {
+            _ if self.is_asked => None,
+            Task::Query { query, max_rows } => {
+                Some(Work::Query { query, bind: self.bind, max_rows, is_fresh: self.is_cold_wanted })
+            }
+            Task::Prepare { query } => Some(Work::Prepare { query }),
+            Task::Script { text, is_control, .. } => Some(Work::Script { text, is_control }),
+            Task::Batch { .. } => None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::Session;
 use super::event::{Event, Sink};
-use super::failure::Failure;
+use super::failure::{Failure, FailureKind};
 use super::output::LONGEST;
 use super::query::{Bind, Description};
 use super::request::{PendingRequest, Request, RequestId, Task};
@@ -46,23 +46,25 @@ impl Session {
     }
 
     /// Gives the parameters that `Described { needs_bind: true }` asked for.
-    ///
-    /// Parameters for a description that was replaced meanwhile are ignored: the engine has asked again.
     pub fn bind(&mut self, request: RequestId, bind: Bind, sink: &mut impl Sink) {
-        let is_too_long = bind.parameters.len() > LONGEST;
         let pending = if let Some(index) = self.find_waiting(request) {
             self.waiting.get_mut(index)
         } else {
             self.written.front_mut().map(|head| &mut head.pending).filter(|pending| pending.id == Some(request))
         };
         let Some(pending) = pending.filter(|pending| pending.is_asked) else { return };
-        if !pending.told.as_ref().is_some_and(|told| told.takes_parameters_of(&bind.description)) {
-            return;
-        }
-        if is_too_long {
+        let refusal = if bind.parameters.len() > LONGEST {
+            Some(too_long())
+        } else if pending.told.as_ref().is_some_and(|told| told.takes_parameters_of(&bind.description)) {
+            None
+        } else {
+            let text = "the parameters were encoded for another description than the one that asked for them";
+            Some(Failure::new(FailureKind::Internal, None, text).unsent())
+        };
+        if let Some(failure) = refusal {
             let transaction_status = self.transaction_status;
             self.refuse_bind(request, sink);
-            return sink.event(Event::Failed { request, failure: too_long(), transaction_status });
+            return sink.event(Event::Failed { request, failure, transaction_status });
         }
         pending.is_asked = false;
         pending.bind = Some(bind);
@@ -93,7 +95,7 @@ impl Session {
     /// Asks for a query's parameters before its turn, where its description is known.
     fn ask_early(&mut self, pending: &mut PendingRequest, sink: &mut impl Sink) {
         let Task::Query { query, .. } = &pending.task else { return };
-        if pending.bind.is_some() {
+        if pending.bind.is_some() || pending.is_cold_wanted {
             return;
         }
         let known = match self.statements.look_up(query) {
@@ -338,6 +340,10 @@ fn refusal(pending: &PendingRequest) -> Option<Failure> {
     }
 }
 
-fn too_long() -> Failure {
-    Failure::interface("the query text or its parameters are longer than a protocol message can be (2 GiB)")
+pub(super) fn too_long() -> Failure {
+    let text = format!(
+        "the query text or its parameters are longer than PostgreSQL takes in one message (1 GiB; here at most \
+         {LONGEST} bytes)"
+    );
+    Failure::interface(text)
 }

@@ -49,6 +49,10 @@ pub(super) enum Retry {
     Resend,
     /// Its plan was stale, its statement lost, or what the environment knows of it is out of date (rule 14).
     Heal,
+    /// The same, where it cannot be healed here without overtaking others: its owner may take it elsewhere.
+    Elsewhere,
+    /// Somebody else's cancel hit it, and sending it again here would overtake others: its owner may take it elsewhere.
+    ResendElsewhere,
 }
 
 /// A request with bytes in the output or on the server.
@@ -85,7 +89,7 @@ pub(super) struct WrittenRequest {
     pub(super) wants_cancel: bool,
     /// The cancel that is under way is for this one.
     pub(super) is_cancel_sent: bool,
-    /// It was the head while a cancel for another one was under way.
+    /// It may have run while a cancel for another one was under way.
     pub(super) is_exposed: bool,
     /// Where its bytes begin and end in all that was ever written.
     pub(super) start: u64,
@@ -168,6 +172,17 @@ impl WrittenRequest {
             }
             Task::Batch { progress, .. } => !progress.is_open() && self.stage != Stage::Over,
         }
+    }
+
+    /// Outside a transaction, what was ended before its command tag was rolled back with its implicit transaction; or
+    /// began one that is gone. Statements that commit by themselves, such as CALL, are not among them.
+    pub(super) fn is_undone_by_termination(&self) -> bool {
+        let is_undoable = match &self.pending.task {
+            Task::Query { query, .. } => query.is_shareable || query.traits.is_begin,
+            Task::Script { is_begin, .. } => *is_begin,
+            Task::Prepare { .. } | Task::Batch { .. } => false,
+        };
+        is_undoable && self.outcome.is_none() && !self.has_rows
     }
 
     /// An answer is due, so that an error makes sense.

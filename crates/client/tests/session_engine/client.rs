@@ -1,0 +1,351 @@
+//! A session, a model server, and the wire between them.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use oxpg_client::session::{
+    Bind, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, RowTaken, Session,
+    SessionOptions, SessionStart, Sink, Work,
+};
+
+use crate::server::Server;
+
+/// Remembers everything in order.
+#[derive(Default)]
+pub(crate) struct Recorder {
+    /// Events in a form that can be compared and read.
+    pub(crate) lines: Vec<String>,
+    pub(crate) rows: HashMap<RequestId, Vec<(u32, u32)>>,
+    pub(crate) settled: HashMap<RequestId, Settled>,
+    pub(crate) asked: Vec<(RequestId, Rc<Description>)>,
+    pub(crate) drained: Vec<RequestId>,
+    pub(crate) cancels_wanted: usize,
+    pub(crate) closed: Option<Option<Failure>>,
+    /// Row number `n` of all finds the sink full once.
+    pub(crate) full_at: Vec<usize>,
+    pub(crate) row_count: usize,
+    /// This request's rows cannot be decoded.
+    pub(crate) malformed: Option<RequestId>,
+    described: HashMap<RequestId, u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Settled {
+    Completed {
+        command: u8,
+        rows: u64,
+        text: Option<String>,
+        is_suspended: bool,
+    },
+    Failed(Failure),
+    /// Given back: its work may be done elsewhere.
+    Returned {
+        has_bind: bool,
+        is_fresh: bool,
+        failure: Failure,
+    },
+    Aborted,
+}
+
+impl Recorder {
+    fn settle(&mut self, request: RequestId, settled: Settled) {
+        let before = self.settled.insert(request, settled);
+        assert!(before.is_none(), "request {request} settled twice");
+    }
+
+    /// The caller's id is free: events of an earlier request with it are forgotten.
+    pub(crate) fn forget(&mut self, request: RequestId) {
+        self.settled.remove(&request);
+        self.rows.remove(&request);
+        self.asked.retain(|(asked, _)| *asked != request);
+        self.drained.retain(|drained| *drained != request);
+        self.described.remove(&request);
+    }
+}
+
+impl Sink for Recorder {
+    fn row(&mut self, request: RequestId, description: &Rc<Description>, row: &[u8], _: usize) -> RowTaken {
+        if self.full_at.first() == Some(&self.row_count) {
+            self.full_at.remove(0);
+            return RowTaken::Full;
+        }
+        assert!(!self.settled.contains_key(&request), "a row of {request} after its end");
+        if let Some(described) = self.described.get(&request) {
+            assert_eq!(*described, description.id, "rows of {request} follow the last description");
+        }
+        self.row_count += 1;
+        if self.malformed == Some(request) {
+            return RowTaken::Malformed("column 1 cannot be decoded".into());
+        }
+        let value = |at: usize| u32::from_be_bytes(row[at..at + 4].try_into().unwrap());
+        self.rows.entry(request).or_default().push((value(6), value(14)));
+        self.lines.push(format!("row {request} {} {}", value(6), value(14)));
+        RowTaken::Taken
+    }
+
+    fn event(&mut self, event: Event) {
+        let is_refusal = matches!(
+            &event,
+            Event::Failed { failure, .. } | Event::Returned { failure, .. } if failure.is_safe_to_retry
+        );
+        assert!(self.closed.is_none() || is_refusal, "an event after Closed: {event:?}");
+        let line = match event {
+            Event::Described { request, description, needs_bind } => {
+                assert!(!self.settled.contains_key(&request));
+                assert!(!self.rows.contains_key(&request), "described after the first row");
+                self.described.insert(request, description.id);
+                let line = format!("described {request} {} {needs_bind}", description.columns.len());
+                if needs_bind {
+                    self.asked.push((request, description));
+                }
+                line
+            }
+            Event::Completed { request, tag, is_suspended, transaction_status } => {
+                let line = format!("completed {request} {tag:?} {is_suspended} {}", char::from(transaction_status));
+                let settled =
+                    Settled::Completed { command: tag.command as u8, rows: tag.rows, text: tag.text, is_suspended };
+                self.settle(request, settled);
+                line
+            }
+            Event::Failed { request, failure, transaction_status } => {
+                let line = format!(
+                    "failed {request} {:?} {:?} {} {}",
+                    failure.kind,
+                    failure.sqlstate,
+                    failure.is_safe_to_retry,
+                    char::from(transaction_status)
+                );
+                self.settle(request, Settled::Failed(failure));
+                line
+            }
+            Event::Returned { request: Request { id, work }, failure, transaction_status } => {
+                let has_bind = matches!(&work, Work::Query { bind: Some(_), .. });
+                let is_fresh = matches!(&work, Work::Query { is_fresh: true, .. });
+                let line = format!("returned {id} {}", char::from(transaction_status));
+                self.settle(id, Settled::Returned { has_bind, is_fresh, failure });
+                line
+            }
+            Event::Aborted { request, transaction_status } => {
+                self.settle(request, Settled::Aborted);
+                format!("aborted {request} {}", char::from(transaction_status))
+            }
+            Event::Drained { request } => {
+                self.drained.push(request);
+                format!("drained {request}")
+            }
+            Event::Notice(message) => format!("notice {message}"),
+            Event::Notification { pid, channel, payload } => format!("notification {pid} {channel} {payload}"),
+            Event::ParameterStatus { name, value } => format!("parameter {name} {value}"),
+            Event::CancelWanted => {
+                self.cancels_wanted += 1;
+                "cancel wanted".to_owned()
+            }
+            Event::Closed { failure } => {
+                let line = format!("closed {:?}", failure.as_ref().map(|failure| failure.kind));
+                self.closed = Some(failure);
+                line
+            }
+        };
+        self.lines.push(line);
+    }
+}
+
+/// Parameters as the codec would encode them.
+pub(crate) fn encoded(description: &Rc<Description>, value: i32) -> Bind {
+    let parameters = if description.parameters.is_empty() {
+        vec![0, 0, 0, 0]
+    } else {
+        let mut bytes = vec![0, 1, 0, 1, 0, 1, 0, 0, 0, 4];
+        bytes.extend_from_slice(&value.to_be_bytes());
+        bytes
+    };
+    Bind { description: Rc::clone(description), parameters }
+}
+
+/// One connection.
+pub(crate) struct Client {
+    pub(crate) session: Session,
+    pub(crate) server: Server,
+    pub(crate) sink: Recorder,
+    /// Received and not consumed.
+    pub(crate) unread: Vec<u8>,
+    pub(crate) queries: HashMap<String, Rc<Query>>,
+    pub(crate) values: HashMap<RequestId, i32>,
+}
+
+impl Client {
+    pub(crate) fn new() -> Self {
+        Self::with(SessionOptions::default())
+    }
+
+    /// As in a pool: what did not run comes back.
+    pub(crate) fn returning() -> Self {
+        Self::with(SessionOptions { returns_requests: true, ..SessionOptions::default() })
+    }
+
+    pub(crate) fn unnamed() -> Self {
+        Self::with(SessionOptions { statement_cache_size: 0, ..SessionOptions::default() })
+    }
+
+    pub(crate) fn with(options: SessionOptions) -> Self {
+        let start = SessionStart {
+            parameters: vec![("server_version".into(), "18".into())],
+            backend_pid: 7,
+            secret_key: vec![1, 2, 3, 4],
+            transaction_status: b'I',
+        };
+        Self {
+            session: Session::new(options, start),
+            server: Server::new(),
+            sink: Recorder::default(),
+            unread: Vec::new(),
+            queries: HashMap::new(),
+            values: HashMap::new(),
+        }
+    }
+
+    pub(crate) fn text(&mut self, text: &str) -> Rc<Query> {
+        let id = u32::try_from(self.queries.len()).unwrap() + 1;
+        Rc::clone(self.queries.entry(text.to_owned()).or_insert_with(|| Query::new(id, text, true)))
+    }
+
+    /// As JavaScript does it: with parameters where the description is known.
+    pub(crate) fn query(&mut self, id: RequestId, text: &str, value: i32) {
+        self.query_of(id, text, value, 0);
+    }
+
+    pub(crate) fn query_of(&mut self, id: RequestId, text: &str, value: i32, max_rows: u32) {
+        let query = self.text(text);
+        let bind = query.description().map(|description| encoded(&description, value));
+        self.values.insert(id, value);
+        self.session
+            .submit(Request { id, work: Work::Query { query, bind, max_rows, is_fresh: false } }, &mut self.sink);
+    }
+
+    /// As after parameters that did not fit what was known of the text.
+    pub(crate) fn fresh_query(&mut self, id: RequestId, text: &str, value: i32) {
+        let query = self.text(text);
+        let bind = query.description().map(|description| encoded(&description, value));
+        self.values.insert(id, value);
+        let work = Work::Query { query, bind, max_rows: 0, is_fresh: true };
+        self.session.submit(Request { id, work }, &mut self.sink);
+    }
+
+    pub(crate) fn script(&mut self, id: RequestId, text: &str, is_control: bool) {
+        let work = Work::Script { text: text.into(), is_control };
+        self.session.submit(Request { id, work }, &mut self.sink);
+    }
+
+    pub(crate) fn prepare(&mut self, id: RequestId, text: &str) {
+        let query = self.text(text);
+        self.session.submit(Request { id, work: Work::Prepare { query } }, &mut self.sink);
+    }
+
+    pub(crate) fn batch(&mut self, id: RequestId, text: &str, wants_rows: bool) {
+        let query = self.text(text);
+        self.session.submit(Request { id, work: Work::Batch { query, wants_rows } }, &mut self.sink);
+    }
+
+    pub(crate) fn row(&mut self, id: RequestId, value: i32) {
+        let (_, description) = self.sink.asked.iter().rev().find(|(asked, _)| *asked == id).unwrap().clone();
+        self.session.batch_row(id, encoded(&description, value), &mut self.sink);
+    }
+
+    /// Gives the parameters that were asked for (not those of batches, which the tests feed).
+    pub(crate) fn answer(&mut self) -> bool {
+        let asked: Vec<_> = std::mem::take(&mut self.sink.asked);
+        let (queries, batches): (Vec<_>, Vec<_>) = asked.into_iter().partition(|(id, _)| self.values.contains_key(id));
+        self.sink.asked = batches;
+        let is_any = !queries.is_empty();
+        for (id, description) in queries {
+            let bind = encoded(&description, self.values[&id]);
+            self.session.bind(id, bind, &mut self.sink);
+        }
+        is_any
+    }
+
+    pub(crate) fn flush(&mut self) {
+        let count = self.session.output().len();
+        self.flush_some(count);
+    }
+
+    pub(crate) fn flush_some(&mut self, count: usize) {
+        let count = count.min(self.session.output().len());
+        self.server.input.extend_from_slice(&self.session.output()[..count]);
+        self.session.advance_output(count);
+        self.session.pump(&mut self.sink);
+    }
+
+    pub(crate) fn read(&mut self) {
+        self.read_some(usize::MAX);
+    }
+
+    /// Reads so many bytes of what the server has sent.
+    pub(crate) fn read_some(&mut self, count: usize) {
+        let count = count.min(self.server.output.len());
+        self.unread.extend(self.server.output.drain(..count));
+        loop {
+            let received = self.session.receive(&self.unread, &mut self.sink).expect("no violation");
+            self.unread.drain(..received.consumed);
+            if !received.is_stopped {
+                break;
+            }
+        }
+        if self.server.is_dead && self.server.output.is_empty() {
+            self.session.end(EndCause::EndOfStream, &mut self.sink);
+        }
+    }
+
+    /// Everything that can happen happens.
+    pub(crate) fn settle_all(&mut self) {
+        loop {
+            let before = (self.server.log.len(), self.sink.lines.len(), self.session.output().len());
+            self.flush();
+            self.server.run();
+            self.read();
+            self.answer();
+            if before == (self.server.log.len(), self.sink.lines.len(), self.session.output().len()) {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn failure(&self, id: RequestId) -> &Failure {
+        match self.sink.settled.get(&id) {
+            Some(Settled::Failed(failure)) => failure,
+            other => panic!("request {id} should have failed: {other:?}\n{:#?}", self.sink.lines),
+        }
+    }
+
+    pub(crate) fn sqlstate(&self, id: RequestId) -> &str {
+        self.failure(id).sqlstate.as_deref().unwrap_or("none")
+    }
+
+    pub(crate) fn kind(&self, id: RequestId) -> FailureKind {
+        self.failure(id).kind
+    }
+
+    /// The row count of a request that went well.
+    pub(crate) fn completed(&self, id: RequestId) -> u64 {
+        match self.sink.settled.get(&id) {
+            Some(Settled::Completed { rows, .. }) => *rows,
+            other => panic!("request {id} should have gone well: {other:?}\n{:#?}", self.sink.lines),
+        }
+    }
+
+    pub(crate) fn is_settled(&self, id: RequestId) -> bool {
+        self.sink.settled.contains_key(&id)
+    }
+
+    /// Runs a text once, so that the connection knows it.
+    pub(crate) fn warm(&mut self, text: &str) {
+        self.query(u32::MAX, text, 0);
+        self.settle_all();
+        self.sink.forget(u32::MAX);
+        self.server.committed.clear();
+        self.server.executed.clear();
+        self.server.log.clear();
+        self.server.parses.clear();
+        self.sink.lines.clear();
+    }
+}

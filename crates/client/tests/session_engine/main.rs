@@ -1,0 +1,18 @@
+//! The session engine against a model server, on bytes alone.
+// Outside of the functions marked as tests, too, a panic is how a test fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod batches;
+mod client;
+mod hostile;
+mod keywords;
+mod limits;
+mod properties;
+mod requests;
+mod rules_cancel;
+mod rules_failure;
+mod rules_healing;
+mod rules_order;
+mod server;
+mod splits;
+mod transactions;

@@ -1,0 +1,391 @@
+//! A model of a PostgreSQL server: it executes frontend messages in order, on a toy language.
+
+mod fields;
+mod language;
+
+use std::collections::{HashMap, VecDeque};
+
+use fields::{text_at, u16_at, u32_at};
+use language::{has_parameter, returns_rows};
+
+/// `(N, $1)`; 0 where there is no `$1`.
+pub(crate) type Effect = (u32, i32);
+
+#[derive(Clone, Debug)]
+struct Statement {
+    text: String,
+    generation: u32,
+}
+
+/// What goes wrong, chosen by the test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    Error,
+    Fatal,
+    Notice,
+    /// The connection closes without a word.
+    Silence,
+}
+
+pub(crate) struct Server {
+    pub(crate) input: Vec<u8>,
+    pub(crate) output: Vec<u8>,
+    pub(crate) status: u8,
+    pub(crate) is_dead: bool,
+    pub(crate) committed: Vec<Effect>,
+    /// The next executions meet these.
+    pub(crate) faults: VecDeque<Option<Fault>>,
+    /// Statements parsed in an older generation have a stale plan.
+    pub(crate) generation: u32,
+    /// Type of every column, and of `$1`.
+    pub(crate) column_oid: u32,
+    pub(crate) parameter_oid: u32,
+    pub(crate) column_count: usize,
+    /// Every message as it was executed or skipped, by its type byte.
+    pub(crate) log: String,
+    pub(crate) executed: Vec<String>,
+    pub(crate) parses: Vec<(String, String, Vec<u32>)>,
+    is_cancelled: bool,
+    is_skipping: bool,
+    copy_in: Option<bool>,
+    unnamed: Option<Statement>,
+    named: HashMap<String, Statement>,
+    portal: Option<(String, Vec<u8>, usize)>,
+    transaction: Vec<Effect>,
+    savepoints: Vec<(String, usize)>,
+}
+
+/// An error that ends the statement.
+type Refused = (&'static str, String, &'static str);
+
+fn refused(sqlstate: &'static str, message: impl Into<String>) -> Refused {
+    (sqlstate, message.into(), "model")
+}
+
+impl Server {
+    pub(crate) fn new() -> Self {
+        Self {
+            input: Vec::new(),
+            output: Vec::new(),
+            status: b'I',
+            is_dead: false,
+            committed: Vec::new(),
+            faults: VecDeque::new(),
+            generation: 0,
+            column_oid: 23,
+            parameter_oid: 23,
+            column_count: 2,
+            log: String::new(),
+            executed: Vec::new(),
+            parses: Vec::new(),
+            is_cancelled: false,
+            is_skipping: false,
+            copy_in: None,
+            unnamed: None,
+            named: HashMap::new(),
+            portal: None,
+            transaction: Vec::new(),
+            savepoints: Vec::new(),
+        }
+    }
+
+    /// A CancelRequest arrives: it hits what runs now, if anything does.
+    pub(crate) fn cancel(&mut self) {
+        self.is_cancelled = self.next_length().is_some();
+    }
+
+    pub(crate) fn names(&self) -> usize {
+        self.named.len()
+    }
+
+    pub(crate) fn forget_statements(&mut self) {
+        self.named.clear();
+    }
+
+    pub(crate) fn send(&mut self, tag: u8, body: &[u8]) {
+        self.output.push(tag);
+        self.output.extend_from_slice(&(u32::try_from(body.len()).unwrap() + 4).to_be_bytes());
+        self.output.extend_from_slice(body);
+    }
+
+    pub(crate) fn send_error(&mut self, kind: u8, severity: &str, refused: &Refused) {
+        let mut body = Vec::new();
+        for (code, text) in
+            [(b'S', severity), (b'V', severity), (b'C', refused.0), (b'M', &refused.1), (b'R', refused.2)]
+        {
+            body.push(code);
+            body.extend_from_slice(text.as_bytes());
+            body.push(0);
+        }
+        body.push(0);
+        self.send(kind, &body);
+    }
+
+    pub(crate) fn die(&mut self, message: &str) {
+        self.send_error(b'E', "FATAL", &refused("57P01", message));
+        self.is_dead = true;
+    }
+
+    fn next_length(&self) -> Option<usize> {
+        let length = self.input.get(1..5)?;
+        let total = usize::try_from(u32::from_be_bytes(length.try_into().unwrap())).unwrap() + 1;
+        (self.input.len() >= total).then_some(total)
+    }
+
+    /// Executes one message; false when there is none.
+    pub(crate) fn step(&mut self) -> bool {
+        if self.is_dead {
+            return false;
+        }
+        let Some(total) = self.next_length() else { return false };
+        let message: Vec<u8> = self.input.drain(..total).collect();
+        let (tag, body) = (message[0], &message[5..]);
+        self.log.push(char::from(tag));
+        self.execute_message(tag, body);
+        true
+    }
+
+    pub(crate) fn run(&mut self) {
+        while self.step() {}
+    }
+
+    fn execute_message(&mut self, tag: u8, body: &[u8]) {
+        if let Some(is_extended) = self.copy_in {
+            match tag {
+                b'S' | b'H' => {}
+                b'f' => {
+                    self.copy_in = None;
+                    self.fail(&refused("57014", "COPY from stdin failed"), is_extended);
+                }
+                _ => self.die("unexpected message type during COPY from stdin"),
+            }
+            return;
+        }
+        match tag {
+            b'S' => self.sync(),
+            b'Q' => self.simple(&text_at(body, &mut 0)),
+            b'X' => self.is_dead = true,
+            _ if self.is_skipping => {}
+            b'H' => {}
+            b'P' | b'B' | b'D' | b'E' | b'C' => {
+                if let Err(refused) = self.extended(tag, body) {
+                    self.fail(&refused, true);
+                }
+            }
+            _ => self.die("invalid frontend message type"),
+        }
+    }
+
+    fn fail(&mut self, refused: &Refused, is_extended: bool) {
+        if self.is_dead {
+            return;
+        }
+        self.send_error(b'E', "ERROR", refused);
+        self.is_cancelled = false;
+        self.portal = None;
+        if self.status == b'I' {
+            self.transaction.clear();
+        } else {
+            self.status = b'E';
+        }
+        if is_extended {
+            self.is_skipping = true;
+        } else {
+            self.ready();
+        }
+    }
+
+    fn ready(&mut self) {
+        self.is_cancelled = false;
+        let status = self.status;
+        self.send(b'Z', &[status]);
+    }
+
+    fn commit_implicit(&mut self) {
+        if self.status == b'I' {
+            self.committed.append(&mut self.transaction);
+            self.portal = None;
+        }
+    }
+
+    fn sync(&mut self) {
+        self.is_skipping = false;
+        self.commit_implicit();
+        self.ready();
+    }
+
+    fn interrupt(&mut self) -> Result<(), Refused> {
+        if std::mem::take(&mut self.is_cancelled) {
+            return Err(refused("57014", "canceling statement due to user request"));
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self) -> Result<(), Refused> {
+        self.interrupt()?;
+        match self.faults.pop_front().flatten() {
+            None => Ok(()),
+            Some(Fault::Error) => Err(refused("22012", "an injected error")),
+            Some(Fault::Notice) => {
+                self.send_error(b'N', "NOTICE", &refused("00000", "an injected notice"));
+                Ok(())
+            }
+            Some(Fault::Fatal) => {
+                self.die("an injected end");
+                Err(refused("57P01", ""))
+            }
+            Some(Fault::Silence) => {
+                self.is_dead = true;
+                Err(refused("57P01", ""))
+            }
+        }
+    }
+
+    fn may_run(&self, text: &str) -> Result<(), Refused> {
+        let ends = ["rollback", "commit", "end", "ROLLBACK"].iter().any(|word| text.starts_with(word));
+        if self.status == b'E' && !ends {
+            return Err(refused("25P02", "current transaction is aborted"));
+        }
+        Ok(())
+    }
+
+    fn extended(&mut self, tag: u8, body: &[u8]) -> Result<(), Refused> {
+        let at = &mut 0;
+        match tag {
+            b'P' => {
+                let (name, text) = (text_at(body, at), text_at(body, at));
+                let count = usize::from(u16_at(body, at));
+                let oids: Vec<u32> = (0..count).map(|_| u32_at(body, at)).collect();
+                self.parses.push((name.clone(), text.clone(), oids.clone()));
+                self.interrupt()?;
+                self.may_run(&text)?;
+                if text.starts_with("wrong") {
+                    return Err(refused("42601", format!("syntax error at \"{text}\"")));
+                }
+                if oids.iter().any(|oid| *oid != 0 && *oid != self.parameter_oid) {
+                    return Err(refused("42883", "operator does not exist"));
+                }
+                let statement = Statement { text, generation: self.generation };
+                if name.is_empty() {
+                    self.unnamed = Some(statement);
+                } else if self.named.insert(name, statement).is_some() {
+                    return Err(refused("42P05", "prepared statement already exists"));
+                }
+                self.send(b'1', &[]);
+            }
+            b'D' => {
+                assert_eq!(body[0], b'S');
+                let statement = self.statement(&text_at(&body[1..], at))?;
+                self.may_run(&statement.text)?;
+                self.describe(&statement.text);
+            }
+            b'B' => self.bind(body)?,
+            b'E' => {
+                let _portal = text_at(body, at);
+                let limit = usize::try_from(u32_at(body, at)).unwrap();
+                self.execute_portal(limit)?;
+            }
+            _ => {
+                assert_eq!(body[0], b'S');
+                self.named.remove(&text_at(&body[1..], at));
+                self.send(b'3', &[]);
+            }
+        }
+        Ok(())
+    }
+
+    fn statement(&self, name: &str) -> Result<Statement, Refused> {
+        let found = if name.is_empty() { self.unnamed.as_ref() } else { self.named.get(name) };
+        found.cloned().ok_or_else(|| refused("26000", format!("prepared statement \"{name}\" does not exist")))
+    }
+
+    fn describe(&mut self, text: &str) {
+        let mut parameters = vec![0, u8::from(has_parameter(text))];
+        if has_parameter(text) {
+            parameters.extend_from_slice(&self.parameter_oid.to_be_bytes());
+        }
+        self.send(b't', &parameters);
+        if returns_rows(text) {
+            let body = self.row_description();
+            self.send(b'T', &body);
+        } else {
+            self.send(b'n', &[]);
+        }
+    }
+
+    fn bind(&mut self, body: &[u8]) -> Result<(), Refused> {
+        let at = &mut 0;
+        let (_portal, name) = (text_at(body, at), text_at(body, at));
+        let formats = usize::from(u16_at(body, at));
+        *at += formats * 2;
+        let count = usize::from(u16_at(body, at));
+        let mut parameters = Vec::new();
+        for _ in 0..count {
+            let length = usize::try_from(u32_at(body, at)).unwrap();
+            parameters.extend_from_slice(&body[*at..*at + length]);
+            *at += length;
+        }
+        let result_formats = usize::from(u16_at(body, at));
+        *at += result_formats * 2;
+        assert_eq!(*at, body.len(), "a Bind message of the right length");
+        self.interrupt()?;
+        let statement = self.statement(&name)?;
+        self.may_run(&statement.text)?;
+        if statement.generation != self.generation {
+            return Err(("0A000", "cached plan must not change result type".into(), "RevalidateCachedQuery"));
+        }
+        if count != usize::from(has_parameter(&statement.text)) {
+            return Err(refused("08P01", "bind message supplies the wrong number of parameters"));
+        }
+        let columns = if returns_rows(&statement.text) { self.column_count } else { 0 };
+        if result_formats != columns {
+            return Err(refused("08P01", "bind message has the wrong number of result formats"));
+        }
+        self.portal = Some((statement.text, parameters, 0));
+        self.send(b'2', &[]);
+        Ok(())
+    }
+
+    fn execute_portal(&mut self, limit: usize) -> Result<(), Refused> {
+        let Some((text, parameters, _)) = self.portal.take() else {
+            return Err(refused("34000", "portal \"\" does not exist"));
+        };
+        self.fault()?;
+        self.may_run(&text)?;
+        let parameter = parameters.try_into().map_or(0, i32::from_be_bytes);
+        if text.trim().is_empty() {
+            self.send(b'I', &[]);
+            return Ok(());
+        }
+        self.perform(&text, parameter, limit, true)
+    }
+
+    fn simple(&mut self, script: &str) {
+        self.is_skipping = false;
+        self.unnamed = None;
+        let statements: Vec<&str> = script.split(';').map(str::trim).filter(|text| !text.is_empty()).collect();
+        if statements.is_empty() {
+            self.send(b'I', &[]);
+        }
+        for text in statements {
+            let result = self.fault().and_then(|()| self.may_run(text)).and_then(|()| {
+                if text.starts_with("wrong") {
+                    return Err(refused("42601", "syntax error"));
+                }
+                if returns_rows(text) {
+                    let body = self.row_description();
+                    self.send(b'T', &body);
+                }
+                self.perform(text, 0, 0, false)
+            });
+            if let Err(refused) = result {
+                return self.fail(&refused, false);
+            }
+            if self.copy_in.is_some() || self.is_dead {
+                return;
+            }
+        }
+        self.commit_implicit();
+        self.ready();
+    }
+}
