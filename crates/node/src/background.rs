@@ -56,9 +56,9 @@ impl Background {
         Ok(Self { jobs, outcomes })
     }
 
-    pub(crate) fn submit(&self, job: Job) {
-        // The receiver lives until this sender is dropped.
-        let _ = self.jobs.send(job);
+    /// False when the background thread is gone.
+    pub(crate) fn submit(&self, job: Job) -> bool {
+        self.jobs.send(job).is_ok()
     }
 
     pub(crate) fn take_outcomes(&self) -> VecDeque<Outcome> {
@@ -81,7 +81,7 @@ impl Report {
 
 async fn serve(mut jobs: UnboundedReceiver<Job>, report: Report) {
     while let Some(job) = jobs.recv().await {
-        let report = report.clone();
+        let promise = Promise { report: report.clone(), outcome: Some(broken(&job)) };
         tokio::spawn(async move {
             let outcome = match job {
                 Job::Open { opening, config } => {
@@ -93,8 +93,39 @@ async fn serve(mut jobs: UnboundedReceiver<Job>, report: Report) {
                     Outcome::CancelFinished { connection }
                 }
             };
-            report.send(outcome);
+            promise.keep(outcome);
         });
+    }
+}
+
+/// Reports an outcome even if its task panics.
+struct Promise {
+    report: Report,
+    outcome: Option<Outcome>,
+}
+
+impl Promise {
+    fn keep(mut self, outcome: Outcome) {
+        self.outcome = Some(outcome);
+    }
+}
+
+impl Drop for Promise {
+    fn drop(&mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            self.report.send(outcome);
+        }
+    }
+}
+
+/// What a job comes to whose task does not get to its end.
+fn broken(job: &Job) -> Outcome {
+    match job {
+        Job::Open { opening, .. } => {
+            let error = OpenError::internal("an internal error of the driver ended the opening of the session");
+            Outcome::Opened { opening: *opening, result: Box::new(Err(error)) }
+        }
+        Job::Cancel { connection, .. } => Outcome::CancelFinished { connection: *connection },
     }
 }
 

@@ -10,19 +10,40 @@ use crate::environment::Environment;
 use crate::reactor::uv::RawHandle;
 use crate::reactor::{HandleContext, uv};
 
-/// Runs a callback's body; a panic fails the connection it concerns, and nothing else.
+/// Runs a callback's body; a panic fails the connection whose engine ran, and nothing else.
 ///
 /// # Safety
 /// `environment` must be live, on its own thread, with no borrow of it alive.
-unsafe fn guard(environment: *mut Environment, connection: u32, body: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(body)).is_err() && connection != 0 {
-        let failed = AssertUnwindSafe(|| {
-            // SAFETY: by the caller's promise; the body's borrows ended when it unwound.
-            unsafe { &mut *environment }.fail_after_panic(connection);
-        });
-        // A second panic in the same connection's clean-up leaves it to the environment's end.
-        let _ = catch_unwind(failed);
+unsafe fn guard(environment: *mut Environment, body: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(body)).is_err() {
+        // SAFETY: by the caller's promise; the body's borrows ended when it unwound.
+        unsafe { after_panic(environment) };
     }
+}
+
+/// Takes down the connection that a panic came from, and goes on with what the panic interrupted.
+///
+/// # Safety
+/// As for [`guard`].
+pub(crate) unsafe fn after_panic(environment: *mut Environment) {
+    // SAFETY: by the caller's promise; each borrow ends with its closure.
+    let connection = unsafe { &mut *environment }.driving.take();
+    let attempt = |body: &mut dyn FnMut(&mut Environment)| {
+        let environment = AssertUnwindSafe(environment);
+        let body = AssertUnwindSafe(body);
+        catch_unwind(move || {
+            let (environment, body) = (environment, body);
+            // SAFETY: as above.
+            body.0(unsafe { &mut *environment.0 });
+        })
+        .is_ok()
+    };
+    if let Some(connection) = connection
+        && !attempt(&mut |environment| environment.fail_after_panic(connection))
+    {
+        attempt(&mut |environment| environment.abandon_connection(connection));
+    }
+    attempt(&mut |environment| environment.end_turn());
 }
 
 /// Environment and connection behind a handle.
@@ -42,11 +63,13 @@ pub(crate) unsafe extern "C" fn on_poll(handle: RawHandle, status: c_int, events
     // SAFETY: libuv's contract for poll callbacks; no borrow is alive when the loop calls.
     unsafe {
         let (environment, connection) = context(handle);
-        guard(environment, connection, || {
+        guard(environment, || {
             let environment = &mut *environment;
-            // An error status (a dead descriptor) shows itself in read(2).
-            let is_readable = events & uv::READABLE != 0 || status < 0;
-            environment.on_socket(connection, is_readable, events & uv::WRITABLE != 0);
+            if status < 0 {
+                environment.on_poll_stopped(connection);
+            } else {
+                environment.on_socket(connection, events & uv::READABLE != 0, events & uv::WRITABLE != 0);
+            }
         });
     }
 }
@@ -56,7 +79,7 @@ pub(crate) unsafe extern "C" fn on_check(handle: RawHandle) {
     // SAFETY: as in `on_poll`; `deliver` and `parse_waiting` are called with no borrow alive between them.
     unsafe {
         let (environment, _) = context(handle);
-        guard(environment, 0, || {
+        guard(environment, || {
             loop {
                 deliver(environment);
                 if !(*environment).parse_waiting() {
@@ -76,7 +99,7 @@ pub(crate) unsafe extern "C" fn on_timer(handle: RawHandle) {
     // SAFETY: as in `on_poll`.
     unsafe {
         let (environment, _) = context(handle);
-        guard(environment, 0, || (*environment).on_timer());
+        guard(environment, || (*environment).on_timer());
     }
 }
 
@@ -85,7 +108,7 @@ pub(crate) unsafe extern "C" fn on_wake(handle: RawHandle) {
     // SAFETY: as in `on_poll`.
     unsafe {
         let (environment, _) = context(handle);
-        guard(environment, 0, || (*environment).on_wake());
+        guard(environment, || (*environment).on_wake());
     }
 }
 
@@ -99,7 +122,8 @@ pub(crate) unsafe extern "C" fn on_closed(handle: RawHandle) {
         (*environment).reactor.open_handles -= 1;
         if (*environment).is_closing && (*environment).reactor.open_handles == 0 {
             let hook = (*environment).cleanup_hook;
-            drop(Box::from_raw(environment));
+            // Whatever an engine's end comes to, the hook is removed, or the worker never ends.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(environment))));
             sys::napi_remove_async_cleanup_hook(hook);
         }
     }
@@ -111,6 +135,6 @@ pub(crate) unsafe extern "C" fn on_cleanup(hook: sys::napi_async_cleanup_hook_ha
     // SAFETY: Node calls once, on the environment's thread, with the pointer that was registered.
     unsafe {
         (*environment).cleanup_hook = hook;
-        guard(environment, 0, || (*environment).shut_down());
+        guard(environment, || (*environment).shut_down());
     }
 }

@@ -1,5 +1,6 @@
 //! Carrying out what the outbox holds.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use oxpg_client::session::{Bind, Description, Query, Work};
@@ -13,6 +14,8 @@ use crate::requests::Place;
 
 /// `flags` of SCRIPT: the text is the driver's own and hides no COPY.
 const FLAG_CONTROL: u32 = 1;
+/// In place of a description id: what was known did not take the parameters, ask the server anew.
+const ASK_ANEW: u32 = u32::MAX;
 /// `flags` of BATCH: the caller wants the rows.
 const FLAG_ROWS: u32 = 1;
 
@@ -25,25 +28,38 @@ impl Environment {
         let text = letters.text;
         for command in letters.commands {
             let parcel = Parcel { command, text, asides, now_ms };
-            match command.opcode {
-                opcode::QUERY => self.query(&parcel),
-                opcode::BIND => self.bind(&parcel),
-                opcode::SCRIPT => self.script(&parcel),
-                opcode::PREPARE => self.prepare(&parcel),
-                opcode::BATCH => self.batch(&parcel),
-                opcode::BATCH_ROW => self.batch_row(&parcel),
-                opcode::BATCH_CHUNK | opcode::BATCH_END | opcode::BATCH_ABORT => self.batch_step(&parcel),
-                opcode::ABANDON => self.abandon(command.slot),
-                opcode::ACQUIRE => self.acquire(command.target, command.slot, command.rest[1], now_ms),
-                opcode::RELEASE => self.release(command.target),
-                opcode::CLOSE => self.close(command.target, command.slot, command.rest[1], now_ms),
-                opcode::TERMINATE => self.terminate_target(command.target),
-                opcode::REFUSE => self.refuse(command.slot),
-                // The two sides of one package agree; an unknown opcode cannot be answered.
-                _ => {}
+            if catch_unwind(AssertUnwindSafe(|| self.carry_out_one(&parcel))).is_err() {
+                // The commands behind it concern others.
+                if let Some(connection) = self.driving.take() {
+                    self.fail_after_panic(connection);
+                }
+                if self.requests.get(command.slot).is_some() {
+                    self.fail(command.slot, FailureData::internal("an internal error of the driver"));
+                }
             }
         }
         self.settle();
+    }
+
+    fn carry_out_one(&mut self, parcel: &Parcel<'_>) {
+        let command = parcel.command;
+        match command.opcode {
+            opcode::QUERY => self.query(parcel),
+            opcode::BIND => self.bind(parcel),
+            opcode::SCRIPT => self.script(parcel),
+            opcode::PREPARE => self.prepare(parcel),
+            opcode::BATCH => self.batch(parcel),
+            opcode::BATCH_ROW => self.batch_row(parcel),
+            opcode::BATCH_CHUNK | opcode::BATCH_END | opcode::BATCH_ABORT => self.batch_step(parcel),
+            opcode::ABANDON => self.abandon(command.slot),
+            opcode::ACQUIRE => self.acquire(command.target, command.slot, command.rest[1], parcel.now_ms),
+            opcode::RELEASE => self.release(command.target),
+            opcode::CLOSE => self.close(command.target, command.slot, command.rest[1], parcel.now_ms),
+            opcode::TERMINATE => self.terminate_target(command.target),
+            opcode::REFUSE => self.refuse(command.slot),
+            // The two sides of one package agree; an unknown opcode cannot be answered.
+            _ => {}
+        }
     }
 
     /// Takes a slot into use for a request to `target`; it keeps the process alive until it is settled.
@@ -65,12 +81,13 @@ impl Environment {
         let Some(query) = self.queries.get(query).map(Rc::clone) else {
             return self.fail(slot, FailureData::internal("a query that the addon does not know"));
         };
+        let is_fresh = description == ASK_ANEW;
         let known = query.description().filter(|known| known.id == description);
         let bind = match known.map(|known| self.encode(parcel, known, count)).transpose() {
             Ok(bind) => bind,
             Err(failure) => return self.fail(slot, *failure),
         };
-        self.dispatch(target, slot, Work::Query { query, bind, max_rows }, parcel.now_ms);
+        self.dispatch(target, slot, Work::Query { query, bind, max_rows, is_fresh }, parcel.now_ms);
     }
 
     fn bind(&mut self, parcel: &Parcel<'_>) {
@@ -100,7 +117,7 @@ impl Environment {
             && state.pool != 0
         {
             let (pool, was_leased) = (state.pool, state.holds_lease);
-            self.errands.push(crate::sink::Errand::QueryOver { pool, connection, was_leased });
+            self.errands.push_back(crate::sink::Errand::QueryOver { pool, connection, was_leased });
         }
         self.fail(slot, failure);
     }

@@ -29,13 +29,18 @@ pub(crate) struct Connection {
     pub(crate) shared_queries: usize,
     /// Those of them whose callers have left.
     pub(crate) abandoned_queries: usize,
+    /// By when (in the environment's milliseconds) another request must be the head than the one of this sequence:
+    /// a server that answers neither a reset nor a cancel is not there any more.
+    pub(crate) must_move_by: Option<(u64, u64)>,
     /// The user called `ref()`.
     pub(crate) is_referenced: bool,
-    /// When the request at the head of the pipeline became it, for rule 9; with the engine's head sequence.
-    pub(crate) head_since: (u64, u64),
+    /// The engine's head sequence that the pool's policy knows of, for rule 9.
+    pub(crate) last_head: u64,
     socket: Socket,
     handle: Handle,
     events: c_int,
+    /// Writing failed. What the server said before is read first: it may have answered, or said why it leaves.
+    write_failure: Option<EndCause>,
     /// The start of a message whose rest has not come yet, or bytes that wait for room in the mailbox.
     leftover: Vec<u8>,
     leftover_start: usize,
@@ -72,24 +77,27 @@ impl Connection {
             close_waiters: Vec::new(),
             shared_queries: 0,
             abandoned_queries: 0,
+            must_move_by: None,
             is_referenced: false,
-            head_since: (0, 0),
+            last_head: 0,
             socket: parts.socket,
             handle,
             events: uv::READABLE,
+            write_failure: None,
             leftover: parts.leftover,
             leftover_start: 0,
         })
     }
 
-    /// Writes what the engine has to say, as far as the kernel takes it. Reading goes on either way (rule 17).
-    pub(crate) fn flush(&mut self, reactor: &Reactor, sink: &mut impl Sink) -> Reading {
+    /// Writes what the engine has to say, as far as the kernel takes it. Reading goes on either way (rule 17). False
+    /// when writing has failed: the caller has the rest read, which ends the session.
+    pub(crate) fn flush(&mut self, reactor: &Reactor, sink: &mut impl Sink) -> bool {
         self.is_dirty = false;
-        loop {
+        while self.write_failure.is_none() {
             let output = self.session.output();
             if output.is_empty() {
                 self.want(reactor, uv::READABLE);
-                return Reading::Open;
+                return true;
             }
             match socket::write(&mut self.socket, output) {
                 Progress::Moved(count) => {
@@ -99,11 +107,23 @@ impl Connection {
                 }
                 Progress::Blocked | Progress::Ended => {
                     self.want(reactor, uv::READABLE | uv::WRITABLE);
-                    return Reading::Open;
+                    return true;
                 }
-                Progress::Failed(error) => return Reading::Over(reset_cause(&error)),
+                Progress::Failed(error) => self.write_failure = Some(reset_cause(&error)),
             }
         }
+        self.want(reactor, uv::READABLE);
+        false
+    }
+
+    /// libuv stopped watching because of an error (POLLERR) that read(2) will tell.
+    pub(crate) fn watch_again(&self, reactor: &Reactor) {
+        reactor.interest(self.handle, self.events);
+    }
+
+    /// The loop calls when the socket takes more, or the socket has failed: nothing is to be written before.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.events & uv::WRITABLE != 0 || self.write_failure.is_some()
     }
 
     fn want(&mut self, reactor: &Reactor, events: c_int) {
@@ -120,7 +140,7 @@ impl Connection {
     pub(crate) fn read(&mut self, buffer: &mut [u8], budget: &mut usize, sink: &mut impl Sink) -> Reading {
         self.is_unparsed = false;
         if self.leftover_start < self.leftover.len()
-            && let Some(reading) = self.parse_leftover(sink)
+            && let Some(reading) = self.parse_leftover(budget, sink)
         {
             return reading;
         }
@@ -138,8 +158,8 @@ impl Connection {
             let room = buffer.len() - start;
             let count = match socket::read(&mut self.socket, &mut buffer[start..]) {
                 Progress::Moved(count) => count,
-                Progress::Blocked => return Reading::Open,
-                Progress::Ended => return Reading::Over(EndCause::EndOfStream),
+                Progress::Blocked => return self.write_failure.take().map_or(Reading::Open, Reading::Over),
+                Progress::Ended => return Reading::Over(self.write_failure.take().unwrap_or(EndCause::EndOfStream)),
                 Progress::Failed(error) => return Reading::Over(reset_cause(&error)),
             };
             *budget = budget.saturating_sub(count);
@@ -149,12 +169,14 @@ impl Connection {
                 self.parse_fresh(&buffer[..start + count], sink)
             } else {
                 self.leftover.extend_from_slice(&buffer[..count]);
-                self.parse_leftover(sink)
+                // These bytes are paid for.
+                let mut paid = usize::MAX;
+                self.parse_leftover(&mut paid, sink)
             };
             if let Some(reading) = reading {
                 return reading;
             }
-            if count < room {
+            if count < room && self.write_failure.is_none() {
                 // A short read emptied the kernel's buffer; epoll tells when there is more.
                 return Reading::Open;
             }
@@ -172,9 +194,10 @@ impl Connection {
         }
     }
 
-    fn parse_leftover(&mut self, sink: &mut impl Sink) -> Option<Reading> {
+    fn parse_leftover(&mut self, budget: &mut usize, sink: &mut impl Sink) -> Option<Reading> {
         match self.session.receive(&self.leftover[self.leftover_start..], sink) {
             Ok(received) => {
+                *budget = budget.saturating_sub(received.consumed);
                 self.leftover_start += received.consumed;
                 if self.leftover_start == self.leftover.len() {
                     self.leftover_start = 0;
@@ -198,6 +221,20 @@ impl Connection {
             self.is_unparsed = true;
             Reading::Open
         })
+    }
+
+    /// Gives the head of the pipeline `limit_ms` to be answered.
+    pub(crate) fn expect_progress(&mut self, now_ms: u64, limit_ms: u64) {
+        if self.must_move_by.is_none() {
+            self.must_move_by = Some((now_ms.saturating_add(limit_ms), self.session.head_sequence()));
+        }
+    }
+
+    /// Whether the time of [`Self::expect_progress`] is up and nothing moved.
+    pub(crate) fn is_stuck(&mut self, now_ms: u64) -> bool {
+        let Some((_, sequence)) = self.must_move_by.filter(|(due_ms, _)| *due_ms <= now_ms) else { return false };
+        self.must_move_by = None;
+        self.session.head_sequence() == sequence && !self.session.is_idle()
     }
 
     /// How many of the abandoned queries the session is past.

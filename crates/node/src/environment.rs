@@ -3,6 +3,8 @@
 //! A worker thread has its own. It is reached through raw pointers from libuv and Node-API callbacks; the rule
 //! that makes this sound is that JavaScript runs only in `delivery.rs`, where no borrow is alive.
 
+use std::collections::{BTreeSet, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Instant;
 
@@ -25,6 +27,8 @@ use crate::slab::Slab;
 const ALL_TURN_BYTES: usize = 4 << 20;
 /// Milliseconds after which a turn ends even if its bytes are not spent.
 const TURN_MS: u64 = 8;
+/// How long a pool's connection may take to answer a cancel request, or what an abandoned call left it with.
+const CANCEL_LIMIT_MS: u64 = 2_000;
 /// The shared read buffer: about what one loop turn finds in a busy socket.
 const READ_BUFFER: usize = 256 << 10;
 
@@ -42,13 +46,17 @@ pub(crate) struct Environment {
     pub(crate) pools: Slab<PoolDriver>,
     pub(crate) queries: Slab<Rc<Query>>,
     pub(crate) openings: Slab<Opening>,
-    pub(crate) errands: Vec<Errand>,
+    pub(crate) errands: VecDeque<Errand>,
     pub(crate) is_closing: bool,
     background: Option<Background>,
     /// Connections with output to write at the end of this tick or turn.
     dirty: Vec<u32>,
     /// Connections with bytes to parse that epoll does not know of.
-    unparsed: Vec<u32>,
+    unparsed: VecDeque<u32>,
+    /// When connections that owe an answer are looked at, see [`Connection::must_move_by`].
+    guards: BTreeSet<(u64, u32)>,
+    /// The connection whose engine runs, so that a panic can be laid at its door.
+    pub(crate) driving: Option<u32>,
     read_buffer: Vec<u8>,
     turn_bytes: usize,
     /// When this turn's first bytes were read; waiting for them is not part of the turn.
@@ -82,11 +90,13 @@ impl Environment {
             pools: Slab::new(),
             queries: Slab::new(),
             openings: Slab::new(),
-            errands: Vec::new(),
+            errands: VecDeque::new(),
             is_closing: false,
             background: None,
             dirty: Vec::new(),
-            unparsed: Vec::new(),
+            unparsed: VecDeque::new(),
+            guards: BTreeSet::new(),
+            driving: None,
             read_buffer: vec![0; READ_BUFFER],
             turn_bytes: ALL_TURN_BYTES,
             turn_started_ms: None,
@@ -106,10 +116,10 @@ impl Environment {
             let background = Background::start(self.reactor.waker()).map_err(|error| error.to_string())?;
             self.background = Some(background);
         }
-        if let Some(background) = &self.background {
-            background.submit(job);
+        match &self.background {
+            Some(background) if background.submit(job) => Ok(()),
+            _ => Err("the background thread is gone".into()),
         }
-        Ok(())
     }
 
     /// Runs a connection's engine with a sink, then notes what it left to do. `None` when it is gone.
@@ -119,6 +129,7 @@ impl Environment {
         action: impl FnOnce(&mut Connection, &mut Deliveries<'_>, &Reactor, &mut [u8]) -> R,
     ) -> Option<R> {
         let connection = self.connections.get_mut(id)?;
+        self.driving = Some(id);
         let mut sink = Deliveries {
             connection: id,
             mailbox: &mut self.mailbox,
@@ -126,7 +137,8 @@ impl Environment {
             errands: &mut self.errands,
         };
         let result = action(connection, &mut sink, &self.reactor, &mut self.read_buffer);
-        if !connection.is_dirty && !connection.session.output().is_empty() {
+        self.driving = None;
+        if !connection.is_dirty && !connection.is_blocked() && !connection.session.output().is_empty() {
             connection.is_dirty = true;
             self.dirty.push(id);
         }
@@ -163,23 +175,33 @@ impl Environment {
 
     /// A socket has something for us, or takes something from us.
     pub(crate) fn on_socket(&mut self, id: u32, is_readable: bool, is_writable: bool) {
-        if is_writable {
-            self.flush_connection(id);
-        }
-        if is_readable && self.turn_bytes > 0 {
+        // One that is queued for parsing has its turn in `parse_waiting`, after the others.
+        let is_queued = self.connections.get(id).is_some_and(|connection| connection.is_unparsed);
+        if is_readable && !is_queued && self.turn_bytes > 0 {
             if self.turn_started_ms.is_none() {
                 self.turn_started_ms = Some(self.now_ms());
             }
             self.read_connection(id);
         }
+        if is_writable {
+            self.flush_connection(id);
+        }
         self.run_errands();
     }
 
+    /// libuv stopped watching a socket that has an error; what was sent before the error is still to be read.
+    pub(crate) fn on_poll_stopped(&mut self, id: u32) {
+        let Some(connection) = self.connections.get(id) else { return };
+        connection.watch_again(&self.reactor);
+        if !connection.is_unparsed {
+            self.note_unparsed(id);
+        }
+    }
+
     fn flush_connection(&mut self, id: u32) {
-        if let Some(Reading::Over(cause)) =
-            self.drive(id, |connection, sink, reactor, _| connection.flush(reactor, sink))
-        {
-            self.end_connection(id, cause);
+        let is_well = self.drive(id, |connection, sink, reactor, _| connection.flush(reactor, sink));
+        if is_well == Some(false) && !self.connections.get(id).is_some_and(|connection| connection.is_unparsed) {
+            self.note_unparsed(id);
         }
     }
 
@@ -194,7 +216,7 @@ impl Environment {
             Some(Reading::Open) => {
                 let is_unparsed = self.connections.get(id).is_some_and(|connection| connection.is_unparsed);
                 if is_unparsed && !was_unparsed {
-                    self.unparsed.push(id);
+                    self.unparsed.push_back(id);
                 }
                 self.note_head(id);
                 self.count_abandoned(id);
@@ -214,7 +236,10 @@ impl Environment {
         if is_spent {
             return false;
         }
-        for id in std::mem::take(&mut self.unparsed) {
+        // The first of the last round found the mailbox empty; this time another one does.
+        self.unparsed.rotate_left(1);
+        for _ in 0..self.unparsed.len() {
+            let Some(id) = self.unparsed.pop_front() else { break };
             if let Some(connection) = self.connections.get_mut(id) {
                 connection.is_unparsed = false;
                 self.read_connection(id);
@@ -229,6 +254,8 @@ impl Environment {
         if self.is_closing {
             return;
         }
+        self.mailbox.recover();
+        self.run_errands();
         self.flush_dirty();
         self.reactor.spin(!self.unparsed.is_empty() || self.mailbox.has_news());
         self.rearm();
@@ -252,7 +279,8 @@ impl Environment {
     pub(crate) fn rearm(&mut self) {
         let requests = self.requests.next_deadline_ms();
         let pools = self.pools.values().filter_map(PoolDriver::next_deadline_ms).min();
-        if let Some(deadline_ms) = requests.into_iter().chain(pools).min() {
+        let guards = self.guards.first().map(|(due_ms, _)| *due_ms);
+        if let Some(deadline_ms) = requests.into_iter().chain(pools).chain(guards).min() {
             let now_ms = self.now_ms();
             self.reactor.arm(deadline_ms, now_ms);
         }
@@ -267,8 +295,32 @@ impl Environment {
                 self.fail(slot, FailureData::timeout(timeout_ms));
             }
         }
+        self.end_stuck(now_ms);
         self.tick_pools();
         self.settle();
+    }
+
+    /// Gives a pool's connection some time to answer what is at its head.
+    pub(crate) fn guard(&mut self, id: u32, limit_ms: u64) {
+        let now_ms = self.now_ms();
+        if let Some(connection) = self.connections.get_mut(id)
+            && connection.must_move_by.is_none()
+        {
+            connection.expect_progress(now_ms, limit_ms);
+            self.guards.insert((now_ms.saturating_add(limit_ms), id));
+        }
+    }
+
+    fn end_stuck(&mut self, now_ms: u64) {
+        while let Some((due_ms, id)) = self.guards.first().copied()
+            && due_ms <= now_ms
+        {
+            self.guards.remove(&(due_ms, id));
+            if self.connections.get_mut(id).is_some_and(|connection| connection.is_stuck(now_ms)) {
+                let text = "the server answered neither a reset nor a cancel request".into();
+                self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
+            }
+        }
     }
 
     /// After work that no turn's end follows by itself: carries out the errands, writes, and sets the timer.
@@ -276,13 +328,17 @@ impl Environment {
         self.run_errands();
         self.flush_dirty();
         self.rearm();
+        if self.mailbox.has_news() {
+            // Without socket traffic no turn would come by itself.
+            self.reactor.spin(true);
+        }
     }
 
     /// Bytes of a session are here that epoll does not know of: the next turn parses them.
     pub(crate) fn note_unparsed(&mut self, id: u32) {
         if let Some(connection) = self.connections.get_mut(id) {
             connection.is_unparsed = true;
-            self.unparsed.push(id);
+            self.unparsed.push_back(id);
             self.reactor.spin(true);
         }
     }
@@ -313,13 +369,16 @@ impl Environment {
             Place::Connection(connection) => {
                 self.drive(connection, |connection, sink, _, _| connection.session.abandon(slot, sink));
                 if pool != 0 && was_leased {
-                    self.errands.push(Errand::QueryOver { pool, connection, was_leased });
+                    self.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
                 } else if pool != 0 {
                     // It may run on for a while, and the pool counts it until the session is past it.
                     if let Some(connection) = self.connections.get_mut(connection) {
                         connection.abandoned_queries += 1;
                     }
                     self.count_abandoned(connection);
+                }
+                if pool != 0 {
+                    self.guard(connection, CANCEL_LIMIT_MS);
                 }
             }
         }
@@ -336,23 +395,25 @@ impl Environment {
 
     /// Does what the engines asked for. Errands may bring further errands.
     pub(crate) fn run_errands(&mut self) {
-        while !self.errands.is_empty() {
-            let mut errands = std::mem::take(&mut self.errands);
-            // A session that ended settles its requests first. Its pool must not take it for idle in between.
-            errands.sort_by_key(|errand| !matches!(errand, Errand::Closed { .. }));
-            for errand in errands {
-                match errand {
-                    Errand::QueryOver { pool, connection, was_leased } => {
-                        self.pool_query_over(pool, connection, was_leased);
-                    }
-                    Errand::InternalOver { connection, request, is_clean } => {
-                        self.pool_internal_over(connection, request, is_clean);
-                    }
-                    Errand::Cancel { connection } => self.send_cancel(connection),
-                    Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
+        while let Some(errand) = self.next_errand() {
+            match errand {
+                Errand::QueryOver { pool, connection, was_leased } => {
+                    self.pool_query_over(pool, connection, was_leased);
                 }
+                Errand::InternalOver { connection, request, is_clean } => {
+                    self.pool_internal_over(connection, request, is_clean);
+                }
+                Errand::Move { pool, request, work } => self.move_query(pool, request, *work),
+                Errand::Cancel { connection } => self.send_cancel(connection),
+                Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
             }
         }
+    }
+
+    fn next_errand(&mut self) -> Option<Errand> {
+        // A session that ended settles its requests first. Its pool must not take it for idle in between.
+        let closed = self.errands.iter().position(|errand| matches!(errand, Errand::Closed { .. }));
+        self.errands.remove(closed.unwrap_or(0))
     }
 
     fn send_cancel(&mut self, id: u32) {
@@ -414,6 +475,23 @@ impl Environment {
         self.reactor.spin(true);
     }
 
+    /// The panicked session panicked again at its end: it goes without a word, and its requests are failed here.
+    pub(crate) fn abandon_connection(&mut self, id: u32) {
+        let Some(connection) = self.connections.remove(id) else { return };
+        if connection.is_referenced {
+            self.reactor.release(1);
+        }
+        let pool = connection.pool;
+        let waiters = connection.take_down(&self.reactor);
+        for slot in waiters.into_iter().chain(self.requests.slots_at(Place::Connection(id))) {
+            self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
+        }
+        self.mailbox.push(Kind::Closed, id, |_| {});
+        if pool != 0 {
+            self.pool_lost(pool, id);
+        }
+    }
+
     /// Stops everything; called by the clean-up hook. The close callbacks free the environment.
     pub(crate) fn shut_down(&mut self) {
         if self.is_closing {
@@ -423,10 +501,17 @@ impl Environment {
         self.background = None;
         for id in self.connections.ids() {
             if let Some(connection) = self.connections.remove(id) {
-                connection.take_down(&self.reactor);
+                let reactor = &self.reactor;
+                // The loop's handles close even if an engine's end panics.
+                let _ = catch_unwind(AssertUnwindSafe(|| connection.take_down(reactor)));
             }
         }
         self.reactor.close();
+        // SAFETY: Node-API still takes calls in the clean-up hook that runs this; both were made by `attach`.
+        unsafe {
+            sys::napi_delete_reference(self.env, self.deliver);
+            sys::napi_async_destroy(self.env, self.async_context);
+        }
     }
 
     /// `process.exit` runs no clean-up hook: say goodbye to idle servers, and let the background thread be.
@@ -443,12 +528,12 @@ impl Environment {
 
     /// For rule 9: tells the pool when another request became the head of a connection's pipeline.
     fn note_head(&mut self, id: u32) {
-        let now_ms = self.now_ms();
-        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(connection) = self.connections.get_mut(id).filter(|connection| connection.pool != 0) else { return };
         let pool = connection.pool;
         let sequence = connection.session.head_sequence();
-        if pool != 0 && connection.head_since.0 != sequence {
-            connection.head_since = (sequence, now_ms);
+        if connection.last_head != sequence {
+            connection.last_head = sequence;
+            let now_ms = self.now_ms();
             self.pool_head_changed(pool, id, now_ms);
         }
     }

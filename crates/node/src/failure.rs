@@ -24,7 +24,7 @@ pub(crate) struct FailureData {
     pub(crate) cause_code: Option<String>,
     /// 1-based, of a parameter that does not fit.
     pub(crate) parameter: Option<usize>,
-    /// 0-based, inside an array parameter.
+    /// 1-based, inside an array parameter.
     pub(crate) element: Option<usize>,
     /// 0-based, of a row of a batch.
     pub(crate) row: Option<u32>,

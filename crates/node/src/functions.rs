@@ -8,6 +8,7 @@ use std::ptr;
 use napi_sys as sys;
 use oxpg_client::session::Query;
 
+use crate::callbacks::after_panic;
 use crate::environment::Environment;
 use crate::napi_value as value;
 use crate::pools;
@@ -71,9 +72,12 @@ unsafe fn run(
         return ptr::null_mut();
     }
     let mut call = Call { env, environment, arguments };
-    // A panic here concerns no single connection: the commands behind it are lost, and their callers are told by
-    // their deadlines; the process lives.
-    catch_unwind(AssertUnwindSafe(|| body(&mut call))).ok().flatten().unwrap_or(ptr::null_mut())
+    if let Ok(result) = catch_unwind(AssertUnwindSafe(|| body(&mut call))) {
+        return result.unwrap_or(ptr::null_mut());
+    }
+    // SAFETY: the call's borrow of the environment ended when it unwound.
+    unsafe { after_panic(data.cast::<Environment>()) };
+    ptr::null_mut()
 }
 
 /// `flush(commandBytes, extras)`: carries out what the outbox holds.
@@ -113,6 +117,7 @@ unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> 
         run(env, info, |call| {
             let (slot, config, cache_size) = (call.number(0), call.text(1), call.number(2) as usize);
             call.environment.open(slot, &config, cache_size);
+            call.environment.settle();
             None
         })
     }
@@ -126,6 +131,7 @@ unsafe extern "C" fn open_pool(env: sys::napi_env, info: sys::napi_callback_info
             let (slot, config, cache_size) = (call.number(0), call.text(1), call.number(3) as usize);
             let options = pools::options_from_json(&call.text(2));
             let id = call.environment.open_pool(slot, &config, options, cache_size);
+            call.environment.settle();
             Some(value::number(env, f64::from(id)))
         })
     }

@@ -4,7 +4,7 @@
 
 use std::rc::Rc;
 
-use oxpg_client::session::Description;
+use oxpg_client::session::{Description, Session};
 use oxpg_codec::batch::{Batch, Memory, OwnedRow, Pushed, ResultText, RowError, own_memory_row};
 use oxpg_codec::types::TypeCode;
 
@@ -49,6 +49,16 @@ pub(crate) struct SessionFacts {
     pub(crate) backend_pid: i32,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) transaction_status: u8,
+}
+
+impl SessionFacts {
+    pub(crate) fn of(session: &Session) -> Self {
+        Self {
+            backend_pid: session.backend_pid(),
+            parameters: session.parameters().to_vec(),
+            transaction_status: session.transaction_status(),
+        }
+    }
 }
 
 /// One record; words that hold an index into the extras are resolved at delivery.
@@ -174,6 +184,13 @@ impl Mailbox {
         }
         self.batch.reset();
         self.is_reading = false;
+    }
+
+    /// A delivery broke off: what it held is lost, but the next one works.
+    pub(crate) fn recover(&mut self) {
+        if self.is_reading {
+            self.recycle(Vec::new());
+        }
     }
 
     pub(crate) fn has_news(&self) -> bool {

@@ -89,10 +89,27 @@ pub(crate) fn object(env: sys::napi_env) -> sys::napi_value {
     or_undefined(env, status, value)
 }
 
+/// Defines a property, as an object literal does: a setter that somebody put on `Object.prototype` is not called, so
+/// that no JavaScript runs in the middle of our work.
 pub(crate) fn set(env: sys::napi_env, object: sys::napi_value, name: &str, value: sys::napi_value) {
-    let key = text(env, name.as_bytes());
-    // SAFETY: both are live values of this environment; names are ours, so no setter of a user runs.
-    unsafe { sys::napi_set_property(env, object, key, value) };
+    define(env, object, text(env, name.as_bytes()), value);
+}
+
+fn define(env: sys::napi_env, object: sys::napi_value, name: sys::napi_value, value: sys::napi_value) {
+    let property = sys::napi_property_descriptor {
+        utf8name: ptr::null(),
+        name,
+        method: None,
+        getter: None,
+        setter: None,
+        value,
+        attributes: sys::PropertyAttributes::writable
+            | sys::PropertyAttributes::enumerable
+            | sys::PropertyAttributes::configurable,
+        data: ptr::null_mut(),
+    };
+    // SAFETY: object, name and value are live values of this environment.
+    unsafe { sys::napi_define_properties(env, object, 1, &raw const property) };
 }
 
 pub(crate) fn array(env: sys::napi_env, elements: impl ExactSizeIterator<Item = sys::napi_value>) -> sys::napi_value {
@@ -101,8 +118,8 @@ pub(crate) fn array(env: sys::napi_env, elements: impl ExactSizeIterator<Item = 
     let status = unsafe { sys::napi_create_array_with_length(env, elements.len(), &raw mut value) };
     let value = or_undefined(env, status, value);
     for (element, index) in elements.zip(0_u32..) {
-        // SAFETY: as in `set`.
-        unsafe { sys::napi_set_element(env, value, index, element) };
+        // Defined, not set: see `set`.
+        define(env, value, text(env, index.to_string().as_bytes()), element);
     }
     value
 }

@@ -59,8 +59,9 @@ impl Environment {
 
     fn opened_for_request(&mut self, slot: u32, cache_size: usize, opened: Opened) {
         match self.adopt(opened, cache_size, 0) {
-            Ok((id, facts)) => {
+            Ok(id) => {
                 self.requests.end(slot);
+                let Some(facts) = self.connections.get(id).map(|held| SessionFacts::of(&held.session)) else { return };
                 self.mailbox.push_extra(Kind::Opened, slot, 3, Extra::Opened(Box::new(facts)), |words| {
                     words[2] = id.cast_signed();
                 });
@@ -70,24 +71,15 @@ impl Environment {
     }
 
     /// Makes a connection of an opened session, on this loop.
-    pub(crate) fn adopt(
-        &mut self,
-        opened: Opened,
-        statement_cache_size: usize,
-        pool: u32,
-    ) -> Result<(u32, SessionFacts), String> {
-        let facts = SessionFacts {
-            backend_pid: opened.backend_pid,
-            parameters: opened.parameters.clone(),
-            transaction_status: opened.transaction_status,
-        };
+    pub(crate) fn adopt(&mut self, opened: Opened, statement_cache_size: usize, pool: u32) -> Result<u32, String> {
         let start = SessionStart {
             parameters: opened.parameters,
             backend_pid: opened.backend_pid,
             secret_key: opened.secret_key,
             transaction_status: opened.transaction_status,
         };
-        let session = Session::new(SessionOptions { statement_cache_size, ..SessionOptions::default() }, start);
+        let options = SessionOptions { statement_cache_size, returns_requests: pool != 0, ..SessionOptions::default() };
+        let session = Session::new(options, start);
         let parts =
             Parts { session, cancel_target: opened.peer, socket: opened.socket, leftover: opened.leftover, pool };
         let id = self.connections.reserve();
@@ -98,7 +90,7 @@ impl Environment {
                 if has_leftover {
                     self.note_unparsed(id);
                 }
-                Ok((id, facts))
+                Ok(id)
             }
             Err(text) => {
                 self.connections.remove(id);

@@ -1,12 +1,13 @@
 //! Pools on the loop: carries out what the pool's policy decides, and tells it what happened.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use oxpg_client::open::{Config, OpenError, Opened};
 use oxpg_client::pool::{Action, Pool, PoolOptions, Rejection, Want};
 use oxpg_client::session::{EndCause, Work};
+use oxpg_codec::batch::ResultText;
 use serde_json::Value;
 
 use crate::background::{Configuration, Job};
@@ -34,6 +35,9 @@ const RESET: &str = reset!("");
 /// The same where a transaction is or may be open.
 const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
 
+/// How long a session may take to answer its reset, what was left in flight included.
+const RESET_LIMIT_MS: u64 = 2_000;
+
 /// A pool's policy with what it needs on this loop.
 pub(crate) struct PoolDriver {
     policy: Pool,
@@ -45,8 +49,8 @@ pub(crate) struct PoolDriver {
     close_waiters: Vec<u32>,
     /// Resets under way: internal request → connection.
     resets: HashMap<u32, u32>,
-    /// What JavaScript learns of a connection when it is first leased.
-    facts: HashMap<u32, SessionFacts>,
+    /// Connections that JavaScript has not seen: it learns of one when it is first leased.
+    unseen: HashSet<u32>,
     last_open_error: Option<FailureData>,
 }
 
@@ -101,7 +105,7 @@ impl Environment {
             ready: Some((slot, wanted)),
             close_waiters: Vec::new(),
             resets: HashMap::new(),
-            facts: HashMap::new(),
+            unseen: HashSet::new(),
             last_open_error: None,
         };
         let pool = self.pools.insert(driver);
@@ -168,11 +172,22 @@ impl Environment {
             return;
         }
         let pool = held.pool;
+        // What the user said of his lease does not hold for the next user.
+        self.set_referenced(connection, false);
         if let Some(driver) = self.pools.get_mut(pool) {
             // The policy refuses only what is not leased, and that was checked above.
             let _ = driver.policy.release(at(now_ms), connection, true);
             self.run_actions(pool);
         }
+    }
+
+    /// A call on the pool that did not run on the connection that was chosen for it.
+    pub(crate) fn move_query(&mut self, pool: u32, slot: u32, work: Work) {
+        let now_ms = self.now_ms();
+        let Some(state) = self.requests.get_mut(slot) else { return };
+        state.holds_lease = false;
+        state.text = ResultText::default();
+        self.dispatch_to_pool(pool, slot, work, now_ms);
     }
 
     fn submit_shared(&mut self, connection: u32, slot: u32, work: Work) {
@@ -241,7 +256,7 @@ impl Environment {
         let now_ms = self.now_ms();
         if let Some(driver) = self.pools.get_mut(pool) {
             driver.resets.retain(|_, resetting| *resetting != connection);
-            driver.facts.remove(&connection);
+            driver.unseen.remove(&connection);
             driver.policy.lost(at(now_ms), connection);
             self.run_actions(pool);
         }
@@ -275,23 +290,29 @@ impl Environment {
         };
         let Some(driver) = self.pools.get_mut(pool) else { return };
         match outcome {
-            Ok((connection, facts)) => {
+            Ok(connection) => {
                 driver.last_open_error = None;
-                driver.facts.insert(connection, facts);
+                driver.unseen.insert(connection);
                 driver.policy.opened(at(now_ms), attempt, connection);
             }
             Err((is_transient, failure)) => {
-                driver.last_open_error = Some(failure.clone());
-                driver.policy.open_failed(at(now_ms), attempt, is_transient);
-                // createPool() itself fails with the first error; nothing of the pool stays behind.
-                if let Some((slot, _)) = driver.ready.take() {
-                    driver.policy.terminate(at(now_ms));
-                    self.fail(slot, failure);
-                }
+                self.open_failed(pool, attempt, is_transient, failure);
             }
         }
         self.pool_ready(pool);
         self.run_actions(pool);
+    }
+
+    fn open_failed(&mut self, pool: u32, attempt: u32, is_transient: bool, failure: FailureData) {
+        let now_ms = self.now_ms();
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        driver.last_open_error = Some(failure.clone());
+        driver.policy.open_failed(at(now_ms), attempt, is_transient);
+        // createPool() itself fails with the first error; nothing of the pool stays behind.
+        if let Some((slot, _)) = driver.ready.take() {
+            driver.policy.terminate(at(now_ms));
+            self.fail(slot, failure);
+        }
     }
 
     /// Carries out what the policy has decided, until it has nothing more to say.
@@ -313,11 +334,7 @@ impl Environment {
         let opening = self.openings.insert(Opening::Pool { pool, attempt });
         if let Err(text) = self.submit_job(Job::Open { opening, config }) {
             self.openings.remove(opening);
-            let now_ms = self.now_ms();
-            if let Some(driver) = self.pools.get_mut(pool) {
-                driver.last_open_error = Some(FailureData::internal(&text));
-                driver.policy.open_failed(at(now_ms), attempt, true);
-            }
+            self.open_failed(pool, attempt, true, FailureData::internal(&text));
         }
     }
 
@@ -344,11 +361,12 @@ impl Environment {
                 let _ = driver.policy.release(at(now_ms), connection, false);
             }
             None => {
-                let facts = driver.facts.remove(&connection);
+                let is_unseen = driver.unseen.remove(&connection);
                 self.requests.end(slot);
-                if let Some(held) = self.connections.get_mut(connection) {
+                let facts = self.connections.get_mut(connection).and_then(|held| {
                     held.is_leased = true;
-                }
+                    is_unseen.then(|| SessionFacts::of(&held.session))
+                });
                 let fill = |words: &mut [i32; 8]| words[2] = connection.cast_signed();
                 match facts {
                     Some(facts) => {
@@ -369,6 +387,7 @@ impl Environment {
         let text = if is_outside { RESET } else { RESET_TRANSACTION };
         let work = Work::Script { text: text.into(), is_control: true };
         let request = self.submit_internal(connection, work);
+        self.guard(connection, RESET_LIMIT_MS);
         if let Some(driver) = self.pools.get_mut(pool) {
             driver.resets.insert(request, connection);
         }
@@ -435,6 +454,9 @@ impl Environment {
 
     fn pool_closed(&mut self, pool: u32) {
         let Some(driver) = self.pools.remove(pool) else { return };
+        if let Some((slot, _)) = driver.ready {
+            self.fail(slot, FailureData::pool_closed());
+        }
         for slot in driver.close_waiters {
             self.requests.end(slot);
             crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");

@@ -37,6 +37,8 @@ pub(crate) struct RequestState {
     pub(crate) deadline_ms: u64,
     /// The timeout as it was given, for the error.
     pub(crate) timeout_ms: u32,
+    /// How often it has moved to another connection of its pool.
+    pub(crate) moves: u8,
     /// How the result's text crosses; lives as long as the result.
     pub(crate) text: ResultText,
     /// The description that a `DESCRIBED` record announced for this request alone.
@@ -55,6 +57,7 @@ impl RequestState {
             holds_lease: false,
             deadline_ms: u64::MAX,
             timeout_ms: 0,
+            moves: 0,
             text: ResultText::default(),
             described: None,
             refusal: None,
@@ -116,10 +119,17 @@ impl Requests {
         state.place = Place::Nowhere;
         state.pool = 0;
         state.holds_lease = false;
+        state.moves = 0;
         state.text = ResultText::default();
         state.described = None;
         state.refusal = None;
         state.waiting_work = None;
+    }
+
+    /// Slots at a place, for what happens to all of them at once.
+    pub(crate) fn slots_at(&self, place: Place) -> Vec<u32> {
+        let slots = self.states.iter().zip(0_u32..);
+        slots.filter(|(state, _)| state.place == place).map(|(_, slot)| slot).collect()
     }
 
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {

@@ -1,12 +1,16 @@
 //! What the engine tells, turned into records for JavaScript and errands for the environment.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 
-use oxpg_client::session::{Description, Event, RequestId, RowTaken, Sink};
+use oxpg_client::session::{Description, Event, Request, RequestId, RowTaken, Sink, Work};
 
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, Mailbox, RowFit};
-use crate::requests::{FIRST_INTERNAL, Requests};
+use crate::requests::{FIRST_INTERNAL, RequestState, Requests};
+
+/// How often a call on a pool may move to another connection before it fails.
+const MOST_MOVES: u8 = 5;
 
 /// Something to do once the engine has returned: it may concern other connections, or the pool.
 pub(crate) enum Errand {
@@ -14,6 +18,8 @@ pub(crate) enum Errand {
     QueryOver { pool: u32, connection: u32, was_leased: bool },
     /// A request of the node layer's own is over; `is_clean` when it ended well and outside a transaction.
     InternalOver { connection: u32, request: u32, is_clean: bool },
+    /// A call on the pool did not run on its connection and goes to another.
+    Move { pool: u32, request: RequestId, work: Box<Work> },
     /// Open a cancel connection for this one.
     Cancel { connection: u32 },
     /// The session is over; take the connection down.
@@ -25,7 +31,7 @@ pub(crate) struct Deliveries<'a> {
     pub(crate) connection: u32,
     pub(crate) mailbox: &'a mut Mailbox,
     pub(crate) requests: &'a mut Requests,
-    pub(crate) errands: &'a mut Vec<Errand>,
+    pub(crate) errands: &'a mut VecDeque<Errand>,
 }
 
 impl Deliveries<'_> {
@@ -33,14 +39,14 @@ impl Deliveries<'_> {
     fn over(&mut self, request: RequestId, is_clean: bool) {
         let connection = self.connection;
         if request >= FIRST_INTERNAL {
-            self.errands.push(Errand::InternalOver { connection, request, is_clean });
+            self.errands.push_back(Errand::InternalOver { connection, request, is_clean });
             return;
         }
         if let Some(state) = self.requests.get(request)
             && state.pool != 0
         {
             let (pool, was_leased) = (state.pool, state.holds_lease);
-            self.errands.push(Errand::QueryOver { pool, connection, was_leased });
+            self.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
         }
         self.requests.end(request);
     }
@@ -89,6 +95,18 @@ impl Sink for Deliveries<'_> {
                 }
                 self.over(request, false);
             }
+            Event::Returned { request: Request { id: request, work }, failure, transaction_status } => {
+                let may_move = |state: &RequestState| state.pool != 0 && state.moves < MOST_MOVES;
+                if let Some(state) = self.requests.get_mut(request).filter(|state| may_move(state)) {
+                    state.moves += 1;
+                    let (pool, was_leased) = (state.pool, state.holds_lease);
+                    let connection = self.connection;
+                    self.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
+                    self.errands.push_back(Errand::Move { pool, request, work: Box::new(work) });
+                } else {
+                    self.event(Event::Failed { request, failure, transaction_status });
+                }
+            }
             Event::Aborted { request, transaction_status } => {
                 let refusal = self.requests.get_mut(request).and_then(|state| state.refusal.take());
                 let failure = refusal.unwrap_or_else(|| Box::new(FailureData::taken_back()));
@@ -110,10 +128,10 @@ impl Sink for Deliveries<'_> {
                 let extra = Extra::Parameter(name, value);
                 self.mailbox.push_extra(Kind::Parameter, self.connection, 2, extra, |_| {});
             }
-            Event::CancelWanted => self.errands.push(Errand::Cancel { connection: self.connection }),
+            Event::CancelWanted => self.errands.push_back(Errand::Cancel { connection: self.connection }),
             Event::Closed { failure } => {
                 let failure = failure.map(|failure| Box::new(FailureData::from(failure)));
-                self.errands.push(Errand::Closed { connection: self.connection, failure });
+                self.errands.push_back(Errand::Closed { connection: self.connection, failure });
             }
         }
     }

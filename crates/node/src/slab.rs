@@ -55,9 +55,13 @@ impl<T> Slab<T> {
 
     pub(crate) fn remove(&mut self, id: u32) -> Option<T> {
         let entry = self.entry(id)?;
-        entry.generation = if entry.generation + 1 >= GENERATIONS { 1 } else { entry.generation + 1 };
+        entry.generation += 1;
+        let is_used_up = entry.generation >= GENERATIONS;
         let value = entry.value.take();
-        self.free.push(id & INDEX_MASK);
+        // An index that has had all its generations rests for good: a few bytes, and no id ever names two things.
+        if !is_used_up {
+            self.free.push(id & INDEX_MASK);
+        }
         value
     }
 
