@@ -1,5 +1,5 @@
 import { checkParametersRow } from './call-arguments'
-import type { BatchRequest } from './native/door'
+import { type BatchRequest, ConnectionTarget } from './native/door'
 import type { Parameters, ParametersList } from './query-options'
 
 /** Rows, and bytes of text and binary values, that go out before the batch is asked whether it takes more. */
@@ -15,7 +15,9 @@ const CHUNK_BYTES = 256 * 1024
 export async function feed(batch: BatchRequest, list: ParametersList): Promise<void> {
   try {
     if (Symbol.iterator in list) await feedRows(batch, list)
-    else await feedAsyncRows(batch, list)
+    else await holding(batch, () => feedAsyncRows(batch, list))
+    // A result parser threw, of which the server knows nothing: it would keep the rows that it has.
+    if (batch.failure !== undefined) batch.abort()
   } catch (error) {
     batch.abort()
     await batch.settled
@@ -23,6 +25,40 @@ export async function feed(batch: BatchRequest, list: ParametersList): Promise<v
   }
   batch.end()
   await batch.settled
+}
+
+/** Batches whose asynchronous sources run, and the promises of their ends. */
+const fedBatches = new WeakMap<ConnectionTarget, Map<BatchRequest, Promise<void>>>()
+
+/**
+ * Refuses other calls on the connection while the source runs: one that the source waits for would wait for the batch,
+ * and the batch for the source.
+ */
+async function holding(batch: BatchRequest, run: () => Promise<void>): Promise<void> {
+  const { target } = batch
+  if (!(target instanceof ConnectionTarget)) return await run()
+  target.openSources += 1
+  const fed = fedBatches.get(target) ?? new Map<BatchRequest, Promise<void>>()
+  const running = run()
+  fedBatches.set(target, fed.set(batch, running))
+  try {
+    await running
+  } finally {
+    target.openSources -= 1
+    fed.delete(batch)
+  }
+}
+
+/**
+ * Takes back the batches of a connection whose asynchronous iterables are not at their end, and may never be.
+ *
+ * @returns Fulfilled when they are no longer in the way of other calls.
+ */
+export async function abortFedBatches(target: ConnectionTarget): Promise<void> {
+  const fed = fedBatches.get(target)
+  if (fed === undefined || fed.size === 0) return
+  for (const batch of fed.keys()) batch.abort()
+  await Promise.allSettled(fed.values())
 }
 
 // Apart from the asynchronous one: `for await` would wait a tick for each row of an array.
@@ -39,19 +75,19 @@ async function feedRows(batch: BatchRequest, rows: Iterable<Parameters>): Promis
 async function feedAsyncRows(batch: BatchRequest, rows: AsyncIterable<Parameters>): Promise<void> {
   const chunk = new Chunk(batch)
   const iterator = rows[Symbol.asyncIterator]()
-  let isSettled = false
   let stopWaiting: ((value: undefined) => void) | undefined
-  batch.settled.then(() => {
-    isSettled = true
-    stopWaiting?.(undefined)
-  })
+  batch.settled.then(() => stopWaiting?.(undefined))
   for (;;) {
+    if (batch.isSettled || batch.failure !== undefined) {
+      closeSource(iterator)
+      return
+    }
     const next = iterator.next()
     const result = await new Promise<IteratorResult<Parameters> | undefined>((resolve, reject) => {
       stopWaiting = resolve
       Promise.resolve(next).then(resolve, reject)
     })
-    if (isSettled || result === undefined) {
+    if (batch.isSettled || result === undefined) {
       closeSource(iterator)
       return
     }

@@ -47,10 +47,29 @@ export function parametersOf(query: Query, params: Parameters | undefined): Para
     if (params !== undefined) {
       throw new InterfaceError('parameters are given twice: in the sql`…` template and as an argument')
     }
+    checkCount(query.params, '')
     return query.params.length === 0 ? undefined : query.params
   }
-  if (params !== undefined && !Array.isArray(params)) throw notParameters(params)
+  checkParameters(params)
   return params
+}
+
+/** @throws InterfaceError unless it is an array of no more values than a statement takes, or undefined. */
+export function checkParameters(params: unknown): asserts params is Parameters | undefined {
+  if (params === undefined) return
+  if (!Array.isArray(params)) throw notParameters(params)
+  checkCount(params, '')
+}
+
+/** The protocol has 16 bits for their number (manual, "Message Formats", Bind). */
+const MAX_PARAMETERS = 65_535
+
+function checkCount(params: Parameters, where: string): void {
+  if (params.length <= MAX_PARAMETERS) return
+  throw new InterfaceError(
+    `${where}a statement takes at most ${MAX_PARAMETERS} parameters, not ${params.length}; ` +
+      'more values fit into arrays, as in = ANY($1) or unnest($1)',
+  )
 }
 
 function notParameters(params: unknown): Error {
@@ -70,11 +89,12 @@ export function checkParametersList(list: ParametersList): void {
   }
 }
 
-/** @throws InterfaceError unless it is an array. */
+/** @throws InterfaceError unless it is an array of no more values than a statement takes. */
 export function checkParametersRow(row: unknown, index: number): asserts row is Parameters {
   if (!Array.isArray(row)) {
     throw new InterfaceError(`row ${index}: a row of parameters must be an array, not ${shown(row)}`)
   }
+  if (row.length > MAX_PARAMETERS) checkCount(row, `row ${index}: `)
 }
 
 /** The time limit of a call: the option, or else the default. */

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import { abortFedBatches } from './batch-feed'
 import { checkCallOptions } from './call-arguments'
 import {
   ConnectionDoesNotExistError,
@@ -61,7 +62,7 @@ export class Connection extends QueryMethods implements TransactionHost {
     super()
     this.#target = parts.target
     this.#defaults = parts.defaults
-    this.#scope = Scope.ofConnection(parts.owner)
+    this.#scope = Scope.ofConnection(parts.owner, parts.target.backendPid)
     this.#owner = parts.owner
     this.#target.onClosed = () => {
       this.#scope.forgetTransactions()
@@ -100,10 +101,10 @@ export class Connection extends QueryMethods implements TransactionHost {
     return this.#target.transactionStatus !== 'I' && !this.isClosed
   }
 
-  /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
-  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
   /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
   transaction(options?: TransactionOptions): Transaction
+  /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
+  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
   transaction<R>(
     first?: TransactionCallback<R> | TransactionOptions,
     options?: TransactionOptions,
@@ -211,6 +212,16 @@ export class Connection extends QueryMethods implements TransactionHost {
 
   /** @internal */
   _target(): ConnectionTarget {
+    const target = this._targetOfEnd()
+    if (target.openSources === 0) return target
+    // It would wait for the batch, which may wait for rows that wait for it (rule 7).
+    throw new InterfaceError(
+      'the connection is busy with executeMany or fetchMany, whose asynchronous iterable is not at its end',
+    )
+  }
+
+  /** @internal */
+  _targetOfEnd(): ConnectionTarget {
     const target = this.#target
     if (!target.isClosed) return target
     if (target.closeFailure === undefined) throw new InterfaceError('the connection is closed')
@@ -218,6 +229,11 @@ export class Connection extends QueryMethods implements TransactionHost {
       safeToRetry: true,
       cause: errorFromFailure(target.closeFailure),
     })
+  }
+
+  /** @internal */
+  _abortFedBatches(): Promise<void> {
+    return abortFedBatches(this.#target)
   }
 
   /** @internal Ends what came from this object, for the session goes on without it. */

@@ -42,7 +42,8 @@ export class PoolConnection extends Connection {
   }
 
   /**
-   * Gives it back to the pool, which rolls back an open transaction and resets the session. Releasing again does
+   * Gives it back to the pool, which rolls back an open transaction and resets the session. Calls in flight end first,
+   * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Releasing again does
    * nothing.
    *
    * @throws what the pool's `reset` hook throws; the session has been closed then.
@@ -62,9 +63,9 @@ export class PoolConnection extends Connection {
   }
 
   /** @internal */
-  override _target(): ConnectionTarget {
+  override _targetOfEnd(): ConnectionTarget {
     if (this.#isReleased) throw new InterfaceError('the connection has been released back to its pool')
-    return super._target()
+    return super._targetOfEnd()
   }
 
   /** @internal Runs the hooks of a connection that has just been leased; if one throws, the session is closed. */
@@ -82,6 +83,7 @@ export class PoolConnection extends Connection {
   async #release(): Promise<void> {
     if (this.#hooks.reset !== undefined && !this.isClosed) {
       try {
+        await this._abortFedBatches()
         await this.#hooks.reset(this)
       } catch (error) {
         this.#discard()
@@ -99,6 +101,8 @@ export class PoolConnection extends Connection {
 
   #detach(): void {
     this.#isReleased = true
+    // They might never end, and the connection would never be back.
+    void this._abortFedBatches()
     this._detach()
   }
 }

@@ -10,7 +10,7 @@ import { type Lender, QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
-import { isInTransactionOf } from './transaction-scope'
+import { transactionPidOf } from './transaction-scope'
 
 export type { PoolStats } from './native/door'
 
@@ -84,12 +84,15 @@ export class Pool extends QueryMethods {
     checkCallOptions(options, CALL_OPTIONS)
     const givenMs = timeoutOf(options, this.#acquireTimeoutMs)
     const signal = signalOf(options)
-    const isNested = this.#isNestedAndFull()
-    const timeoutMs = isNested && (givenMs === 0 || givenMs > NESTED_TIMEOUT_MS) ? NESTED_TIMEOUT_MS : givenMs
+    const holderPid = this.#holderPidWhenFull()
+    const timeoutMs =
+      holderPid !== undefined && (givenMs === 0 || givenMs > NESTED_TIMEOUT_MS) ? NESTED_TIMEOUT_MS : givenMs
     const request = this.#target.acquire(timeoutMs, signal)
     await request.settled
     if (request.failure !== undefined) {
-      if (timeoutMs !== givenMs && request.failure.kind === 'timeout') throw nestingError(this.stats.maxSize)
+      if (holderPid !== undefined && timeoutMs !== givenMs && request.failure.kind === 'timeout') {
+        throw nestingError(this.stats.maxSize, holderPid)
+      }
       throw errorFromFailure(request.failure)
     }
     const target = request.connection!
@@ -188,20 +191,22 @@ export class Pool extends QueryMethods {
 
   /** @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. */
   override _lender(): Lender | undefined {
-    return this.#hasHooks || this.#isNestedAndFull() ? this.#lend : undefined
+    return this.#hasHooks || this.#holderPidWhenFull() !== undefined ? this.#lend : undefined
   }
 
-  /** Whether this is called inside one of the pool's own transactions, and no connection is free. */
-  #isNestedAndFull(): boolean {
-    if (!isInTransactionOf(this)) return false
+  /** Called inside one of the pool's own transactions while no connection is free: the pid of its connection. */
+  #holderPidWhenFull(): number | undefined {
+    const pid = transactionPidOf(this)
+    if (pid === undefined) return undefined
     const { idle, size, opening, maxSize } = this.stats
-    return idle === 0 && size + opening >= maxSize
+    return idle === 0 && size + opening >= maxSize ? pid : undefined
   }
 }
 
-function nestingError(maxSize: number): Error {
+function nestingError(maxSize: number, holderPid: number): Error {
   return new InterfaceError(
     `a call on the pool inside one of the pool's own transactions waited for a connection, and all ${maxSize} are in ` +
-      'use: make it on the transaction, or make the pool larger',
+      `use, one of them (server pid ${holderPid}) by that transaction: make the call on the transaction, or make the ` +
+      'pool larger',
   )
 }

@@ -1,9 +1,16 @@
 import { feed } from './batch-feed'
-import { CALL_OPTIONS, checkCallOptions, checkParametersList, signalOf, timeoutOf } from './call-arguments'
+import {
+  CALL_OPTIONS,
+  checkCallOptions,
+  checkParameters,
+  checkParametersList,
+  signalOf,
+  timeoutOf,
+} from './call-arguments'
 import { DEFAULT_PLAN, planFor } from './decode/mapping'
-import { errorFromFailure, InterfaceError, InternalClientError } from './errors/index'
+import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
-import { checkOptions, flag, shown } from './options'
+import { checkOptions, flag } from './options'
 import type { QueryMethods } from './query-methods'
 import type {
   ArrayMode,
@@ -249,12 +256,6 @@ async function explainOn(
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
   return firstValue(request, undefined) as unknown[]
-}
-
-function checkParameters(params: unknown): void {
-  if (params !== undefined && !Array.isArray(params)) {
-    throw new InterfaceError(`the parameters must be an array, not ${shown(params)}`)
-  }
 }
 
 function typeOf({ typeOid, typeName }: { typeOid: number; typeName: string }): Type {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { InterfaceError } from './errors/index'
+import { InFailedSQLTransactionError, InterfaceError } from './errors/index'
 
 /** The transactions whose callbacks are running here, the innermost first. */
 interface Frame {
@@ -24,8 +24,13 @@ export class Scope {
   readonly root: Scope
   /** What the connection belongs to: its pool, if there is one. */
   readonly owner: object | undefined
+  /** The connection's. */
+  readonly serverPid: number
   /** Of an outermost transaction: its isolation level, if it was asked for. */
   isolation: string | undefined
+  /** Why a savepoint in this transaction could not be rolled back, if so. */
+  brokenBy: unknown
+  #isBroken = false
   readonly #hasCallback: boolean
   #child: Scope | undefined
   #waiting: (() => void)[] = []
@@ -34,7 +39,13 @@ export class Scope {
   #isOver = false
   #savepoints = 0
 
-  private constructor(parent: Scope | undefined, owner: object | undefined, hasCallback: boolean) {
+  private constructor(
+    parent: Scope | undefined,
+    owner: object | undefined,
+    serverPid: number,
+    hasCallback: boolean,
+  ) {
+    this.serverPid = serverPid
     this.parent = parent
     this.root = parent === undefined ? this : parent.root
     this.owner = owner
@@ -42,8 +53,8 @@ export class Scope {
   }
 
   /** The scope of a connection. */
-  static ofConnection(owner: object | undefined): Scope {
-    return new Scope(undefined, owner, false)
+  static ofConnection(owner: object | undefined, serverPid: number): Scope {
+    return new Scope(undefined, owner, serverPid, false)
   }
 
   /** Whether a transaction in this scope is the outermost. */
@@ -67,9 +78,30 @@ export class Scope {
     return this.#child !== undefined || this.#isReserved
   }
 
-  /** Whether the transaction in this scope was started by hand. */
+  /** Whether the transaction in this scope was started by hand, and its end is not on its way. */
   get hasManualChild(): boolean {
-    return this.#child !== undefined && !this.#child.#hasCallback
+    return this.#child !== undefined && !this.#child.#hasCallback && !this.#child.#isOver
+  }
+
+  /** Whether this transaction can only be rolled back, since a savepoint in it could not be. */
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  breakBy(error: unknown): void {
+    this.#isBroken = true
+    this.brokenBy = error
+  }
+
+  /** @throws InFailedSQLTransactionError when this transaction, or one around it, can only be rolled back. */
+  refuseWhenBroken(): void {
+    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.parent) {
+      if (!scope.#isBroken) continue
+      throw new InFailedSQLTransactionError(
+        'the transaction can only be rolled back, since a savepoint in it could not be rolled back',
+        { safeToRetry: true, cause: scope.brokenBy },
+      )
+    }
   }
 
   /** A name that no other savepoint of the connection has. */
@@ -107,12 +139,17 @@ export class Scope {
     this.#wakeNext()
   }
 
-  /** The transaction of this scope has ended, and those inside it; the next one may start. */
-  leave(): void {
+  /** The end of this transaction is on its way: from here on it is over, and so are those inside it. */
+  finish(): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#child?.leave()
     for (const wake of this.#waiting.splice(0)) wake()
+  }
+
+  /** The transaction of this scope has ended, and the next one may start. */
+  leave(): void {
+    this.finish()
     const { parent } = this
     if (parent === undefined || parent.#child !== this) return
     parent.#child = undefined
@@ -135,7 +172,7 @@ export class Scope {
   }
 
   #enter(hasCallback: boolean): Scope {
-    this.#child = new Scope(this, this.owner, hasCallback)
+    this.#child = new Scope(this, this.owner, this.serverPid, hasCallback)
     return this.#child
   }
 
@@ -167,12 +204,12 @@ export class Scope {
   }
 }
 
-/** Whether a transaction callback of one of `owner`'s connections is being run here. */
-export function isInTransactionOf(owner: object): boolean {
+/** The process id of the server's backend on which a transaction callback of `owner`'s is being run here, if one is. */
+export function transactionPidOf(owner: object): number | undefined {
   for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
-    if (frame.scope.owner === owner && !frame.scope.isOver) return true
+    if (frame.scope.owner === owner && !frame.scope.isOver) return frame.scope.serverPid
   }
-  return false
+  return undefined
 }
 
 function currentFrame(): Frame | undefined {

@@ -1,12 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import {
-  DeadlockDetectedError,
   errorFromFailure,
+  type Failure,
   InFailedSQLTransactionError,
   InterfaceError,
-  PostgresError,
-  SerializationError,
+  TimeoutError,
 } from './errors/index'
 import type { ConnectionTarget, Request } from './native/door'
 import { QueryMethods } from './query-methods'
@@ -20,6 +18,7 @@ import {
   type TransactionCallback,
   type TransactionOptions,
 } from './transaction-options'
+import { isRepeatable, pauseAfter } from './transaction-retry'
 import type { Scope } from './transaction-scope'
 
 /** The connection that a transaction is on. */
@@ -28,6 +27,10 @@ export interface TransactionHost {
   readonly _defaults: CallDefaults
   /** @internal */
   _target(): ConnectionTarget
+  /** @internal The same, for what ends a transaction: a batch that is still being fed is no reason to refuse it. */
+  _targetOfEnd(): ConnectionTarget
+  /** @internal Takes back the batches that are still being fed. */
+  _abortFedBatches(): Promise<void>
   /** @internal Whether the session has ended, or was given back to its pool. */
   readonly _isGone: boolean
 }
@@ -71,24 +74,32 @@ export class Transaction extends QueryMethods {
    * Commits it, or releases the savepoint.
    *
    * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+   * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. The command is not taken back: the
+   * transaction ends, but how is not known.
    */
   async commit(): Promise<void> {
     this.#refuseManaged('commit')
+    if (this.#host._isGone) await this.#overWithHost()
+    this.#host._target()
     await this.#commit()
-    await this.#over()
   }
 
-  /** Rolls it back, or rolls back to the savepoint. */
+  /**
+   * Rolls it back, or rolls back to the savepoint.
+   *
+   * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. It rolls back all the same.
+   */
   async rollback(): Promise<void> {
     this.#refuseManaged('roll back')
+    if (this.#host._isGone) await this.#overWithHost()
+    this.#host._target()
     await this.#rollback()
-    await this.#over()
   }
 
-  /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
-  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
   /** A savepoint to be started by hand. */
   transaction(options?: TransactionOptions): Transaction
+  /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
+  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
   transaction<R>(
     first?: TransactionCallback<R> | TransactionOptions,
     options?: TransactionOptions,
@@ -107,8 +118,10 @@ export class Transaction extends QueryMethods {
   /** Rolls it back if it is still open. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isManaged) return
-    if (this.#state === 'started' && !this.#scope.isOver && !this.#host._isGone) await this.#rollback()
-    await this.#over()
+    if (this.#state === 'started' && !this.#scope.isOver && !this.#host._isGone) {
+      void this.#host._abortFedBatches()
+      await this.#rollback()
+    } else if (this.#state !== 'ending') await this.#over()
   }
 
   [inspect.custom](): string {
@@ -122,8 +135,11 @@ export class Transaction extends QueryMethods {
 
   /** @internal */
   _target(): ConnectionTarget {
+    // It says why when the connection was released or lost.
+    const target = this.#host._target()
     this.#require('started', 'make a query')
-    return this.#host._target()
+    this.#scope.refuseWhenBroken()
+    return target
   }
 
   /** @internal Calls back once, when it has been committed, rolled back or disposed of. */
@@ -160,23 +176,27 @@ export class Transaction extends QueryMethods {
     let request: Request
     try {
       const target = this.#host._target()
-      if (isNested) await this.#checkNesting()
-      else if (target.transactionStatus !== 'I') {
+      if (isNested) {
+        await this.#checkNesting()
+        // Its end may have gone out meanwhile.
+        if (scope.isOver) throw new InterfaceError(`cannot start: ${REASONS.over}`)
+        scope.parent?.refuseWhenBroken()
+      } else if (target.transactionStatus !== 'I') {
         throw new InterfaceError('a transaction cannot be started in one that was begun by a query')
       }
       if (isNested) this.#savepoint = scope.nextSavepointName()
-      request = this.#send(
-        isNested ? savepointCommand(this.#savepoint, this.#options) : beginCommand(this.#options),
-      )
+      const command = isNested
+        ? savepointCommand(this.#savepoint, this.#options)
+        : beginCommand(this.#options)
+      request = this.#host._target().script(command, true, this._defaults.commandTimeoutMs, undefined)
       await request.settled
     } catch (error) {
       this.#end('failed')
       throw error
     }
     if (request.failure !== undefined) {
-      // A BEGIN of which we stopped hearing may still be carried out.
-      if (request.failure.kind === 'timeout' && !isNested && !this.#host._isGone) this.#send('ROLLBACK')
-      this.#end('failed')
+      if (request.failure.kind === 'timeout' && !isNested && !this.#host._isGone) this.#undoBegin()
+      else this.#end('failed')
       throw errorFromFailure(request.failure)
     }
     scope.isolation = isNested ? undefined : this.#options.isolation
@@ -206,15 +226,29 @@ export class Transaction extends QueryMethods {
     }
   }
 
+  /** A BEGIN of which we stopped hearing may still be carried out; until it is undone nothing else starts. */
+  #undoBegin(): void {
+    this.#state = 'failed'
+    this.#scope.finish()
+    this.#send('ROLLBACK').settled.then(() => this.#scope.leave())
+  }
+
   async #commit(): Promise<void> {
+    // It says why when the connection was released or lost.
+    this.#host._targetOfEnd()
     this.#require('started', 'commit')
     if (this.#scope.isBusy) {
       throw new InterfaceError('the transaction cannot be committed: one that is nested in it is open')
     }
-    const request = this.#sendEnd(this.#isNested ? `RELEASE SAVEPOINT ${this.#savepoint}` : 'COMMIT')
+    const command = this.#isNested ? `RELEASE SAVEPOINT ${this.#savepoint}` : 'COMMIT'
+    await this.#ending(command, this.#scope.isBroken ? this.#rollbackBroken() : this.#sendCommit(command))
+  }
+
+  async #sendCommit(command: string): Promise<void> {
+    const request = this.#sendEnd(command)
     await request.settled
     if (request.failure !== undefined) {
-      if (this.#isNested && !this.#host._isGone) await this.#send(this.#undoSavepoint()).settled
+      if (this.#isNested && !this.#host._isGone) await this.#undoSavepoint()
       this.#end('failed')
       throw errorFromFailure(request.failure)
     }
@@ -229,15 +263,64 @@ export class Transaction extends QueryMethods {
     this.#end('committed')
   }
 
+  /** What was to be undone in it is still there: it must not be committed. */
+  async #rollbackBroken(): Promise<void> {
+    const { brokenBy } = this.#scope
+    await this.#sendRollback()
+    throw new InFailedSQLTransactionError(
+      'the transaction was rolled back instead of committed, since a savepoint in it could not be rolled back',
+      { safeToRetry: true, cause: brokenBy },
+    )
+  }
+
   async #rollback(): Promise<void> {
     this.#require('started', 'roll back')
-    const request = this.#sendEnd(this.#isNested ? this.#undoSavepoint() : 'ROLLBACK')
-    await request.settled
-    if (request.failure !== undefined) {
+    await this.#ending(this.#isNested ? 'ROLLBACK TO SAVEPOINT' : 'ROLLBACK', this.#sendRollback())
+  }
+
+  async #sendRollback(): Promise<void> {
+    const failure = await (this.#isNested ? this.#undoSavepoint() : this.#settledEnd('ROLLBACK'))
+    if (failure !== undefined) {
       this.#end('failed')
-      throw errorFromFailure(request.failure)
+      throw errorFromFailure(failure)
     }
     this.#end('rolled back')
+  }
+
+  /** What the savepoint did stays there if this fails: the transaction around it can only be rolled back then. */
+  async #undoSavepoint(): Promise<Failure | undefined> {
+    const name = this.#savepoint
+    const failure = await this.#settledEnd(`ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`)
+    if (failure !== undefined) this.#scope.parent?.breakBy(errorFromFailure(failure))
+    return failure
+  }
+
+  async #settledEnd(command: string): Promise<Failure | undefined> {
+    const request = this.#sendEnd(command)
+    await request.settled
+    return request.failure
+  }
+
+  /**
+   * Waits for the end of the transaction, but no longer than `commandTimeoutMs`. At that time only the caller gives up:
+   * the commands go out and the transaction stays in the way of others until they have been answered.
+   */
+  async #ending(command: string, end: Promise<void>): Promise<void> {
+    const limitMs = this._defaults.commandTimeoutMs
+    const all = this.#thenOver(end)
+    if (limitMs === 0) return await all
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const message = `${command} was not answered within ${limitMs} ms; it still goes out, with an outcome not known`
+        reject(new TimeoutError(message, { safeToRetry: false }))
+      }, limitMs)
+    })
+    try {
+      await Promise.race([all, limit])
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /** Rolls back because of an error, which goes before those of the rollback. */
@@ -247,6 +330,7 @@ export class Transaction extends QueryMethods {
       return
     }
     try {
+      void this.#host._abortFedBatches()
       await this.#rollback()
     } catch (second) {
       // A session that has ended meanwhile took the transaction with it.
@@ -254,18 +338,16 @@ export class Transaction extends QueryMethods {
     }
   }
 
-  #undoSavepoint(): string {
-    return `ROLLBACK TO SAVEPOINT ${this.#savepoint}; RELEASE SAVEPOINT ${this.#savepoint}`
-  }
-
   #sendEnd(command: string): Request {
     const request = this.#send(command)
     this.#state = 'ending'
+    this.#scope.finish()
     return request
   }
 
+  /** Without a time limit: a command that was given up unsent would leave the transaction open. */
   #send(command: string): Request {
-    return this.#host._target().script(command, true, this._defaults.commandTimeoutMs, undefined)
+    return this.#host._targetOfEnd().script(command, true, 0, undefined)
   }
 
   #end(state: State): void {
@@ -273,10 +355,31 @@ export class Transaction extends QueryMethods {
     this.#scope.leave()
   }
 
+  /** It ends, well or not, and so does what depends on it. */
+  async #thenOver(end: Promise<void>): Promise<void> {
+    try {
+      await end
+    } catch (error) {
+      await this.#over().catch((second: unknown) => attachSuppressed(error, second))
+      throw error
+    }
+    await this.#over()
+  }
+
   async #over(): Promise<void> {
     const whenOver = this.#whenOver
     this.#whenOver = undefined
     await whenOver?.()
+  }
+
+  /** The session was released or lost: there is nothing left to end. Throws why. */
+  async #overWithHost(): Promise<void> {
+    try {
+      this.#host._targetOfEnd()
+    } catch (error) {
+      await this.#over().catch((second: unknown) => attachSuppressed(error, second))
+      throw error
+    }
   }
 
   #stateNow(): string {
@@ -308,16 +411,6 @@ const REASONS: { readonly [state: string]: string } = {
   over: 'the transaction around this one is over',
 }
 
-/** SQLSTATEs with which PostgreSQL refuses a transaction that may well succeed when it is repeated. */
-const REPEATABLE: ReadonlySet<string | undefined> = new Set([
-  SerializationError.sqlstate,
-  DeadlockDetectedError.sqlstate,
-])
-
-/** The longest pause before the first repetition; it doubles with each, up to the limit. */
-const PAUSE_MS = 5
-const MAX_PAUSE_MS = 500
-
 /** Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be. */
 export async function runTransaction<R>(
   host: TransactionHost,
@@ -334,11 +427,6 @@ export async function runTransaction<R>(
       const isOutermost = scope.outermost === scope
       if (!isOutermost || attempt >= checked.retry || !isRepeatable(error) || host._isGone) throw error
     }
-    // Transactions that hinder each other should not meet again at once.
-    await sleep(Math.random() * Math.min(MAX_PAUSE_MS, PAUSE_MS * 2 ** attempt))
+    await pauseAfter(attempt)
   }
-}
-
-function isRepeatable(error: unknown): boolean {
-  return error instanceof PostgresError && error.fromServer && REPEATABLE.has(error.sqlstate)
 }

@@ -48,8 +48,17 @@ function describeObject(value: object, showsElements: boolean): string {
   }
   if (Array.isArray(value)) return showsElements ? describeArray(value) : `[… ${value.length}]`
   const name = className(value)
-  if (ArrayBuffer.isView(value)) return `${name} of ${value.byteLength} bytes`
+  if (ArrayBuffer.isView(value)) return describeView(value, name)
   return name === 'Object' ? 'an object' : `an object of class ${name}`
+}
+
+function describeView(view: ArrayBufferView, name: string): string {
+  try {
+    return `${name} of ${view.byteLength} bytes`
+  } catch {
+    // A DataView's length cannot be asked for when its memory is detached.
+    return `${name} of detached memory`
+  }
 }
 
 function describeArray(array: readonly unknown[]): string {

@@ -1,4 +1,4 @@
-import { DataError, InterfaceError } from '../errors/index'
+import { DataError, InterfaceError, InternalClientError, PostgresError } from '../errors/index'
 import { elementCode, isArrayCode, TypeCode } from '../types/type-code'
 import { arrayEncoder } from './arrays'
 import { dateEncoder, timeEncoder, timestampEncoderFamily, timestamptzEncoderFamily } from './date-time'
@@ -70,7 +70,8 @@ export function encoderFor(parameters: readonly ParameterDescription[]): Paramet
         else encoders[index]!(value, sink)
       }
     } catch (error) {
-      throw error instanceof RefusedValue ? dataError(error, index, parameters[index]!) : error
+      if (isOurs(error)) throw error
+      throw dataError(refusalFor(error, values[index]), index, parameters[index]!)
     }
   }
 }
@@ -81,6 +82,18 @@ function valueEncoder({ code, typeName }: ParameterDescription): ValueEncoder {
   if (encoder === undefined) return unknownEncoder(typeName).encode
   if (!isArrayCode(code)) return encoder.encode
   return arrayEncoder(encoder, family !== TypeCode.JSON && family !== TypeCode.JSONB)
+}
+
+/** Errors that say by themselves what is wrong. */
+function isOurs(error: unknown): boolean {
+  return (
+    error instanceof PostgresError || error instanceof InterfaceError || error instanceof InternalClientError
+  )
+}
+
+/** What the engine throws about revoked proxies, detached memory and the like says nothing of the parameter. */
+function refusalFor(error: unknown, value: unknown): RefusedValue {
+  return error instanceof RefusedValue ? error : new RefusedValue(value, 'a value that can be read', error)
 }
 
 function wrongCount(expected: number, given: number): InterfaceError {

@@ -11,7 +11,7 @@ export class PostgresLogMessage implements ServerMessageFields {
   /** The text for people. */
   readonly message: string
   /** Five characters; `00000` for plain notices. */
-  readonly sqlstate: string | undefined
+  readonly sqlstate: string
   /** `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`. */
   declare readonly severity: string | undefined
   declare readonly detail: string | undefined
@@ -34,12 +34,12 @@ export class PostgresLogMessage implements ServerMessageFields {
 
   constructor(message: string, fields: ServerMessageFields = {}) {
     this.message = message
-    this.sqlstate = fields.sqlstate ?? new.target.sqlstate
+    this.sqlstate = fields.sqlstate ?? new.target.sqlstate ?? '00000'
     assignServerFields(this, fields)
   }
 
   /** The SQLSTATE under the name that errors have for it. */
-  get code(): string | undefined {
+  get code(): string {
     return this.sqlstate
   }
 }

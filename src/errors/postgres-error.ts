@@ -27,8 +27,8 @@ export class PostgresError extends Error implements ServerMessageFields {
   /** The SQLSTATE that this class stands for; undefined for the base class. */
   static readonly sqlstate: string | undefined = undefined
 
-  /** Five characters (PostgreSQL manual, appendix A), or undefined when the server sent none. */
-  readonly sqlstate: string | undefined
+  /** Five characters (PostgreSQL manual, appendix A); empty when the server sent none. */
+  readonly sqlstate: string
   /** Whether the server sent this error; false when the driver found the problem. */
   readonly fromServer: boolean
   /** Whether the request certainly took no effect, so that sending it again cannot do it twice. */
@@ -62,7 +62,7 @@ export class PostgresError extends Error implements ServerMessageFields {
 
   constructor(message: string, fields: PostgresErrorFields = {}) {
     super(message, fields.cause === undefined ? undefined : { cause: fields.cause })
-    this.sqlstate = fields.sqlstate ?? new.target.sqlstate
+    this.sqlstate = fields.sqlstate ?? new.target.sqlstate ?? ''
     this.fromServer = fields.fromServer ?? false
     this.safeToRetry = fields.safeToRetry ?? false
     assignServerFields(this, fields)
@@ -74,7 +74,7 @@ export class PostgresError extends Error implements ServerMessageFields {
   }
 
   /** The SQLSTATE under the name that Node's errors and other drivers use. */
-  get code(): string | undefined {
+  get code(): string {
     return this.sqlstate
   }
 

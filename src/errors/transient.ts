@@ -24,8 +24,7 @@ const LASTING_STATES: ReadonlySet<string> = new Set(['08P01'])
 export const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery'
 
 /** Whether a request that failed so may well succeed when it is made again. */
-export function isTransientSqlstate(sqlstate: string | undefined, routine: string | undefined): boolean {
-  if (sqlstate === undefined) return false
+export function isTransientSqlstate(sqlstate: string, routine: string | undefined): boolean {
   if (sqlstate === '0A000') return routine === STALE_PLAN_ROUTINE
   if (TRANSIENT_STATES.has(sqlstate)) return true
   return TRANSIENT_CLASSES.has(sqlstate.slice(0, 2)) && !LASTING_STATES.has(sqlstate)

@@ -1,6 +1,7 @@
 import type { ResultPlan } from '../decode/mapping'
 import { type Failure, InterfaceError, InternalClientError, PostgresError } from '../errors/index'
 import type { Environment } from './environment'
+import { holdBack } from './hold-back'
 import { Opcode } from './outbox'
 import type { Description, Query, StatementDescription } from './queries'
 import { NO_PARAMETERS, Request, thrown } from './request'
@@ -26,7 +27,7 @@ export class BatchRequest extends Request {
   }
 
   /**
-   * Adds a row. Its values are copied, at least shallowly, before this returns. Rows pushed after the batch has
+   * Adds a row. Its values are copied, with the bytes of Buffers and other views, before this returns. Rows pushed after the batch has
    * settled or was aborted are ignored.
    *
    * @throws DataError naming the row, counted from 0, when a value does not fit; then the caller has to {@link abort}.
@@ -38,7 +39,7 @@ export class BatchRequest extends Request {
     if (this.isSettled || this.isAborted) return
     const row = this.rowCountSoFar++
     if (this.held !== undefined) {
-      this.held.push(params.slice())
+      this.held.push(holdBack(params.slice()))
       return
     }
     this.writeRow(row, params)
@@ -122,7 +123,7 @@ export class BatchRequest extends Request {
   private writeRow(row: number, params: readonly unknown[]): void {
     const { outbox } = this.environment
     if (outbox.isEncoding) {
-      this.deferRow(row, params.slice())
+      this.deferRow(row, holdBack(params.slice()))
       return
     }
     const { id, encode } = this.statement!

@@ -91,7 +91,7 @@ function grant(
     // The pool has reset it since its last lease.
     connection.transactionStatus = 'I'
   } else if (facts !== undefined) {
-    connection = new ConnectionTarget(environment, id, facts)
+    connection = new ConnectionTarget(environment, id, facts, request.target)
     connections.set(id, connection)
   }
   if (request.isSettled || connection === undefined) {
@@ -111,9 +111,7 @@ function takeEvent(environment: Environment, kind: number, id: number, extra: un
   switch (kind) {
     case RecordKind.CLOSED:
       environment.connections.delete(id)
-      connection.isClosed = true
-      connection.closeFailure = extra as Failure | undefined
-      connection.onClosed?.(connection.closeFailure)
+      connection.noteClosed(extra as Failure | undefined)
       break
     case RecordKind.NOTICE:
       connection.onNotice?.(extra as Record<string, string>)

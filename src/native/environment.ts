@@ -2,7 +2,6 @@ import { deliver } from './delivery'
 import { type Addon, loadAddon, type NativeFunctions } from './load'
 import { Mailbox } from './mailbox'
 import { Outbox } from './outbox'
-import { Queries } from './queries'
 import { Slots } from './slots'
 import type { ConnectionTarget } from './targets'
 
@@ -12,7 +11,6 @@ export class Environment {
   readonly mailbox = new Mailbox()
   readonly outbox: Outbox
   readonly slots = new Slots()
-  readonly queries: Queries
   /** Open connections that JavaScript has heard of, by id. */
   readonly connections = new Map<number, ConnectionTarget>()
   private hasExitHandler = false
@@ -21,7 +19,6 @@ export class Environment {
     const { f, n, t, records } = this.mailbox
     this.native = addon.attach(f, n, t, records, (recordCount, extras) => deliver(this, recordCount, extras))
     this.outbox = new Outbox(this.native)
-    this.queries = new Queries(this.native)
   }
 
   /** `process.exit` runs no clean-up hook of the addon: with the first session comes a handler that stands in. */

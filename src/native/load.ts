@@ -128,7 +128,7 @@ function candidatesOf(settings: LoadSettings): string[] {
   if (settings.override !== undefined && settings.override !== '') return [settings.override]
   const triple = tripleOf(settings)
   if (triple === undefined) return []
-  return [join(settings.packageRoot, `oxpg.${triple}.node`), `@oxpg/${triple}`]
+  return [join(settings.packageRoot, `oxpg.${triple}.node`), `oxpg-${triple}`]
 }
 
 function hostSettings(): LoadSettings {

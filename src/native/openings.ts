@@ -13,6 +13,7 @@ export function openConnectionIn(
   signal: AbortSignal | undefined,
 ): Request {
   if (signal?.aborted) return abortedRequest(environment, undefined, signal)
+  overtakeNothing(environment)
   const request = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
   if (signal !== undefined) request.watch(signal)
   environment.sayGoodbyeAtExit()
@@ -32,9 +33,15 @@ export function openPoolIn(
     const ready = abortedRequest(environment, undefined, signal)
     return { pool: new PoolTarget(environment, NO_POOL), ready }
   }
+  overtakeNothing(environment)
   const ready = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
   if (signal !== undefined) ready.watch(signal)
   environment.sayGoodbyeAtExit()
   const id = environment.native.openPool(ready.slot, configJson, optionsJson, statementCacheSize)
   return { pool: new PoolTarget(environment, id), ready }
+}
+
+/** Openings do not go through the outbox, where a command may wait that abandons the last use of the same slot. */
+function overtakeNothing(environment: Environment): void {
+  if (!environment.outbox.isEncoding) environment.outbox.flush()
 }

@@ -30,6 +30,9 @@ export const Opcode = {
   REFUSE: 15,
 } as const
 
+/** In place of a description's id: what was known did not take the parameters, the server is to be asked anew. */
+export const ASK_ANEW = -1
+
 const RESOLVED = Promise.resolve()
 
 /**
@@ -94,7 +97,8 @@ export class Outbox extends ParameterCells {
    * Writes a command with parameters. Not while {@link isEncoding}.
    *
    * @param query The query's id, or the index of a batch's row.
-   * @param descriptionId The description that `encode` was made for; 0 when it is not known, then `params` stay here.
+   * @param descriptionId The description that `encode` was made for; 0 when it is not known, or {@link ASK_ANEW}.
+   * @param encode Undefined when `params` stay here.
    * @throws what the encoder throws; then the outbox is as it was before.
    */
   parameters(

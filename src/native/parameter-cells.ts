@@ -9,7 +9,7 @@ const LONGEST_TEXT = 4_096
 /** Longer byte strings cross as Buffers of their own. */
 const LONGEST_BYTES = 4_096
 /** Texts up to this length are written faster by a loop than by a call into the runtime, if they are ASCII. */
-const LONGEST_LOOP = 24
+const LONGEST_LOOP = 16
 
 /** Tags of parameter cells; `docs/internals/boundary.md` has their payloads. */
 export const CellTag = {

@@ -3,8 +3,10 @@ import { type ColumnDescription, type Shape, shapeOf } from '../decode/shape'
 import { encoderFor, type ParameterDescription, type ParametersEncoder } from '../encode/encoders'
 import type { NativeFunctions } from './load'
 
-/** Texts that are remembered, with what is known of them. */
-const REMEMBERED_QUERIES = 5_000
+/** Texts that a connection of its own remembers, with what is known of them. */
+export const CONNECTION_QUERIES = 1_000
+/** The same of a pool, for all its connections. */
+export const POOL_QUERIES = 5_000
 /** Longer texts, in bytes of UTF-8, are neither remembered nor kept as prepared statements. */
 const LONGEST_CACHEABLE_BYTES = 15 * 1024
 
@@ -51,7 +53,7 @@ export class StatementDescription implements Description {
 export class Query {
   readonly id: number
   readonly text: string
-  /** The latest description, whichever connection it came from. */
+  /** The latest description, whichever of its connections it came from. */
   description: StatementDescription | undefined = undefined
   /** Requests that refer to it. */
   uses = 0
@@ -74,15 +76,18 @@ export class Query {
   }
 }
 
-/** Queries by their text; those used least recently are forgotten. */
+/**
+ * Queries by their text, of one connection or of all connections of one pool: elsewhere the same text may mean another
+ * statement (another database, another `search_path`). Those used least recently are forgotten.
+ */
 export class Queries {
   private readonly native: NativeFunctions
-  private readonly capacity: number
+  private capacity: number
   private readonly byText = new Map<string, Query>()
   private newest: Query | undefined = undefined
   private oldest: Query | undefined = undefined
 
-  constructor(native: NativeFunctions, capacity = REMEMBERED_QUERIES) {
+  constructor(native: NativeFunctions, capacity: number) {
     this.native = native
     this.capacity = capacity
   }
@@ -102,10 +107,22 @@ export class Queries {
     if (query.uses === 0 && !query.isRemembered) this.native.forgetQuery(query.id)
   }
 
+  /** Forgets all, those in use when their last request has ended. */
+  forgetAll(): void {
+    while (this.oldest !== undefined) this.evict(this.oldest)
+  }
+
+  /** No connection has a use for them any more: forgets all, and remembers nothing from here on. */
+  close(): void {
+    this.capacity = 0
+    this.forgetAll()
+  }
+
   private define(text: string): Query {
     const isCacheable = isShort(text)
-    const query = new Query(this.native.defineQuery(text, isCacheable), text, isCacheable)
-    if (!isCacheable) return query
+    const isRemembered = isCacheable && this.capacity > 0
+    const query = new Query(this.native.defineQuery(text, isCacheable), text, isRemembered)
+    if (!isRemembered) return query
     this.byText.set(text, query)
     this.putFirst(query)
     if (this.byText.size > this.capacity) this.evict(this.oldest!)

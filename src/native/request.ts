@@ -1,10 +1,11 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Shape } from '../decode/shape'
-import { type Failure, InternalClientError } from '../errors/index'
+import { DataError, type Failure, InterfaceError, InternalClientError } from '../errors/index'
 import { commandTag } from './command-tag'
 import type { Environment } from './environment'
+import { holdBack } from './hold-back'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
-import { Opcode } from './outbox'
+import { ASK_ANEW, Opcode } from './outbox'
 import type { Description, Query, StatementDescription } from './queries'
 import type { ConnectionTarget, Target } from './targets'
 
@@ -40,7 +41,7 @@ export class Request {
   readonly query: Query | undefined
   protected readonly environment: Environment
   protected statement: StatementDescription | undefined
-  private readonly params: readonly unknown[]
+  private params: readonly unknown[]
   private readonly plan: ResultPlan | undefined
   private shape: Shape | undefined
   private signal: AbortSignal | undefined
@@ -104,10 +105,15 @@ export class Request {
   send(maxRows: number, timeoutMs: number): void {
     const { outbox } = this.environment
     if (outbox.isEncoding) {
+      this.params = holdBack(this.params)
       this.defer(maxRows, timeoutMs)
       return
     }
     const statement = this.query!.description
+    if (statement === undefined) {
+      this.ask(0, maxRows, timeoutMs)
+      return
+    }
     this.statement = statement
     try {
       outbox.parameters(
@@ -117,11 +123,16 @@ export class Request {
         this.query!.id,
         maxRows,
         timeoutMs,
-        statement === undefined ? 0 : statement.id,
-        statement?.encode,
+        statement.id,
+        statement.encode,
         this.params,
       )
     } catch (error) {
+      if (error instanceof DataError || error instanceof InterfaceError) {
+        // What is known may be out of date: the server decides, once.
+        this.ask(ASK_ANEW, maxRows, timeoutMs)
+        return
+      }
       this.freeSlot()
       this.settle(thrown(error))
     }
@@ -189,7 +200,7 @@ export class Request {
     const { query, slot } = this
     this.slot = 0
     this.environment.slots.release(slot)
-    if (query !== undefined) this.environment.queries.release(query)
+    if (query !== undefined) this.target!.queries.release(query)
   }
 
   /** The outcome is known; later calls do nothing. */
@@ -204,6 +215,24 @@ export class Request {
   /** Tells Rust that nobody waits any more. The slot stays taken until Rust has answered. */
   protected abandon(): void {
     if (this.slot !== 0) this.environment.outbox.command(Opcode.ABANDON, this.slot, 0, 0, 0, 0)
+  }
+
+  /** Writes the QUERY without the parameters, which DESCRIBED will ask for. */
+  private ask(descriptionId: number, maxRows: number, timeoutMs: number): void {
+    this.statement = undefined
+    this.params = holdBack(this.params)
+    const { environment, params, query, slot, target } = this
+    environment.outbox.parameters(
+      Opcode.QUERY,
+      slot,
+      target!.id,
+      query!.id,
+      maxRows,
+      timeoutMs,
+      descriptionId,
+      undefined,
+      params,
+    )
   }
 
   /** Answers a description with the parameters. */

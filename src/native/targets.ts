@@ -4,6 +4,7 @@ import { BatchRequest } from './batch-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
 import { Opcode } from './outbox'
+import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 
 /** Flag of SCRIPT: the text is the driver's own and certainly hides no COPY. */
@@ -33,17 +34,20 @@ export interface Notification {
 export abstract class Target {
   /** As Rust knows it. */
   readonly id: number
+  /** What is known of statements. A pool and its connections have the same. */
+  readonly queries: Queries
   protected readonly environment: Environment
 
-  constructor(environment: Environment, id: number) {
+  constructor(environment: Environment, id: number, queries: Queries) {
     this.environment = environment
     this.id = id
+    this.queries = queries
   }
 
   /**
    * Executes one statement.
    *
-   * @param params Copied shallowly.
+   * @param params Copied, with the bytes of Buffers and other views among them.
    * @param maxRows Rows after which the portal is suspended; 0 for all.
    * @param timeoutMs 0 for none.
    */
@@ -57,7 +61,7 @@ export abstract class Target {
   ): Request {
     const { environment } = this
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = environment.queries.use(text)
+    const query = this.queries.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const request = new Request(environment, this, query, values, plan)
     if (signal !== undefined) request.watch(signal)
@@ -83,7 +87,7 @@ export abstract class Target {
   prepare(text: string, timeoutMs: number, signal: AbortSignal | undefined): Request {
     const { environment } = this
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = environment.queries.use(text)
+    const query = this.queries.use(text)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
     if (signal !== undefined) request.watch(signal)
     environment.outbox.command(Opcode.PREPARE, request.slot, this.id, query.id, 0, timeoutMs)
@@ -99,7 +103,7 @@ export abstract class Target {
     signal: AbortSignal | undefined,
   ): BatchRequest {
     const { environment } = this
-    const query = environment.queries.use(text)
+    const query = this.queries.use(text)
     const request = new BatchRequest(environment, this, query, plan)
     if (signal?.aborted) {
       request.freeSlot()
@@ -140,6 +144,7 @@ export abstract class Target {
 
 /** One session. Connections of a pool are the same object at each lease. */
 export class ConnectionTarget extends Target {
+  private readonly isOfPool: boolean
   readonly backendPid: number
   /** Parameters that the server reports, as they are now (manual, "Asynchronous Operations"). */
   readonly parameters: Map<string, string>
@@ -148,6 +153,8 @@ export class ConnectionTarget extends Target {
   isClosed = false
   /** Why it closed; undefined while it is open and after an orderly close. */
   closeFailure: Failure | undefined = undefined
+  /** Batches in flight whose rows come from asynchronous iterables that are not at their end. */
+  openSources = 0
   /** The fields of a NoticeResponse, named as in {@link Failure}. */
   onNotice: ((fields: Record<string, string>) => void) | undefined = undefined
   onNotification: ((notification: Notification) => void) | undefined = undefined
@@ -156,11 +163,21 @@ export class ConnectionTarget extends Target {
   /** Called once. Requests in flight have failed before. */
   onClosed: ((failure: Failure | undefined) => void) | undefined = undefined
 
-  constructor(environment: Environment, id: number, facts: SessionFacts) {
-    super(environment, id)
+  /** `pool` is the one that leases it, if any does. */
+  constructor(environment: Environment, id: number, facts: SessionFacts, pool: Target | undefined) {
+    super(environment, id, pool?.queries ?? new Queries(environment.native, CONNECTION_QUERIES))
+    this.isOfPool = pool !== undefined
     this.backendPid = facts.backendPid
     this.parameters = new Map(facts.parameters)
     this.transactionStatus = facts.transactionStatus as TransactionStatus
+  }
+
+  /** CLOSED: the session is over, for this reason if there was one. */
+  noteClosed(failure: Failure | undefined): void {
+    this.isClosed = true
+    this.closeFailure = failure
+    if (!this.isOfPool) this.queries.close()
+    this.onClosed?.(failure)
   }
 
   /** Gives a leased connection back to its pool, which resets it. */
@@ -187,6 +204,10 @@ export class ConnectionTarget extends Target {
 export class PoolTarget extends Target {
   private lastStats: PoolStats | undefined = undefined
 
+  constructor(environment: Environment, id: number) {
+    super(environment, id, new Queries(environment.native, POOL_QUERIES))
+  }
+
   /** Leases a connection alone; the request's `connection` when it has settled well. */
   acquire(timeoutMs: number, signal: AbortSignal | undefined): Request {
     if (signal?.aborted) return abortedRequest(this.environment, this, signal)
@@ -209,10 +230,25 @@ export class PoolTarget extends Target {
     return stats
   }
 
-  /** Connections older than this call are closed, those in use when they come back. */
+  /**
+   * Connections older than this call are closed, those in use when they come back, and what is known of statements is
+   * forgotten.
+   */
   expire(): void {
     this.environment.outbox.flush()
     this.environment.native.expirePool(this.id)
+    this.queries.forgetAll()
+  }
+
+  override close(timeoutMs: number): Request {
+    const request = super.close(timeoutMs)
+    request.settled.then(() => this.queries.close())
+    return request
+  }
+
+  override terminate(): void {
+    super.terminate()
+    this.queries.close()
   }
 }
 

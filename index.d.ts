@@ -1,0 +1,1841 @@
+// The public surface of oxpg. Generated from src by `npm run build`: edit there, not here.
+
+import { inspect } from 'node:util';
+
+/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
+type RowMode = 'record' | 'object' | 'array';
+/** Turns the text of a value into what the application wants to have. */
+type TextParser = (text: string) => unknown;
+/** How values of some types are given to JavaScript; what is left out keeps the default. */
+interface ResultMapping {
+    /** Default `'number-or-bigint'`: a number while it is a safe integer, else a bigint. `'number'` may round. */
+    int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined;
+    /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
+    numeric?: 'string' | 'number' | TextParser | undefined;
+    /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
+    json?: 'parse' | 'string' | TextParser | undefined;
+    /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
+    uuid?: 'string' | 'buffer' | undefined;
+    /** Default `'string'`. `'date'` is UTC midnight; `'temporal'` a Temporal.PlainDate. */
+    date?: 'string' | 'date' | 'temporal' | undefined;
+    /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. */
+    time?: 'string' | 'temporal' | undefined;
+    /**
+     * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
+     * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
+     */
+    timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined;
+    /** Default `'date'`. `'micros'` as above, `'string'` is in UTC, `'temporal'` a Temporal.Instant. */
+    timestamptz?: 'date' | 'string' | 'micros' | 'temporal' | undefined;
+}
+
+/**
+ * The fields of an ErrorResponse or NoticeResponse (PostgreSQL manual, "Error and Notice Message Fields"). A field that
+ * the server did not send is undefined.
+ */
+interface ServerMessageFields {
+    /** `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`. */
+    severity?: string | undefined;
+    /** Five characters (PostgreSQL manual, appendix A). */
+    sqlstate?: string | undefined;
+    /** A second sentence with more about the problem. */
+    detail?: string | undefined;
+    /** What to do about it, perhaps. */
+    hint?: string | undefined;
+    /** Where in the query the problem is, in characters, counted from 1. */
+    position?: number | undefined;
+    /** The same in `internalQuery`. */
+    internalPosition?: number | undefined;
+    /** The text of a failed command that a function of the server generated. */
+    internalQuery?: string | undefined;
+    /** The call stack of procedural functions and generated queries, one entry a line, newest first. */
+    where?: string | undefined;
+    schemaName?: string | undefined;
+    tableName?: string | undefined;
+    columnName?: string | undefined;
+    dataTypeName?: string | undefined;
+    constraintName?: string | undefined;
+    /** The file of the server's source that reported the problem. */
+    file?: string | undefined;
+    /** The line in that file. */
+    line?: number | undefined;
+    /** The function in that file. */
+    routine?: string | undefined;
+}
+
+/**
+ * A message that the server sent without being asked: a notice, a warning, a line of its log. Warnings are of the
+ * subclass {@link PostgresWarning} and its subclasses. It is no Error, since nothing failed.
+ */
+declare class PostgresLogMessage implements ServerMessageFields {
+    /** The SQLSTATE that this class stands for; undefined for the base class. */
+    static readonly sqlstate: string | undefined;
+    /** The text for people. */
+    readonly message: string;
+    /** Five characters; `00000` for plain notices. */
+    readonly sqlstate: string;
+    /** `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`. */
+    readonly severity: string | undefined;
+    readonly detail: string | undefined;
+    readonly hint: string | undefined;
+    /** Where in the query the cause is, in characters, counted from 1. */
+    readonly position: number | undefined;
+    /** Where in `internalQuery` the cause is, in characters, counted from 1. */
+    readonly internalPosition: number | undefined;
+    readonly internalQuery: string | undefined;
+    readonly where: string | undefined;
+    readonly schemaName: string | undefined;
+    readonly tableName: string | undefined;
+    readonly columnName: string | undefined;
+    readonly dataTypeName: string | undefined;
+    readonly constraintName: string | undefined;
+    /** The file of the server's source that sent the message. */
+    readonly file: string | undefined;
+    readonly line: number | undefined;
+    readonly routine: string | undefined;
+    constructor(message: string, fields?: ServerMessageFields);
+    /** The SQLSTATE under the name that errors have for it. */
+    get code(): string;
+}
+
+/** What a PostgresError can be given beside its message. */
+interface PostgresErrorFields extends ServerMessageFields {
+    /** Whether the server sent it. Default false. */
+    fromServer?: boolean | undefined;
+    /** Whether the request certainly took no effect. Default false. */
+    safeToRetry?: boolean | undefined;
+    /** The query's text, without its parameters. */
+    query?: string | undefined;
+    /** The parameter that does not fit, counted from 1. */
+    parameter?: number | undefined;
+    /** The element of that parameter, an array, counted from 1. */
+    element?: number | undefined;
+    /** The row of an executeMany or fetchMany, counted from 0. */
+    row?: number | undefined;
+    /** The error behind this one, such as the system's `ECONNREFUSED`. */
+    cause?: unknown;
+}
+/**
+ * The server said no, or the connection to it failed. There is a subclass for every SQLSTATE: `error instanceof
+ * UniqueViolationError`, or `error.sqlstate === UniqueViolationError.sqlstate`.
+ */
+declare class PostgresError extends Error implements ServerMessageFields {
+    /** The SQLSTATE that this class stands for; undefined for the base class. */
+    static readonly sqlstate: string | undefined;
+    /** Five characters (PostgreSQL manual, appendix A); empty when the server sent none. */
+    readonly sqlstate: string;
+    /** Whether the server sent this error; false when the driver found the problem. */
+    readonly fromServer: boolean;
+    /** Whether the request certainly took no effect, so that sending it again cannot do it twice. */
+    readonly safeToRetry: boolean;
+    /** The query's text, without its parameters. It is not enumerable, for queries may hold secrets. */
+    readonly query: string | undefined;
+    readonly severity: string | undefined;
+    readonly detail: string | undefined;
+    readonly hint: string | undefined;
+    /** Where in the query the problem is, in characters, counted from 1. */
+    readonly position: number | undefined;
+    /** Where in `internalQuery` the problem is, in characters, counted from 1. */
+    readonly internalPosition: number | undefined;
+    readonly internalQuery: string | undefined;
+    readonly where: string | undefined;
+    readonly schemaName: string | undefined;
+    readonly tableName: string | undefined;
+    readonly columnName: string | undefined;
+    readonly dataTypeName: string | undefined;
+    readonly constraintName: string | undefined;
+    /** The file of the server's source that reported the problem. */
+    readonly file: string | undefined;
+    readonly line: number | undefined;
+    readonly routine: string | undefined;
+    /** The parameter that does not fit, counted from 1. */
+    readonly parameter: number | undefined;
+    /** The element of that parameter, an array, counted from 1. */
+    readonly element: number | undefined;
+    /** The row of an executeMany or fetchMany that failed, counted from 0. */
+    readonly row: number | undefined;
+    constructor(message: string, fields?: PostgresErrorFields);
+    /** The SQLSTATE under the name that Node's errors and other drivers use. */
+    get code(): string;
+    /** Whether the same request may well succeed when it is made again. */
+    get isTransient(): boolean;
+}
+/** An error that ended the session. */
+declare class FatalPostgresError extends PostgresError {
+}
+/** The server sent an error without an SQLSTATE. */
+declare class UnknownPostgresError extends FatalPostgresError {
+}
+
+/** SQLSTATE 01000, warning. */
+declare class PostgresWarning extends PostgresLogMessage {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 01003, null_value_eliminated_in_set_function. */
+declare class NullValueEliminatedInSetFunction extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 01004, string_data_right_truncation. */
+declare class StringDataRightTruncation extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 01006, privilege_not_revoked. */
+declare class PrivilegeNotRevoked extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 01007, privilege_not_granted. */
+declare class PrivilegeNotGranted extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 01008, implicit_zero_bit_padding. */
+declare class ImplicitZeroBitPadding extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0100C, dynamic_result_sets_returned. */
+declare class DynamicResultSetsReturned extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 01P01, deprecated_feature. */
+declare class DeprecatedFeature extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 02000, no_data. */
+declare class NoData extends PostgresWarning {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 02001, no_additional_dynamic_result_sets_returned. */
+declare class NoAdditionalDynamicResultSetsReturned extends NoData {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 03000, sql_statement_not_yet_complete. */
+declare class SQLStatementNotYetCompleteError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 08000, connection_exception. */
+declare class PostgresConnectionError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 08001, sqlclient_unable_to_establish_sqlconnection. */
+declare class ClientCannotConnectError extends PostgresConnectionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 08003, connection_does_not_exist. */
+declare class ConnectionDoesNotExistError extends PostgresConnectionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 08004, sqlserver_rejected_establishment_of_sqlconnection. */
+declare class ConnectionRejectionError extends PostgresConnectionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 08006, connection_failure. */
+declare class ConnectionFailureError extends PostgresConnectionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 08007, transaction_resolution_unknown. */
+declare class TransactionResolutionUnknownError extends PostgresConnectionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 08P01, protocol_violation. */
+declare class ProtocolViolationError extends PostgresConnectionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 09000, triggered_action_exception. */
+declare class TriggeredActionError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0A000, feature_not_supported. */
+declare class FeatureNotSupportedError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0B000, invalid_transaction_initiation. */
+declare class InvalidTransactionInitiationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0F000, locator_exception. */
+declare class LocatorError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0F001, invalid_locator_specification. */
+declare class InvalidLocatorSpecificationError extends LocatorError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0L000, invalid_grantor. */
+declare class InvalidGrantorError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0LP01, invalid_grant_operation. */
+declare class InvalidGrantOperationError extends InvalidGrantorError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0P000, invalid_role_specification. */
+declare class InvalidRoleSpecificationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0Z000, diagnostics_exception. */
+declare class DiagnosticsError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 0Z002, stacked_diagnostics_accessed_without_active_handler. */
+declare class StackedDiagnosticsAccessedWithoutActiveHandlerError extends DiagnosticsError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 10608, invalid_argument_for_xquery. */
+declare class InvalidArgumentForXqueryError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 20000, case_not_found. */
+declare class CaseNotFoundError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 21000, cardinality_violation. */
+declare class CardinalityViolationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22000, data_exception. */
+declare class DataError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22001, string_data_right_truncation. */
+declare class StringDataRightTruncationError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22002, null_value_no_indicator_parameter. */
+declare class NullValueNoIndicatorParameterError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22003, numeric_value_out_of_range. */
+declare class NumericValueOutOfRangeError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22004, null_value_not_allowed. */
+declare class NullValueNotAllowedError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22005, error_in_assignment. */
+declare class ErrorInAssignmentError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22007, invalid_datetime_format. */
+declare class InvalidDatetimeFormatError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22008, datetime_value_out_of_range. */
+declare class DatetimeFieldOverflowError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22009, invalid_time_zone_displacement_value. */
+declare class InvalidTimeZoneDisplacementValueError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200B, escape_character_conflict. */
+declare class EscapeCharacterConflictError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200C, invalid_use_of_escape_character. */
+declare class InvalidUseOfEscapeCharacterError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200D, invalid_escape_octet. */
+declare class InvalidEscapeOctetError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200F, zero_length_character_string. */
+declare class ZeroLengthCharacterStringError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200G, most_specific_type_mismatch. */
+declare class MostSpecificTypeMismatchError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200H, sequence_generator_limit_exceeded. */
+declare class SequenceGeneratorLimitExceededError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200L, not_an_xml_document. */
+declare class NotAnXmlDocumentError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200M, invalid_xml_document. */
+declare class InvalidXmlDocumentError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200N, invalid_xml_content. */
+declare class InvalidXmlContentError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200S, invalid_xml_comment. */
+declare class InvalidXmlCommentError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2200T, invalid_xml_processing_instruction. */
+declare class InvalidXmlProcessingInstructionError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22010, invalid_indicator_parameter_value. */
+declare class InvalidIndicatorParameterValueError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22011, substring_error. */
+declare class SubstringError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22012, division_by_zero. */
+declare class DivisionByZeroError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22013, invalid_preceding_or_following_size. */
+declare class InvalidPrecedingOrFollowingSizeError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22014, invalid_argument_for_ntile_function. */
+declare class InvalidArgumentForNtileFunctionError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22015, interval_field_overflow. */
+declare class IntervalFieldOverflowError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22016, invalid_argument_for_nth_value_function. */
+declare class InvalidArgumentForNthValueFunctionError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22018, invalid_character_value_for_cast. */
+declare class InvalidCharacterValueForCastError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22019, invalid_escape_character. */
+declare class InvalidEscapeCharacterError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2201B, invalid_regular_expression. */
+declare class InvalidRegularExpressionError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2201E, invalid_argument_for_logarithm. */
+declare class InvalidArgumentForLogarithmError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2201F, invalid_argument_for_power_function. */
+declare class InvalidArgumentForPowerFunctionError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2201G, invalid_argument_for_width_bucket_function. */
+declare class InvalidArgumentForWidthBucketFunctionError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2201W, invalid_row_count_in_limit_clause. */
+declare class InvalidRowCountInLimitClauseError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2201X, invalid_row_count_in_result_offset_clause. */
+declare class InvalidRowCountInResultOffsetClauseError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22021, character_not_in_repertoire. */
+declare class CharacterNotInRepertoireError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22022, indicator_overflow. */
+declare class IndicatorOverflowError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22023, invalid_parameter_value. */
+declare class InvalidParameterValueError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22024, unterminated_c_string. */
+declare class UnterminatedCStringError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22025, invalid_escape_sequence. */
+declare class InvalidEscapeSequenceError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22026, string_data_length_mismatch. */
+declare class StringDataLengthMismatchError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22027, trim_error. */
+declare class TrimError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2202E, array_subscript_error. */
+declare class ArraySubscriptError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2202G, invalid_tablesample_repeat. */
+declare class InvalidTablesampleRepeatError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2202H, invalid_tablesample_argument. */
+declare class InvalidTablesampleArgumentError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22030, duplicate_json_object_key_value. */
+declare class DuplicateJsonObjectKeyValueError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22031, invalid_argument_for_sql_json_datetime_function. */
+declare class InvalidArgumentForSQLJsonDatetimeFunctionError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22032, invalid_json_text. */
+declare class InvalidJsonTextError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22033, invalid_sql_json_subscript. */
+declare class InvalidSQLJsonSubscriptError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22034, more_than_one_sql_json_item. */
+declare class MoreThanOneSQLJsonItemError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22035, no_sql_json_item. */
+declare class NoSQLJsonItemError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22036, non_numeric_sql_json_item. */
+declare class NonNumericSQLJsonItemError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22037, non_unique_keys_in_a_json_object. */
+declare class NonUniqueKeysInAJsonObjectError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22038, singleton_sql_json_item_required. */
+declare class SingletonSQLJsonItemRequiredError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22039, sql_json_array_not_found. */
+declare class SQLJsonArrayNotFoundError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2203A, sql_json_member_not_found. */
+declare class SQLJsonMemberNotFoundError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2203B, sql_json_number_not_found. */
+declare class SQLJsonNumberNotFoundError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2203C, sql_json_object_not_found. */
+declare class SQLJsonObjectNotFoundError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2203D, too_many_json_array_elements. */
+declare class TooManyJsonArrayElementsError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2203E, too_many_json_object_members. */
+declare class TooManyJsonObjectMembersError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2203F, sql_json_scalar_required. */
+declare class SQLJsonScalarRequiredError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2203G, sql_json_item_cannot_be_cast_to_target_type. */
+declare class SQLJsonItemCannotBeCastToTargetTypeError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22P01, floating_point_exception. */
+declare class PostgresFloatingPointError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22P02, invalid_text_representation. */
+declare class InvalidTextRepresentationError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22P03, invalid_binary_representation. */
+declare class InvalidBinaryRepresentationError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22P04, bad_copy_file_format. */
+declare class BadCopyFileFormatError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22P05, untranslatable_character. */
+declare class UntranslatableCharacterError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 22P06, nonstandard_use_of_escape_character. */
+declare class NonstandardUseOfEscapeCharacterError extends DataError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 23000, integrity_constraint_violation. */
+declare class IntegrityConstraintViolationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 23001, restrict_violation. */
+declare class RestrictViolationError extends IntegrityConstraintViolationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 23502, not_null_violation. */
+declare class NotNullViolationError extends IntegrityConstraintViolationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 23503, foreign_key_violation. */
+declare class ForeignKeyViolationError extends IntegrityConstraintViolationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 23505, unique_violation. */
+declare class UniqueViolationError extends IntegrityConstraintViolationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 23514, check_violation. */
+declare class CheckViolationError extends IntegrityConstraintViolationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 23P01, exclusion_violation. */
+declare class ExclusionViolationError extends IntegrityConstraintViolationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 24000, invalid_cursor_state. */
+declare class InvalidCursorStateError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25000, invalid_transaction_state. */
+declare class InvalidTransactionStateError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25001, active_sql_transaction. */
+declare class ActiveSQLTransactionError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25002, branch_transaction_already_active. */
+declare class BranchTransactionAlreadyActiveError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25003, inappropriate_access_mode_for_branch_transaction. */
+declare class InappropriateAccessModeForBranchTransactionError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25004, inappropriate_isolation_level_for_branch_transaction. */
+declare class InappropriateIsolationLevelForBranchTransactionError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25005, no_active_sql_transaction_for_branch_transaction. */
+declare class NoActiveSQLTransactionForBranchTransactionError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25006, read_only_sql_transaction. */
+declare class ReadOnlySQLTransactionError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25007, schema_and_data_statement_mixing_not_supported. */
+declare class SchemaAndDataStatementMixingNotSupportedError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25008, held_cursor_requires_same_isolation_level. */
+declare class HeldCursorRequiresSameIsolationLevelError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25P01, no_active_sql_transaction. */
+declare class NoActiveSQLTransactionError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25P02, in_failed_sql_transaction. */
+declare class InFailedSQLTransactionError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25P03, idle_in_transaction_session_timeout. */
+declare class IdleInTransactionSessionTimeoutError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 25P04, transaction_timeout. */
+declare class TransactionTimeoutError extends InvalidTransactionStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 26000, undefined_pstatement. */
+declare class InvalidSQLStatementNameError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 27000, triggered_data_change_violation. */
+declare class TriggeredDataChangeViolationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 28000, invalid_authorization_specification. */
+declare class InvalidAuthorizationSpecificationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 28P01, invalid_password. */
+declare class InvalidPasswordError extends InvalidAuthorizationSpecificationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2B000, dependent_privilege_descriptors_still_exist. */
+declare class DependentPrivilegeDescriptorsStillExistError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2BP01, dependent_objects_still_exist. */
+declare class DependentObjectsStillExistError extends DependentPrivilegeDescriptorsStillExistError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2D000, invalid_transaction_termination. */
+declare class InvalidTransactionTerminationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2F000, sql_routine_exception. */
+declare class SQLRoutineError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2F002, modifying_sql_data_not_permitted. */
+declare class ModifyingSQLDataNotPermittedError extends SQLRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2F003, prohibited_sql_statement_attempted. */
+declare class ProhibitedSQLStatementAttemptedError extends SQLRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2F004, reading_sql_data_not_permitted. */
+declare class ReadingSQLDataNotPermittedError extends SQLRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 2F005, function_executed_no_return_statement. */
+declare class FunctionExecutedNoReturnStatementError extends SQLRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 34000, undefined_cursor. */
+declare class InvalidCursorNameError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 38000, external_routine_exception. */
+declare class ExternalRoutineError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 38001, containing_sql_not_permitted. */
+declare class ContainingSQLNotPermittedError extends ExternalRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 38002, modifying_sql_data_not_permitted. */
+declare class ModifyingExternalRoutineSQLDataNotPermittedError extends ExternalRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 38003, prohibited_sql_statement_attempted. */
+declare class ProhibitedExternalRoutineSQLStatementAttemptedError extends ExternalRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 38004, reading_sql_data_not_permitted. */
+declare class ReadingExternalRoutineSQLDataNotPermittedError extends ExternalRoutineError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 39000, external_routine_invocation_exception. */
+declare class ExternalRoutineInvocationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 39001, invalid_sqlstate_returned. */
+declare class InvalidSqlstateReturnedError extends ExternalRoutineInvocationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 39004, null_value_not_allowed. */
+declare class NullValueInExternalRoutineNotAllowedError extends ExternalRoutineInvocationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 39P01, trigger_protocol_violated. */
+declare class TriggerProtocolViolatedError extends ExternalRoutineInvocationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 39P02, srf_protocol_violated. */
+declare class SrfProtocolViolatedError extends ExternalRoutineInvocationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 39P03, event_trigger_protocol_violated. */
+declare class EventTriggerProtocolViolatedError extends ExternalRoutineInvocationError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 3B000, savepoint_exception. */
+declare class SavepointError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 3B001, invalid_savepoint_specification. */
+declare class InvalidSavepointSpecificationError extends SavepointError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 3D000, undefined_database. */
+declare class InvalidCatalogNameError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 3F000, undefined_schema. */
+declare class InvalidSchemaNameError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 40000, transaction_rollback. */
+declare class TransactionRollbackError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 40001, serialization_failure. */
+declare class SerializationError extends TransactionRollbackError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 40002, transaction_integrity_constraint_violation. */
+declare class TransactionIntegrityConstraintViolationError extends TransactionRollbackError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 40003, statement_completion_unknown. */
+declare class StatementCompletionUnknownError extends TransactionRollbackError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 40P01, deadlock_detected. */
+declare class DeadlockDetectedError extends TransactionRollbackError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42000, syntax_error_or_access_rule_violation. */
+declare class SyntaxOrAccessError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42501, insufficient_privilege. */
+declare class InsufficientPrivilegeError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42601, syntax_error. */
+declare class PostgresSyntaxError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42602, invalid_name. */
+declare class InvalidNameError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42611, invalid_column_definition. */
+declare class InvalidColumnDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42622, name_too_long. */
+declare class NameTooLongError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42701, duplicate_column. */
+declare class DuplicateColumnError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42702, ambiguous_column. */
+declare class AmbiguousColumnError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42703, undefined_column. */
+declare class UndefinedColumnError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42704, undefined_object. */
+declare class UndefinedObjectError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42710, duplicate_object. */
+declare class DuplicateObjectError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42712, duplicate_alias. */
+declare class DuplicateAliasError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42723, duplicate_function. */
+declare class DuplicateFunctionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42725, ambiguous_function. */
+declare class AmbiguousFunctionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42803, grouping_error. */
+declare class GroupingError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42804, datatype_mismatch. */
+declare class DatatypeMismatchError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42809, wrong_object_type. */
+declare class WrongObjectTypeError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42830, invalid_foreign_key. */
+declare class InvalidForeignKeyError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42846, cannot_coerce. */
+declare class CannotCoerceError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42883, undefined_function. */
+declare class UndefinedFunctionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 428C9, generated_always. */
+declare class GeneratedAlwaysError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42939, reserved_name. */
+declare class ReservedNameError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P01, undefined_table. */
+declare class UndefinedTableError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P02, undefined_parameter. */
+declare class UndefinedParameterError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P03, duplicate_cursor. */
+declare class DuplicateCursorError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P04, duplicate_database. */
+declare class DuplicateDatabaseError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P05, duplicate_prepared_statement. */
+declare class DuplicatePreparedStatementError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P06, duplicate_schema. */
+declare class DuplicateSchemaError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P07, duplicate_table. */
+declare class DuplicateTableError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P08, ambiguous_parameter. */
+declare class AmbiguousParameterError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P09, ambiguous_alias. */
+declare class AmbiguousAliasError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P10, invalid_column_reference. */
+declare class InvalidColumnReferenceError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P11, invalid_cursor_definition. */
+declare class InvalidCursorDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P12, invalid_database_definition. */
+declare class InvalidDatabaseDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P13, invalid_function_definition. */
+declare class InvalidFunctionDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P14, invalid_prepared_statement_definition. */
+declare class InvalidPreparedStatementDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P15, invalid_schema_definition. */
+declare class InvalidSchemaDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P16, invalid_table_definition. */
+declare class InvalidTableDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P17, invalid_object_definition. */
+declare class InvalidObjectDefinitionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P18, indeterminate_datatype. */
+declare class IndeterminateDatatypeError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P19, invalid_recursion. */
+declare class InvalidRecursionError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P20, windowing_error. */
+declare class WindowingError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P21, collation_mismatch. */
+declare class CollationMismatchError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 42P22, indeterminate_collation. */
+declare class IndeterminateCollationError extends SyntaxOrAccessError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 44000, with_check_option_violation. */
+declare class WithCheckOptionViolationError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 53000, insufficient_resources. */
+declare class InsufficientResourcesError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 53100, disk_full. */
+declare class DiskFullError extends InsufficientResourcesError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 53200, out_of_memory. */
+declare class OutOfMemoryError extends InsufficientResourcesError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 53300, too_many_connections. */
+declare class TooManyConnectionsError extends InsufficientResourcesError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 53400, configuration_limit_exceeded. */
+declare class ConfigurationLimitExceededError extends InsufficientResourcesError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 54000, program_limit_exceeded. */
+declare class ProgramLimitExceededError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 54001, statement_too_complex. */
+declare class StatementTooComplexError extends ProgramLimitExceededError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 54011, too_many_columns. */
+declare class TooManyColumnsError extends ProgramLimitExceededError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 54023, too_many_arguments. */
+declare class TooManyArgumentsError extends ProgramLimitExceededError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 55000, object_not_in_prerequisite_state. */
+declare class ObjectNotInPrerequisiteStateError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 55006, object_in_use. */
+declare class ObjectInUseError extends ObjectNotInPrerequisiteStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 55P02, cant_change_runtime_param. */
+declare class CantChangeRuntimeParamError extends ObjectNotInPrerequisiteStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 55P03, lock_not_available. */
+declare class LockNotAvailableError extends ObjectNotInPrerequisiteStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 55P04, unsafe_new_enum_value_usage. */
+declare class UnsafeNewEnumValueUsageError extends ObjectNotInPrerequisiteStateError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 57000, operator_intervention. */
+declare class OperatorInterventionError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 57014, query_canceled. */
+declare class QueryCanceledError extends OperatorInterventionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 57P01, admin_shutdown. */
+declare class AdminShutdownError extends OperatorInterventionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 57P02, crash_shutdown. */
+declare class CrashShutdownError extends OperatorInterventionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 57P03, cannot_connect_now. */
+declare class CannotConnectNowError extends OperatorInterventionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 57P04, database_dropped. */
+declare class DatabaseDroppedError extends OperatorInterventionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 57P05, idle_session_timeout. */
+declare class IdleSessionTimeoutError extends OperatorInterventionError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 58000, system_error. */
+declare class PostgresSystemError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 58030, io_error. */
+declare class PostgresIOError extends PostgresSystemError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 58P01, undefined_file. */
+declare class UndefinedFileError extends PostgresSystemError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 58P02, duplicate_file. */
+declare class DuplicateFileError extends PostgresSystemError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 58P03, file_name_too_long. */
+declare class FileNameTooLongError extends PostgresSystemError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE 72000, snapshot_too_old. */
+declare class SnapshotTooOldError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE F0000, config_file_error. */
+declare class ConfigFileError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE F0001, lock_file_exists. */
+declare class LockFileExistsError extends ConfigFileError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV000, fdw_error. */
+declare class FDWError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV001, fdw_out_of_memory. */
+declare class FDWOutOfMemoryError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV002, fdw_dynamic_parameter_value_needed. */
+declare class FDWDynamicParameterValueNeededError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV004, fdw_invalid_data_type. */
+declare class FDWInvalidDataTypeError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV005, fdw_column_name_not_found. */
+declare class FDWColumnNameNotFoundError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV006, fdw_invalid_data_type_descriptors. */
+declare class FDWInvalidDataTypeDescriptorsError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV007, fdw_invalid_column_name. */
+declare class FDWInvalidColumnNameError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV008, fdw_invalid_column_number. */
+declare class FDWInvalidColumnNumberError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV009, fdw_invalid_use_of_null_pointer. */
+declare class FDWInvalidUseOfNullPointerError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00A, fdw_invalid_string_format. */
+declare class FDWInvalidStringFormatError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00B, fdw_invalid_handle. */
+declare class FDWInvalidHandleError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00C, fdw_invalid_option_index. */
+declare class FDWInvalidOptionIndexError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00D, fdw_invalid_option_name. */
+declare class FDWInvalidOptionNameError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00J, fdw_option_name_not_found. */
+declare class FDWOptionNameNotFoundError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00K, fdw_reply_handle. */
+declare class FDWReplyHandleError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00L, fdw_unable_to_create_execution. */
+declare class FDWUnableToCreateExecutionError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00M, fdw_unable_to_create_reply. */
+declare class FDWUnableToCreateReplyError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00N, fdw_unable_to_establish_connection. */
+declare class FDWUnableToEstablishConnectionError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00P, fdw_no_schemas. */
+declare class FDWNoSchemasError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00Q, fdw_schema_not_found. */
+declare class FDWSchemaNotFoundError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV00R, fdw_table_not_found. */
+declare class FDWTableNotFoundError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV010, fdw_function_sequence_error. */
+declare class FDWFunctionSequenceError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV014, fdw_too_many_handles. */
+declare class FDWTooManyHandlesError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV021, fdw_inconsistent_descriptor_information. */
+declare class FDWInconsistentDescriptorInformationError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV024, fdw_invalid_attribute_value. */
+declare class FDWInvalidAttributeValueError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV090, fdw_invalid_string_length_or_buffer_length. */
+declare class FDWInvalidStringLengthOrBufferLengthError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE HV091, fdw_invalid_descriptor_field_identifier. */
+declare class FDWInvalidDescriptorFieldIdentifierError extends FDWError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE P0000, plpgsql_error. */
+declare class PLPGSQLError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE P0001, raise_exception. */
+declare class RaiseError extends PLPGSQLError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE P0002, no_data_found. */
+declare class NoDataFoundError extends PLPGSQLError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE P0003, too_many_rows. */
+declare class TooManyRowsError extends PLPGSQLError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE P0004, assert_failure. */
+declare class AssertError extends PLPGSQLError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE XX000, internal_error. */
+declare class InternalServerError extends PostgresError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE XX001, data_corrupted. */
+declare class DataCorruptedError extends InternalServerError {
+    static readonly sqlstate: string;
+}
+/** SQLSTATE XX002, index_corrupted. */
+declare class IndexCorruptedError extends InternalServerError {
+    static readonly sqlstate: string;
+}
+
+/** The plan of a prepared statement no longer fits the tables; preparing it anew helps. */
+declare class InvalidCachedStatementError extends FeatureNotSupportedError {
+}
+
+/** What an error of the driver can be given beside its message. */
+interface ClientErrorFields {
+    /** Whether the request certainly took no effect. */
+    safeToRetry?: boolean | undefined;
+    /** The error behind this one. */
+    cause?: unknown;
+}
+declare abstract class ClientError extends Error {
+    /** Whether the same request may well succeed when it is made again. */
+    readonly isTransient: boolean;
+    /** Whether the request certainly took no effect, so that making it again cannot do it twice. */
+    readonly safeToRetry: boolean;
+    constructor(message: string, isTransient: boolean, safeToRetry: boolean, cause: unknown);
+}
+/** The API was misused, or something was asked of an object that can no longer do it. */
+declare class InterfaceError extends ClientError {
+    constructor(message: string, fields?: ClientErrorFields);
+}
+/** An option, the DSN, an environment variable or a configuration file is wrong. */
+declare class ClientConfigurationError extends InterfaceError {
+}
+/** The server asked for something that this driver cannot do. */
+declare class UnsupportedClientFeatureError extends InterfaceError {
+}
+/** The server cannot do what was asked for. */
+declare class UnsupportedServerFeatureError extends InterfaceError {
+}
+/** The driver or the server broke the rules. */
+declare class InternalClientError extends ClientError {
+    constructor(message: string, fields?: ClientErrorFields);
+}
+/** The server sent what the protocol does not allow. */
+declare class ProtocolError extends InternalClientError {
+}
+/** The driver's knowledge of the database's types is out of date. */
+declare class OutdatedSchemaCacheError extends InternalClientError {
+}
+/** No server has the attributes that `targetSessionAttrs` asks for. */
+declare class TargetServerAttributeNotMatched extends InternalClientError {
+}
+/** A time limit passed: `timeoutMs`, `commandTimeoutMs`, `acquireTimeoutMs` or `connectTimeoutMs`. */
+declare class TimeoutError extends ClientError {
+    constructor(message: string, fields?: ClientErrorFields);
+}
+
+/** Counters of a pool, as of the call. */
+interface PoolStats {
+    /** Connections that are open. */
+    readonly size: number;
+    readonly idle: number;
+    readonly inUse: number;
+    /** Calls that wait for a connection. */
+    readonly waiting: number;
+    /** Connections that are being opened. */
+    readonly opening: number;
+    /** Connections opened so far. */
+    readonly opened: number;
+    readonly closed: number;
+    /** Calls that were given a connection so far. */
+    readonly granted: number;
+    /** Calls that waited for a connection in vain so far. */
+    readonly timedOut: number;
+    readonly minSize: number;
+    readonly maxSize: number;
+}
+
+/**
+ * A query, or a piece of one, made by {@link sql}: text with `$1` placeholders, and the values for them. Query methods
+ * take it in place of a string, and other sql`…` templates as a part.
+ */
+declare class Sql {
+    #private;
+    /** The text, with `$1`, `$2` … where the values go. */
+    get text(): string;
+    /** The values, in the order of their placeholders. */
+    get params(): readonly unknown[];
+}
+/** Columns and their values, for {@link SqlTag.set} and {@link SqlTag.values}. */
+interface SqlColumns {
+    readonly [column: string]: unknown;
+}
+/** The function behind sql`…`, and those that make pieces for it. */
+interface SqlTag {
+    /**
+     * A query whose values become parameters: they are never put into its text. A value that is itself a Sql becomes a
+     * part of the query.
+     */
+    (strings: TemplateStringsArray, ...values: unknown[]): Sql;
+    /** A quoted name; several are a qualified one: `sql.identifier('public', 'users')` is `"public"."users"`. */
+    identifier(...names: string[]): Sql;
+    /** The items with a separator (default `, `) between them; those that are no Sql become parameters. */
+    join(items: Iterable<unknown>, separator?: string | Sql): Sql;
+    /** Text that goes into the query as it is. Whoever can choose the text can run any command. */
+    raw(text: string): Sql;
+    /** The list after UPDATE … SET: `"name" = $1, "age" = $2`. A value that is a Sql is taken as an expression. */
+    set(columns: SqlColumns): Sql;
+    /**
+     * For INSERT INTO …: `("name", "age") VALUES ($1, $2), ($3, $4)` of an object or several, whose first gives the
+     * columns unless they are listed; `VALUES ($1, $2), ($3, $4)` of several arrays.
+     */
+    values(rows: SqlColumns | readonly SqlColumns[] | readonly (readonly unknown[])[], columns?: readonly string[]): Sql;
+}
+/**
+ * The tag of queries with values in them: sql`select * from users where id = ${id}`. Values become parameters; names
+ * and other parts are made by its functions.
+ */
+declare const sql: SqlTag;
+
+/** A query with `$1` placeholders, or sql`…`, which brings its parameters along. */
+type Query = string | Sql;
+/** Values for `$1`, `$2` …; `undefined` is NULL, like null. */
+type Parameters = readonly unknown[];
+/** Rows of parameters, one an execution. */
+type ParametersList = Iterable<Parameters> | AsyncIterable<Parameters>;
+/** Options of every call. */
+interface CallOptions {
+    /**
+     * Milliseconds after which the call rejects with a TimeoutError and the query is cancelled; 0 for no limit. Default:
+     * `commandTimeoutMs` of the connection or pool.
+     */
+    timeoutMs?: number | undefined;
+    /** Aborts the call, which rejects with the signal's reason; the query is cancelled. */
+    signal?: AbortSignal | undefined;
+}
+/** Options of calls that give rows. What is left out is as the connection or pool has it. */
+interface FetchOptions extends CallOptions, ResultMapping {
+    /** Default `'record'`: a {@link Row}. `'object'` is a plain object, `'array'` an array of the values. */
+    rowMode?: RowMode | undefined;
+}
+/** Options of `fetchVal`. */
+interface FetchValOptions extends CallOptions, ResultMapping {
+    /** The column's position, counted from 0, or its name. Default 0. */
+    column?: number | string | undefined;
+}
+/** Asks for rows that are arrays. */
+interface ArrayMode extends FetchOptions {
+    rowMode: 'array';
+}
+/** Asks for rows that are plain objects. */
+interface ObjectMode extends FetchOptions {
+    rowMode: 'object';
+}
+
+/** What queries are sent through. */
+interface QueryHost {
+}
+
+/** The password, or a function that gives it. */
+type Password = string | (() => string | PromiseLike<string>);
+/**
+ * Where to connect, as whom, and how. Options win over the DSN, which wins over the environment (`PGHOST` …), as in
+ * libpq. The result mapping and `rowMode` are the defaults of the calls made on the connection.
+ */
+interface ConnectOptions extends ResultMapping {
+    /** A name, an address, or the folder of a Unix socket; several are tried in order. */
+    host?: string | readonly string[] | undefined;
+    /** One for all hosts, or one for each. Default 5432. */
+    port?: number | readonly number[] | undefined;
+    /** Default: the name of the system's user. */
+    user?: string | undefined;
+    /** A function is called when a connection is made, or once when a pool is. */
+    password?: Password | undefined;
+    /** Default: the user's name. */
+    database?: string | undefined;
+    /** The password file. Default `~/.pgpass`. */
+    passfile?: string | undefined;
+    /** What the server's statistics call the application. */
+    applicationName?: string | undefined;
+    /** Settings of the session, such as `{ search_path: 'app' }`. */
+    serverSettings?: Readonly<Record<string, string>> | undefined;
+    /** `sslmode` of libpq; false is `'disable'`, true `'verify-full'`. */
+    ssl?: boolean | 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
+    /** Authentication methods that the server may ask for, as in libpq's `require_auth`. */
+    requireAuth?: string | undefined;
+    /** As in libpq's `target_session_attrs`. Default `'any'`. */
+    targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby' | undefined;
+    /** As in libpq's `load_balance_hosts`. Default `'disable'`. */
+    loadBalanceHosts?: 'disable' | 'random' | undefined;
+    /** Milliseconds for all of connecting, name look-up and authentication included; 0 for no limit. Default 60 000. */
+    connectTimeoutMs?: number | undefined;
+    /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
+    commandTimeoutMs?: number | undefined;
+    /** Prepared statements that a connection keeps; 0 for none. Default 100. */
+    statementCacheSize?: number | undefined;
+    /** What rows are. Default `'record'`. */
+    rowMode?: RowMode | undefined;
+    /** Aborts connecting. */
+    signal?: AbortSignal | undefined;
+}
+
+/** What every Row has beside its columns. */
+interface RowBase {
+    /** The value at a position, counted from 0. A column that is named like an integer wins over the position. */
+    readonly [position: number]: any;
+    /** Iterates over the values by position, duplicate column names included. */
+    [Symbol.iterator](): IterableIterator<any>;
+}
+/** The statics of {@link Row}; all are positional, see duplicate column names, and take rows of row mode 'record'. */
+interface RowClass {
+    readonly prototype: RowBase;
+    /** The value at `position`, counted from 0; from the end when negative. Undefined outside the row. */
+    at(row: RowBase, position: number): any;
+    /** The column names. */
+    keys(row: RowBase): string[];
+    /** The values. */
+    values(row: RowBase): any[];
+    /** Pairs of column name and value. */
+    entries(row: RowBase): [string, any][];
+    /** A plain object of the columns; of columns with the same name it holds the last. */
+    toObject<T>(row: Row<T>): T;
+    [Symbol.hasInstance](value: unknown): value is Row;
+}
+/**
+ * A row of a result: own enumerable properties by column name. Rows are made by queries only.
+ *
+ * @typeParam T The columns and their types.
+ */
+type Row<T = {
+    [column: string]: any;
+}> = T & RowBase;
+/** The class of rows, a type and a value at once. */
+declare const Row: RowClass;
+
+/** A type of PostgreSQL. */
+interface Type {
+    readonly oid: number;
+    /** As in `pg_type`, with `[]` behind it for an array; `oid 12345` for types that are not built in. */
+    readonly name: string;
+}
+/** A column of a prepared statement's result. */
+interface Attribute {
+    readonly name: string;
+    readonly type: Type;
+    /** The table's OID, or 0 when the column is not one of a table. */
+    readonly tableOid: number;
+    /** The column's number in its table, or 0. */
+    readonly attributeNumber: number;
+    /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
+    readonly typeModifier: number;
+}
+/** Options of `explain`. */
+interface ExplainOptions extends CallOptions {
+    /** Executes the query as well, in a transaction (or savepoint) that is rolled back. Default false. */
+    analyze?: boolean | undefined;
+}
+/**
+ * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
+ * it is made again when that is needed.
+ */
+declare class PreparedStatement {
+    #private;
+    /** The query's text. */
+    readonly query: string;
+    /** The types of `$1`, `$2` … */
+    readonly parameters: readonly Type[];
+    /** The columns of the result; none when the query gives no rows. */
+    readonly attributes: readonly Attribute[];
+    /** The command tag of the last execution, such as `SELECT 3`; null before the first, empty when it was cut short. */
+    get statusMessage(): string | null;
+    /** Executes the statement and gives the command tag. */
+    execute(params?: Parameters, options?: CallOptions): Promise<string>;
+    /** All rows. */
+    fetch<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
+    fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
+    fetch<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    /** The first row, or null when there is none. */
+    fetchRow<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
+    fetchRow<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
+    fetchRow<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    /** One value of the first row, or null when there is no row. */
+    fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null>;
+    /** Executes the statement once for each row of parameters, all or nothing, and gives the rows of all executions. */
+    fetchMany<T extends readonly unknown[] = unknown[]>(paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
+    fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
+    fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
+    executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /** The plan of the query, as `EXPLAIN (FORMAT JSON, VERBOSE)` gives it. */
+    explain(params: Parameters | undefined, options?: ExplainOptions): Promise<unknown[]>;
+    explain(options?: ExplainOptions): Promise<unknown[]>;
+}
+
+/** PostgreSQL manual, "Transaction Isolation". The words may be joined by underscores, as in asyncpg, or spaces. */
+type IsolationLevel = 'read_uncommitted' | 'read uncommitted' | 'read_committed' | 'read committed' | 'repeatable_read' | 'repeatable read' | 'serializable';
+/** How a transaction is started. What is left out is as the server has it (`default_transaction_isolation` …). */
+interface TransactionOptions {
+    /** Inside a transaction it has to be the one of the outermost. */
+    isolation?: IsolationLevel | undefined;
+    /** Refuses writes to tables. */
+    readOnly?: boolean | undefined;
+    /** With `serializable` and `readOnly`: waits at the start for a snapshot that can no longer fail. */
+    deferrable?: boolean | undefined;
+    /**
+     * How many more times the callback may be called when PostgreSQL refuses the transaction with a serialization failure
+     * or a deadlock (40001, 40P01). Default 0. Inside a transaction it has no effect: the outermost is repeated.
+     */
+    retry?: number | undefined;
+}
+/** What is done in a transaction. */
+type TransactionCallback<R> = (transaction: Transaction) => R | PromiseLike<R>;
+
+/** The connection that a transaction is on. */
+interface TransactionHost {
+}
+/**
+ * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
+ */
+declare class Transaction extends QueryMethods {
+    #private;
+    /**
+     * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint.
+     *
+     * @throws InterfaceError when it has been started before, or when a transaction was begun by a query.
+     */
+    start(): Promise<void>;
+    /**
+     * Commits it, or releases the savepoint.
+     *
+     * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+     * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. The command is not taken back: the
+     * transaction ends, but how is not known.
+     */
+    commit(): Promise<void>;
+    /**
+     * Rolls it back, or rolls back to the savepoint.
+     *
+     * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. It rolls back all the same.
+     */
+    rollback(): Promise<void>;
+    /** A savepoint to be started by hand. */
+    transaction(options?: TransactionOptions): Transaction;
+    /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
+    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    /** A savepoint that has been started. */
+    begin(options?: TransactionOptions): Promise<Transaction>;
+    /** Rolls it back if it is still open. */
+    [Symbol.asyncDispose](): Promise<void>;
+    [inspect.custom](): string;
+}
+
+/**
+ * What queries can be made on: a connection, a pool, a transaction. Calls made on one connection without awaiting them
+ * run as a pipeline, in order.
+ */
+interface Queryable {
+    /**
+     * Executes a query, or without `params` a script of any number of them.
+     *
+     * @returns The command tag, such as `INSERT 0 1`; of a script the last one.
+     */
+    execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string>;
+    /** All rows of a query. */
+    fetch<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    /** The first row of a query, or null when there is none. The server makes no more than that row. */
+    fetchRow<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    /** One value of the first row, or null when there is no row. */
+    fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
+    /** Executes a query once for each row of parameters, all or nothing, and gives the rows of all executions. */
+    fetchMany<T extends readonly unknown[] = unknown[]>(query: Query, paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    /**
+     * Executes a query once for each row of parameters, all or nothing. The rows are sent while they are made, and an
+     * iterable is not asked for more than the connection takes.
+     *
+     * @returns The number of rows affected.
+     */
+    executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /** Prepares a query, to be executed any number of times. */
+    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>;
+    /**
+     * Commits what `callback` does, or rolls it back if it throws. Inside a transaction it is a savepoint.
+     *
+     * @returns What `callback` returns.
+     */
+    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    /** A transaction that has been started. Disposing of it rolls it back unless it was committed. */
+    begin(options?: TransactionOptions): Promise<Transaction>;
+}
+
+/**
+ * The query methods of connections, pools and transactions. Each is one `async` function, which makes its error after
+ * its `await`: so the stack shows the caller, and calls that succeed pay for no stack.
+ */
+declare abstract class QueryMethods implements Queryable, QueryHost {
+    abstract transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    abstract begin(options?: TransactionOptions): Promise<Transaction>;
+    execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string>;
+    fetch<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    fetchRow<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
+    fetchMany<T extends readonly unknown[] = unknown[]>(query: Query, paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>;
+}
+
+/** The version of a server, as asyncpg has it. */
+interface ServerVersion {
+    readonly major: number;
+    /** 0 since PostgreSQL 10, whose 10.1 is the first correction of 10 and stands for 10.0.1. */
+    readonly minor: number;
+    /** The number of the correction: 4 of 18.4. */
+    readonly micro: number;
+    readonly releaseLevel: 'alpha' | 'beta' | 'candidate' | 'final';
+    /** The number behind `beta` or `rc`, else 0. */
+    readonly serial: number;
+}
+
+/** Options of `close`. */
+interface CloseOptions {
+    /** Milliseconds that calls in flight may take to end; 0, the default, for no limit. */
+    timeoutMs?: number | undefined;
+}
+/** Options of `reset`. */
+interface ResetOptions {
+    /** Milliseconds; 0 for no limit. Default: `commandTimeoutMs`. */
+    timeoutMs?: number | undefined;
+}
+/** What a connection is made of. Only the driver can make one: see `connect`, and `acquire` of pools. */
+interface ConnectionParts {
+}
+/** A session with a PostgreSQL server. */
+declare class Connection extends QueryMethods implements TransactionHost {
+    #private;
+    protected constructor(parts: ConnectionParts);
+    /** The process id of the server's backend. */
+    get serverPid(): number;
+    /** The server's version. */
+    get serverVersion(): ServerVersion;
+    /** The settings that the server reports by itself, as they are now (manual, "Asynchronous Operations"). */
+    get settings(): Readonly<Record<string, string>>;
+    /** Whether the session has ended. */
+    get isClosed(): boolean;
+    /** Whether a transaction is open, as of the last answer of the server. */
+    get isInTransaction(): boolean;
+    /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
+    transaction(options?: TransactionOptions): Transaction;
+    /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
+    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    begin(options?: TransactionOptions): Promise<Transaction>;
+    /**
+     * Calls `listener` with each notice and warning that the server sends.
+     *
+     * @returns A function that ends it.
+     */
+    onNotice(listener: (message: PostgresLogMessage, connection: Connection) => void): () => void;
+    /**
+     * Calls `listener` when the session has ended, however it ended.
+     *
+     * @returns A function that ends it.
+     */
+    onTermination(listener: (connection: Connection) => void): () => void;
+    /**
+     * Brings the session back to how it was when it was opened: rolls back, releases advisory locks, closes cursors,
+     * and resets the settings.
+     */
+    reset(options?: ResetOptions): Promise<void>;
+    /** Closes the session once the calls in flight have ended. Closing again does nothing. */
+    close(options?: CloseOptions): Promise<void>;
+    /** Ends the session at once; calls in flight reject. */
+    terminate(): void;
+    /** Keeps the process alive, even while no call is in flight. */
+    ref(): this;
+    /** Keeps the process alive only while calls are in flight, as is the default. */
+    unref(): this;
+    [Symbol.asyncDispose](): Promise<void>;
+    [inspect.custom](): string;
+}
+
+/**
+ * Opens a session.
+ *
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
+ */
+declare function connect(dsn?: string, options?: ConnectOptions): Promise<Connection>;
+declare function connect(options?: ConnectOptions): Promise<Connection>;
+
+/** What a lease is made of. */
+interface PoolConnectionParts extends ConnectionParts {
+}
+/**
+ * A connection that a pool has lent. Once it is released, everything that came from it is dead and says so; the session
+ * goes on in the pool.
+ */
+declare class PoolConnection extends Connection {
+    #private;
+    protected constructor(parts: PoolConnectionParts);
+    /** Whether it has been given back. */
+    get isReleased(): boolean;
+    /** Whether the session has ended, or was given back. */
+    get isClosed(): boolean;
+    /**
+     * Gives it back to the pool, which rolls back an open transaction and resets the session. Calls in flight end first,
+     * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Releasing again does
+     * nothing.
+     *
+     * @throws what the pool's `reset` hook throws; the session has been closed then.
+     */
+    release(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Options of `acquire` and `use`. */
+interface AcquireOptions {
+    /** Milliseconds to wait for a connection; 0 for no limit. Default: `acquireTimeoutMs` of the pool. */
+    timeoutMs?: number | undefined;
+    /** Ends the waiting, which rejects with the signal's reason. */
+    signal?: AbortSignal | undefined;
+}
+/** What a pool is made of. Only the driver can make one: see `createPool`. */
+interface PoolParts {
+}
+/**
+ * Connections for everybody. Queries can be made on the pool itself, and those that are single statements share its
+ * connections; what needs a session of its own takes one by `acquire`, `use` or `transaction`.
+ */
+declare class Pool extends QueryMethods {
+    #private;
+    protected constructor(parts: PoolParts);
+    /** The number of connections and of calls that wait for one, now, and counters. */
+    get stats(): PoolStats;
+    /**
+     * Leases a connection, which has to be released: `await using connection = await pool.acquire()`.
+     *
+     * @throws TimeoutError when none has become free in time.
+     * @throws InterfaceError when the pool is closed, or when it is called inside one of the pool's own transactions and
+     * no connection has become free within a second.
+     */
+    acquire(options?: AcquireOptions): Promise<PoolConnection>;
+    /**
+     * Gives a connection back. Giving it back again does nothing.
+     *
+     * @throws InterfaceError when it is not one of this pool.
+     */
+    release(connection: PoolConnection): Promise<void>;
+    /** Runs `callback` with a connection that it has for itself. */
+    use<R>(callback: (connection: PoolConnection) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R>;
+    /** Runs `callback` in a transaction, on a connection that it has for itself. */
+    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
+    begin(options?: TransactionOptions): Promise<Transaction>;
+    /** Replaces all connections: the idle ones now, the others when they come back. */
+    expireConnections(): void;
+    /** Waits until all connections are back, and closes them. Nothing new is accepted. */
+    close(options?: CloseOptions): Promise<void>;
+    /** Ends all connections at once; calls in flight reject. */
+    terminate(): void;
+    [Symbol.asyncDispose](): Promise<void>;
+    [inspect.custom](): string;
+}
+
+/** Something the pool does with a connection; the pool waits for what it returns. */
+type PoolHook = (connection: PoolConnection) => unknown;
+/** How a pool keeps its connections, and how they are made. */
+interface PoolOptions extends ConnectOptions {
+    /** Connections that are kept open, and opened before `createPool` resolves. Default 1. */
+    minSize?: number | undefined;
+    /** Default 10. */
+    maxSize?: number | undefined;
+    /** Queries after which a connection is replaced; 0 for no limit. Default 50 000. */
+    maxQueries?: number | undefined;
+    /** Milliseconds after which an idle connection is closed; 0 for no limit. Default 300 000. */
+    maxInactiveConnectionLifetimeMs?: number | undefined;
+    /** Milliseconds, ±2.5 %, after which a connection is replaced; 0, the default, for no limit. */
+    maxLifetimeMs?: number | undefined;
+    /** Milliseconds that a call may wait for a connection; 0 for no limit. Default 30 000. */
+    acquireTimeoutMs?: number | undefined;
+    /**
+     * Whether calls on the pool itself may share a connection, if each is a single statement such as SELECT or INSERT.
+     * Default true. With false each has one for itself, which is reset afterwards.
+     */
+    shareConnections?: boolean | undefined;
+    /**
+     * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
+     * leases a connection.
+     */
+    init?: PoolHook | undefined;
+    /** Called with a connection each time it is acquired. */
+    setup?: PoolHook | undefined;
+    /** Called with a connection before it goes back; then the pool resets the session. */
+    reset?: PoolHook | undefined;
+}
+
+/**
+ * Opens a pool of connections, `minSize` of them at once.
+ *
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
+ */
+declare function createPool(dsn?: string, options?: PoolOptions): Promise<Pool>;
+declare function createPool(options?: PoolOptions): Promise<Pool>;
+
+/** A value to be written as JSON, whatever it is; made by {@link json}. */
+declare class JsonValue {
+    /** The value as it was given. */
+    readonly value: unknown;
+    constructor(value: unknown);
+    /** Within other JSON the mark means nothing. */
+    toJSON(): unknown;
+}
+/**
+ * Marks a parameter to be encoded with `JSON.stringify`, strings and null included. Without the mark a string is
+ * taken as JSON text, null as SQL NULL, and an array that is given for a `json[]` as the array of its elements.
+ */
+declare function json(value: unknown): JsonValue;
+
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
+export type { AcquireOptions, ArrayMode, Attribute, CallOptions, ClientErrorFields, CloseOptions, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IsolationLevel, ObjectMode, Parameters, ParametersList, Password, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, ResetOptions, ResultMapping, RowMode, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TextParser, TransactionCallback, TransactionOptions, Type };
