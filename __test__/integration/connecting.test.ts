@@ -33,7 +33,9 @@ test('options are enough', async (t) => {
 })
 
 test('options win over the URL', async (t) => {
-  const c = await connect(url, { serverSettings: { application_name: 'from options', search_path: 'pg_catalog' } })
+  const c = await connect(url, {
+    serverSettings: { application_name: 'from options', search_path: 'pg_catalog' },
+  })
   t.teardown(async () => c.terminate())
   t.is(await c.fetchVal('show application_name'), 'from options')
   t.is(await c.fetchVal('show search_path'), 'pg_catalog')
@@ -64,7 +66,9 @@ for (const user of [parts.username, 'plainuser', 'md5user']) {
 }
 
 test('a database that does not exist is an InvalidCatalogNameError', async (t) => {
-  await t.throwsAsync(connect(urlWith({ pathname: '/no_such_database' })), { instanceOf: InvalidCatalogNameError })
+  await t.throwsAsync(connect(urlWith({ pathname: '/no_such_database' })), {
+    instanceOf: InvalidCatalogNameError,
+  })
 })
 
 test('a refused connection is a ConnectionFailureError with the system error as its cause', async (t) => {
@@ -72,12 +76,13 @@ test('a refused connection is a ConnectionFailureError with the system error as 
   await new Promise((resolve) => server.once('listening', resolve))
   const { port } = server.address() as { port: number }
   await new Promise((resolve) => server.close(resolve))
-  const error = await t.throwsAsync(connect(`postgres://u:p@127.0.0.1:${port}/d`), {
+  const error = await t.throwsAsync<ConnectionFailureError>(connect(`postgres://u:p@127.0.0.1:${port}/d`), {
     instanceOf: ConnectionFailureError,
   })
-  t.is((error?.cause as NodeJS.ErrnoException).code, 'ECONNREFUSED')
-  t.true((error as ConnectionFailureError).isTransient)
-  t.true((error as ConnectionFailureError).safeToRetry)
+  const { code } = error.cause as NodeJS.ErrnoException
+  t.is(code, 'ECONNREFUSED')
+  t.true(error.isTransient)
+  t.true(error.safeToRetry)
 })
 
 test('a server that stays silent is a TimeoutError after connectTimeoutMs, and its socket is closed', async (t) => {

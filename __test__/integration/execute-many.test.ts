@@ -1,5 +1,5 @@
 import test from 'ava'
-import { DataError, UniqueViolationError } from 'oxpg'
+import { DataError, InterfaceError, UniqueViolationError } from 'oxpg'
 import { connection, pool } from '../support/server.js'
 
 test('executeMany inserts every row and counts them', async (t) => {
@@ -28,7 +28,9 @@ test('it is atomic: a row that the server refuses undoes all', async (t) => {
   const c = await connection(t)
   await c.execute('create temp table things (id int primary key)')
   const rows = Array.from({ length: 20_000 }, (_, id) => [id === 19_999 ? 5 : id])
-  await t.throwsAsync(c.executeMany('insert into things values ($1)', rows), { instanceOf: UniqueViolationError })
+  await t.throwsAsync(c.executeMany('insert into things values ($1)', rows), {
+    instanceOf: UniqueViolationError,
+  })
   t.is(await c.fetchVal('select count(*) from things'), 0)
 })
 
@@ -37,7 +39,9 @@ for (const bad of [0, 3, 19_999]) {
     const c = await connection(t)
     await c.execute('create temp table things (id int primary key)')
     const rows = Array.from({ length: 20_000 }, (_, id) => [id === bad ? 'not a number' : id])
-    const error = await t.throwsAsync(c.executeMany('insert into things values ($1)', rows), { instanceOf: DataError })
+    const error = await t.throwsAsync(c.executeMany('insert into things values ($1)', rows), {
+      instanceOf: DataError,
+    })
     t.regex(error?.message ?? '', new RegExp(`\\b${bad}\\b`))
     t.is(await c.fetchVal('select count(*) from things'), 0)
     t.is(await c.fetchVal('select 1'), 1)
@@ -63,8 +67,43 @@ test('an iterable that throws undoes all, and its error is the one', async (t) =
     for (let id = 0; id < 5000; id += 1) yield [id]
     throw new Error('the source broke')
   }
-  await t.throwsAsync(c.executeMany('insert into things values ($1)', broken()), { message: 'the source broke' })
+  await t.throwsAsync(c.executeMany('insert into things values ($1)', broken()), {
+    message: 'the source broke',
+  })
   t.is(await c.fetchVal('select count(*) from things'), 0)
+})
+
+test('a call that its own source waits for is refused, and does not hang', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  async function* asking() {
+    yield [1]
+    yield [await c.fetchVal('select 2')]
+  }
+  await t.throwsAsync(c.executeMany('insert into things values ($1)', asking()), {
+    instanceOf: InterfaceError,
+    message: /executeMany/,
+  })
+  t.is(await c.fetchVal('select count(*) from things'), 0)
+})
+
+test('a parser of the results that throws undoes what was sent until then', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (n numeric)')
+  async function* many() {
+    for (let n = 0; n < 20_000; n += 1) {
+      // Gives the answers their turn.
+      if (n % 1000 === 0) await new Promise((resolve) => setImmediate(resolve))
+      yield [n]
+    }
+  }
+  const numeric = (): never => {
+    throw new Error('the parser broke')
+  }
+  await t.throwsAsync(c.fetchMany('insert into things values ($1) returning n', many(), { numeric }), {
+    message: 'the parser broke',
+  })
+  t.is(await c.fetchVal('select count(*)::int from things'), 0)
 })
 
 test('a pool runs it on a connection of its own', async (t) => {

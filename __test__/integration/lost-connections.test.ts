@@ -1,7 +1,16 @@
 import { createServer, connect as dial, type Socket } from 'node:net'
 import test from 'ava'
-import { ConnectionDoesNotExistError, connect, PostgresError, TransactionResolutionUnknownError } from 'oxpg'
-import { connection, url } from '../support/server.js'
+import {
+  ConnectionDoesNotExistError,
+  ConnectionFailureError,
+  connect,
+  createPool,
+  PostgresError,
+  TimeoutError,
+  TransactionResolutionUnknownError,
+} from 'oxpg'
+import { faultProxy, keepLoopBusy } from '../support/fault-proxy.js'
+import { connection, until, url } from '../support/server.js'
 
 /** A proxy that cuts a connection when a frontend message contains `marker`, after it was passed on. */
 async function cutter(marker: string) {
@@ -39,8 +48,8 @@ test('pg_terminate_backend fails the running query with 57P01, and those behind 
   const outcome = Promise.allSettled([running, behind])
   await killer.fetch('select pg_terminate_backend($1)', [victim.serverPid])
   const [first, second] = (await outcome) as PromiseRejectedResult[]
-  t.is((first?.reason as PostgresError).code, '57P01')
-  t.true((second?.reason as PostgresError).safeToRetry)
+  t.is((first as PromiseRejectedResult).reason.code, '57P01')
+  t.true((second as PromiseRejectedResult).reason.safeToRetry)
   t.true(victim.isClosed)
   await t.throwsAsync(victim.fetch('select 1'), { instanceOf: ConnectionDoesNotExistError })
 })
@@ -77,4 +86,56 @@ test('onTermination is told once', async (t) => {
   await killer.fetch('select pg_terminate_backend($1)', [victim.serverPid])
   await told
   t.true(victim.isClosed)
+})
+
+test('a reset that arrives together with bytes while the loop is busy is noticed', async (t) => {
+  const proxy = await faultProxy(t, { resetAt: { marker: 'SELECT 1', passed: 7 } })
+  const c = await connect(proxy)
+  const call = t.throwsAsync(c.fetch('select 1'), { instanceOf: ConnectionFailureError })
+  await new Promise((resolve) => setImmediate(resolve))
+  keepLoopBusy(200)
+  await call
+  t.true(c.isClosed)
+})
+
+test('an answer that came whole before the reset is an answer, even if writing fails first', async (t) => {
+  const proxy = await faultProxy(t, { resetAt: { marker: 'came whole', passed: 100_000 } })
+  const c = await connect(proxy)
+  await c.fetchVal('select $1::text', ['something else'])
+  const call = c.fetchVal('select $1::text', ['came whole'])
+  await Promise.resolve()
+  await Promise.resolve()
+  keepLoopBusy(300)
+  const late = t.throwsAsync(c.fetchVal('select $1::text', ['late']))
+  t.is(await call, 'came whole')
+  await late
+})
+
+test('a pool replaces a connection behind which the server has vanished', async (t) => {
+  const p = await createPool(await faultProxy(t, { stallAt: 'vanish' }), { minSize: 1, maxSize: 1 })
+  t.teardown(async () => p.terminate())
+  await t.throwsAsync(p.fetch("select 'vanish'", [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
+  t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
+})
+
+test('a pool replaces a connection that does not answer its reset', async (t) => {
+  const p = await createPool(await faultProxy(t, { stallAt: 'vanish' }), { minSize: 1, maxSize: 1 })
+  t.teardown(async () => p.terminate())
+  const c = await p.acquire()
+  await t.throwsAsync(c.fetch("select 'vanish'", [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
+  await c.release()
+  t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
+})
+
+test('killing idle connections of a pool is invisible', async (t) => {
+  const p = await createPool(url, { minSize: 3, maxSize: 3 })
+  t.teardown(async () => p.terminate())
+  const held = await Promise.all([p.acquire(), p.acquire(), p.acquire()])
+  const pids = held.map((c) => c.serverPid)
+  await Promise.all(held.map((c) => c.release()))
+  const killer = await connection(t)
+  await killer.fetch('select pg_terminate_backend(pid) from unnest($1::int[]) pid', [pids])
+  const left = 'select count(*)::int from pg_stat_activity where pid = any($1)'
+  await until(async () => (await killer.fetchVal(left, [pids])) === 0, 'the end of the backends')
+  t.deepEqual(await Promise.all([1, 2, 3, 4].map((n) => p.fetchVal('select $1::int', [n]))), [1, 2, 3, 4])
 })

@@ -33,7 +33,12 @@ test('what may leave something behind runs alone, on a session that is clean aft
   await p.execute("set application_name to 'left behind'")
   t.not(await p.fetchVal('show application_name'), 'left behind')
   await p.execute('begin')
-  t.is(await p.fetchVal('select count(*)::int from pg_stat_activity where pid = pg_backend_pid() and xact_start < query_start - interval \'1 s\''), 0)
+  t.is(
+    await p.fetchVal(
+      "select count(*)::int from pg_stat_activity where pid = pg_backend_pid() and xact_start < query_start - interval '1 s'",
+    ),
+    0,
+  )
   const table = uniqueName('shared')
   t.teardown(async () => {
     const c = await connect(url)
@@ -67,7 +72,12 @@ test('after release everything of that checkout is dead and says so', async (t) 
   const tx = c.transaction()
   await tx.start()
   await c.release()
-  for (const call of [() => c.fetch('select 1'), () => statement.fetch(), () => tx.fetch('select 1'), () => tx.commit()]) {
+  for (const call of [
+    () => c.fetch('select 1'),
+    () => statement.fetch(),
+    () => tx.fetch('select 1'),
+    () => tx.commit(),
+  ]) {
     await t.throwsAsync(call, { instanceOf: InterfaceError, message: /released|over/ })
   }
   t.is(await p.fetchVal('select 1'), 1)
@@ -125,7 +135,12 @@ test('release resets the session', async (t) => {
   await p.use(async (c) => {
     t.not(await c.fetchVal('show application_name'), 'dirty')
     t.is(await c.fetchVal('select count(*)::int from pg_listening_channels()'), 0)
-    t.is(await c.fetchVal("select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"), 0)
+    t.is(
+      await c.fetchVal(
+        "select count(*)::int from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
+      ),
+      0,
+    )
     t.false(c.isInTransaction)
   })
 })
@@ -136,9 +151,32 @@ test('a connection that the server ends is replaced', async (t) => {
   t.teardown(async () => killer.terminate())
   const pids = await p.use(async (c) => [c.serverPid])
   await killer.fetch('select pg_terminate_backend($1)', [pids[0]])
-  await until(async () => (await killer.fetchVal('select count(*)::int from pg_stat_activity where pid = $1', pids)) === 0, 'the end')
+  await until(
+    async () =>
+      (await killer.fetchVal('select count(*)::int from pg_stat_activity where pid = $1', pids)) === 0,
+    'the end',
+  )
   for (let round = 0; round < 20; round += 1) t.is(await p.fetchVal('select $1::int', [round]), round)
   t.is(p.stats.size <= 2, true)
+})
+
+test('calls behind one whose backend is terminated go to another connection', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1 })
+  const killer = await connect(url)
+  t.teardown(async () => killer.terminate())
+  const pid = await p.fetchVal('select pg_backend_pid()')
+  const head = t.throwsAsync(p.fetch('select pg_sleep(60)'), { code: '57P01' })
+  const behind = Array.from({ length: 10 }, (_, n) => p.fetchVal('select $1::int', [n]))
+  await until(
+    async () =>
+      (await killer.fetchVal("select count(*) from pg_stat_activity where pid = $1 and state = 'active'", [
+        pid,
+      ])) === 1,
+    'the start of the query',
+  )
+  await killer.fetch('select pg_terminate_backend($1)', [pid])
+  await head
+  t.deepEqual(await Promise.all(behind), [...Array(10).keys()])
 })
 
 test('maxQueries and expireConnections replace connections', async (t) => {

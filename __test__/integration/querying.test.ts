@@ -23,7 +23,9 @@ test('execute gives the command tag', async (t) => {
 
 test('execute runs a script of many statements', async (t) => {
   const c = await connection(t)
-  const tag = await c.execute('create temp table script (id int); insert into script values (1), (2); select 1')
+  const tag = await c.execute(
+    'create temp table script (id int); insert into script values (1), (2); select 1',
+  )
   t.is(tag, 'SELECT 1')
   t.is(await c.fetchVal('select count(*) from script'), 2)
 })
@@ -37,7 +39,9 @@ test('a failing script is rolled back as a whole, and the connection goes on', a
 
 test('fetch, fetchRow, fetchVal', async (t) => {
   const c = await connection(t)
-  const rows = await c.fetch<{ n: number; s: string }>("select n, 'row ' || n as s from generate_series(1, 3) n")
+  const rows = await c.fetch<{ n: number; s: string }>(
+    "select n, 'row ' || n as s from generate_series(1, 3) n",
+  )
   t.deepEqual(
     rows.map((row) => ({ ...row })),
     [
@@ -93,7 +97,9 @@ test('calls made without awaiting are one pipeline, in order', async (t) => {
 
 test('different cold statements at once', async (t) => {
   const c = await connection(t)
-  const values = await Promise.all(Array.from({ length: 50 }, (_, n) => c.fetchVal(`select $1::int + ${n}`, [n])))
+  const values = await Promise.all(
+    Array.from({ length: 50 }, (_, n) => c.fetchVal(`select $1::int + ${n}`, [n])),
+  )
   t.deepEqual(
     values,
     Array.from({ length: 50 }, (_, n) => 2 * n),
@@ -118,7 +124,8 @@ test('a failing query in a pipeline harms no other', async (t) => {
 test('many callers of one failing statement each get its own error', async (t) => {
   const c = await connection(t)
   const results = await Promise.allSettled([c.fetch('selec 2'), c.fetch('selec 2'), c.fetch('selec 2')])
-  for (const result of results) t.true(result.status === 'rejected' && result.reason instanceof PostgresSyntaxError)
+  for (const result of results)
+    t.true(result.status === 'rejected' && result.reason instanceof PostgresSyntaxError)
   t.is(await c.fetchVal('select 1'), 1)
 })
 
@@ -157,7 +164,19 @@ test('row modes', async (t) => {
 
 test('a column that is named like a trap is just a column', async (t) => {
   const c = await connection(t)
-  const names = ['__proto__', 'constructor', 'toString', '0', '1', '', "quote'\"`", 'back\\slash', '*/ //', '\u2028', '${x}']
+  const names = [
+    '__proto__',
+    'constructor',
+    'toString',
+    '0',
+    '1',
+    '',
+    'quote\'"`',
+    'back\\slash',
+    '*/ //',
+    '\u2028',
+    '${x}',
+  ]
   const list = names.map((name, index) => `${index} as "${name.replaceAll('"', '""') || ' '}"`).join(', ')
   // The first runs the loop, the third the compiled class.
   for (let round = 0; round < 3; round += 1) {
@@ -222,7 +241,9 @@ test('a tagged template makes parameters of its values', async (t) => {
   await c.execute(sql`create temp table ${sql.identifier(table)} (id int, name text)`)
   await c.execute(sql`insert into ${sql.identifier(table)} values (${1}, ${"O'Brien"})`)
   const condition = sql`id = any(${[1, 2]})`
-  const row = await c.fetchRow<{ name: string }>(sql`select name from ${sql.identifier(table)} where ${condition}`)
+  const row = await c.fetchRow<{ name: string }>(
+    sql`select name from ${sql.identifier(table)} where ${condition}`,
+  )
   t.is(row?.name, "O'Brien")
 })
 

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { DataError, json } from 'oxpg'
+import { type Connection, DataError, json } from 'oxpg'
 import { connection } from '../support/server.js'
 
 /** Type, its literal in SQL, and the value that it is in JavaScript. */
@@ -62,9 +62,17 @@ const values: readonly (readonly [type: string, literal: string, value: unknown]
   ['jsonb', "'[1, 2]'", [1, 2]],
 ]
 
+/** PostgreSQL 13 has no infinite numeric. */
+const exists = (c: Connection, type: string, literal: string) =>
+  c.serverVersion.major >= 14 || type !== 'numeric' || !literal.includes('Infinity')
+
 for (const [type, literal, value] of values) {
   test(`${type} ${literal.slice(0, 40)}`, async (t) => {
     const c = await connection(t)
+    if (!exists(c, type, literal)) {
+      t.pass()
+      return
+    }
     // The first execution reads with the loop, the third with the compiled class.
     for (let round = 0; round < 3; round += 1) {
       t.deepEqual(await c.fetchVal(`select (${literal})::${type}`), value)
@@ -86,9 +94,15 @@ for (const [type, literal, value] of values) {
 
   test(`array of ${type} ${literal.slice(0, 40)}`, async (t) => {
     const c = await connection(t)
+    if (!exists(c, type, literal)) {
+      t.pass()
+      return
+    }
     // In a parameter for json[] an inner array is a JSON value, so those have one dimension here.
     const isJson = type.startsWith('json')
-    const array = isJson ? `array[${literal}, null]::${type}[]` : `array[array[${literal}, null], array[null, ${literal}]]::${type}[][]`
+    const array = isJson
+      ? `array[${literal}, null]::${type}[]`
+      : `array[array[${literal}, null], array[null, ${literal}]]::${type}[][]`
     const expected = isJson
       ? [value, null]
       : [
@@ -97,7 +111,10 @@ for (const [type, literal, value] of values) {
         ]
     for (let round = 0; round < 3; round += 1) t.deepEqual(await c.fetchVal(`select ${array}`), expected)
     for (let round = 0; round < 2 && type !== 'json'; round += 1) {
-      t.is(await c.fetchVal(`select $1::${type}[]::text`, [expected]), await c.fetchVal(`select ${array}::text`))
+      t.is(
+        await c.fetchVal(`select $1::${type}[]::text`, [expected]),
+        await c.fetchVal(`select ${array}::text`),
+      )
     }
     t.deepEqual(await c.fetchVal(`select '{}'::${type}[]`), [])
     t.is(await c.fetchVal(`select $1::${type}[]::text`, [[]]), '{}')
@@ -156,7 +173,10 @@ test('microseconds survive where the mapping is exact', async (t) => {
   const c = await connection(t)
   const micros = 1704164645678901n
   t.is(await c.fetchVal('select $1::timestamptz', [micros], { timestamptz: 'micros' }), micros)
-  t.is(await c.fetchVal('select $1::timestamp', ['2024-01-02 03:04:05.678901'], { timestamp: 'string' }), '2024-01-02 03:04:05.678901')
+  t.is(
+    await c.fetchVal('select $1::timestamp', ['2024-01-02 03:04:05.678901'], { timestamp: 'string' }),
+    '2024-01-02 03:04:05.678901',
+  )
 })
 
 test('a row with a big integer can be made JSON', async (t) => {

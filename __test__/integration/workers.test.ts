@@ -12,7 +12,10 @@ const source = `
   })`
 
 function run(closes: boolean): Promise<unknown> {
-  const worker = new Worker(source, { eval: true, workerData: { url, closes, entry: require.resolve('oxpg') } })
+  const worker = new Worker(source, {
+    eval: true,
+    workerData: { url, closes, entry: require.resolve('oxpg') },
+  })
   return new Promise((resolve, reject) => {
     let values: unknown
     worker.on('message', (message) => (values = message))

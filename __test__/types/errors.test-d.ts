@@ -26,7 +26,7 @@ try {
   throw new Error()
 } catch (error) {
   if (error instanceof UniqueViolationError) {
-    expectTypeOf(error.sqlstate).toEqualTypeOf<string | undefined>()
+    expectTypeOf(error.sqlstate).toBeString()
     expectTypeOf(error.constraintName).toEqualTypeOf<string | undefined>()
     expectTypeOf(error.isTransient).toEqualTypeOf<boolean>()
     expectTypeOf(error.safeToRetry).toEqualTypeOf<boolean>()

@@ -31,7 +31,7 @@ const HOSTILE_NAMES = [
   '4294967295',
   'a"b',
   "a'b",
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: a name that would do harm in a template
+  // A name that would do harm in a template.
   'a`b${1}',
   'a\\',
   'a\nb',

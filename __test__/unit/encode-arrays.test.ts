@@ -114,7 +114,7 @@ test('arrays within a json[] are JSON arrays', (t) => {
 })
 
 function readBack(code: number, value: WireArray): unknown {
-  const cells = new Cells('utf8', undefined, 512)
+  const cells = new Cells('utf8', undefined, 2048)
   cells.row([code], [value])
   const rows: any[] = []
   shapeOf(columnsOf(['x'], [code]), DEFAULT_PLAN).readRows(cells.views, 0, 1, -2, [], rows)

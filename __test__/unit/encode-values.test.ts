@@ -273,6 +273,18 @@ test('an error names the parameter, the type and the value', (t) => {
   t.true(error.safeToRetry)
 })
 
+test('what the engine throws about a value is the cause', (t) => {
+  const { proxy, revoke } = Proxy.revocable([], {})
+  revoke()
+  const encode = encoderFor(
+    [T.TEXT, T.INT4 | 0x80].map((code) => ({ typeOid: 1, typeName: 'sometype', code })),
+  )
+  const error = t.throws(() => encode(['a', proxy], new RecordingSink()), { instanceOf: DataError })
+  t.is(error?.parameter, 2)
+  t.regex(error?.message ?? '', /^parameter \$2: invalid input for type sometype: a Proxy/)
+  t.true(error?.cause instanceof TypeError)
+})
+
 test("what the application's objects throw is the cause", (t) => {
   const thrown = new RangeError('mine')
   const hostile = {

@@ -2,7 +2,7 @@ import test from 'ava'
 import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { Opcode } from '../../src/native/outbox'
-import { connected, describe, INT4, tickEnd } from './native-fake-addon'
+import { BYTEA, connected, describe, INT4, tickEnd } from './native-fake-addon'
 
 const DESCRIBED = 2
 const DONE = 3
@@ -72,12 +72,15 @@ test('a small batch that ends before its types are known is one flush', async (t
 
 test('values are copied when they are pushed', async (t) => {
   const { addon, batch, slot } = await started()
-  const row = [1]
+  const bytes = Buffer.of(5)
+  const row = [1, bytes]
   batch.push(row)
   row[0] = 2
-  addon.play([[DESCRIBED, slot, 9, 0, 1]], [describe(9, [INT4])])
+  bytes[0] = 6
+  addon.play([[DESCRIBED, slot, 9, 0, 1]], [describe(9, [INT4, BYTEA])])
   await tickEnd()
   t.is(addon.last.cells[0]!.word, 1)
+  t.deepEqual(addon.last.cells[1]!.content, Uint8Array.of(5))
 })
 
 test('a value that does not fit is thrown with its row; the caller aborts', async (t) => {

@@ -38,7 +38,7 @@ test('the file next to the package goes before the package of the platform', (t)
     return ADDON
   }
   t.is(loadAddon(settings({ load })), ADDON as never)
-  t.deepEqual(tried, ['/app/node_modules/oxpg/oxpg.linux-x64-gnu.node', '@oxpg/linux-x64-gnu'])
+  t.deepEqual(tried, ['/app/node_modules/oxpg/oxpg.linux-x64-gnu.node', 'oxpg-linux-x64-gnu'])
 })
 
 test('the override is the only candidate', (t) => {
@@ -61,7 +61,7 @@ test('the error names all that was tried, and why it failed', (t) => {
   t.is(
     error.message,
     'the native addon of oxpg for linux-x64 could not be loaded: tried ' +
-      '/app/node_modules/oxpg/oxpg.linux-x64-gnu.node: invalid ELF header; @oxpg/linux-x64-gnu: not found',
+      '/app/node_modules/oxpg/oxpg.linux-x64-gnu.node: invalid ELF header; oxpg-linux-x64-gnu: not found',
   )
   t.is(error.cause, broken)
   t.throws(() => loadAddon(settings({ platform: 'aix', arch: 'ppc64' })), {

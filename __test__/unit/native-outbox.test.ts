@@ -67,7 +67,7 @@ test('safe integers become 64-bit integers', (t) => {
 })
 
 test('texts of every length and kind', (t) => {
-  const texts = ['', 'a', 'é', 'x'.repeat(24), 'x'.repeat(25), '12345678901234567890123é', '😀'.repeat(2048)]
+  const texts = ['', 'a', 'é', 'x'.repeat(16), 'x'.repeat(17), '123456789012345é', '😀'.repeat(2048)]
   const cells = cellsOf((sink) => {
     for (const text of texts) sink.text(text)
     sink.text('y'.repeat(4097))

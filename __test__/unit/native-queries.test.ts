@@ -42,6 +42,20 @@ test('a query in use is forgotten when its last request has ended', (t) => {
   t.deepEqual(addon.forgotten, [1])
 })
 
+test('a closed cache remembers nothing, and forgets what is in use when that has ended', (t) => {
+  const { addon, queries } = makeQueries(10)
+  const inUse = queries.use('a')
+  queries.release(queries.use('b'))
+  queries.close()
+  t.deepEqual(addon.forgotten, [2])
+  queries.release(inUse)
+  t.deepEqual(addon.forgotten, [2, 1])
+  const late = queries.use('c')
+  t.deepEqual(addon.forgotten, [2, 1])
+  queries.release(late)
+  t.deepEqual(addon.forgotten, [2, 1, 3])
+})
+
 test('texts beyond 15 KiB of UTF-8 are not remembered', (t) => {
   const { addon, queries } = makeQueries(10)
   const texts = ['x'.repeat(15_360), 'x'.repeat(15_361), 'é'.repeat(7_680), 'é'.repeat(7_681)]
@@ -54,7 +68,7 @@ test('texts beyond 15 KiB of UTF-8 are not remembered', (t) => {
 })
 
 test('requests release their queries, however they end', async (t) => {
-  const { addon, connection, environment } = await connected()
+  const { addon, connection } = await connected()
   const text = 'x'.repeat(20_000)
   const done = connection.query(text, undefined, 0, 0, DEFAULT_PLAN, undefined)
   addon.play([[3, done.slot, 1, 0, 0, -1, 0x49]])
@@ -73,6 +87,13 @@ test('requests release their queries, however they end', async (t) => {
     [describe(9, [INT4])],
   )
   const refused = connection.query('select $1', ['x'], 0, 0, DEFAULT_PLAN, undefined)
+  addon.play(
+    [
+      [2, refused.slot, 9, 0, 1],
+      [4, refused.slot, 1],
+    ],
+    [describe(9, [INT4]), {}],
+  )
   t.true(refused.isSettled)
-  t.is(environment.queries.use('select $1').uses, 1)
+  t.is(connection.queries.use('select $1').uses, 1)
 })

@@ -102,6 +102,35 @@ test('parameters are copied at the call', async (t) => {
   t.is(addon.last.cells[0]!.word, 1)
 })
 
+test('bytes are copied at the call when the types are not known', async (t) => {
+  const { addon, connection } = await connected()
+  const memory = new Uint8Array([9, 1, 2, 3, 9]).buffer
+  const views = [Buffer.from([1, 2, 3]), new Uint8Array(memory, 1, 3), new DataView(memory, 1, 3)]
+  const request = query(connection, 'insert $1', [...views, 'x'])
+  for (const view of views) Buffer.from(view.buffer, view.byteOffset, view.byteLength).fill(7)
+  addon.play([[DESCRIBED, request.slot, 9, 0, 1]], [describe(9, [BYTEA, BYTEA, BYTEA, TEXT])])
+  await tickEnd()
+  const sent = addon.last.cells.slice(0, 3).map(({ content }) => content)
+  t.deepEqual(sent, [Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3), Uint8Array.of(1, 2, 3)])
+})
+
+test('detached memory is refused by its parameter, with known types and with unknown', async (t) => {
+  const { addon, connection } = await connected()
+  const views = [new Uint8Array(3), new DataView(new ArrayBuffer(3))]
+  for (const view of views) structuredClone(view.buffer, { transfer: [view.buffer] })
+  for (const view of views) {
+    for (let round = 0; round < 2; round++) {
+      const request = query(connection, 'insert $1', [1, view])
+      addon.play([[DESCRIBED, request.slot, 9, 0, 1]], [describe(9, [INT4, BYTEA])])
+      await request.settled
+      const error = request.failure?.error as DataError
+      t.true(error instanceof DataError)
+      t.is(error.parameter, 2)
+      t.true(error.cause instanceof TypeError)
+    }
+  }
+})
+
 test('bytes are copied at the call when the types are known, long ones too', async (t) => {
   const { addon, connection } = await connected()
   await warm(addon, connection, 'insert $1', describe(9, [BYTEA]))
@@ -114,32 +143,51 @@ test('bytes are copied at the call when the types are known, long ones too', asy
   }
 })
 
-test('a value that does not fit a known type settles the call and sends nothing', async (t) => {
+test('what does not fit a known type is settled once the server has been asked anew', async (t) => {
   const { addon, connection } = await connected()
   await warm(addon, connection, 'select $1', describe(9, [TEXT, INT4]))
+  for (const [params, ErrorClass] of [
+    [['x'.repeat(5000), 'not a number'], DataError],
+    [['x'], InterfaceError],
+  ] as const) {
+    const request = query(connection, 'select $1', [...params])
+    await tickEnd()
+    t.like(addon.last, { opcode: Opcode.QUERY, words: [0, 0, 0xffff_ffff, params.length] })
+    t.deepEqual(addon.last.cells, [])
+    t.false(request.isSettled)
+    const { slot } = request
+    addon.play([[DESCRIBED, slot, 9, -1, 1]])
+    await request.settled
+    t.true(request.failure?.error instanceof ErrorClass)
+    await tickEnd()
+    t.like(addon.last, { opcode: Opcode.REFUSE, slot })
+    addon.play([[FAILED, slot, 0]], [{ kind: 'canceled', message: '', safeToRetry: false }])
+  }
+  query(connection, 'select $1', ['y'.repeat(5000), 1])
   await tickEnd()
-  const sentBefore = addon.sent.length
-  const request = query(connection, 'select $1', ['x'.repeat(5000), 'not a number'])
-  await request.settled
-  t.is(request.failure?.kind, 'thrown')
-  t.true(request.failure?.error instanceof DataError)
-  await tickEnd()
-  t.is(addon.sent.length, sentBefore)
-
-  const next = query(connection, 'select $1', ['y'.repeat(5000), 1])
-  await tickEnd()
-  t.is(next.slot, addon.last.slot)
+  t.is(addon.last.words[2], 9)
   t.is(addon.last.cells[0]!.content, 'y'.repeat(5000))
 })
 
-test('too few parameters are an InterfaceError, with known types and with unknown', async (t) => {
+test('parameters that fit what is true now are sent', async (t) => {
+  const { addon, connection } = await connected()
+  await warm(addon, connection, 'insert $1', describe(9, [INT4]))
+  const bytes = Buffer.of(1)
+  const request = query(connection, 'insert $1', [bytes])
+  bytes[0] = 2
+  addon.play([[DESCRIBED, request.slot, 10, 0, 1]], [describe(10, [BYTEA])])
+  await tickEnd()
+  t.like(addon.last, { opcode: Opcode.BIND, slot: request.slot, words: [0, 0, 10, 1] })
+  t.deepEqual(addon.last.cells[0]!.content, Uint8Array.of(1))
+  t.false(request.isSettled)
+})
+
+test('too few parameters are an InterfaceError', async (t) => {
   const { addon, connection } = await connected()
   const cold = query(connection, 'select $1', [])
   addon.play([[DESCRIBED, cold.slot, 9, 0, 1]], [describe(9, [INT4])])
-  const known = query(connection, 'select $1', [])
-  await Promise.all([cold.settled, known.settled])
+  await cold.settled
   t.true(cold.failure?.error instanceof InterfaceError)
-  t.true(known.failure?.error instanceof InterfaceError)
 })
 
 test('parameters that turn out not to fit are refused; the slot is free after Rust has answered', async (t) => {

@@ -3,6 +3,7 @@ import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { Environment } from '../../src/native/environment'
 import { openConnectionIn, openPoolIn } from '../../src/native/openings'
 import { Opcode } from '../../src/native/outbox'
+import type { Target } from '../../src/native/targets'
 import { connected, FakeAddon, tickEnd } from './native-fake-addon'
 
 const DONE = 3
@@ -204,6 +205,78 @@ test('queries of a pool', async (t) => {
   )
   await request.settled
   t.is(request.failure?.message, 'the pool is closed')
+})
+
+/** Sends a query and ends it; gives the query's id. */
+async function run(addon: FakeAddon, target: Target, text = 'select 1'): Promise<number> {
+  const request = target.query(text, undefined, 0, 0, DEFAULT_PLAN, undefined)
+  addon.play([[DONE, request.slot, 1, 0, 0, -1, 0x49]])
+  await request.settled
+  return request.query!.id
+}
+
+test('a text is known to one connection, or to one pool with its connections', async (t) => {
+  const { addon, environment, pool } = await pooled()
+  const lease = pool.acquire(0, undefined)
+  addon.play([[GRANTED, lease.slot, 7, 0]], [FACTS])
+  await lease.settled
+  const { pool: otherPool } = openPoolIn(environment, '{}', '{}', 50, undefined)
+  const opened = [8, 9].map((id) => {
+    const request = openConnectionIn(environment, '{}', 20, undefined)
+    addon.play([[OPENED, request.slot, id, 0]], [FACTS])
+    return request.connection!
+  })
+  const ids: number[] = []
+  for (const target of [pool, lease.connection!, otherPool, ...opened, pool, ...opened]) {
+    ids.push(await run(addon, target))
+  }
+  t.deepEqual(ids, [1, 1, 2, 3, 4, 1, 3, 4])
+
+  addon.play([[CLOSED, 7, -1]])
+  t.deepEqual(addon.forgotten, [], 'the pool goes on')
+  addon.play([[CLOSED, 8, -1]])
+  t.deepEqual(addon.forgotten, [3])
+  const request = opened[1]!.query('select 1', undefined, 0, 0, DEFAULT_PLAN, undefined)
+  addon.play([[CLOSED, 9, -1]])
+  t.deepEqual(addon.forgotten, [3])
+  addon.play([[FAILED, request.slot, 0]], [{ kind: 'connection', message: 'gone', safeToRetry: false }])
+  t.deepEqual(addon.forgotten, [3, 4])
+})
+
+test('a pool that is closed, terminated or expired forgets what it knew', async (t) => {
+  const closing = await pooled()
+  await run(closing.addon, closing.pool)
+  const request = closing.pool.close(0)
+  t.deepEqual(closing.addon.forgotten, [])
+  closing.addon.play([[DONE, request.slot, 0, 0, 0, -1, 0]])
+  await request.settled
+  await tickEnd()
+  t.deepEqual(closing.addon.forgotten, [1])
+
+  const terminated = await pooled()
+  await run(terminated.addon, terminated.pool)
+  terminated.pool.terminate()
+  t.deepEqual(terminated.addon.forgotten, [1])
+
+  const expired = await pooled()
+  await run(expired.addon, expired.pool)
+  expired.pool.expire()
+  t.deepEqual(expired.addon.forgotten, [1])
+  t.is(await run(expired.addon, expired.pool), 2)
+  t.is(await run(expired.addon, expired.pool), 2)
+})
+
+test('a connection remembers 1000 texts, a pool 5000', async (t) => {
+  for (const [target, addon, bound] of [
+    await connected().then(({ connection, addon }) => [connection, addon, 1_000] as const),
+    await pooled().then(({ pool, addon }) => [pool, addon, 5_000] as const),
+  ]) {
+    for (let index = 0; index <= bound; index++) {
+      const request = target.query(`select ${index}`, undefined, 0, 0, DEFAULT_PLAN, undefined)
+      addon.play([[DONE, request.slot, 1, 0, 0, -1, 0x49]])
+    }
+    t.deepEqual(addon.forgotten, [1])
+  }
 })
 
 test('counters of a pool that is gone are the last ones, with nothing open', async (t) => {

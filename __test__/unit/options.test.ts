@@ -1,0 +1,407 @@
+import { inspect } from 'node:util'
+import test from 'ava'
+import { CONNECT_OPTIONS, connectPlan, dsnAndOptions } from '../../src/connect-options'
+import { ClientConfigurationError, InterfaceError } from '../../src/errors/index'
+import { checkOptions } from '../../src/options'
+import { POOL_OPTIONS, poolPlan } from '../../src/pool-options'
+import { parseServerVersion } from '../../src/server-version'
+import { sql } from '../../src/sql'
+import { connectionOn, FakeConnection, FakePool, poolOn, serverFailure } from './fake-target'
+
+const configuration = { instanceOf: ClientConfigurationError }
+
+test('an unknown option is refused, and the one that was meant is named', (t) => {
+  const refused = (name: string, known = POOL_OPTIONS) =>
+    t.throws(() => checkOptions({ [name]: 1 }, known, 'createPool'), configuration)!.message
+  t.is(refused('maxsize'), "createPool: unknown option 'maxsize'; did you mean 'maxSize'?")
+  t.regex(refused('max_size'), /'maxSize'/)
+  t.regex(refused('connectTimeout'), /'connectTimeoutMs'/)
+  t.regex(refused('pasword'), /'password'/)
+  t.notRegex(refused('qwertyuiop'), /did you mean/)
+  t.throws(() => checkOptions(5, POOL_OPTIONS, 'createPool'), { ...configuration, message: /not 5/ })
+})
+
+test('the DSN and the options may each be left out', (t) => {
+  const sorted = (first?: string | object, second?: object) =>
+    dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
+  t.deepEqual(sorted(), { dsn: undefined, options: {} })
+  t.deepEqual(sorted('postgres://h'), { dsn: 'postgres://h', options: {} })
+  t.deepEqual(sorted({ host: 'h' }), { dsn: undefined, options: { host: 'h' } })
+  t.deepEqual(sorted('postgres://h', { port: 1 }), { dsn: 'postgres://h', options: { port: 1 } })
+  t.throws(() => sorted({ host: 'h' }, { port: 1 }), configuration)
+  t.throws(() => sorted(7 as never), configuration)
+})
+
+test('what Rust reads is handed on, the environment with it', async (t) => {
+  process.env.PGHOST = 'from-the-environment'
+  process.env.NOT_FOR_US = 'x'
+  const plan = await connectPlan('postgres://h', {
+    user: 'u',
+    port: [1, 2],
+    serverSettings: { a: 'b' },
+    ssl: false,
+  })
+  const config = JSON.parse(plan.configJson)
+  t.is(config.dsn, 'postgres://h')
+  t.deepEqual(config.options, { port: [1, 2], user: 'u', serverSettings: { a: 'b' }, ssl: false })
+  t.is(config.environment.PGHOST, 'from-the-environment')
+  t.is(typeof config.environment.USER, 'string')
+  t.false('NOT_FOR_US' in config.environment)
+  t.is(plan.statementCacheSize, 100)
+  t.is(plan.defaults.commandTimeoutMs, 0)
+})
+
+test('the password may be a function', async (t) => {
+  const given = async (password: unknown) =>
+    JSON.parse((await connectPlan(undefined, { password } as never)).configJson).options.password
+  t.is(await given('p'), 'p')
+  t.is(await given(() => 'q'), 'q')
+  t.is(await given(async () => 'r'), 'r')
+  const error = await t.throwsAsync(
+    given(async () => ['hush']),
+    configuration,
+  )
+  t.notRegex(inspect(error), /hush/)
+})
+
+test('values that do not fit are refused with the name, what was expected and what came', async (t) => {
+  const refused = async (options: object, message: RegExp) =>
+    t.throwsAsync(connectPlan(undefined, options), { ...configuration, message })
+  await refused({ commandTimeoutMs: -1 }, /'commandTimeoutMs' must be a number of milliseconds .* not -1/)
+  await refused({ connectTimeoutMs: '5' }, /'connectTimeoutMs' .* not '5'/)
+  await refused({ statementCacheSize: 1.5 }, /'statementCacheSize' must be a whole number/)
+  await refused({ serverSettings: { a: 1 } }, /'serverSettings': 'a' must be a string, not 1/)
+  await refused({ signal: {} }, /'signal' must be an AbortSignal/)
+  await refused({ rowMode: 'rows' }, /'rowMode'/)
+  t.throws(() => poolPlan({ minSize: 11 }), { ...configuration, message: /'minSize' must not be more/ })
+  t.throws(() => poolPlan({ maxSize: 0 }), { ...configuration, message: /'maxSize'/ })
+  t.throws(() => poolPlan({ shareConnections: 1 as never }), { ...configuration, message: /true or false/ })
+  t.throws(() => poolPlan({ init: 1 as never }), { instanceOf: InterfaceError, message: /function/ })
+})
+
+test('a pool has the documented defaults', (t) => {
+  t.deepEqual(JSON.parse(poolPlan({}).optionsJson), {
+    minSize: 1,
+    maxSize: 10,
+    maxQueries: 50_000,
+    maxInactiveConnectionLifetimeMs: 300_000,
+    maxLifetimeMs: 0,
+    acquireTimeoutMs: 30_000,
+    shareConnections: true,
+  })
+})
+
+test('calls check their arguments before anything is sent', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  const misused = { instanceOf: InterfaceError }
+  await t.throwsAsync(connection.fetch(5 as never), { ...misused, message: /query must be a string/ })
+  await t.throwsAsync(connection.fetch('q', 5 as never), { ...misused, message: /must be an array, not 5/ })
+  await t.throwsAsync(connection.fetch('q', { timeoutMs: 1 } as never), {
+    message: /options are the argument after/,
+  })
+  await t.throwsAsync(connection.fetch(sql`${1}`, [1]), { ...misused, message: /given twice/ })
+  await t.throwsAsync(connection.fetch('q', [], { timeout: 1 } as never), {
+    message: /did you mean 'timeoutMs'/,
+  })
+  await t.throwsAsync(connection.fetchVal('q', [], { rowMode: 'array' } as never), configuration)
+  await t.throwsAsync(connection.fetchVal('q', [], { column: -1 }), { ...misused, message: /'column'/ })
+  await t.throwsAsync(connection.executeMany('q', 5 as never), { ...misused, message: /iterable of arrays/ })
+  await t.throwsAsync(connection.executeMany(sql`${1}`, []), { ...misused, message: /placeholders/ })
+  await t.throwsAsync(
+    connection.transaction(() => {}, { isolation: 'odd' as never }),
+    configuration,
+  )
+  await t.throwsAsync(
+    connection.transaction(() => {}, { retry: -1 }),
+    configuration,
+  )
+  t.deepEqual(server.log, [])
+})
+
+test('limits, row modes and mappings go with the call', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server, 5_000)
+  server.answers.set('q', { rows: [[1, 'one']], tag: 'SELECT 1' })
+  await connection.fetch('q', [1])
+  await connection.fetchRow(sql`select ${1}`, undefined, {
+    timeoutMs: 0.5,
+    rowMode: 'object',
+    int8: 'bigint',
+  })
+  t.is(await connection.fetchVal('q', [], { column: 1, timeoutMs: 0 }), 'one')
+  t.is(await connection.fetchVal('none'), null)
+  t.is(await connection.execute('q', []), 'SELECT 1')
+  await t.throwsAsync(connection.fetchVal('q', [], { column: 2 }), {
+    message: /no column 2: the row has 2 columns/,
+  })
+  const [first, second, third] = server.calls
+  t.like(first, { text: 'q', params: [1], maxRows: 0, timeoutMs: 5_000 })
+  t.like(second, { text: 'select $1', params: [1], maxRows: 1, timeoutMs: 1 })
+  t.is(second!.plan.rowMode, 'object')
+  t.is(second!.plan.mapping.int8, 'bigint')
+  t.is(third!.plan.rowMode, 'array')
+  t.is(third!.timeoutMs, 0)
+})
+
+test('execute without parameters is a script, with them a query', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  await connection.execute('a; b')
+  await connection.execute('c', [])
+  await connection.execute(sql`d ${1}`)
+  t.deepEqual(
+    server.calls.map(({ params }) => params),
+    [undefined, [], [1]],
+  )
+})
+
+test('executeMany takes any iterable, waits for the connection, and stops when the batch fails', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  t.is(await connection.executeMany('i', [[1], [2]]), 2)
+  t.is(await connection.executeMany('i', new Set([[1]])), 1)
+  async function* rows(count: number) {
+    for (let row = 0; row < count; row++) yield [row]
+  }
+  t.is(await connection.executeMany('i', rows(2_500)), 2_500)
+  t.is(server.batches.at(-1)!.flushes, 2)
+  const long = 'x'.repeat(200_000)
+  await connection.executeMany('i', [[long], [long], [long]])
+  t.is(server.batches.at(-1)!.flushes, 1)
+
+  let made = 0
+  let isClosed = false
+  function* endless() {
+    try {
+      for (;;) yield [made++]
+    } finally {
+      isClosed = true
+    }
+  }
+  const failing = connection.executeMany('i', endless())
+  server.batches.at(-1)!.failAtFlush = serverFailure('23505')
+  await t.throwsAsync(failing, { code: '23505' })
+  t.is(made, 1_000)
+  t.true(isClosed)
+})
+
+test('executeMany takes the batch back when its source or a row is wrong', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  async function* broken() {
+    yield [1]
+    throw new Error('source')
+  }
+  await t.throwsAsync(connection.executeMany('i', broken()), { message: 'source' })
+  t.is(server.batches.at(-1)!.state, 'aborted')
+  await t.throwsAsync(connection.executeMany('i', [[1], 2 as never]), {
+    message: /^row 1: .* must be an array, not 2/,
+  })
+  t.is(server.batches.at(-1)!.state, 'aborted')
+})
+
+test('a batch that fails does not wait for a source that is stuck', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  const stuck = { [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) }
+  const call = connection.executeMany('i', stuck)
+  server.batches.at(-1)!.answer({ failure: { kind: 'timeout', message: 'too long', safeToRetry: false } })
+  await t.throwsAsync(call, { name: 'TimeoutError' })
+})
+
+test('more parameters than the protocol can count are refused before anything is sent', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  const most = Array.from({ length: 65_535 }, () => 1)
+  const refused = {
+    instanceOf: InterfaceError,
+    message: /^a statement takes at most 65535 parameters, not 65536/,
+  }
+  await connection.execute('q', most)
+  const statement = await connection.prepare('q')
+  const sent = server.log.length
+  const tooMany = [...most, 1]
+  await t.throwsAsync(connection.execute('q', tooMany), refused)
+  await t.throwsAsync(connection.fetchVal('q', tooMany), refused)
+  await t.throwsAsync(connection.fetch(sql`select ${sql.join(tooMany.map((n) => sql`${n}`))}`), refused)
+  await t.throwsAsync(statement.fetch(tooMany), refused)
+  t.is(server.log.length, sent)
+  await t.throwsAsync(connection.executeMany('i', [most, tooMany]), {
+    instanceOf: InterfaceError,
+    message: /^row 1: a statement takes at most 65535 parameters/,
+  })
+  t.is(server.batches.at(-1)!.state, 'aborted')
+})
+
+test('a batch that settles while it waits for the connection does not ask its source for more', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  let asked = 0
+  let isClosed = false
+  const source = {
+    [Symbol.asyncIterator]: () => ({
+      next: (): Promise<IteratorResult<unknown[]>> =>
+        ++asked > 1_000 ? new Promise<never>(() => {}) : Promise.resolve({ value: [asked], done: false }),
+      return: async (): Promise<IteratorResult<unknown[]>> => {
+        isClosed = true
+        return { value: undefined, done: true }
+      },
+    }),
+  }
+  const call = connection.executeMany('i', source)
+  server.batches.at(-1)!.failAtFlush = serverFailure('23505')
+  await t.throwsAsync(call, { code: '23505' })
+  t.is(asked, 1_000)
+  t.true(isClosed)
+})
+
+test('a parser of the results that throws takes the batch back', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  const rows = Array.from({ length: 2_500 }, (_, row) => [row])
+  async function* later() {
+    yield* rows
+  }
+  for (const list of [rows, later()]) {
+    const error = new Error('parser')
+    const call = connection.fetchMany('i', list)
+    const batch = server.batches.at(-1)!
+    batch.parserFailure = { kind: 'thrown', message: 'parser', safeToRetry: false, error }
+    await t.throwsAsync(call, { is: error })
+    t.is(batch.state, 'aborted')
+    t.is(batch.pushed.length, 1_000)
+  }
+})
+
+test('a prepared statement describes itself and keeps its last tag', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  server.answers.set('q', { rows: [[1]], tag: 'SELECT 1' })
+  const statement = await connection.prepare('q')
+  t.deepEqual(statement.parameters, [{ oid: 23, name: 'int4' }])
+  t.is(statement.attributes[0]!.type.name, 'text')
+  t.is(statement.statusMessage, null)
+  await statement.fetch([1])
+  t.is(statement.statusMessage, 'SELECT 1')
+  server.answers.set('EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) q', { rows: [[[{ Plan: {} }]]] })
+  t.deepEqual(await statement.explain([1], { analyze: true }), [{ Plan: {} }])
+  t.deepEqual(server.log.slice(-3), ['BEGIN', 'EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) q', 'ROLLBACK'])
+  await connection.close()
+  await t.throwsAsync(statement.fetch(), { instanceOf: InterfaceError, message: 'the connection is closed' })
+})
+
+test('after release all of a checkout is dead and says so', async (t) => {
+  const pool = new FakePool()
+  const connection = await poolOn(pool).acquire()
+  const statement = await connection.prepare('q')
+  const tx = await connection.begin()
+  await connection.release()
+  await connection.release()
+  for (const call of [
+    () => connection.fetch('q'),
+    () => statement.fetch(),
+    () => tx.fetch('q'),
+    () => tx.commit(),
+    () => connection.transaction(() => {}),
+  ]) {
+    await t.throwsAsync(call, { instanceOf: InterfaceError, message: /released/ })
+  }
+  t.is(pool.session.log.filter((text) => text === 'release').length, 1)
+})
+
+test('the hooks of a pool run in their order, and calls on the pool lease then', async (t) => {
+  const target = new FakePool()
+  const calls: string[] = []
+  const pool = poolOn(target, {
+    init: () => calls.push('init'),
+    setup: () => calls.push('setup'),
+    reset: async (connection) => {
+      await connection.execute('in reset')
+      calls.push('reset')
+    },
+  })
+  await pool.fetch('q')
+  await pool.use((connection) => connection.fetch('q'))
+  t.deepEqual(calls, ['init', 'setup', 'reset', 'setup', 'reset'])
+  t.deepEqual(target.direct, [])
+  t.deepEqual(target.session.log, ['q', 'in reset', 'release', 'q', 'in reset', 'release'])
+  const failing = poolOn(new FakePool(), { setup: () => Promise.reject(new Error('setup')) })
+  await t.throwsAsync(failing.acquire(), { message: 'setup' })
+})
+
+test('use releases and keeps the first error', async (t) => {
+  const target = new FakePool()
+  const pool = poolOn(target, { reset: () => Promise.reject(new Error('second')) })
+  const error = await t.throwsAsync(
+    pool.use(() => Promise.reject(new Error('first'))),
+    { message: 'first' },
+  )
+  t.is((error!.cause as Error).message, 'second')
+  t.is(target.session.log.at(-1), 'terminate')
+})
+
+test("a call on the pool inside the pool's own transaction does not wait for itself", async (t) => {
+  const target = new FakePool()
+  const pool = poolOn(target)
+  await pool.fetch('outside')
+  t.deepEqual(target.direct, ['outside'])
+  await pool.transaction(async (tx) => {
+    const nested = { instanceOf: InterfaceError, message: /inside one of the pool's own transactions/ }
+    await t.throwsAsync(pool.fetch('q'), nested)
+    await t.throwsAsync(
+      pool.transaction(() => {}),
+      nested,
+    )
+    await tx.execute('fine')
+  })
+  t.deepEqual(target.timeouts, [30_000, 1_000, 1_000])
+  target.maxSize = 2
+  await pool.transaction(async () => pool.fetch('inside'))
+  t.deepEqual(target.direct, ['outside', 'inside'])
+})
+
+test('a transaction begun on a pool gives its connection back when it ends', async (t) => {
+  const target = new FakePool()
+  const pool = poolOn(target)
+  const tx = await pool.begin()
+  await tx.commit()
+  const dropped = await pool.begin()
+  await dropped[Symbol.asyncDispose]()
+  t.deepEqual(target.session.log, ['BEGIN', 'COMMIT', 'release', 'BEGIN', 'ROLLBACK', 'release'])
+})
+
+test('what is printed of connections and pools has no secrets, and says how they are', async (t) => {
+  const connection = connectionOn(new FakeConnection())
+  t.is(inspect(connection), 'Connection { serverPid: 4242, idle }')
+  await connection.begin()
+  t.is(inspect(connection), 'Connection { serverPid: 4242, in a transaction }')
+  t.is(inspect(poolOn(new FakePool())), 'Pool { size: 1 of 1, idle: 1, waiting: 0 }')
+  t.deepEqual(Object.keys(connection), [])
+})
+
+test('notices and the end of the session reach their listeners', async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server)
+  const heard: string[] = []
+  const stop = connection.onNotice((message) => heard.push(message.message))
+  connection.onTermination(() => heard.push('the end'))
+  server.onNotice?.({ severity: 'NOTICE', sqlstate: '00000', message: 'one' })
+  stop()
+  server.onNotice?.({ severity: 'NOTICE', sqlstate: '00000', message: 'two' })
+  await connection.close()
+  await connection.close()
+  t.deepEqual(heard, ['one', 'the end'])
+  t.true(connection.isClosed)
+})
+
+test('server versions are read as asyncpg reads them', (t) => {
+  const version = (text: string) => Object.values(parseServerVersion(text))
+  t.deepEqual(version('18.4'), [18, 0, 4, 'final', 0])
+  t.deepEqual(version('16.2 (Debian 16.2-1.pgdg120+2)'), [16, 0, 2, 'final', 0])
+  t.deepEqual(version('9.6.24'), [9, 6, 24, 'final', 0])
+  t.deepEqual(version('17rc1'), [17, 0, 0, 'candidate', 1])
+  t.deepEqual(version('18beta2'), [18, 0, 0, 'beta', 2])
+  t.deepEqual(version('19devel'), [19, 0, 0, 'alpha', 0])
+  t.deepEqual(version('?'), [0, 0, 0, 'final', 0])
+})
