@@ -26,7 +26,13 @@ export function installPeers(names) {
   }
   if (wants('asyncpg') && !existsSync(`${folder}.venv/bin/python`)) {
     if (attempt('asyncpg', 'python3', ['-m', 'venv', '.venv'])) {
-      attempt('asyncpg', '.venv/bin/pip', ['install', '--quiet', '--disable-pip-version-check', 'asyncpg', 'uvloop'])
+      attempt('asyncpg', '.venv/bin/pip', [
+        'install',
+        '--quiet',
+        '--disable-pip-version-check',
+        'asyncpg',
+        'uvloop',
+      ])
     }
   }
   if (wants('floor')) attempt('floor', 'cargo', ['build', '--release', '--quiet'], floorFolder)

@@ -32,7 +32,9 @@ export function printSetting(result) {
   const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => row[column].length)))
   console.log(`\n${title(result)}`)
   for (const row of rows) {
-    const cells = row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column])))
+    const cells = row.map((cell, column) =>
+      column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]),
+    )
     console.log(`  ${cells.join('  ').trimEnd()}`)
   }
 }
@@ -50,12 +52,19 @@ export function saveResults({ results, rounds, sliceMs, serverVersion }) {
     postgresql: serverVersion,
   }
   const file = (extension) => fileURLToPath(new URL(`results/${date}.${extension}`, import.meta.url))
-  writeFileSync(file('json'), `${JSON.stringify({ date, machine, versions, rounds, sliceMs, results }, null, 2)}\n`)
+  writeFileSync(
+    file('json'),
+    `${JSON.stringify({ date, machine, versions, rounds, sliceMs, results }, null, 2)}\n`,
+  )
   const lines = [
     `# Results of ${date}`,
     '',
-    `${Object.entries(machine).map(([name, value]) => `${name} ${value}`).join(', ')}. ${rounds} rounds of ${sliceMs} ms`,
-    `per driver, in turn. ${Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(', ')}.`,
+    `${Object.entries(machine)
+      .map(([name, value]) => `${name} ${value}`)
+      .join(', ')}. ${rounds} rounds of ${sliceMs} ms`,
+    `per driver, in turn. ${Object.entries(versions)
+      .map(([name, version]) => `${name} ${version}`)
+      .join(', ')}.`,
     '"oxpg is" is the median of the per-round ratios of throughput, ours to theirs.',
   ]
   for (const result of results) {

@@ -9,9 +9,9 @@
 // DATABASE_URL makes it use that server (a table `bench_rows` is made there); otherwise an embedded one is started.
 import { parseArgs } from 'node:util'
 import { connect } from '../dist/index.mjs'
-import { startEmbeddedPostgres } from '../scripts/embedded-postgres.mjs'
-import { obstacle, Peer, peerNames } from './peers/index.mjs'
+import { start as startEmbeddedPostgres } from '../scripts/embedded-postgres.mjs'
 import { installPeers } from './install-peers.mjs'
+import { obstacle, Peer, peerNames } from './peers/index.mjs'
 import { printSetting, saveResults } from './report.mjs'
 import { createSchema } from './schema.mjs'
 import { median } from './statistics.mjs'
@@ -69,7 +69,14 @@ async function measure(workload, setting) {
     for (let round = 0; round < rounds; round += 1) {
       for (const peer of peers) slices[peer.name].push(await peer.slice(request))
     }
-    return { workload: workload.name, question: workload.question, ...setting, versions, absent, ...summary(slices) }
+    return {
+      workload: workload.name,
+      question: workload.question,
+      ...setting,
+      versions,
+      absent,
+      ...summary(slices),
+    }
   } finally {
     for (const peer of peers) peer.close()
   }

@@ -22,7 +22,9 @@ export async function demo(url, signal) {
   const serverSettings = { search_path: schema, application_name: 'oxpg-demo' }
   const connection = await connect(url, { serverSettings, signal })
   try {
-    console.log(`Connected to PostgreSQL ${connection.settings.server_version}; everything happens in the schema ${schema}.`)
+    console.log(
+      `Connected to PostgreSQL ${connection.settings.server_version}; everything happens in the schema ${schema}.`,
+    )
     await createSchema(connection, schema)
     await insertRows(connection, signal)
     await readRows(connection, signal)

@@ -9,7 +9,9 @@ import {
   constants,
   cpSync,
   existsSync,
+  lchownSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -129,6 +131,10 @@ function reachablePrograms(native, folder, identity) {
   } catch {
     const copy = join(folder, 'native')
     cpSync(native, copy, { recursive: true, verbatimSymlinks: true })
+    // The guardian, who removes the folder, is that user as well.
+    for (const name of ['.', ...readdirSync(copy, { recursive: true })]) {
+      lchownSync(join(copy, name), identity.uid, identity.gid)
+    }
     return join(copy, 'bin')
   }
 }

@@ -6,7 +6,9 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 
 await serveSlices(async ({ url, connections }) => {
   const target =
-    connections === 1 ? await connect(url) : await createPool(url, { minSize: connections, maxSize: connections })
+    connections === 1
+      ? await connect(url)
+      : await createPool(url, { minSize: connections, maxSize: connections })
   return {
     version,
     fetch: (sql, parameters) => target.fetch(sql, parameters),

@@ -15,8 +15,8 @@ await serveSlices(async ({ url, connections }) => {
   return {
     version,
     fetch: async (sql, parameters) => {
-      let name = names.get(sql)
-      if (name === undefined) names.set(sql, (name = `bench_${names.size}`))
+      const name = names.get(sql) ?? `bench_${names.size}`
+      names.set(sql, name)
       const { rows } = await target.query({ text: sql, values: parameters, name })
       return rows
     },

@@ -5,7 +5,10 @@ import { serveSlices } from './slices.mjs'
 const require = createRequire(import.meta.url)
 const { readFileSync } = require('node:fs')
 const version = JSON.parse(
-  readFileSync(require.resolve('postgres').replace(/node_modules\/postgres\/.*$/, 'node_modules/postgres/package.json'), 'utf8'),
+  readFileSync(
+    require.resolve('postgres').replace(/node_modules\/postgres\/.*$/, 'node_modules/postgres/package.json'),
+    'utf8',
+  ),
 ).version
 
 await serveSlices(async ({ url, connections }) => {

@@ -27,7 +27,8 @@ export async function serveSlices(open) {
 }
 
 async function runSlice(peer, { sql, parameters, rows, callers, durationMs }) {
-  const next = () => parameters.map(({ fixed, from, to }) => fixed ?? from + Math.floor(Math.random() * (to - from)))
+  const next = () =>
+    parameters.map(({ fixed, from, to }) => fixed ?? from + Math.floor(Math.random() * (to - from)))
   const first = await peer.fetch(sql, next())
   if (first.length === 0 || (rows > 0 && first.length !== rows)) {
     throw new Error(`${first.length} rows came, ${rows} were expected`)

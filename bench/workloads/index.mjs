@@ -1,8 +1,9 @@
 // The workloads, in the order of the report's table. One question a file.
-import * as pointQuery from './point-query.mjs'
-import * as oneRow from './one-row.mjs'
-import * as hundredRows from './hundred-rows.mjs'
+
 import * as catalog from './catalog.mjs'
+import * as hundredRows from './hundred-rows.mjs'
+import * as oneRow from './one-row.mjs'
+import * as pointQuery from './point-query.mjs'
 import * as series from './series.mjs'
 import * as tenThousandRows from './ten-thousand-rows.mjs'
 
