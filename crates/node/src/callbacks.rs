@@ -17,15 +17,21 @@ use crate::reactor::{HandleContext, uv};
 unsafe fn guard(environment: *mut Environment, body: impl FnOnce()) {
     if catch_unwind(AssertUnwindSafe(body)).is_err() {
         // SAFETY: by the caller's promise; the body's borrows ended when it unwound.
-        unsafe { after_panic(environment) };
+        unsafe {
+            after_panic(environment, |environment| {
+                environment.mailbox.recover();
+                environment.run_errands();
+                environment.end_turn();
+            });
+        }
     }
 }
 
-/// Takes down the connection that a panic came from, and goes on with what the panic interrupted.
+/// Takes down the connection that a panic came from, and lets `resume` go on with what the panic interrupted.
 ///
 /// # Safety
 /// As for [`guard`].
-pub(crate) unsafe fn after_panic(environment: *mut Environment) {
+pub(crate) unsafe fn after_panic(environment: *mut Environment, mut resume: impl FnMut(&mut Environment)) {
     // SAFETY: by the caller's promise; each borrow ends with its closure.
     let connection = unsafe { &mut *environment }.driving.take();
     let attempt = |body: &mut dyn FnMut(&mut Environment)| {
@@ -43,7 +49,7 @@ pub(crate) unsafe fn after_panic(environment: *mut Environment) {
     {
         attempt(&mut |environment| environment.abandon_connection(connection));
     }
-    attempt(&mut |environment| environment.end_turn());
+    attempt(&mut resume);
 }
 
 /// Environment and connection behind a handle.

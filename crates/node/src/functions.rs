@@ -76,7 +76,7 @@ unsafe fn run(
         return result.unwrap_or(ptr::null_mut());
     }
     // SAFETY: the call's borrow of the environment ended when it unwound.
-    unsafe { after_panic(data.cast::<Environment>()) };
+    unsafe { after_panic(data.cast::<Environment>(), Environment::settle) };
     ptr::null_mut()
 }
 

@@ -1,57 +1,36 @@
-//! Pools on the loop: carries out what the pool's policy decides, and tells it what happened.
+//! Pools on the loop: a pool's policy is asked for connections, and told what happened to them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxpg_client::open::{Config, OpenError, Opened};
-use oxpg_client::pool::{Action, Pool, PoolOptions, Rejection, Want};
-use oxpg_client::session::{EndCause, Work};
+use oxpg_client::pool::{Pool, PoolOptions, Want};
+use oxpg_client::session::Work;
 use oxpg_codec::batch::ResultText;
 use serde_json::Value;
 
-use crate::background::{Configuration, Job};
+use crate::background::Configuration;
 use crate::environment::Environment;
 use crate::failure::FailureData;
-use crate::mailbox::{Extra, Kind, SessionFacts};
-use crate::openings::Opening;
 use crate::requests::Place;
 
 /// Ids of pools as JavaScript sees them have this bit, ids of connections have not.
 pub(crate) const POOL_BIT: u32 = 1 << 31;
 
-/// What a session may have left behind, apart from its prepared statements: asyncpg's reset query, and the roles,
-/// temporary tables and sequences' last values that it forgets.
-macro_rules! reset {
-    ($before:literal) => {
-        concat!(
-            $before,
-            "SET SESSION AUTHORIZATION DEFAULT; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; ",
-            "DISCARD TEMP; DISCARD SEQUENCES",
-        )
-    };
-}
-const RESET: &str = reset!("");
-/// The same where a transaction is or may be open.
-const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
-
-/// How long a session may take to answer its reset, what was left in flight included.
-const RESET_LIMIT_MS: u64 = 2_000;
-
 /// A pool's policy with what it needs on this loop.
 pub(crate) struct PoolDriver {
-    policy: Pool,
-    config: Configuration,
-    statement_cache_size: usize,
+    pub(crate) policy: Pool,
+    pub(crate) config: Configuration,
+    pub(crate) statement_cache_size: usize,
     /// `createPool()` waits until so many connections have been opened.
-    ready: Option<(u32, usize)>,
+    pub(crate) ready: Option<(u32, usize)>,
     /// `close()` waits for the policy's end.
-    close_waiters: Vec<u32>,
+    pub(crate) close_waiters: Vec<u32>,
     /// Resets under way: internal request → connection.
-    resets: HashMap<u32, u32>,
+    pub(crate) resets: HashMap<u32, u32>,
     /// Connections that JavaScript has not seen: it learns of one when it is first leased.
-    unseen: HashSet<u32>,
-    last_open_error: Option<FailureData>,
+    pub(crate) unseen: HashSet<u32>,
+    pub(crate) last_open_error: Option<FailureData>,
 }
 
 impl PoolDriver {
@@ -86,7 +65,7 @@ pub(crate) fn options_from_json(text: &str) -> PoolOptions {
 }
 
 /// The pool policies' clock is the environment's.
-fn at(now_ms: u64) -> Duration {
+pub(crate) fn at(now_ms: u64) -> Duration {
     Duration::from_millis(now_ms)
 }
 
@@ -113,18 +92,6 @@ impl Environment {
         self.pool_ready(pool);
         self.run_actions(pool);
         pool | POOL_BIT
-    }
-
-    fn pool_ready(&mut self, pool: u32) {
-        let Some(driver) = self.pools.get_mut(pool) else { return };
-        if let Some((slot, wanted)) = driver.ready
-            && driver.policy.stats().size >= wanted
-        {
-            driver.ready = None;
-            self.requests.end(slot);
-            self.mailbox.push(Kind::Granted, slot, |words| words[2] = (pool | POOL_BIT).cast_signed());
-            self.reactor.spin(true);
-        }
     }
 
     /// A call on the pool itself.
@@ -190,7 +157,7 @@ impl Environment {
         self.dispatch_to_pool(pool, slot, work, now_ms);
     }
 
-    fn submit_shared(&mut self, connection: u32, slot: u32, work: Work) {
+    pub(crate) fn submit_shared(&mut self, connection: u32, slot: u32, work: Work) {
         if let Some(connection) = self.connections.get_mut(connection) {
             connection.shared_queries += 1;
         }
@@ -272,132 +239,6 @@ impl Environment {
         }
     }
 
-    pub(crate) fn opened_for_pool(
-        &mut self,
-        pool: u32,
-        attempt: u32,
-        result: Result<(Opened, Arc<Config>), OpenError>,
-    ) {
-        let now_ms = self.now_ms();
-        let Some(driver) = self.pools.get_mut(pool) else { return };
-        let outcome = match result {
-            Ok((opened, config)) => {
-                driver.config = Configuration::Parsed(config);
-                let cache_size = driver.statement_cache_size;
-                self.adopt(opened, cache_size, pool).map_err(|text| (false, FailureData::internal(&text)))
-            }
-            Err(error) => Err((error.is_transient(), FailureData::from(error))),
-        };
-        let Some(driver) = self.pools.get_mut(pool) else { return };
-        match outcome {
-            Ok(connection) => {
-                driver.last_open_error = None;
-                driver.unseen.insert(connection);
-                driver.policy.opened(at(now_ms), attempt, connection);
-            }
-            Err((is_transient, failure)) => {
-                self.open_failed(pool, attempt, is_transient, failure);
-            }
-        }
-        self.pool_ready(pool);
-        self.run_actions(pool);
-    }
-
-    fn open_failed(&mut self, pool: u32, attempt: u32, is_transient: bool, failure: FailureData) {
-        let now_ms = self.now_ms();
-        let Some(driver) = self.pools.get_mut(pool) else { return };
-        driver.last_open_error = Some(failure.clone());
-        driver.policy.open_failed(at(now_ms), attempt, is_transient);
-        // createPool() itself fails with the first error; nothing of the pool stays behind.
-        if let Some((slot, _)) = driver.ready.take() {
-            driver.policy.terminate(at(now_ms));
-            self.fail(slot, failure);
-        }
-    }
-
-    /// Carries out what the policy has decided, until it has nothing more to say.
-    fn run_actions(&mut self, pool: u32) {
-        while let Some(action) = self.pools.get_mut(pool).and_then(|driver| driver.policy.next_action()) {
-            match action {
-                Action::Open { attempt } => self.open_for_pool(pool, attempt),
-                Action::Grant { waiter, connection, is_lease } => self.grant(pool, waiter, connection, is_lease),
-                Action::Reset { connection } => self.reset(pool, connection),
-                Action::Close { connection, .. } => self.end_connection(connection, EndCause::Terminated),
-                Action::Reject { waiter, reason } => self.reject(pool, waiter, &reason),
-                Action::Closed => self.pool_closed(pool),
-            }
-        }
-    }
-
-    fn open_for_pool(&mut self, pool: u32, attempt: u32) {
-        let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
-        let opening = self.openings.insert(Opening::Pool { pool, attempt });
-        if let Err(text) = self.submit_job(Job::Open { opening, config }) {
-            self.openings.remove(opening);
-            self.open_failed(pool, attempt, true, FailureData::internal(&text));
-        }
-    }
-
-    fn grant(&mut self, pool: u32, slot: u32, connection: u32, is_lease: bool) {
-        let now_ms = self.now_ms();
-        let work = self.requests.get_mut(slot).and_then(|state| {
-            state.place = Place::Connection(connection);
-            state.pool = pool;
-            state.holds_lease = is_lease;
-            state.waiting_work.take()
-        });
-        let Some(driver) = self.pools.get_mut(pool) else { return };
-        match work {
-            Some(work) => {
-                if is_lease {
-                    self.submit(connection, slot, work);
-                } else {
-                    driver.policy.query_started(connection, at(now_ms));
-                    self.submit_shared(connection, slot, work);
-                }
-            }
-            None if self.requests.get(slot).is_none() => {
-                // The waiter is gone; the policy is told of those, so this guards against a leak only.
-                let _ = driver.policy.release(at(now_ms), connection, false);
-            }
-            None => {
-                let is_unseen = driver.unseen.remove(&connection);
-                self.requests.end(slot);
-                let facts = self.connections.get_mut(connection).and_then(|held| {
-                    held.is_leased = true;
-                    is_unseen.then(|| SessionFacts::of(&held.session))
-                });
-                let fill = |words: &mut [i32; 8]| words[2] = connection.cast_signed();
-                match facts {
-                    Some(facts) => {
-                        let extra = Extra::Opened(Box::new(facts));
-                        self.mailbox.push_extra(Kind::Granted, slot, 3, extra, fill);
-                    }
-                    None => self.mailbox.push(Kind::Granted, slot, fill),
-                }
-                self.reactor.spin(true);
-            }
-        }
-    }
-
-    fn reset(&mut self, pool: u32, connection: u32) {
-        let Some(held) = self.connections.get(connection) else { return };
-        // With something still in flight the last known status says nothing.
-        let is_outside = held.session.is_idle() && held.session.transaction_status() == b'I';
-        let text = if is_outside { RESET } else { RESET_TRANSACTION };
-        let work = Work::Script { text: text.into(), is_control: true };
-        let request = self.submit_internal(connection, work);
-        self.guard(connection, RESET_LIMIT_MS);
-        if let Some(driver) = self.pools.get_mut(pool) {
-            driver.resets.insert(request, connection);
-        }
-    }
-
-    fn reject(&mut self, pool: u32, slot: u32, reason: &Rejection) {
-        let error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
-        self.fail(slot, FailureData::rejected(reason, error));
-    }
-
     pub(crate) fn close(&mut self, target: u32, slot: u32, timeout_ms: u32, now_ms: u64) {
         if target & POOL_BIT == 0 {
             self.begin(slot, Place::Closing(target), timeout_ms, now_ms);
@@ -450,18 +291,6 @@ impl Environment {
             driver.policy.terminate(at(now_ms));
             self.run_actions(target & !POOL_BIT);
         }
-    }
-
-    fn pool_closed(&mut self, pool: u32) {
-        let Some(driver) = self.pools.remove(pool) else { return };
-        if let Some((slot, _)) = driver.ready {
-            self.fail(slot, FailureData::pool_closed());
-        }
-        for slot in driver.close_waiters {
-            self.requests.end(slot);
-            crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
-        }
-        self.reactor.spin(true);
     }
 
     /// Nothing of the pool is older than now: connections in use close when they come back.

@@ -1,0 +1,179 @@
+//! Ends: of calls whose callers leave, of connections, and of the environment; and the errands that engines leave.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use napi_sys as sys;
+use oxpg_client::session::{EndCause, RequestId};
+
+use crate::background::Job;
+use crate::environment::Environment;
+use crate::failure::FailureData;
+use crate::mailbox::{Extra, Kind};
+use crate::requests::Place;
+use crate::sink::Errand;
+
+/// How long a pool's connection may take to answer a cancel request, or what an abandoned call left it with.
+const CANCEL_LIMIT_MS: u64 = 2_000;
+
+impl Environment {
+    /// The caller of a request no longer waits for it. True when the slot is still to be ended by the caller.
+    pub(crate) fn leave(&mut self, slot: RequestId) -> bool {
+        let Some(state) = self.requests.get(slot) else { return false };
+        let (place, pool, was_leased) = (state.place, state.pool, state.holds_lease);
+        match place {
+            Place::Nowhere => return false,
+            Place::Opening(opening) => self.give_up_opening(opening),
+            Place::Pool(pool) => self.give_up_waiting(pool, slot),
+            Place::Closing(target) => self.hurry_close(target, slot),
+            Place::Connection(connection) => {
+                self.drive(connection, |connection, sink, _, _| connection.session.abandon(slot, sink));
+                if pool != 0 && was_leased {
+                    self.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
+                } else if pool != 0 {
+                    // It may run on for a while, and the pool counts it until the session is past it.
+                    if let Some(connection) = self.connections.get_mut(connection) {
+                        connection.abandoned_queries += 1;
+                    }
+                    self.count_abandoned(connection);
+                }
+                if pool != 0 {
+                    self.guard(connection, CANCEL_LIMIT_MS);
+                }
+            }
+        }
+        true
+    }
+
+    /// Does what the engines asked for. Errands may bring further errands.
+    pub(crate) fn run_errands(&mut self) {
+        while let Some(errand) = self.next_errand() {
+            match errand {
+                Errand::QueryOver { pool, connection, was_leased } => {
+                    self.pool_query_over(pool, connection, was_leased);
+                }
+                Errand::InternalOver { connection, request, is_clean } => {
+                    self.pool_internal_over(connection, request, is_clean);
+                }
+                Errand::Move { pool, request, work } => self.move_query(pool, request, *work),
+                Errand::Cancel { connection } => self.send_cancel(connection),
+                Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
+            }
+        }
+    }
+
+    fn next_errand(&mut self) -> Option<Errand> {
+        // A session that ended settles its requests first. Its pool must not take it for idle in between.
+        let closed = self.errands.iter().position(|errand| matches!(errand, Errand::Closed { .. }));
+        self.errands.remove(closed.unwrap_or(0))
+    }
+
+    fn send_cancel(&mut self, id: u32) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let job = Job::Cancel {
+            connection: id,
+            target: connection.cancel_target.clone(),
+            backend_pid: connection.session.backend_pid(),
+            secret_key: connection.session.secret_key().to_vec(),
+        };
+        if self.submit_job(job).is_err() {
+            self.cancel_finished(id);
+        }
+    }
+
+    /// The cancel connection is over: the engine may write again.
+    pub(crate) fn cancel_finished(&mut self, id: u32) {
+        self.drive(id, |connection, sink, _, _| connection.session.cancel_finished(sink));
+    }
+
+    /// The socket or the protocol is at its end: every request of the connection is settled.
+    pub(crate) fn end_connection(&mut self, id: u32, cause: EndCause) {
+        self.drive(id, |connection, sink, _, _| connection.session.end(cause, sink));
+        self.run_errands();
+    }
+
+    /// Takes a connection down whose session has told everything.
+    fn forget_connection(&mut self, id: u32, failure: Option<Box<FailureData>>) {
+        let Some(connection) = self.connections.remove(id) else { return };
+        if connection.is_referenced {
+            self.reactor.release(1);
+        }
+        let pool = connection.pool;
+        let waiters = connection.take_down(&self.reactor);
+        for slot in waiters {
+            self.requests.end(slot);
+            crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
+        }
+        match failure {
+            Some(failure) => self.mailbox.push_extra(Kind::Closed, id, 2, Extra::Failure(failure), |_| {}),
+            None => self.mailbox.push(Kind::Closed, id, |_| {}),
+        }
+        self.reactor.spin(true);
+        if pool != 0 {
+            self.pool_lost(pool, id);
+        }
+    }
+
+    /// Ends a connection or pool at once.
+    pub(crate) fn terminate(&mut self, id: u32) {
+        if self.connections.get(id).is_some() {
+            self.end_connection(id, EndCause::Terminated);
+        }
+    }
+
+    /// A panic unwound out of this connection's work: it cannot be trusted any more.
+    pub(crate) fn fail_after_panic(&mut self, id: u32) {
+        self.end_connection(id, EndCause::Panicked);
+        self.reactor.spin(true);
+    }
+
+    /// The panicked session panicked again at its end: it goes without a word, and its requests are failed here.
+    pub(crate) fn abandon_connection(&mut self, id: u32) {
+        let Some(connection) = self.connections.remove(id) else { return };
+        if connection.is_referenced {
+            self.reactor.release(1);
+        }
+        let pool = connection.pool;
+        let waiters = connection.take_down(&self.reactor);
+        for slot in waiters.into_iter().chain(self.requests.slots_at(Place::Connection(id))) {
+            self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
+        }
+        self.mailbox.push(Kind::Closed, id, |_| {});
+        if pool != 0 {
+            self.pool_lost(pool, id);
+        }
+    }
+
+    /// Stops everything; called by the clean-up hook. The close callbacks free the environment.
+    pub(crate) fn shut_down(&mut self) {
+        if self.is_closing {
+            return;
+        }
+        self.is_closing = true;
+        self.background = None;
+        for id in self.connections.ids() {
+            if let Some(connection) = self.connections.remove(id) {
+                let reactor = &self.reactor;
+                // The loop's handles close even if an engine's end panics.
+                let _ = catch_unwind(AssertUnwindSafe(|| connection.take_down(reactor)));
+            }
+        }
+        self.reactor.close();
+        // SAFETY: Node-API still takes calls in the clean-up hook that runs this; both were made by `attach`.
+        unsafe {
+            sys::napi_delete_reference(self.env, self.deliver);
+            sys::napi_async_destroy(self.env, self.async_context);
+        }
+    }
+
+    /// `process.exit` runs no clean-up hook: say goodbye to idle servers, and let the background thread be.
+    pub(crate) fn say_goodbye(&mut self) {
+        self.background = None;
+        for id in self.connections.ids() {
+            if let Some(connection) = self.connections.get_mut(id)
+                && connection.session.is_idle()
+            {
+                connection.farewell();
+            }
+        }
+    }
+}

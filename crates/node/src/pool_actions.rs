@@ -1,0 +1,185 @@
+//! Carrying out what a pool's policy decides: opening, lending, resetting and closing its connections.
+
+use std::sync::Arc;
+
+use oxpg_client::open::{Config, OpenError, Opened};
+use oxpg_client::pool::{Action, Rejection};
+use oxpg_client::session::{EndCause, Work};
+
+use crate::background::{Configuration, Job};
+use crate::environment::Environment;
+use crate::failure::FailureData;
+use crate::mailbox::{Extra, Kind, SessionFacts};
+use crate::openings::Opening;
+use crate::pools::{POOL_BIT, at};
+use crate::requests::Place;
+
+/// What a session may have left behind, apart from its prepared statements: asyncpg's reset query, and the roles,
+/// temporary tables and sequences' last values that it forgets.
+macro_rules! reset {
+    ($before:literal) => {
+        concat!(
+            $before,
+            "SET SESSION AUTHORIZATION DEFAULT; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; ",
+            "DISCARD TEMP; DISCARD SEQUENCES",
+        )
+    };
+}
+const RESET: &str = reset!("");
+/// The same where a transaction is or may be open.
+const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
+
+/// How long a session may take to answer its reset, what was left in flight included.
+const RESET_LIMIT_MS: u64 = 2_000;
+
+impl Environment {
+    /// Carries out what the policy has decided, until it has nothing more to say.
+    pub(crate) fn run_actions(&mut self, pool: u32) {
+        while let Some(action) = self.pools.get_mut(pool).and_then(|driver| driver.policy.next_action()) {
+            match action {
+                Action::Open { attempt } => self.open_for_pool(pool, attempt),
+                Action::Grant { waiter, connection, is_lease } => self.grant(pool, waiter, connection, is_lease),
+                Action::Reset { connection } => self.reset(pool, connection),
+                Action::Close { connection, .. } => self.end_connection(connection, EndCause::Terminated),
+                Action::Reject { waiter, reason } => self.reject(pool, waiter, &reason),
+                Action::Closed => self.pool_closed(pool),
+            }
+        }
+    }
+
+    pub(crate) fn open_for_pool(&mut self, pool: u32, attempt: u32) {
+        let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
+        let opening = self.openings.insert(Opening::Pool { pool, attempt });
+        if let Err(text) = self.submit_job(Job::Open { opening, config }) {
+            self.openings.remove(opening);
+            self.open_failed(pool, attempt, true, FailureData::internal(&text));
+        }
+    }
+
+    pub(crate) fn open_failed(&mut self, pool: u32, attempt: u32, is_transient: bool, failure: FailureData) {
+        let now_ms = self.now_ms();
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        driver.last_open_error = Some(failure.clone());
+        driver.policy.open_failed(at(now_ms), attempt, is_transient);
+        // createPool() itself fails with the first error; nothing of the pool stays behind.
+        if let Some((slot, _)) = driver.ready.take() {
+            driver.policy.terminate(at(now_ms));
+            self.fail(slot, failure);
+        }
+    }
+
+    pub(crate) fn opened_for_pool(
+        &mut self,
+        pool: u32,
+        attempt: u32,
+        result: Result<(Opened, Arc<Config>), OpenError>,
+    ) {
+        let now_ms = self.now_ms();
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        let outcome = match result {
+            Ok((opened, config)) => {
+                driver.config = Configuration::Parsed(config);
+                let cache_size = driver.statement_cache_size;
+                self.adopt(opened, cache_size, pool).map_err(|text| (false, FailureData::internal(&text)))
+            }
+            Err(error) => Err((error.is_transient(), FailureData::from(error))),
+        };
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        match outcome {
+            Ok(connection) => {
+                driver.last_open_error = None;
+                driver.unseen.insert(connection);
+                driver.policy.opened(at(now_ms), attempt, connection);
+            }
+            Err((is_transient, failure)) => {
+                self.open_failed(pool, attempt, is_transient, failure);
+            }
+        }
+        self.pool_ready(pool);
+        self.run_actions(pool);
+    }
+
+    pub(crate) fn grant(&mut self, pool: u32, slot: u32, connection: u32, is_lease: bool) {
+        let now_ms = self.now_ms();
+        let work = self.requests.get_mut(slot).and_then(|state| {
+            state.place = Place::Connection(connection);
+            state.pool = pool;
+            state.holds_lease = is_lease;
+            state.waiting_work.take()
+        });
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        match work {
+            Some(work) => {
+                if is_lease {
+                    self.submit(connection, slot, work);
+                } else {
+                    driver.policy.query_started(connection, at(now_ms));
+                    self.submit_shared(connection, slot, work);
+                }
+            }
+            None if self.requests.get(slot).is_none() => {
+                // The waiter is gone; the policy is told of those, so this guards against a leak only.
+                let _ = driver.policy.release(at(now_ms), connection, false);
+            }
+            None => {
+                let is_unseen = driver.unseen.remove(&connection);
+                self.requests.end(slot);
+                let facts = self.connections.get_mut(connection).and_then(|held| {
+                    held.is_leased = true;
+                    is_unseen.then(|| SessionFacts::of(&held.session))
+                });
+                let fill = |words: &mut [i32; 8]| words[2] = connection.cast_signed();
+                match facts {
+                    Some(facts) => {
+                        let extra = Extra::Opened(Box::new(facts));
+                        self.mailbox.push_extra(Kind::Granted, slot, 3, extra, fill);
+                    }
+                    None => self.mailbox.push(Kind::Granted, slot, fill),
+                }
+                self.reactor.spin(true);
+            }
+        }
+    }
+
+    pub(crate) fn reset(&mut self, pool: u32, connection: u32) {
+        let Some(held) = self.connections.get(connection) else { return };
+        // With something still in flight the last known status says nothing.
+        let is_outside = held.session.is_idle() && held.session.transaction_status() == b'I';
+        let text = if is_outside { RESET } else { RESET_TRANSACTION };
+        let work = Work::Script { text: text.into(), is_control: true };
+        let request = self.submit_internal(connection, work);
+        self.guard(connection, RESET_LIMIT_MS);
+        if let Some(driver) = self.pools.get_mut(pool) {
+            driver.resets.insert(request, connection);
+        }
+    }
+
+    pub(crate) fn reject(&mut self, pool: u32, slot: u32, reason: &Rejection) {
+        let error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
+        self.fail(slot, FailureData::rejected(reason, error));
+    }
+
+    pub(crate) fn pool_closed(&mut self, pool: u32) {
+        let Some(driver) = self.pools.remove(pool) else { return };
+        if let Some((slot, _)) = driver.ready {
+            self.fail(slot, FailureData::pool_closed());
+        }
+        for slot in driver.close_waiters {
+            self.requests.end(slot);
+            crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
+        }
+        self.reactor.spin(true);
+    }
+
+    pub(crate) fn pool_ready(&mut self, pool: u32) {
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        if let Some((slot, wanted)) = driver.ready
+            && driver.policy.stats().size >= wanted
+        {
+            driver.ready = None;
+            self.requests.end(slot);
+            self.mailbox.push(Kind::Granted, slot, |words| words[2] = (pool | POOL_BIT).cast_signed());
+            self.reactor.spin(true);
+        }
+    }
+}
