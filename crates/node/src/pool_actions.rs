@@ -29,8 +29,10 @@ const RESET: &str = reset!("");
 /// The same where a transaction is or may be open.
 const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
 
-/// How long a session may take to answer its reset, what was left in flight included.
+/// How long a session may take to answer its reset.
 const RESET_LIMIT_MS: u64 = 2_000;
+/// How long calls may run on that were still in flight when their connection was released; the reset waits for them.
+const LEFTOVER_LIMIT_MS: u64 = 60_000;
 
 impl Environment {
     /// Carries out what the policy has decided, until it has nothing more to say.
@@ -147,8 +149,9 @@ impl Environment {
         let is_outside = held.session.is_idle() && held.session.transaction_status() == b'I';
         let text = if is_outside { RESET } else { RESET_TRANSACTION };
         let work = Work::Script { text: text.into(), is_control: true };
+        let limit_ms = if held.session.is_idle() { RESET_LIMIT_MS } else { LEFTOVER_LIMIT_MS };
         let request = self.submit_internal(connection, work);
-        self.guard(connection, RESET_LIMIT_MS);
+        self.guard(connection, limit_ms);
         if let Some(driver) = self.pools.get_mut(pool) {
             driver.resets.insert(request, connection);
         }

@@ -154,7 +154,7 @@ impl Environment {
         {
             self.guards.remove(&(due_ms, id));
             if self.connections.get_mut(id).is_some_and(|connection| connection.is_stuck(now_ms)) {
-                let text = "the server answered neither a reset nor a cancel request".into();
+                let text = "the server did not answer in time".into();
                 self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
             }
         }
