@@ -1,60 +1,18 @@
 //! Built-in types by OID: which decoder and encoder a column or parameter uses.
 
 mod built_in;
+mod families;
 
 use built_in::{BUILT_IN, BuiltIn};
 
 /// How values of one type cross the boundary; one byte per column and parameter.
 ///
-/// The low seven bits name a family (constants below), bit 7 marks an array of it.
-/// The numbers are shared with `src/native/type-code.ts`.
+/// The low seven bits name a family (a constant below), bit 7 marks an array of it.
+/// The numbers are those of `src/types/type-code.ts`: both come from `crates/codegen/data/families.tsv`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TypeCode(pub u8);
 
 impl TypeCode {
-    /// A type this crate has no binary codec for: it crosses as PostgreSQL's text, format code 0.
-    pub const UNKNOWN: Self = Self(0);
-    /// `bool`
-    pub const BOOL: Self = Self(1);
-    /// `int2`
-    pub const INT2: Self = Self(2);
-    /// `int4`
-    pub const INT4: Self = Self(3);
-    /// `int8`
-    pub const INT8: Self = Self(4);
-    /// `oid`, `xid`, `cid`: unsigned 32-bit identifiers
-    pub const OID: Self = Self(5);
-    /// `float4`
-    pub const FLOAT4: Self = Self(6);
-    /// `float8`
-    pub const FLOAT8: Self = Self(7);
-    /// `numeric`
-    pub const NUMERIC: Self = Self(8);
-    /// `text`, `varchar`, `bpchar`, `name`, `xml`, `unknown`: binary form is the text itself
-    pub const TEXT: Self = Self(9);
-    /// `"char"`: one byte
-    pub const CHAR: Self = Self(10);
-    /// `bytea`
-    pub const BYTEA: Self = Self(11);
-    /// `json`
-    pub const JSON: Self = Self(12);
-    /// `jsonb`
-    pub const JSONB: Self = Self(13);
-    /// `uuid`
-    pub const UUID: Self = Self(14);
-    /// `date`
-    pub const DATE: Self = Self(15);
-    /// `time`
-    pub const TIME: Self = Self(16);
-    /// `timestamp`
-    pub const TIMESTAMP: Self = Self(17);
-    /// `timestamptz`
-    pub const TIMESTAMPTZ: Self = Self(18);
-    /// `void`: always null in JavaScript
-    pub const VOID: Self = Self(19);
-    /// Bit 7: an array whose elements have the family in the low bits.
-    pub const ARRAY: u8 = 0x80;
-
     /// Whether values come and go in PostgreSQL's binary format (format code 1).
     #[must_use]
     pub fn is_binary(self) -> bool {

@@ -1,13 +1,17 @@
-//! Writes the generated sources of oxpg, or with `--check` only says whether they are stale.
+//! Writes the generated sources of oxpg, or with `--check` only says which of them are stale.
 //!
-//! `cargo run -p oxpg-codegen` writes `src/errors/sqlstate.ts` from `data/sqlstate.tsv`.
+//! `cargo run -p oxpg-codegen` writes, from the tables in `data/`,
+//! - `src/errors/sqlstate.ts` (`sqlstate.tsv`),
+//! - `src/types/type-code.ts` and `crates/codec/src/types/families.rs` (`families.tsv`),
+//! - `crates/codec/src/types/built_in.rs` (`types.tsv`).
 
 #![forbid(unsafe_code)]
 
 mod facts;
-mod typescript;
+mod sources;
 
-use std::io::Write;
+use sources::Source;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -23,51 +27,78 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             // A closed standard error leaves nobody to tell.
-            let _ = writeln!(std::io::stderr(), "{problem}");
+            let _ = writeln!(io::stderr(), "{problem}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn crate_folder() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
+fn generated() -> Result<Vec<Source>, String> {
+    sources::generate(&Path::new(env!("CARGO_MANIFEST_DIR")).join("data"))
 }
 
-fn target() -> PathBuf {
-    crate_folder().join("../../src/errors/sqlstate.ts")
+fn place(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
 }
 
-fn generated() -> Result<String, String> {
-    let path = crate_folder().join("data/sqlstate.tsv");
-    let in_table = |problem: String| format!("{}: {problem}", path.display());
-    let table = std::fs::read_to_string(&path).map_err(|error| in_table(error.to_string()))?;
-    let facts = facts::parse(&table).map_err(in_table)?;
-    Ok(typescript::sqlstate_classes(&facts::parents_first(&facts).map_err(in_table)?))
-}
-
+/// Leaves a file alone that is as it should be, so that nothing is built again for it.
 fn write_sources() -> Result<(), String> {
-    let path = target();
-    std::fs::write(&path, generated()?).map_err(|error| format!("{}: {error}", path.display()))
+    for Source { path, text } in generated()? {
+        let place = place(path);
+        if !std::fs::read_to_string(&place).is_ok_and(|present| present == text) {
+            std::fs::write(&place, text).map_err(|error| format!("{path}: {error}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn check_sources() -> Result<(), String> {
-    let path = target();
-    let present = std::fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    if present == generated()? {
-        return Ok(());
-    }
-    Err(format!("{} is stale: run `cargo run -p oxpg-codegen`", path.display()))
+    compare(&generated()?, |path| std::fs::read_to_string(place(path)))
+}
+
+/// Compares every source with what is present.
+///
+/// # Errors
+/// One line for each that differs or cannot be read.
+fn compare(sources: &[Source], present: impl Fn(&str) -> io::Result<String>) -> Result<(), String> {
+    let problem = |source: &Source| match present(source.path) {
+        Ok(text) if text == source.text => None,
+        Ok(_) => Some(format!("{} is stale: run `cargo run -p oxpg-codegen`", source.path)),
+        Err(error) => Some(format!("{}: {error}", source.path)),
+    };
+    let problems: Vec<String> = sources.iter().filter_map(problem).collect();
+    if problems.is_empty() { Ok(()) } else { Err(problems.join("\n")) }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
     #[test]
-    fn the_checked_in_source_is_the_generated_one() {
-        super::check_sources().unwrap();
+    fn the_checked_in_sources_are_the_generated_ones() {
+        check_sources().unwrap();
+    }
+
+    #[test]
+    fn every_stale_source_is_named() {
+        let sources = ["a", "b", "c", "d"].map(|path| Source { path, text: format!("{path} text") });
+        let problems = compare(&sources, |path| match path {
+            "a" => Ok("a text".to_owned()),
+            "c" => Err(io::Error::from(io::ErrorKind::NotFound)),
+            _ => Ok("older text".to_owned()),
+        });
+        let problems = problems.unwrap_err();
+        let lines: Vec<&str> = problems.lines().collect();
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].starts_with("b is stale: run `cargo run -p oxpg-codegen`"));
+        assert!(lines[1].starts_with("c: "));
+        assert!(lines[2].starts_with("d is stale"));
     }
 
     #[test]
     fn there_are_262_classes() {
-        assert_eq!(super::generated().unwrap().matches("export class ").count(), 262);
+        let sources = generated().unwrap();
+        let classes = sources.iter().find(|source| source.path == "src/errors/sqlstate.ts").unwrap();
+        assert_eq!(classes.text.matches("export class ").count(), 262);
     }
 }

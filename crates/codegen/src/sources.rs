@@ -1,0 +1,43 @@
+//! The generated sources and the tables they come from.
+
+mod built_in_rs;
+mod families_rs;
+mod sqlstate_ts;
+mod type_code_ts;
+
+use crate::facts::{families, sqlstate, types};
+use std::path::Path;
+
+/// One generated file.
+pub(crate) struct Source {
+    /// Where it belongs, from the root of the repository.
+    pub(crate) path: &'static str,
+    /// What it holds.
+    pub(crate) text: String,
+}
+
+/// Every generated file, from the tables in `folder`.
+///
+/// # Errors
+/// Names the table that cannot be read or is wrong, and says how.
+pub(crate) fn generate(folder: &Path) -> Result<Vec<Source>, String> {
+    let classes = read(folder, "sqlstate.tsv", |table| {
+        let facts = sqlstate::parse(table)?;
+        Ok(sqlstate_ts::source(&sqlstate::parents_first(&facts)?))
+    })?;
+    let families = read(folder, "families.tsv", families::parse)?;
+    let types = read(folder, "types.tsv", |table| types::parse(table, &families))?;
+    Ok(vec![
+        Source { path: "src/errors/sqlstate.ts", text: classes },
+        Source { path: "src/types/type-code.ts", text: type_code_ts::source(&families) },
+        Source { path: "crates/codec/src/types/families.rs", text: families_rs::source(&families) },
+        Source { path: "crates/codec/src/types/built_in.rs", text: built_in_rs::source(&types) },
+    ])
+}
+
+fn read<T>(folder: &Path, name: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<T, String> {
+    let path = folder.join(name);
+    let in_table = |problem: String| format!("{}: {problem}", path.display());
+    let table = std::fs::read_to_string(&path).map_err(|error| in_table(error.to_string()))?;
+    parse(&table).map_err(in_table)
+}
