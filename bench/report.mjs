@@ -47,7 +47,8 @@ export function saveResults({ results, rounds, sliceMs, serverVersion }) {
     cpu: cpus()[0]?.model.trim(),
     cores: cpus().length,
     memoryGibibytes: Math.round(totalmem() / 2 ** 30),
-    system: `${platform()} ${release()} ${arch()}`,
+    // The rest of a kernel's release is its packager's.
+    system: `${platform()} ${release().split('.').slice(0, 2).join('.')} ${arch()}`,
     node: process.version,
     postgresql: serverVersion,
   }
