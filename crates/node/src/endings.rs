@@ -36,7 +36,7 @@ impl Environment {
                     }
                     self.count_abandoned(connection);
                 }
-                if pool != 0 {
+                if self.connections.get(connection).is_some_and(|connection| connection.pool != 0) {
                     self.guard(connection, CANCEL_LIMIT_MS);
                 }
             }
