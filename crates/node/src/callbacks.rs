@@ -31,25 +31,12 @@ unsafe fn guard(environment: *mut Environment, body: impl FnOnce()) {
 ///
 /// # Safety
 /// As for [`guard`].
-pub(crate) unsafe fn after_panic(environment: *mut Environment, mut resume: impl FnMut(&mut Environment)) {
-    // SAFETY: by the caller's promise; each borrow ends with its closure.
-    let connection = unsafe { &mut *environment }.driving.take();
-    let attempt = |body: &mut dyn FnMut(&mut Environment)| {
-        let environment = AssertUnwindSafe(environment);
-        let body = AssertUnwindSafe(body);
-        catch_unwind(move || {
-            let (environment, body) = (environment, body);
-            // SAFETY: as above.
-            body.0(unsafe { &mut *environment.0 });
-        })
-        .is_ok()
-    };
-    if let Some(connection) = connection
-        && !attempt(&mut |environment| environment.fail_after_panic(connection))
-    {
-        attempt(&mut |environment| environment.abandon_connection(connection));
-    }
-    attempt(&mut resume);
+pub(crate) unsafe fn after_panic(environment: *mut Environment, resume: impl FnOnce(&mut Environment)) {
+    // SAFETY: by the caller's promise; no JavaScript runs in what follows.
+    let environment = unsafe { &mut *environment };
+    environment.end_panicked();
+    // What panics once more here is left to the environment's end.
+    let _ = catch_unwind(AssertUnwindSafe(|| resume(environment)));
 }
 
 /// Environment and connection behind a handle.

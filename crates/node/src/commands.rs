@@ -30,9 +30,7 @@ impl Environment {
             let parcel = Parcel { command, text, asides, now_ms };
             if catch_unwind(AssertUnwindSafe(|| self.carry_out_one(&parcel))).is_err() {
                 // The commands behind it concern others.
-                if let Some(connection) = self.driving.take() {
-                    self.fail_after_panic(connection);
-                }
+                self.end_panicked();
                 if self.requests.get(command.slot).is_some() {
                     self.fail(command.slot, FailureData::internal("an internal error of the driver"));
                 }
@@ -78,9 +76,7 @@ impl Environment {
     fn query(&mut self, parcel: &Parcel<'_>) {
         let Command { slot, target, query, rest: [max_rows, timeout_ms, description, count], .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
-        let Some(query) = self.queries.get(query).map(Rc::clone) else {
-            return self.fail(slot, FailureData::internal("a query that the addon does not know"));
-        };
+        let Some(query) = self.defined(slot, query) else { return };
         let is_fresh = description == ASK_ANEW;
         let known = query.description().filter(|known| known.id == description);
         let bind = match known.map(|known| self.encode(parcel, known, count)).transpose() {
@@ -88,6 +84,15 @@ impl Environment {
             Err(failure) => return self.fail(slot, *failure),
         };
         self.dispatch(target, slot, Work::Query { query, bind, max_rows, is_fresh }, parcel.now_ms);
+    }
+
+    /// The query of a command; its request fails when there is none.
+    fn defined(&mut self, slot: u32, query: u32) -> Option<Rc<Query>> {
+        let query = self.queries.get(query).map(Rc::clone);
+        if query.is_none() {
+            self.fail(slot, FailureData::internal("a query that the addon does not know"));
+        }
+        query
     }
 
     fn bind(&mut self, parcel: &Parcel<'_>) {
@@ -113,12 +118,7 @@ impl Environment {
 
     /// Ends a request that its engine has already forgotten.
     fn end_by_failure(&mut self, slot: u32, connection: u32, failure: FailureData) {
-        if let Some(state) = self.requests.get(slot)
-            && state.pool != 0
-        {
-            let (pool, was_leased) = (state.pool, state.holds_lease);
-            self.errands.push_back(crate::sink::Errand::QueryOver { pool, connection, was_leased });
-        }
+        self.errands.extend(self.requests.get(slot).and_then(|state| state.query_over(connection)));
         self.fail(slot, failure);
     }
 
@@ -144,21 +144,17 @@ impl Environment {
     fn prepare(&mut self, parcel: &Parcel<'_>) {
         let Command { slot, target, query, rest: [_, timeout_ms, ..], .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
-        match self.queries.get(query).map(Rc::clone) {
-            Some(query) => self.dispatch(target, slot, Work::Prepare { query }, parcel.now_ms),
-            None => self.fail(slot, FailureData::internal("a query that the addon does not know")),
+        if let Some(query) = self.defined(slot, query) {
+            self.dispatch(target, slot, Work::Prepare { query }, parcel.now_ms);
         }
     }
 
     fn batch(&mut self, parcel: &Parcel<'_>) {
         let Command { slot, target, query, rest: [flags, timeout_ms, ..], .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
-        match self.queries.get(query).map(Rc::clone) {
-            Some(query) => {
-                let work = Work::Batch { query, wants_rows: flags & FLAG_ROWS != 0 };
-                self.dispatch(target, slot, work, parcel.now_ms);
-            }
-            None => self.fail(slot, FailureData::internal("a query that the addon does not know")),
+        if let Some(query) = self.defined(slot, query) {
+            let work = Work::Batch { query, wants_rows: flags & FLAG_ROWS != 0 };
+            self.dispatch(target, slot, work, parcel.now_ms);
         }
     }
 

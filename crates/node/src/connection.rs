@@ -29,9 +29,9 @@ pub(crate) struct Connection {
     pub(crate) shared_queries: usize,
     /// Those of them whose callers have left.
     pub(crate) abandoned_queries: usize,
-    /// By when (in the environment's milliseconds) another request must be the head than the one of this sequence:
-    /// a server that answers neither a reset nor a cancel is not there any more.
-    pub(crate) must_move_by: Option<(u64, u64)>,
+    /// The sequence of the head that must have moved on when the environment looks again: a server that answers
+    /// neither a reset nor a cancel is not there any more.
+    pub(crate) guarded_head: Option<u64>,
     /// The user called `ref()`.
     pub(crate) is_referenced: bool,
     /// The engine's head sequence that the pool's policy knows of, for rule 9.
@@ -77,7 +77,7 @@ impl Connection {
             close_waiters: Vec::new(),
             shared_queries: 0,
             abandoned_queries: 0,
-            must_move_by: None,
+            guarded_head: None,
             is_referenced: false,
             last_head: 0,
             socket: parts.socket,
@@ -223,18 +223,9 @@ impl Connection {
         })
     }
 
-    /// Gives the head of the pipeline `limit_ms` to be answered.
-    pub(crate) fn expect_progress(&mut self, now_ms: u64, limit_ms: u64) {
-        if self.must_move_by.is_none() {
-            self.must_move_by = Some((now_ms.saturating_add(limit_ms), self.session.head_sequence()));
-        }
-    }
-
-    /// Whether the time of [`Self::expect_progress`] is up and nothing moved.
-    pub(crate) fn is_stuck(&mut self, now_ms: u64) -> bool {
-        let Some((_, sequence)) = self.must_move_by.filter(|(due_ms, _)| *due_ms <= now_ms) else { return false };
-        self.must_move_by = None;
-        self.session.head_sequence() == sequence && !self.session.is_idle()
+    /// The guard's time is up: whether nothing has moved since.
+    pub(crate) fn is_stuck(&mut self) -> bool {
+        self.guarded_head.take() == Some(self.session.head_sequence()) && !self.session.is_idle()
     }
 
     /// How many of the abandoned queries the session is past.

@@ -46,7 +46,7 @@ impl Environment {
 
     /// Does what the engines asked for. Errands may bring further errands.
     pub(crate) fn run_errands(&mut self) {
-        while let Some(errand) = self.next_errand() {
+        while let Some(errand) = self.errands.pop_front() {
             match errand {
                 Errand::QueryOver { pool, connection, was_leased } => {
                     self.pool_query_over(pool, connection, was_leased);
@@ -59,12 +59,6 @@ impl Environment {
                 Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
             }
         }
-    }
-
-    fn next_errand(&mut self) -> Option<Errand> {
-        // A session that ended settles its requests first. Its pool must not take it for idle in between.
-        let closed = self.errands.iter().position(|errand| matches!(errand, Errand::Closed { .. }));
-        self.errands.remove(closed.unwrap_or(0))
     }
 
     fn send_cancel(&mut self, id: u32) {
@@ -91,18 +85,24 @@ impl Environment {
         self.run_errands();
     }
 
-    /// Takes a connection down whose session has told everything.
-    fn forget_connection(&mut self, id: u32, failure: Option<Box<FailureData>>) {
-        let Some(connection) = self.connections.remove(id) else { return };
+    /// A graceful close is over.
+    pub(crate) fn finish_close(&mut self, slot: RequestId) {
+        self.requests.end(slot);
+        crate::facts::push_closed(&mut self.mailbox, slot);
+        self.reactor.spin(true);
+    }
+
+    /// Takes a connection down; gives its pool and the requests that wait for its close.
+    fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>)> {
+        let connection = self.connections.remove(id)?;
         if connection.is_referenced {
             self.reactor.release(1);
         }
-        let pool = connection.pool;
-        let waiters = connection.take_down(&self.reactor);
-        for slot in waiters {
-            self.requests.end(slot);
-            crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
-        }
+        Some((connection.pool, connection.take_down(&self.reactor)))
+    }
+
+    /// Tells JavaScript and the pool that a connection is gone.
+    fn tell_closed(&mut self, id: u32, pool: u32, failure: Option<Box<FailureData>>) {
         match failure {
             Some(failure) => self.mailbox.push_extra(Kind::Closed, id, 2, Extra::Failure(failure), |_| {}),
             None => self.mailbox.push(Kind::Closed, id, |_| {}),
@@ -113,6 +113,15 @@ impl Environment {
         }
     }
 
+    /// The session has told everything.
+    fn forget_connection(&mut self, id: u32, failure: Option<Box<FailureData>>) {
+        let Some((pool, waiters)) = self.take_out(id) else { return };
+        for slot in waiters {
+            self.finish_close(slot);
+        }
+        self.tell_closed(id, pool, failure);
+    }
+
     /// Ends a connection or pool at once.
     pub(crate) fn terminate(&mut self, id: u32) {
         if self.connections.get(id).is_some() {
@@ -120,27 +129,23 @@ impl Environment {
         }
     }
 
-    /// A panic unwound out of this connection's work: it cannot be trusted any more.
-    pub(crate) fn fail_after_panic(&mut self, id: u32) {
-        self.end_connection(id, EndCause::Panicked);
+    /// A panic unwound out of the work of the connection whose engine ran: it cannot be trusted any more.
+    pub(crate) fn end_panicked(&mut self) {
+        let Some(id) = self.driving.take() else { return };
+        if catch_unwind(AssertUnwindSafe(|| self.end_connection(id, EndCause::Panicked))).is_err() {
+            // It panicked again at its end.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.abandon_connection(id)));
+        }
         self.reactor.spin(true);
     }
 
-    /// The panicked session panicked again at its end: it goes without a word, and its requests are failed here.
-    pub(crate) fn abandon_connection(&mut self, id: u32) {
-        let Some(connection) = self.connections.remove(id) else { return };
-        if connection.is_referenced {
-            self.reactor.release(1);
-        }
-        let pool = connection.pool;
-        let waiters = connection.take_down(&self.reactor);
+    /// The connection goes without a word, and its requests are failed here.
+    fn abandon_connection(&mut self, id: u32) {
+        let Some((pool, waiters)) = self.take_out(id) else { return };
         for slot in waiters.into_iter().chain(self.requests.slots_at(Place::Connection(id))) {
             self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
         }
-        self.mailbox.push(Kind::Closed, id, |_| {});
-        if pool != 0 {
-            self.pool_lost(pool, id);
-        }
+        self.tell_closed(id, pool, None);
     }
 
     /// Stops everything; called by the clean-up hook. The close callbacks free the environment.

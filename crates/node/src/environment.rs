@@ -48,7 +48,7 @@ pub(crate) struct Environment {
     pub(crate) dirty: Vec<u32>,
     /// Connections with bytes to parse that epoll does not know of.
     pub(crate) unparsed: VecDeque<u32>,
-    /// When connections that owe an answer are looked at, see [`Connection::must_move_by`].
+    /// When connections that owe an answer are looked at, see [`Connection::guarded_head`].
     pub(crate) guards: BTreeSet<(u64, u32)>,
     /// The connection whose engine runs, so that a panic can be laid at its door.
     pub(crate) driving: Option<u32>,

@@ -98,9 +98,9 @@ pub(crate) fn push_done(mailbox: &mut Mailbox, slot: u32, tag: CommandTag, is_su
     }
 }
 
-/// A request of the driver's own has ended, with a tag that no server sent.
-pub(crate) fn push_done_text(mailbox: &mut Mailbox, slot: u32, tag: &str) {
-    mailbox.push_extra(Kind::Done, slot, 5, Extra::Text(tag.to_owned()), |words| {
+/// A graceful close has ended, with a tag that no server sent.
+pub(crate) fn push_closed(mailbox: &mut Mailbox, slot: u32) {
+    mailbox.push_extra(Kind::Done, slot, 5, Extra::Text("CLOSE".to_owned()), |words| {
         words[2] = 0;
         words[6] = 0;
         words[7] = 0;

@@ -146,10 +146,11 @@ impl Environment {
     pub(crate) fn reset(&mut self, pool: u32, connection: u32) {
         let Some(held) = self.connections.get(connection) else { return };
         // With something still in flight the last known status says nothing.
-        let is_outside = held.session.is_idle() && held.session.transaction_status() == b'I';
+        let is_idle = held.session.is_idle();
+        let is_outside = is_idle && held.session.transaction_status() == b'I';
         let text = if is_outside { RESET } else { RESET_TRANSACTION };
         let work = Work::Script { text: text.into(), is_control: true };
-        let limit_ms = if held.session.is_idle() { RESET_LIMIT_MS } else { LEFTOVER_LIMIT_MS };
+        let limit_ms = if is_idle { RESET_LIMIT_MS } else { LEFTOVER_LIMIT_MS };
         let request = self.submit_internal(connection, work);
         self.guard(connection, limit_ms);
         if let Some(driver) = self.pools.get_mut(pool) {
@@ -168,10 +169,8 @@ impl Environment {
             self.fail(slot, FailureData::pool_closed());
         }
         for slot in driver.close_waiters {
-            self.requests.end(slot);
-            crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
+            self.finish_close(slot);
         }
-        self.reactor.spin(true);
     }
 
     pub(crate) fn pool_ready(&mut self, pool: u32) {

@@ -247,11 +247,7 @@ impl Environment {
                     connection.close_waiters.push(slot);
                     self.drive(target, |connection, sink, _, _| connection.session.begin_close(sink));
                 }
-                None => {
-                    self.requests.end(slot);
-                    crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
-                    self.reactor.spin(true);
-                }
+                None => self.finish_close(slot),
             }
             return;
         }
@@ -263,11 +259,7 @@ impl Environment {
                 driver.policy.close(at(now_ms));
                 self.run_actions(pool);
             }
-            None => {
-                self.requests.end(slot);
-                crate::facts::push_done_text(&mut self.mailbox, slot, "CLOSE");
-                self.reactor.spin(true);
-            }
+            None => self.finish_close(slot),
         }
     }
 

@@ -7,6 +7,7 @@ use oxpg_client::session::{Description, Work};
 use oxpg_codec::batch::ResultText;
 
 use crate::failure::FailureData;
+use crate::sink::Errand;
 
 /// Request ids from here on are the node layer's own (resets, pings): JavaScript never sees them.
 pub(crate) const FIRST_INTERNAL: u32 = 1 << 30;
@@ -50,6 +51,11 @@ pub(crate) struct RequestState {
 }
 
 impl RequestState {
+    /// What its pool has to be told when it is over on this connection; nothing unless it is a call on a pool.
+    pub(crate) fn query_over(&self, connection: u32) -> Option<Errand> {
+        (self.pool != 0).then_some(Errand::QueryOver { pool: self.pool, connection, was_leased: self.holds_lease })
+    }
+
     fn free() -> Self {
         Self {
             place: Place::Nowhere,

@@ -42,13 +42,15 @@ impl Deliveries<'_> {
             self.errands.push_back(Errand::InternalOver { connection, request, is_clean });
             return;
         }
-        if let Some(state) = self.requests.get(request)
-            && state.pool != 0
-        {
-            let (pool, was_leased) = (state.pool, state.holds_lease);
-            self.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
-        }
+        self.errands.extend(self.requests.get(request).and_then(|state| state.query_over(connection)));
         self.requests.end(request);
+    }
+
+    /// Tells JavaScript that a request has failed.
+    fn failed(&mut self, request: RequestId, failure: Box<FailureData>, transaction_status: u8) {
+        self.mailbox.push_extra(Kind::Failed, request, 2, Extra::Failure(failure), |words| {
+            words[6] = i32::from(transaction_status);
+        });
     }
 }
 
@@ -88,10 +90,7 @@ impl Sink for Deliveries<'_> {
             }
             Event::Failed { request, failure, transaction_status } => {
                 if request < FIRST_INTERNAL {
-                    let failure = Extra::Failure(Box::new(FailureData::from(failure)));
-                    self.mailbox.push_extra(Kind::Failed, request, 2, failure, |words| {
-                        words[6] = i32::from(transaction_status);
-                    });
+                    self.failed(request, Box::new(FailureData::from(failure)), transaction_status);
                 }
                 self.over(request, false);
             }
@@ -99,10 +98,8 @@ impl Sink for Deliveries<'_> {
                 let may_move = |state: &RequestState| state.pool != 0 && state.moves < MOST_MOVES;
                 if let Some(state) = self.requests.get_mut(request).filter(|state| may_move(state)) {
                     state.moves += 1;
-                    let (pool, was_leased) = (state.pool, state.holds_lease);
-                    let connection = self.connection;
-                    self.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
-                    self.errands.push_back(Errand::Move { pool, request, work: Box::new(work) });
+                    self.errands.extend(state.query_over(self.connection));
+                    self.errands.push_back(Errand::Move { pool: state.pool, request, work: Box::new(work) });
                 } else {
                     self.event(Event::Failed { request, failure, transaction_status });
                 }
@@ -110,9 +107,7 @@ impl Sink for Deliveries<'_> {
             Event::Aborted { request, transaction_status } => {
                 let refusal = self.requests.get_mut(request).and_then(|state| state.refusal.take());
                 let failure = refusal.unwrap_or_else(|| Box::new(FailureData::taken_back()));
-                self.mailbox.push_extra(Kind::Failed, request, 2, Extra::Failure(failure), |words| {
-                    words[6] = i32::from(transaction_status);
-                });
+                self.failed(request, failure, transaction_status);
                 self.over(request, false);
             }
             Event::Drained { request } => self.mailbox.push(Kind::Drained, request, |_| {}),
@@ -131,7 +126,8 @@ impl Sink for Deliveries<'_> {
             Event::CancelWanted => self.errands.push_back(Errand::Cancel { connection: self.connection }),
             Event::Closed { failure } => {
                 let failure = failure.map(|failure| Box::new(FailureData::from(failure)));
-                self.errands.push_back(Errand::Closed { connection: self.connection, failure });
+                // Before the errands of the requests that ended with it: the pool must not take it for idle in between.
+                self.errands.push_front(Errand::Closed { connection: self.connection, failure });
             }
         }
     }

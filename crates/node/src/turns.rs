@@ -3,7 +3,7 @@
 use oxpg_client::session::EndCause;
 
 use crate::background::Background;
-use crate::connection::{Reading, TURN_BYTES};
+use crate::connection::{Connection, Reading, TURN_BYTES};
 use crate::environment::{ALL_TURN_BYTES, Environment};
 use crate::failure::FailureData;
 use crate::pools::PoolDriver;
@@ -32,14 +32,12 @@ impl Environment {
     pub(crate) fn on_poll_stopped(&mut self, id: u32) {
         let Some(connection) = self.connections.get(id) else { return };
         connection.watch_again(&self.reactor);
-        if !connection.is_unparsed {
-            self.note_unparsed(id);
-        }
+        self.note_unparsed(id);
     }
 
     pub(crate) fn flush_connection(&mut self, id: u32) {
         let is_well = self.drive(id, |connection, sink, reactor, _| connection.flush(reactor, sink));
-        if is_well == Some(false) && !self.connections.get(id).is_some_and(|connection| connection.is_unparsed) {
+        if is_well == Some(false) {
             self.note_unparsed(id);
         }
     }
@@ -141,9 +139,9 @@ impl Environment {
     pub(crate) fn guard(&mut self, id: u32, limit_ms: u64) {
         let now_ms = self.now_ms();
         if let Some(connection) = self.connections.get_mut(id)
-            && connection.must_move_by.is_none()
+            && connection.guarded_head.is_none()
         {
-            connection.expect_progress(now_ms, limit_ms);
+            connection.guarded_head = Some(connection.session.head_sequence());
             self.guards.insert((now_ms.saturating_add(limit_ms), id));
         }
     }
@@ -153,7 +151,7 @@ impl Environment {
             && due_ms <= now_ms
         {
             self.guards.remove(&(due_ms, id));
-            if self.connections.get_mut(id).is_some_and(|connection| connection.is_stuck(now_ms)) {
+            if self.connections.get_mut(id).is_some_and(Connection::is_stuck) {
                 let text = "the server did not answer in time".into();
                 self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
             }
@@ -173,7 +171,7 @@ impl Environment {
 
     /// Bytes of a session are here that epoll does not know of: the next turn parses them.
     pub(crate) fn note_unparsed(&mut self, id: u32) {
-        if let Some(connection) = self.connections.get_mut(id) {
+        if let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.is_unparsed) {
             connection.is_unparsed = true;
             self.unparsed.push_back(id);
             self.reactor.spin(true);
