@@ -132,21 +132,21 @@ impl WrittenRequest {
             Task::Script { is_control, .. } => !is_control,
             Task::Query { query, .. } => {
                 let is_barrier = query.traits.is_copy || query.traits.forgets_statements;
-                let is_cold = !self.is_whole
-                    && matches!(
-                        self.stage,
-                        Stage::Parsing
-                            | Stage::ParametersDue
-                            | Stage::ColumnsDue
-                            | Stage::Prepared
-                            | Stage::AwaitingBind
-                    );
-                is_barrier || is_cold
+                is_barrier || self.is_cold()
             }
             // A cold batch goes on after its Sync.
             Task::Batch { .. } => !matches!(self.stage, Stage::Batch | Stage::Over),
             Task::Prepare { .. } => false,
         }
+    }
+
+    /// A query whose Bind is not written.
+    fn is_cold(&self) -> bool {
+        !self.is_whole
+            && matches!(
+                self.stage,
+                Stage::Parsing | Stage::ParametersDue | Stage::ColumnsDue | Stage::Prepared | Stage::AwaitingBind
+            )
     }
 
     /// The server may be at work for it, so that a cancel makes sense.
@@ -159,17 +159,7 @@ impl WrittenRequest {
         match &self.pending.task {
             Task::Prepare { .. } => true,
             Task::Script { .. } => false,
-            Task::Query { .. } => {
-                !self.is_whole
-                    && matches!(
-                        self.stage,
-                        Stage::Parsing
-                            | Stage::ParametersDue
-                            | Stage::ColumnsDue
-                            | Stage::Prepared
-                            | Stage::AwaitingBind
-                    )
-            }
+            Task::Query { .. } => self.is_cold(),
             Task::Batch { progress, .. } => !progress.is_open() && self.stage != Stage::Over,
         }
     }
