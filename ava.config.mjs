@@ -4,5 +4,4 @@ export default {
   workerThreads: false,
   concurrency: 2,
   timeout: '2m',
-  nodeArguments: ['--expose-gc'],
 }

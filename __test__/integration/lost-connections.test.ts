@@ -1,4 +1,3 @@
-import { createServer, connect as dial, type Socket } from 'node:net'
 import test from 'ava'
 import {
   ConnectionDoesNotExistError,
@@ -11,35 +10,6 @@ import {
 } from 'oxpg'
 import { faultProxy, keepLoopBusy } from '../support/fault-proxy.js'
 import { connection, until, url } from '../support/server.js'
-
-/** A proxy that cuts a connection when a frontend message contains `marker`, after it was passed on. */
-async function cutter(marker: string) {
-  const target = new URL(url)
-  const sockets = new Set<Socket>()
-  const server = createServer((front) => {
-    const back = dial(Number(target.port), target.hostname)
-    for (const socket of [front, back]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-    }
-    front.on('data', (chunk) => {
-      back.write(chunk)
-      if (chunk.includes(marker)) front.destroy()
-    })
-    back.on('data', (chunk) => void front.write(chunk))
-    front.on('close', () => back.destroy())
-    back.on('close', () => front.destroy())
-  }).listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as { port: number }
-  return {
-    url: Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href,
-    close: async () => {
-      for (const socket of sockets) socket.destroy()
-      server.close()
-    },
-  }
-}
 
 test('pg_terminate_backend fails the running query with 57P01, and those behind it are safe to retry', async (t) => {
   const [victim, killer] = [await connection(t), await connection(t)]
@@ -55,9 +25,7 @@ test('pg_terminate_backend fails the running query with 57P01, and those behind 
 })
 
 test('a cut connection rejects everything in flight, uncertain whether it ran', async (t) => {
-  const proxy = await cutter('cut here')
-  t.teardown(proxy.close)
-  const c = await connect(proxy.url)
+  const c = await connect(await faultProxy(t, { cutAt: 'cut here' }))
   const outcomes = await Promise.allSettled([c.fetch("select 'cut here', pg_sleep(5)"), c.fetch('select 2')])
   for (const outcome of outcomes as PromiseRejectedResult[]) {
     t.true(outcome.reason instanceof PostgresError)
@@ -67,9 +35,7 @@ test('a cut connection rejects everything in flight, uncertain whether it ran', 
 })
 
 test('a COMMIT whose answer was lost is a TransactionResolutionUnknownError', async (t) => {
-  const proxy = await cutter('COMMIT')
-  t.teardown(proxy.close)
-  const c = await connect(proxy.url)
+  const c = await connect(await faultProxy(t, { cutAt: 'COMMIT' }))
   const error = await t.throwsAsync<TransactionResolutionUnknownError>(
     c.transaction(async (tx) => {
       await tx.fetch('select 1')

@@ -5,6 +5,8 @@ import { url } from './server.js'
 
 /** What the proxy does with what it passes on. */
 export interface Fault {
+  /** Once a frontend message contains this, it goes on, and the client's connection is closed. */
+  cutAt?: string
   /** Once the server's bytes contain this, only the first `passed` bytes of them go on, and after 20 ms an RST. */
   resetAt?: { marker: string; passed: number }
   /** Once a frontend message contains this, nothing goes on any more on that connection, in either direction. */
@@ -22,6 +24,7 @@ const SOURCE = `
     front.on('data', (bytes) => {
       isStalled ||= fault.stallAt !== undefined && bytes.includes(fault.stallAt)
       if (!isStalled) back.write(bytes)
+      if (fault.cutAt !== undefined && bytes.includes(fault.cutAt)) front.destroy()
     })
     back.on('data', (bytes) => {
       if (isStalled) return

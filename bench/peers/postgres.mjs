@@ -1,15 +1,11 @@
-import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import { serveSlices } from './slices.mjs'
 
-const require = createRequire(import.meta.url)
-const { readFileSync } = require('node:fs')
-const version = JSON.parse(
-  readFileSync(
-    require.resolve('postgres').replace(/node_modules\/postgres\/.*$/, 'node_modules/postgres/package.json'),
-    'utf8',
-  ),
-).version
+// The package does not export its package.json.
+const { version } = JSON.parse(
+  readFileSync(new URL('../node_modules/postgres/package.json', import.meta.url), 'utf8'),
+)
 
 await serveSlices(async ({ url, connections }) => {
   const sql = postgres(url, { max: connections })
