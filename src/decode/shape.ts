@@ -1,3 +1,4 @@
+import type { TypeNode } from '../types/type-node'
 import { type CellViews, TEXT_DIRECT_ASCII } from './mailbox-views'
 import type { ResultPlan } from './mapping'
 import type { TextContext } from './readers/column-reader'
@@ -17,6 +18,8 @@ export interface ColumnDescription {
   typeModifier: number
   /** The type code: how values cross the boundary. */
   code: number
+  /** The type, unless it is a built-in one without parts. */
+  type?: TypeNode | undefined
 }
 
 /** Makes rows of cells; one for all results with the same column names, codes and plan. */

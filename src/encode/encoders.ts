@@ -1,5 +1,6 @@
 import { DataError, InterfaceError, InternalClientError, PostgresError } from '../errors/index'
 import { elementCode, isArrayCode, TypeCode } from '../types/type-code'
+import type { TypeNode } from '../types/type-node'
 import { arrayEncoder } from './arrays'
 import { dateEncoder, timeEncoder, timestampEncoderFamily, timestamptzEncoderFamily } from './date-time'
 import { describeValue } from './describe-value'
@@ -25,6 +26,8 @@ export interface ParameterDescription {
   typeName: string
   /** The type code: how values cross the boundary. */
   code: number
+  /** The type, unless it is a built-in one without parts. */
+  type?: TypeNode | undefined
 }
 
 /**

@@ -44,6 +44,56 @@ export const TypeCode = {
   TIMESTAMPTZ: 18,
   /** `void`: always null in JavaScript */
   VOID: 19,
+  /** `interval`: months, days and microseconds */
+  INTERVAL: 20,
+  /** `timetz` */
+  TIMETZ: 21,
+  /** `inet`, `cidr` */
+  INET: 22,
+  /** `macaddr`, `macaddr8` */
+  MACADDR: 23,
+  /** `bit`, `varbit` */
+  BIT: 24,
+  /** `point` */
+  POINT: 25,
+  /** `line` */
+  LINE: 26,
+  /** `lseg` */
+  LSEG: 27,
+  /** `box` */
+  BOX: 28,
+  /** `path` */
+  PATH: 29,
+  /** `polygon` */
+  POLYGON: 30,
+  /** `circle` */
+  CIRCLE: 31,
+  /** `pg_lsn` */
+  LSN: 32,
+  /** `tid` */
+  TID: 33,
+  /** `pg_snapshot`, `txid_snapshot` */
+  SNAPSHOT: 34,
+  /** Text behind a version byte, which is 1: `jsonpath`, and ltree's types */
+  VERSIONED: 35,
+  /** `xid8`: an unsigned 64-bit identifier */
+  XID8: 36,
+  /** hstore's `hstore` */
+  HSTORE: 37,
+  /** pgvector's `vector` */
+  VECTOR: 38,
+  /** pgvector's `halfvec` */
+  HALFVEC: 39,
+  /** PostGIS' `geometry` and `geography`: their bytes */
+  EWKB: 40,
+  /** An anonymous record, whose values bring their types along */
+  RECORD: 41,
+  /** A type with parts (array, composite, range, multirange), in the binary format */
+  COMPOUND: 42,
+  /** The same where a part has no binary codec: in the text format */
+  COMPOUND_TEXT: 43,
+  /** A type with a codec of the application's in the binary format: the bytes as they come */
+  RAW: 44,
 } as const
 
 /** The bit of a type code that marks an array. */

@@ -7,10 +7,13 @@ mod owned_row;
 mod row_error;
 
 pub use owned_row::{OwnedRow, own_memory_row};
-pub use row_error::RowError;
+pub use row_error::{RowError, RowFault};
+
+use std::fmt;
+use std::rc::Rc;
 
 use crate::decode::{BlockSpace, Destination, MOST_BYTES, RowStop, TextSpace, decode_row, fields};
-use crate::types::TypeCode;
+use crate::types::{NoTypes, Type, TypeCode, TypeSource};
 
 /// The most text of one segment in bytes: kept values keep the segment's string alive.
 const SEGMENT_TEXT: usize = 64 * 1024;
@@ -31,6 +34,31 @@ pub struct Memory<'a> {
     pub marks: &'a mut [u8],
     /// Text upwards, bytea downwards. At most 4 GiB of it are used.
     pub bytes: &'a mut [u8],
+}
+
+/// The types of a result's columns.
+#[derive(Clone, Copy)]
+pub struct RowTypes<'a> {
+    /// Of each column.
+    pub codes: &'a [TypeCode],
+    /// The types of columns whose code is a compound one, by column. Shorter when those at the end have none.
+    pub described: &'a [Option<Rc<Type>>],
+    /// Knows the types of values in anonymous records.
+    pub source: &'a dyn TypeSource,
+}
+
+impl<'a> RowTypes<'a> {
+    /// Columns of built-in types without parts.
+    #[must_use]
+    pub fn plain(codes: &'a [TypeCode]) -> Self {
+        Self { codes, described: &[], source: &NoTypes }
+    }
+}
+
+impl fmt::Debug for RowTypes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_list().entries(self.codes).finish()
+    }
 }
 
 /// How the text ranges of a segment are meant.
@@ -62,14 +90,29 @@ pub struct Segment {
     pub request: u32,
 }
 
-/// A value too long for the cells' text, handed over by itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Something that no cell holds, handed over by itself.
+#[derive(Clone, Debug)]
 pub enum Aside {
     /// Text, always valid UTF-8.
     Text(Vec<u8>),
     /// A bytea value.
     Bytes(Vec<u8>),
+    /// The type of a value in an anonymous record.
+    Type(Rc<Type>),
 }
+
+impl PartialEq for Aside {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Text(text), Self::Text(other)) => text == other,
+            (Self::Bytes(bytes), Self::Bytes(other)) => bytes == other,
+            (Self::Type(described), Self::Type(other)) => described.id == other.id,
+            _ => false,
+        }
+    }
+}
+
+impl Eq for Aside {}
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,24 +217,23 @@ impl Batch {
         &self.asides
     }
 
-    /// Decodes a row. `data_row` is the body of a DataRow message, from its number of fields on, `codes` are
-    /// those of the result's columns, and `remaining` is the number of bytes that wait behind this message: a hint
-    /// whether many rows are at hand.
+    /// Decodes a row. `data_row` is the body of a DataRow message, from its number of fields on, and `remaining` is
+    /// the number of bytes that wait behind this message: a hint whether many rows are at hand.
     ///
     /// # Errors
-    /// When the row's bytes do not fit the codes; nothing has changed then.
+    /// When the row's bytes do not fit the types; nothing has changed then.
     pub fn push_row(
         &mut self,
         memory: &mut Memory<'_>,
         text: &mut ResultText,
         request: u32,
-        codes: &[TypeCode],
+        types: RowTypes<'_>,
         data_row: &[u8],
         remaining: usize,
     ) -> Result<Pushed, RowError> {
-        let fields = fields(data_row, codes.len())?;
+        let fields = fields(data_row, types.codes.len())?;
         // A row without columns takes a cell as well, so that no number of them is free.
-        let row_end = self.row_cells + codes.len().max(1);
+        let row_end = self.row_cells + types.codes.len().max(1);
         let cells_end = memory.cells.len().min(memory.marks.len()).saturating_sub(self.block_cells);
         if row_end > cells_end || self.aside_bytes >= ASIDE_BYTES {
             return Ok(Pushed::Full);
@@ -225,8 +267,9 @@ impl Batch {
                     is_wide: text.is_wide,
                 },
                 &mut self.asides,
+                types.source,
             );
-            match decode_row(&mut destination, row, codes, fields) {
+            match decode_row(&mut destination, row, types, fields) {
                 Ok(()) if !text.is_wide && !destination.text().is_ascii() => text.is_wide = true,
                 Ok(()) => {
                     let taken = destination.taken();

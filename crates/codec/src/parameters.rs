@@ -55,7 +55,7 @@ fn encode(types: &[ParameterType], cells: &mut Cells<'_>, out: &mut Vec<u8>) -> 
     out.resize(formats + 2 * types.len(), 0);
     out.extend_from_slice(&count.to_be_bytes());
     for (index, parameter) in types.iter().enumerate() {
-        let format = value(*parameter, cells, out, start).map_err(|refusal| refusal.of(index + 1))?;
+        let format = value(parameter, cells, out, start).map_err(|refusal| refusal.of(index + 1))?;
         if let Some(code) = out.get_mut(formats + 2 * index + 1) {
             *code = format.code();
         }
@@ -64,7 +64,7 @@ fn encode(types: &[ParameterType], cells: &mut Cells<'_>, out: &mut Vec<u8>) -> 
 }
 
 /// Encodes one parameter with its length.
-fn value(parameter: ParameterType, cells: &mut Cells<'_>, out: &mut Vec<u8>, start: usize) -> Result<Format, Refusal> {
+fn value(parameter: &ParameterType, cells: &mut Cells<'_>, out: &mut Vec<u8>, start: usize) -> Result<Format, Refusal> {
     let cell = cells.next()?;
     if matches!(cell, Value::Null) {
         out.extend_from_slice(&(-1_i32).to_be_bytes());

@@ -112,6 +112,7 @@ fn aside_value(env: sys::napi_env, aside: &Aside) -> sys::napi_value {
     match aside {
         Aside::Text(text) => value::text(env, text),
         Aside::Bytes(bytes) => value::buffer(env, bytes),
+        Aside::Type(described) => crate::facts::described(env, described),
     }
 }
 

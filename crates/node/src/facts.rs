@@ -3,7 +3,7 @@
 use napi_sys as sys;
 use oxpg_client::pool::Stats;
 use oxpg_client::session::{CommandTag, Description};
-use oxpg_codec::types::type_name;
+use oxpg_codec::types::{Kind as TypeKind, Type, type_name};
 
 use crate::mailbox::{Extra, Kind, Mailbox, SessionFacts};
 use crate::napi_value as value;
@@ -37,6 +37,44 @@ fn set_type(env: sys::napi_env, entry: sys::napi_value, type_oid: u32, code: u8)
     let name = type_name(type_oid).map_or_else(|| format!("oid {type_oid}"), str::to_owned);
     value::set(env, entry, "typeName", value::text(env, name.as_bytes()));
     value::set(env, entry, "code", value::number(env, f64::from(code)));
+}
+
+/// `{ id, oid, schema, name, code, codec, kind, … }`; `src/types/type-node.ts` has what each kind adds.
+pub(crate) fn described(env: sys::napi_env, described: &Type) -> sys::napi_value {
+    let object = value::object(env);
+    let kind = match &described.kind {
+        TypeKind::Scalar => "scalar",
+        TypeKind::Array { .. } => "array",
+        TypeKind::Composite { .. } => "composite",
+        TypeKind::Range { .. } => "range",
+        TypeKind::Multirange { .. } => "multirange",
+    };
+    value::set(env, object, "id", value::number(env, f64::from(described.id)));
+    value::set(env, object, "oid", value::number(env, f64::from(described.oid)));
+    value::set(env, object, "schema", value::text(env, described.schema.as_bytes()));
+    value::set(env, object, "name", value::text(env, described.name.as_bytes()));
+    value::set(env, object, "code", value::number(env, f64::from(described.code.0)));
+    value::set(env, object, "codec", value::number(env, f64::from(described.codec)));
+    value::set(env, object, "kind", value::text(env, kind.as_bytes()));
+    match &described.kind {
+        TypeKind::Scalar => {}
+        TypeKind::Array { element, delimiter } => {
+            value::set(env, object, "element", self::described(env, element));
+            value::set(env, object, "delimiter", value::text(env, &[*delimiter]));
+        }
+        TypeKind::Composite { fields } => {
+            let fields = fields.iter().map(|field| {
+                let entry = value::object(env);
+                value::set(env, entry, "name", value::text(env, field.name.as_bytes()));
+                value::set(env, entry, "type", self::described(env, &field.described));
+                entry
+            });
+            value::set(env, object, "fields", value::array(env, fields));
+        }
+        TypeKind::Range { subtype } => value::set(env, object, "subtype", self::described(env, subtype)),
+        TypeKind::Multirange { range } => value::set(env, object, "range", self::described(env, range)),
+    }
+    object
 }
 
 /// `{ backendPid, parameters: [[name, value], …], transactionStatus }`

@@ -5,8 +5,7 @@
 use std::rc::Rc;
 
 use oxpg_client::session::{Description, Session};
-use oxpg_codec::batch::{Batch, Memory, OwnedRow, Pushed, ResultText, RowError, own_memory_row};
-use oxpg_codec::types::TypeCode;
+use oxpg_codec::batch::{Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, own_memory_row};
 
 use crate::failure::FailureData;
 
@@ -123,7 +122,7 @@ impl Mailbox {
         &mut self,
         request: u32,
         text: &mut ResultText,
-        codes: &[TypeCode],
+        types: RowTypes<'_>,
         data_row: &[u8],
         remaining: usize,
     ) -> Result<RowFit, RowError> {
@@ -139,13 +138,13 @@ impl Mailbox {
                 bytes: std::slice::from_raw_parts_mut(self.bytes, self.byte_count),
             }
         };
-        match self.batch.push_row(&mut memory, text, request, codes, data_row, remaining)? {
+        match self.batch.push_row(&mut memory, text, request, types, data_row, remaining)? {
             Pushed::Appended => {}
             Pushed::Opened(segment) => {
                 self.records.push(Record { words: head(Kind::Rows, request), extra: None, segment: Some(segment) });
             }
             Pushed::Full if self.batch.is_empty() => {
-                let row = own_memory_row(codes, data_row)?;
+                let row = own_memory_row(types, data_row)?;
                 self.push_extra(Kind::Rows, request, 5, Extra::OwnRow(Box::new(row)), |_| {});
             }
             Pushed::Full => return Ok(RowFit::Full),

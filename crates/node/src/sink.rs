@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use oxpg_client::session::{Description, Event, Request, RequestId, RowTaken, Sink, Work};
+use oxpg_codec::batch::RowTypes;
 
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, Mailbox, RowFit};
@@ -66,7 +67,8 @@ impl Sink for Deliveries<'_> {
             return RowTaken::Taken;
         }
         let Some(state) = self.requests.get_mut(request) else { return RowTaken::Taken };
-        match self.mailbox.push_row(request, &mut state.text, &description.codes, data_row, remaining) {
+        match self.mailbox.push_row(request, &mut state.text, RowTypes::plain(&description.codes), data_row, remaining)
+        {
             Ok(RowFit::Taken) => RowTaken::Taken,
             Ok(RowFit::Full) => RowTaken::Full,
             Err(error) => RowTaken::Malformed(error.to_string()),

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use oxpg_codec::types::{ParameterType, TypeCode};
+use oxpg_codec::types::{ParameterType, Type, TypeCode};
 
 use super::keyword::{self, Traits};
 
@@ -65,7 +65,7 @@ impl Query {
 }
 
 /// A result column, as a RowDescription message tells it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Column {
     /// Its name; not necessarily unique.
     pub name: String,
@@ -79,7 +79,21 @@ pub struct Column {
     pub type_modifier: i32,
     /// How its values cross to JavaScript.
     pub code: TypeCode,
+    /// The type, unless it is a built-in one without parts.
+    pub described: Option<Rc<Type>>,
 }
+
+impl PartialEq for Column {
+    fn eq(&self, other: &Self) -> bool {
+        let facts = |column: &Self| {
+            let described = column.described.as_ref().map(|described| described.id);
+            (column.type_oid, column.table_oid, column.attribute_number, column.type_modifier, column.code, described)
+        };
+        self.name == other.name && facts(self) == facts(other)
+    }
+}
+
+impl Eq for Column {}
 
 /// Parameters and columns of a prepared statement.
 #[derive(Debug)]

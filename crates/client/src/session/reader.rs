@@ -139,8 +139,7 @@ pub(super) fn parameter_description(body: &[u8]) -> Result<Option<Vec<ParameterT
     reader.has_room_for(count, 4)?;
     let mut parameters = Vec::with_capacity(usize::from(count));
     for _ in 0..count {
-        let type_oid = reader.u32()?;
-        parameters.push(ParameterType { type_oid, code: TypeCode::of(type_oid) });
+        parameters.push(ParameterType::built_in(reader.u32()?));
     }
     reader.end()?;
     Ok(Some(parameters))
@@ -162,7 +161,7 @@ pub(super) fn row_description(body: &[u8]) -> Result<Vec<Column>, ProtocolViolat
         // Of a statement it is always 0: the formats are chosen in Bind.
         let _format_code = reader.i16()?;
         let code = TypeCode::of(type_oid);
-        columns.push(Column { name, type_oid, table_oid, attribute_number, type_modifier, code });
+        columns.push(Column { name, type_oid, table_oid, attribute_number, type_modifier, code, described: None });
     }
     reader.end()?;
     Ok(columns)

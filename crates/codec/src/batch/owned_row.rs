@@ -1,6 +1,6 @@
 //! A row in memory of its own, for rows that no mailbox holds.
 
-use super::{Aside, RowError};
+use super::{Aside, RowError, RowTypes};
 use crate::decode::{BlockSpace, Destination, MOST_BYTES, RowStop, TextSpace, array_cells, decode_row, fields};
 use crate::types::TypeCode;
 
@@ -23,10 +23,12 @@ pub struct OwnedRow {
 /// Decodes a row, as [`push_row`](super::Batch::push_row) does, into memory of its own.
 ///
 /// # Errors
-/// When the row's bytes do not fit the codes, or its values take more than 4 GiB.
-pub fn own_memory_row(codes: &[TypeCode], data_row: &[u8]) -> Result<OwnedRow, RowError> {
+/// When the row's bytes do not fit the types, or its values take more than 4 GiB.
+pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, RowError> {
+    let codes = types.codes;
     let fields = fields(data_row, codes.len())?;
-    let block_cells = block_cells(codes, fields);
+    // Exact for arrays; the parts of other types are counted by trying.
+    let mut block_cells = block_cells(codes, fields);
     // Few values become longer than they came; for those there is a second try.
     let mut byte_count = data_row.len();
     loop {
@@ -51,8 +53,9 @@ pub fn own_memory_row(codes: &[TypeCode], data_row: &[u8]) -> Result<OwnedRow, R
                 is_wide: true,
             },
             &mut row.asides,
+            types.source,
         );
-        match decode_row(&mut destination, (row_cells, row_marks), codes, fields) {
+        match decode_row(&mut destination, (row_cells, row_marks), types, fields) {
             Ok(()) => {
                 let taken = destination.taken();
                 row.is_ascii = taken.is_ascii;
@@ -63,6 +66,7 @@ pub fn own_memory_row(codes: &[TypeCode], data_row: &[u8]) -> Result<OwnedRow, R
             }
             Err(RowStop::Malformed(error)) => return Err(error),
             Err(RowStop::Full | RowStop::SegmentFull) if byte_count < MOST_BYTES => {
+                block_cells = block_cells.saturating_mul(2).saturating_add(codes.len() + 16);
                 byte_count = byte_count.saturating_mul(2).saturating_add(64).min(MOST_BYTES);
             }
             Err(RowStop::Full | RowStop::SegmentFull) => return Err(RowError::too_large()),

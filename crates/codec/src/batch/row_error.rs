@@ -17,7 +17,33 @@ enum Kind {
     TooLarge,
 }
 
+/// What to do about a row that was not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowFault {
+    /// The bytes break the protocol.
+    Malformed,
+    /// A type is not what it was when it was looked up.
+    OutdatedType,
+    /// An anonymous record has a value of the type with this OID, which has to be looked up.
+    UnknownType(u32),
+    /// The types are such that no format serves all of them.
+    Unsupported,
+}
+
 impl RowError {
+    /// What to do about it.
+    #[must_use]
+    pub fn fault(&self) -> RowFault {
+        match &self.0 {
+            Kind::Column { problem: Problem::UnknownType(type_oid), .. } => RowFault::UnknownType(*type_oid),
+            Kind::Column { problem: Problem::AttributeCount { .. } | Problem::AttributeType { .. }, .. } => {
+                RowFault::OutdatedType
+            }
+            Kind::Column { problem: Problem::Unsupported(_), .. } => RowFault::Unsupported,
+            _ => RowFault::Malformed,
+        }
+    }
+
     pub(crate) fn column_count(described: usize, actual: Option<u16>) -> Self {
         Self(Kind::ColumnCount { described, actual })
     }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::Stop;
 use crate::batch::Aside;
+use crate::types::TypeSource;
 
 /// A longer value is an aside.
 const LONG_VALUE: usize = 16 * 1024;
@@ -82,10 +83,17 @@ pub(crate) struct Destination<'a> {
     aside_bytes: usize,
     strings: usize,
     is_ascii: bool,
+    /// Knows the types of values in anonymous records.
+    source: &'a dyn TypeSource,
 }
 
 impl<'a> Destination<'a> {
-    pub(crate) fn new(blocks: BlockSpace<'a>, text: TextSpace<'a>, asides: &'a mut Vec<Aside>) -> Self {
+    pub(crate) fn new(
+        blocks: BlockSpace<'a>,
+        text: TextSpace<'a>,
+        asides: &'a mut Vec<Aside>,
+        source: &'a dyn TypeSource,
+    ) -> Self {
         let bytea_start = text.bytes.len();
         Self {
             text_end: text.start,
@@ -97,7 +105,13 @@ impl<'a> Destination<'a> {
             aside_bytes: 0,
             strings: 0,
             is_ascii: true,
+            source,
         }
+    }
+
+    /// Knows the types of values in anonymous records.
+    pub(super) fn source(&self) -> &'a dyn TypeSource {
+        self.source
     }
 
     /// The row's text.
@@ -203,8 +217,10 @@ impl<'a> Destination<'a> {
 
     fn aside(&mut self, aside: Aside) -> Cell {
         let index = self.asides.len();
-        let (Aside::Text(bytes) | Aside::Bytes(bytes)) = &aside;
-        self.aside_bytes += bytes.len();
+        self.aside_bytes += match &aside {
+            Aside::Text(bytes) | Aside::Bytes(bytes) => bytes.len(),
+            Aside::Type(_) => 0,
+        };
         self.asides.push(aside);
         Cell { word: index as u64, mark: 2 }
     }

@@ -1,10 +1,12 @@
 //! Values from PostgreSQL's binary format into cells, one file per family.
 
 mod array;
+mod compound;
 mod datetime;
 mod destination;
 mod float;
 mod numeric;
+mod text;
 mod uuid;
 
 pub(crate) use array::array_cells;
@@ -12,7 +14,7 @@ pub(crate) use destination::{BlockSpace, Cell, Destination, MOST_BYTES, TextSpac
 
 use std::fmt;
 
-use crate::batch::RowError;
+use crate::batch::{RowError, RowTypes};
 use crate::types::TypeCode;
 
 /// What is wrong with a value.
@@ -24,6 +26,14 @@ pub(crate) enum Problem {
     Truncated,
     /// The value breaks a rule of its type.
     Invalid(&'static str),
+    /// A composite value has another number of attributes than its type had when it was looked up.
+    AttributeCount { described: usize, actual: usize },
+    /// An attribute of a composite value has another type than when the composite type was looked up.
+    AttributeType { index: usize, described: u32, actual: u32 },
+    /// A value in an anonymous record has a type that is not known.
+    UnknownType(u32),
+    /// No format serves all parts of the type.
+    Unsupported(&'static str),
 }
 
 impl fmt::Display for Problem {
@@ -31,7 +41,17 @@ impl fmt::Display for Problem {
         match self {
             Self::Length { expected, actual } => write!(formatter, "{actual} bytes where {expected} were expected"),
             Self::Truncated => write!(formatter, "the message ends inside the value"),
-            Self::Invalid(what) => write!(formatter, "{what}"),
+            Self::Invalid(what) | Self::Unsupported(what) => write!(formatter, "{what}"),
+            Self::AttributeCount { described, actual } => {
+                write!(formatter, "{actual} attributes where the type had {described} when it was looked up")
+            }
+            Self::AttributeType { index, described, actual } => write!(
+                formatter,
+                "attribute {} has the type with OID {actual}, and had the one with OID {described} when the composite \
+                 type was looked up",
+                index + 1
+            ),
+            Self::UnknownType(oid) => write!(formatter, "a value of the type with OID {oid}, which is not known"),
         }
     }
 }
@@ -84,17 +104,22 @@ pub(crate) fn fields(data_row: &[u8], column_count: usize) -> Result<&[u8], RowE
 pub(crate) fn decode_row(
     destination: &mut Destination<'_>,
     (cells, marks): (&mut [u64], &mut [u8]),
-    codes: &[TypeCode],
+    types: RowTypes<'_>,
     mut fields: &[u8],
 ) -> Result<(), RowStop> {
-    for (index, ((cell, mark), &code)) in cells.iter_mut().zip(marks).zip(codes).enumerate() {
+    for (index, ((cell, mark), &code)) in cells.iter_mut().zip(marks).zip(types.codes).enumerate() {
         let truncated = || Stop::Malformed(Problem::Truncated).in_column(index, code);
         let (length, behind) = fields.split_first_chunk::<4>().ok_or_else(truncated)?;
         let length = i32::from_be_bytes(*length);
         let decoded = if let Ok(length) = usize::try_from(length) {
             let (bytes, behind) = behind.split_at_checked(length).ok_or_else(truncated)?;
             fields = behind;
-            value(destination, code, bytes).map_err(|stop| stop.in_column(index, code))?
+            let decoded = if code.is_compound() {
+                compound::column(destination, types.described.get(index), bytes)
+            } else {
+                value(destination, code, bytes)
+            };
+            decoded.map_err(|stop| stop.in_column(index, code))?
         } else if length == -1 {
             fields = behind;
             Cell::NULL

@@ -12,7 +12,7 @@ const MOST_DIMENSIONS: usize = 6;
 
 /// Appends an array, whose cell has been read, without its length.
 pub(super) fn encode(
-    parameter: ParameterType,
+    parameter: &ParameterType,
     cells: &mut Cells<'_>,
     dimension_count: usize,
     element_count: usize,

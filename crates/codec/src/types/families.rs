@@ -44,6 +44,56 @@ impl TypeCode {
     pub const TIMESTAMPTZ: Self = Self(18);
     /// `void`: always null in JavaScript
     pub const VOID: Self = Self(19);
+    /// `interval`: months, days and microseconds
+    pub const INTERVAL: Self = Self(20);
+    /// `timetz`
+    pub const TIMETZ: Self = Self(21);
+    /// `inet`, `cidr`
+    pub const INET: Self = Self(22);
+    /// `macaddr`, `macaddr8`
+    pub const MACADDR: Self = Self(23);
+    /// `bit`, `varbit`
+    pub const BIT: Self = Self(24);
+    /// `point`
+    pub const POINT: Self = Self(25);
+    /// `line`
+    pub const LINE: Self = Self(26);
+    /// `lseg`
+    pub const LSEG: Self = Self(27);
+    /// `box`
+    pub const BOX: Self = Self(28);
+    /// `path`
+    pub const PATH: Self = Self(29);
+    /// `polygon`
+    pub const POLYGON: Self = Self(30);
+    /// `circle`
+    pub const CIRCLE: Self = Self(31);
+    /// `pg_lsn`
+    pub const LSN: Self = Self(32);
+    /// `tid`
+    pub const TID: Self = Self(33);
+    /// `pg_snapshot`, `txid_snapshot`
+    pub const SNAPSHOT: Self = Self(34);
+    /// Text behind a version byte, which is 1: `jsonpath`, and ltree's types
+    pub const VERSIONED: Self = Self(35);
+    /// `xid8`: an unsigned 64-bit identifier
+    pub const XID8: Self = Self(36);
+    /// hstore's `hstore`
+    pub const HSTORE: Self = Self(37);
+    /// pgvector's `vector`
+    pub const VECTOR: Self = Self(38);
+    /// pgvector's `halfvec`
+    pub const HALFVEC: Self = Self(39);
+    /// PostGIS' `geometry` and `geography`: their bytes
+    pub const EWKB: Self = Self(40);
+    /// An anonymous record, whose values bring their types along
+    pub const RECORD: Self = Self(41);
+    /// A type with parts (array, composite, range, multirange), in the binary format
+    pub const COMPOUND: Self = Self(42);
+    /// The same where a part has no binary codec: in the text format
+    pub const COMPOUND_TEXT: Self = Self(43);
+    /// A type with a codec of the application's in the binary format: the bytes as they come
+    pub const RAW: Self = Self(44);
     /// Bit 7: an array whose elements have the family in the low bits.
     pub const ARRAY: u8 = 0x80;
 }

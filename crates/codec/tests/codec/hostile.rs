@@ -1,7 +1,7 @@
 //! Bytes that mean harm: an error, never a panic, and no more memory than they justify.
 
 use crate::support::{Mailbox, data_row, own_values};
-use oxpg_codec::batch::{Pushed, ResultText, own_memory_row};
+use oxpg_codec::batch::{Pushed, ResultText, RowTypes, own_memory_row};
 use oxpg_codec::parameters::encode_parameters;
 use oxpg_codec::types::{ParameterType, TypeCode};
 use proptest::collection::vec;
@@ -89,7 +89,7 @@ proptest! {
         let mut result = ResultText::default();
         let (mut read, mut expected) = (Vec::new(), Vec::new());
         for row in &rows {
-            let owned = own_memory_row(&codes, row).unwrap();
+            let owned = own_memory_row(RowTypes::plain(&codes), row).unwrap();
             expected.push(own_values(&owned, &codes));
             if mailbox.push(&mut result, 1, &codes, row, remaining).unwrap() == Pushed::Full {
                 read.append(&mut mailbox.all_rows(&codes));
@@ -103,12 +103,12 @@ proptest! {
 
     #[test]
     fn random_rows_never_panic(codes in vec(any::<u8>().prop_map(TypeCode), 0..6), mut row in vec(any::<u8>(), 0..200)) {
-        let _ = own_memory_row(&codes, &row);
+        let _ = own_memory_row(RowTypes::plain(&codes), &row);
         // Past the first check.
         row.splice(0..0, (codes.len() as u16).to_be_bytes());
         let mut mailbox = Mailbox::of_size(100, 300);
         let pushed = mailbox.push(&mut ResultText::default(), 1, &codes, &row, 0);
-        let owned = own_memory_row(&codes, &row);
+        let owned = own_memory_row(RowTypes::plain(&codes), &row);
         prop_assert_eq!(pushed.is_err(), owned.is_err());
     }
 
@@ -126,7 +126,7 @@ proptest! {
         }
         let row = data_row(&[Some(&bytes)]);
         let pushed = Mailbox::of_size(64, 300).push(&mut ResultText::default(), 1, &[code], &row, 0);
-        let owned = own_memory_row(&[code], &row);
+        let owned = own_memory_row(RowTypes::plain(&[code]), &row);
         if pushed != Ok(Pushed::Full) {
             prop_assert_eq!(pushed.is_err(), owned.is_err());
         }
@@ -141,7 +141,7 @@ proptest! {
         cells in vec((0_i32..12, -2_i32..8, 0_u32..20, 0_u32..20), 0..20),
         text in vec(any::<u8>(), 0..40),
     ) {
-        let types: Vec<_> = codes.iter().map(|(code, type_oid)| ParameterType { type_oid: *type_oid, code: *code }).collect();
+        let types: Vec<_> = codes.iter().map(|(code, type_oid)| ParameterType { type_oid: *type_oid, code: *code, described: None }).collect();
         let cells: Vec<u8> = cells
             .iter()
             .flat_map(|(tag, auxiliary, first, second)| {

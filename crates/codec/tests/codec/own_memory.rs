@@ -1,7 +1,7 @@
 //! Rows in memory of their own.
 
 use crate::support::{Mailbox, Value, data_row, own_values, text};
-use oxpg_codec::batch::{Aside, Pushed, ResultText, own_memory_row};
+use oxpg_codec::batch::{Aside, Pushed, ResultText, RowTypes, own_memory_row};
 use oxpg_codec::types::TypeCode;
 
 #[test]
@@ -15,7 +15,7 @@ fn holds_what_no_mailbox_can() {
     let codes = [TypeCode(TypeCode::INT4.0 | TypeCode::ARRAY), TypeCode::TEXT, TypeCode::UUID, TypeCode::BYTEA];
     let row = data_row(&[Some(&array), Some("ü".as_bytes()), Some(&[0; 16]), Some(b"\xff")]);
     assert_eq!(Mailbox::new().push(&mut ResultText::default(), 1, &codes, &row, 0), Ok(Pushed::Full));
-    let owned = own_memory_row(&codes, &row).unwrap();
+    let owned = own_memory_row(RowTypes::plain(&codes), &row).unwrap();
     assert!(!owned.is_ascii);
     assert_eq!(owned.cells.len(), 4 + 2 + 100_000);
     assert_eq!(owned.cells.len(), owned.marks.len());
@@ -29,7 +29,7 @@ fn holds_what_no_mailbox_can() {
 #[test]
 fn grows_for_values_that_become_longer() {
     let codes = [TypeCode::UUID; 50];
-    let owned = own_memory_row(&codes, &data_row(&[Some(&[0x11; 16][..]); 50])).unwrap();
+    let owned = own_memory_row(RowTypes::plain(&codes), &data_row(&[Some(&[0x11; 16][..]); 50])).unwrap();
     assert_eq!(own_values(&owned, &codes), vec![text("11111111-1111-1111-1111-111111111111"); 50]);
     assert_eq!(owned.bytes.len(), 50 * 36);
     assert!(owned.is_ascii);
@@ -38,7 +38,7 @@ fn grows_for_values_that_become_longer() {
 #[test]
 fn long_values_are_its_own_asides() {
     let long = "x".repeat(20_000);
-    let owned = own_memory_row(&[TypeCode::TEXT], &data_row(&[Some(long.as_bytes())])).unwrap();
+    let owned = own_memory_row(RowTypes::plain(&[TypeCode::TEXT]), &data_row(&[Some(long.as_bytes())])).unwrap();
     assert_eq!(owned.asides, [Aside::Text(long.clone().into_bytes())]);
     assert_eq!(own_values(&owned, &[TypeCode::TEXT]), [text(&long)]);
 }
@@ -62,6 +62,6 @@ fn malformed_rows_are_refused() {
             "malformed row: column 1 (a type without a binary codec): no such type code",
         ),
     ] {
-        assert_eq!(own_memory_row(codes, row).unwrap_err().to_string(), expected);
+        assert_eq!(own_memory_row(RowTypes::plain(codes), row).unwrap_err().to_string(), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! The other side of the boundary: reads cells as JavaScript does, writes parameter cells, makes DataRow bodies.
 
-use oxpg_codec::batch::{Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowError, Segment, TextMode};
+use oxpg_codec::batch::{Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, Segment, TextMode};
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
 use oxpg_codec::types::{ParameterType, TypeCode};
 
@@ -71,6 +71,7 @@ impl Reader<'_> {
                 return match &self.asides[cell as usize] {
                     Aside::Text(text) => Value::Text(String::from_utf8(text.clone()).expect("asides are UTF-8")),
                     Aside::Bytes(bytes) => Value::Bytes(bytes.clone()),
+                    Aside::Type(described) => panic!("the type {} in place of a value", described.name),
                 };
             }
             mark => panic!("mark {mark}"),
@@ -139,7 +140,7 @@ impl Mailbox {
         remaining: usize,
     ) -> Result<Pushed, RowError> {
         let mut memory = Memory { cells: &mut self.cells, marks: &mut self.marks, bytes: &mut self.bytes };
-        self.batch.push_row(&mut memory, result, request, codes, row, remaining)
+        self.batch.push_row(&mut memory, result, request, RowTypes::plain(codes), row, remaining)
     }
 
     /// The rows of one segment.
@@ -265,7 +266,7 @@ impl Outbox {
 
 /// The OID whose code this is, for the families and arrays that tests use.
 pub(crate) fn parameter(type_oid: u32) -> ParameterType {
-    ParameterType { type_oid, code: TypeCode::of(type_oid) }
+    ParameterType::built_in(type_oid)
 }
 
 /// Encodes one value by itself: its format code and its bytes, or nothing for NULL.

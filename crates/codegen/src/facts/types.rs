@@ -1,6 +1,6 @@
 //! Reads `data/types.tsv`: one built-in type a line.
 
-use super::families::{Family, UNKNOWN};
+use super::families::Family;
 use super::{fields, once, read_lines};
 use std::collections::HashSet;
 
@@ -20,12 +20,11 @@ pub(crate) struct Type {
 /// Reads the table, whose types are of these families.
 ///
 /// # Errors
-/// Says which line is wrong, and how: a malformed field, a family that does not exist, a repeated name or OID; or names
-/// a family without a type, for messages name a family after its first type.
+/// Says which line is wrong, and how: a malformed field, a family that does not exist, a repeated name or OID.
 pub(crate) fn parse(table: &str, families: &[Family]) -> Result<Vec<Type>, String> {
     let mut names = HashSet::new();
     let mut oids = HashSet::new();
-    let types = read_lines(table, |line| {
+    read_lines(table, |line| {
         let fact = parse_line(line)?;
         if families.iter().all(|family| family.constant != fact.family) {
             return Err(format!("{} is of the family {}, which does not exist", fact.name, fact.family));
@@ -36,13 +35,7 @@ pub(crate) fn parse(table: &str, families: &[Family]) -> Result<Vec<Type>, Strin
             once(&mut oids, "OID", fact.array_oid)?;
         }
         Ok(fact)
-    })?;
-    let in_use =
-        |family: &Family| family.constant == UNKNOWN || types.iter().any(|fact| fact.family == family.constant);
-    match families.iter().find(|family| !in_use(family)) {
-        Some(empty) => Err(format!("the family {} has no type", empty.constant)),
-        None => Ok(types),
-    }
+    })
 }
 
 fn parse_line(line: &str) -> Result<Type, String> {
@@ -98,11 +91,5 @@ mod tests {
         assert_eq!(refused("INT4\tint5\t24\t1007"), "line 2: OID 1007 is there twice");
         assert_eq!(refused("INT4\tint5\t1007\t0"), "line 2: OID 1007 is there twice");
         assert_eq!(refused("INT4\tint5\t24\t24"), "line 2: OID 24 is there twice");
-    }
-
-    #[test]
-    fn every_family_but_the_unknown_one_has_a_type() {
-        assert_eq!(read("UNKNOWN\ttrigger\t2279\t0").unwrap_err(), "the family INT4 has no type");
-        assert!(read("INT4\tint4\t23\t0").is_ok());
     }
 }

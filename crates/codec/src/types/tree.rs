@@ -1,0 +1,128 @@
+//! Types that a server's catalog describes, and what they are made of.
+
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::TypeCode;
+
+/// A type as `pg_type` has it. A domain has its own OID and name, and the code and kind of its base type.
+#[derive(Debug)]
+pub struct Type {
+    /// Unique in the process, never 0: JavaScript keeps readers by it.
+    pub id: u32,
+    /// `pg_type.oid`
+    pub oid: u32,
+    /// The name of its schema.
+    pub schema: Box<str>,
+    /// Its name; with `[]` behind it for an array type.
+    pub name: Box<str>,
+    /// How its values cross.
+    pub code: TypeCode,
+    /// What it is made of.
+    pub kind: Kind,
+    /// The application's codec for it, 0 for none.
+    pub codec: u32,
+}
+
+/// What a type is made of.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Nothing that needs a name: base types, enums.
+    Scalar,
+    /// An array.
+    Array {
+        /// The type of its elements.
+        element: Rc<Type>,
+        /// What stands between elements in the text format (`pg_type.typdelim`): a comma for nearly all types.
+        delimiter: u8,
+    },
+    /// A composite type.
+    Composite {
+        /// Its attributes in order, without those that were dropped.
+        fields: Rc<[Field]>,
+    },
+    /// A range type.
+    Range {
+        /// The type of its bounds.
+        subtype: Rc<Type>,
+    },
+    /// A multirange type.
+    Multirange {
+        /// The type of its ranges.
+        range: Rc<Type>,
+    },
+}
+
+/// An attribute of a composite type.
+#[derive(Clone, Debug)]
+pub struct Field {
+    /// `pg_attribute.attname`
+    pub name: Box<str>,
+    /// Its type, as it was declared: perhaps a domain.
+    pub described: Rc<Type>,
+}
+
+impl Type {
+    /// A type with the code that follows from what it is made of. `own_code` is the code of a scalar.
+    #[must_use]
+    pub fn new(oid: u32, schema: &str, name: &str, kind: Kind, own_code: TypeCode, codec: u32) -> Rc<Self> {
+        let code = code_of(&kind, own_code);
+        Rc::new(Self { id: next_id(), oid, schema: schema.into(), name: name.into(), code, kind, codec })
+    }
+}
+
+/// The code of a type with these parts.
+fn code_of(kind: &Kind, own_code: TypeCode) -> TypeCode {
+    let of_parts = |is_binary: bool| if is_binary { TypeCode::COMPOUND } else { TypeCode::COMPOUND_TEXT };
+    match kind {
+        Kind::Scalar => own_code,
+        Kind::Array { element, .. } => {
+            let code = element.code;
+            if code.is_binary() && !code.is_array() && !code.is_compound() {
+                TypeCode(code.0 | TypeCode::ARRAY)
+            } else {
+                of_parts(code.is_binary())
+            }
+        }
+        Kind::Composite { fields } => of_parts(fields.iter().all(|field| field.described.code.is_binary())),
+        Kind::Range { subtype } => of_parts(subtype.code.is_binary()),
+        Kind::Multirange { range } => of_parts(range.code.is_binary()),
+    }
+}
+
+/// Ids are never used twice in a process (until 2³² of them).
+fn next_id() -> u32 {
+    static LAST: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let id = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if id != 0 {
+            return id;
+        }
+    }
+}
+
+/// A type of a value: the code alone where it says enough.
+#[derive(Clone, Debug)]
+pub struct TypeRef {
+    /// How its values cross.
+    pub code: TypeCode,
+    /// The type, unless it is a built-in one without parts.
+    pub described: Option<Rc<Type>>,
+}
+
+/// Finds the types of values that bring their OIDs along: those in anonymous records.
+pub trait TypeSource {
+    /// The type with that OID; `None` when it has to be looked up on the server.
+    fn type_of(&self, type_oid: u32) -> Option<TypeRef>;
+}
+
+/// Knows the built-in types without parts, and no others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTypes;
+
+impl TypeSource for NoTypes {
+    fn type_of(&self, type_oid: u32) -> Option<TypeRef> {
+        let code = TypeCode::of(type_oid);
+        (code != TypeCode::UNKNOWN).then_some(TypeRef { code, described: None })
+    }
+}
