@@ -4,6 +4,7 @@ import { DEFAULT_PLAN, planFor, type ResultMapping, type RowMode } from './decod
 import { ClientConfigurationError } from './errors/index'
 import { abortSignal, checkOptions, durationMs, shown, wholeNumber } from './options'
 import { CallDefaults } from './send'
+import type { NamedTypeCodec } from './type-codecs'
 
 /** The password, or a function that gives it. */
 export type Password = string | (() => string | PromiseLike<string>)
@@ -52,6 +53,11 @@ export interface ConnectOptions extends ResultMapping {
   statementCacheSize?: number | undefined
   /** What rows are. Default `'record'`. */
   rowMode?: RowMode | undefined
+  /**
+   * Codecs of the application's for types, as `setTypeCodec` and `setBuiltinTypeCodec` take them. Of a pool they hold for
+   * all its connections. Their types are looked up when the connection, or the pool, is opened.
+   */
+  typeCodecs?: readonly NamedTypeCodec[] | undefined
   /** Aborts connecting. */
   signal?: AbortSignal | undefined
 }
@@ -89,6 +95,7 @@ export const CONNECT_OPTIONS: ReadonlySet<string> = new Set([
   'commandTimeoutMs',
   'statementCacheSize',
   'rowMode',
+  'typeCodecs',
   'signal',
 ])
 

@@ -21,6 +21,16 @@ import {
   type TransactionOptions,
 } from './transaction-options'
 import { Scope } from './transaction-scope'
+import {
+  type BuiltinTypeCodecOptions,
+  checkBuiltinTypeCodec,
+  checkTypeCodec,
+  checkTypeSchema,
+  resetTypeCodecOf,
+  type TypeCodecOptions,
+  type TypeSchemaOptions,
+  useTypeCodecs,
+} from './type-codecs'
 
 /** Options of `close`. */
 export interface CloseOptions {
@@ -157,6 +167,39 @@ export class Connection extends QueryMethods implements TransactionHost {
     const request = target.script(script, true, timeoutMs, undefined)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure)
+  }
+
+  /**
+   * Gives values of a type a codec of the application's, alone and wherever they are part of other values. On a pool's
+   * connection it holds until the connection is released, or for good when the pool's `init` sets it.
+   *
+   * @param typeName The type's name in `pg_type`: of a base type, an enum, a range or (with the format 'tuple') a
+   * composite type.
+   * @throws InterfaceError when there is no such type, or it is a domain, an array type or a pseudo-type.
+   * @throws UnsupportedClientFeatureError when the type has no such format.
+   */
+  async setTypeCodec<T>(typeName: string, options: TypeCodecOptions<T>): Promise<void> {
+    await useTypeCodecs(this._target(), [checkTypeCodec(typeName, options)], this.#defaults.commandTimeoutMs)
+  }
+
+  /** Makes values of a type come and go like those of a type that the driver knows. It holds as `setTypeCodec`. */
+  async setBuiltinTypeCodec(typeName: string, options: BuiltinTypeCodecOptions): Promise<void> {
+    const checked = [checkBuiltinTypeCodec(typeName, options)]
+    await useTypeCodecs(this._target(), checked, this.#defaults.commandTimeoutMs)
+  }
+
+  /** Takes what `setTypeCodec` or `setBuiltinTypeCodec` has set back. Without any it does nothing. */
+  async resetTypeCodec(typeName: string, options?: TypeSchemaOptions): Promise<void> {
+    const type = checkTypeSchema(typeName, options)
+    await resetTypeCodecOf(this._target(), type, this.#defaults.commandTimeoutMs)
+  }
+
+  /**
+   * Forgets what is known of the database's types and of statements, on all connections of a pool: it is asked for again
+   * when it is needed. The driver does so by itself when a server shows that a type has changed.
+   */
+  async reloadSchemaState(): Promise<void> {
+    this._target().reloadTypes()
   }
 
   /** Closes the session once the calls in flight have ended. Closing again does nothing. */

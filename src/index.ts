@@ -24,4 +24,14 @@ export type { ServerVersion } from './server-version'
 export { Sql, type SqlColumns, type SqlTag, sql } from './sql'
 export { Transaction } from './transaction'
 export type { IsolationLevel, TransactionCallback, TransactionOptions } from './transaction-options'
+export type {
+  BinaryTypeCodec,
+  BuiltinTypeCodecOptions,
+  CodecFormat,
+  NamedTypeCodec,
+  TextTypeCodec,
+  TupleTypeCodec,
+  TypeCodecOptions,
+  TypeSchemaOptions,
+} from './type-codecs'
 export { JsonValue, json } from './types/json'

@@ -72,7 +72,11 @@ export class PoolConnection extends Connection {
   async _prepare(isNew: boolean): Promise<void> {
     const { init, setup } = this.#hooks
     try {
-      if (isNew) await init?.(this)
+      if (isNew) {
+        this.#target.isInitializing = true
+        await init?.(this)
+        this.#target.isInitializing = false
+      }
       await setup?.(this)
     } catch (error) {
       this.#discard()

@@ -8,6 +8,7 @@ import {
   timeoutOf,
 } from './call-arguments'
 import { DEFAULT_PLAN, planFor } from './decode/mapping'
+import type { ParameterDescription } from './encode/encoders'
 import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
 import { checkOptions, flag } from './options'
@@ -23,12 +24,17 @@ import type {
 } from './query-options'
 import type { Row } from './record'
 import { firstValue, type QueryHost, sendExecuteMany, sendFetch, sendFetchMany, sendFetchVal } from './send'
+import { isArrayCode } from './types/type-code'
 
 /** A type of PostgreSQL. */
 export interface Type {
   readonly oid: number
-  /** As in `pg_type`, with `[]` behind it for an array; `oid 12345` for types that are not built in. */
+  /** As in `pg_type`, with `[]` behind it for an array. */
   readonly name: string
+  /** Base types and enums are scalars; domains are what their base types are. */
+  readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange'
+  /** The schema that it is in. */
+  readonly schema: string
 }
 
 /** A column of a prepared statement's result. */
@@ -258,6 +264,7 @@ async function explainOn(
   return firstValue(request, undefined) as unknown[]
 }
 
-function typeOf({ typeOid, typeName }: { typeOid: number; typeName: string }): Type {
-  return { oid: typeOid, name: typeName }
+function typeOf({ typeOid, typeName, code, type }: ParameterDescription): Type {
+  if (type !== undefined) return { oid: typeOid, name: typeName, kind: type.kind, schema: type.schema }
+  return { oid: typeOid, name: typeName, kind: isArrayCode(code) ? 'array' : 'scalar', schema: 'pg_catalog' }
 }

@@ -46,7 +46,10 @@ export class InternalClientError extends ClientError {
 export class ProtocolError extends InternalClientError {}
 
 /** The driver's knowledge of the database's types is out of date. */
-export class OutdatedSchemaCacheError extends InternalClientError {}
+export class OutdatedSchemaCacheError extends InternalClientError {
+  /** What was known has been dropped: the next try looks it up. */
+  override readonly isTransient: boolean = true
+}
 
 /** No server has the attributes that `targetSessionAttrs` asks for. */
 export class TargetServerAttributeNotMatched extends InternalClientError {}

@@ -3,6 +3,7 @@ import {
   ClientConfigurationError,
   InterfaceError,
   InternalClientError,
+  OutdatedSchemaCacheError,
   ProtocolError,
   TimeoutError,
   UnsupportedClientFeatureError,
@@ -26,6 +27,7 @@ export interface Failure {
     | 'unsupported'
     | 'configuration'
     | 'internal'
+    | 'outdated'
     | 'thrown'
   message: string
   sqlstate?: string
@@ -84,6 +86,10 @@ function makeError(failure: Failure, context: FailureContext | undefined): Error
       return new TimeoutError(message, { safeToRetry })
     case 'internal':
       return new InternalClientError(message, { safeToRetry })
+    case 'outdated': {
+      const cause = failure.fields === undefined ? undefined : makePostgresError(failure, context)
+      return new OutdatedSchemaCacheError(message, { safeToRetry, cause })
+    }
     default:
       return makePostgresError(failure, context)
   }

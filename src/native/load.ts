@@ -31,6 +31,19 @@ export interface NativeFunctions {
   forgetQuery(id: number): void
   poolStats(poolId: number): PoolStats | null | undefined
   expirePool(poolId: number): void
+  /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */
+  familyOf(typeName: string): number
+  /**
+   * How values of a type come and go on a connection or pool: choice 0 by default, 1 text, 2 binary or 3 a tuple for the
+   * application's codec with the id `argument`, 4 like a type with the code `argument`.
+   */
+  chooseCodec(target: number, schema: string, name: string, choice: number, argument: number): void
+  /** Forgets the types that were looked up for a connection or pool. */
+  reloadTypes(target: number): void
+  /** Gives a pool's connection codecs of its own, which begin as the pool's. */
+  forkTypes(connectionId: number): void
+  /** Takes them away again. */
+  joinTypes(connectionId: number): void
   reference(connectionId: number): void
   unreference(connectionId: number): void
   /** Writes Terminate to idle sockets; the process is about to exit. */

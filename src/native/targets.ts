@@ -6,6 +6,7 @@ import type { PoolStats } from './load'
 import { Opcode } from './outbox'
 import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
+import { TypeScope } from './type-scope'
 
 /** Flag of SCRIPT: the text is the driver's own and certainly hides no COPY. */
 const FLAG_CONTROL = 1
@@ -34,14 +35,49 @@ export interface Notification {
 export abstract class Target {
   /** As Rust knows it. */
   readonly id: number
-  /** What is known of statements. A pool and its connections have the same. */
-  readonly queries: Queries
   protected readonly environment: Environment
+  private statements: Queries
+  private scope: TypeScope | undefined = undefined
 
   constructor(environment: Environment, id: number, queries: Queries) {
     this.environment = environment
     this.id = id
-    this.queries = queries
+    this.statements = queries
+  }
+
+  /** What is known of statements. A pool and its connections have the same, unless one has codecs of its own. */
+  get queries(): Queries {
+    return this.statements
+  }
+
+  /** The codecs of the application's for types. */
+  get types(): TypeScope {
+    // Commands that were written before go by the codecs from before.
+    this.environment.outbox.flush()
+    this.scope ??= new TypeScope(this.environment.native, this.id)
+    return this.scope
+  }
+
+  /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */
+  familyOf(typeName: string): number {
+    return this.environment.native.familyOf(typeName)
+  }
+
+  /** Forgets what was looked up about types. */
+  reloadTypes(): void {
+    this.environment.outbox.flush()
+    this.environment.native.reloadTypes(this.id)
+  }
+
+  /** Goes by what other statements are known to be. */
+  protected useQueries(queries: Queries): void {
+    this.statements = queries
+  }
+
+  /** Forgets the codecs that were given here. */
+  protected closeTypes(): void {
+    this.scope?.close()
+    this.scope = undefined
   }
 
   /**
@@ -144,7 +180,12 @@ export abstract class Target {
 
 /** One session. Connections of a pool are the same object at each lease. */
 export class ConnectionTarget extends Target {
-  private readonly isOfPool: boolean
+  /** What is known of statements in the pool that leases it, if any does. */
+  private readonly poolQueries: Queries | undefined
+  /** Of a pool's connection: it has codecs of its own, for good or until it is released. */
+  private ownTypes: 'none' | 'for good' | 'until release' = 'none'
+  /** The pool's `init` hook runs: what it says holds for good. */
+  isInitializing = false
   readonly backendPid: number
   /** Parameters that the server reports, as they are now (manual, "Asynchronous Operations"). */
   readonly parameters: Map<string, string>
@@ -166,7 +207,7 @@ export class ConnectionTarget extends Target {
   /** `pool` is the one that leases it, if any does. */
   constructor(environment: Environment, id: number, facts: SessionFacts, pool: Target | undefined) {
     super(environment, id, pool?.queries ?? new Queries(environment.native, CONNECTION_QUERIES))
-    this.isOfPool = pool !== undefined
+    this.poolQueries = pool?.queries
     this.backendPid = facts.backendPid
     this.parameters = new Map(facts.parameters)
     this.transactionStatus = facts.transactionStatus as TransactionStatus
@@ -176,12 +217,32 @@ export class ConnectionTarget extends Target {
   noteClosed(failure: Failure | undefined): void {
     this.isClosed = true
     this.closeFailure = failure
-    if (!this.isOfPool) this.queries.close()
+    if (this.queries !== this.poolQueries) this.queries.close()
+    this.closeTypes()
     this.onClosed?.(failure)
+  }
+
+  /** Its codecs. A pool's connection gets some of its own: the pool's other connections keep theirs. */
+  override get types(): TypeScope {
+    if (this.poolQueries !== undefined && this.ownTypes === 'none') {
+      this.environment.outbox.flush()
+      this.environment.native.forkTypes(this.id)
+      this.useQueries(new Queries(this.environment.native, CONNECTION_QUERIES))
+      this.ownTypes = this.isInitializing ? 'for good' : 'until release'
+    }
+    return super.types
   }
 
   /** Gives a leased connection back to its pool, which resets it. */
   release(): void {
+    if (this.ownTypes === 'until release' && this.poolQueries !== undefined) {
+      this.environment.outbox.flush()
+      this.environment.native.joinTypes(this.id)
+      this.queries.close()
+      this.useQueries(this.poolQueries)
+      this.closeTypes()
+      this.ownTypes = 'none'
+    }
     this.environment.outbox.command(Opcode.RELEASE, 0, this.id, 0, 0, 0)
   }
 
@@ -237,18 +298,23 @@ export class PoolTarget extends Target {
   expire(): void {
     this.environment.outbox.flush()
     this.environment.native.expirePool(this.id)
+    this.environment.native.reloadTypes(this.id)
     this.queries.forgetAll()
   }
 
   override close(timeoutMs: number): Request {
     const request = super.close(timeoutMs)
-    request.settled.then(() => this.queries.close())
+    request.settled.then(() => {
+      this.queries.close()
+      this.closeTypes()
+    })
     return request
   }
 
   override terminate(): void {
     super.terminate()
     this.queries.close()
+    this.closeTypes()
   }
 }
 

@@ -133,7 +133,25 @@ pub fn built_in(type_oid: u32) -> Option<BuiltInType> {
     Some(BuiltInType {
         name: if is_array { found.array_name } else { found.name },
         code: found.code,
-        element_oid: if is_array { found.oid } else { 0 },
+        element_oid: array_element_oid(type_oid).unwrap_or(0),
+    })
+}
+
+/// Range types, their subtypes and their multirange types: `src/include/catalog/pg_range.dat`.
+const RANGES: [(u32, u32, u32); 6] = [
+    (3904, 23, 4451),
+    (3906, 1700, 4532),
+    (3908, 1114, 4533),
+    (3910, 1184, 4534),
+    (3912, 1082, 4535),
+    (3926, 20, 4536),
+];
+
+/// The subtype of a built-in range type, or the range type of a built-in multirange type (then with `true`).
+#[must_use]
+pub fn built_in_range(type_oid: u32) -> Option<(u32, bool)> {
+    RANGES.iter().find_map(|(range, subtype, multirange)| {
+        (*range == type_oid).then_some((*subtype, false)).or((*multirange == type_oid).then_some((*range, true)))
     })
 }
 

@@ -139,7 +139,7 @@ impl Connection {
     /// kept here, so an idle connection holds no memory for reading.
     pub(crate) fn read(&mut self, buffer: &mut [u8], budget: &mut usize, sink: &mut impl Sink) -> Reading {
         self.is_unparsed = false;
-        if self.leftover_start < self.leftover.len()
+        if (self.leftover_start < self.leftover.len() || self.session.has_backlog())
             && let Some(reading) = self.parse_leftover(budget, sink)
         {
             return reading;

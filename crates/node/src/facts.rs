@@ -8,21 +8,21 @@ use oxpg_codec::types::{Kind as TypeKind, Type, type_name};
 use crate::mailbox::{Extra, Kind, Mailbox, SessionFacts};
 use crate::napi_value as value;
 
-/// `{ id, parameters: [{ typeOid, typeName, code }], columns: [{ name, typeOid, typeName, tableOid,
-/// attributeNumber, typeModifier, code }] }`
+/// `{ id, parameters: [{ typeOid, typeName, code, type }], columns: [{ name, typeOid, typeName, tableOid,
+/// attributeNumber, typeModifier, code, type }] }`
 pub(crate) fn description(env: sys::napi_env, description: &Description) -> sys::napi_value {
     let object = value::object(env);
     value::set(env, object, "id", value::number(env, f64::from(description.id)));
     let parameters = description.parameters.iter().map(|parameter| {
         let entry = value::object(env);
-        set_type(env, entry, parameter.type_oid, parameter.code.0);
+        set_type(env, entry, parameter.type_oid, parameter.code.0, parameter.described.as_deref());
         entry
     });
     value::set(env, object, "parameters", value::array(env, parameters));
     let columns = description.columns.iter().map(|column| {
         let entry = value::object(env);
         value::set(env, entry, "name", value::text(env, column.name.as_bytes()));
-        set_type(env, entry, column.type_oid, column.code.0);
+        set_type(env, entry, column.type_oid, column.code.0, column.described.as_deref());
         value::set(env, entry, "tableOid", value::number(env, f64::from(column.table_oid)));
         value::set(env, entry, "attributeNumber", value::number(env, f64::from(column.attribute_number)));
         value::set(env, entry, "typeModifier", value::number(env, f64::from(column.type_modifier)));
@@ -32,11 +32,18 @@ pub(crate) fn description(env: sys::napi_env, description: &Description) -> sys:
     object
 }
 
-fn set_type(env: sys::napi_env, entry: sys::napi_value, type_oid: u32, code: u8) {
+fn set_type(env: sys::napi_env, entry: sys::napi_value, type_oid: u32, code: u8, tree: Option<&Type>) {
     value::set(env, entry, "typeOid", value::number(env, f64::from(type_oid)));
-    let name = type_name(type_oid).map_or_else(|| format!("oid {type_oid}"), str::to_owned);
+    let name = match (tree, type_name(type_oid)) {
+        (Some(tree), _) => tree.name.to_string(),
+        (None, Some(name)) => name.to_owned(),
+        (None, None) => format!("oid {type_oid}"),
+    };
     value::set(env, entry, "typeName", value::text(env, name.as_bytes()));
     value::set(env, entry, "code", value::number(env, f64::from(code)));
+    if let Some(tree) = tree {
+        value::set(env, entry, "type", described(env, tree));
+    }
 }
 
 /// `{ id, oid, schema, name, code, codec, kind, … }`; `src/types/type-node.ts` has what each kind adds.

@@ -12,7 +12,7 @@ use crate::napi_value as value;
 #[derive(Clone, Debug)]
 pub(crate) struct FailureData {
     /// `server`, `connection`, `protocol`, `interface`, `timeout`, `canceled`, `data`, `unsupported`,
-    /// `configuration` or `internal`.
+    /// `configuration`, `internal` or `outdated`.
     pub(crate) kind: &'static str,
     pub(crate) sqlstate: Option<String>,
     pub(crate) message: String,
@@ -159,6 +159,7 @@ impl From<Failure> for FailureData {
             FailureKind::Unsupported => "unsupported",
             FailureKind::Canceled => "canceled",
             FailureKind::Internal => "internal",
+            FailureKind::OutdatedSchema => "outdated",
         };
         let mut data = Self::new(kind, failure.message);
         data.sqlstate = failure.sqlstate;

@@ -12,6 +12,7 @@ use crate::callbacks::after_panic;
 use crate::environment::Environment;
 use crate::napi_value as value;
 use crate::pools;
+use crate::types;
 
 /// A function of the table, as Node-API calls it.
 pub(crate) type RawFunction = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
@@ -28,6 +29,11 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("expirePool", expire_pool),
     ("reference", reference),
     ("unreference", unreference),
+    ("familyOf", family_of),
+    ("chooseCodec", choose_codec),
+    ("reloadTypes", reload_types),
+    ("forkTypes", fork_types),
+    ("joinTypes", join_types),
     ("sayGoodbye", say_goodbye),
 ];
 
@@ -35,7 +41,7 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
 struct Call<'a> {
     env: sys::napi_env,
     environment: &'a mut Environment,
-    arguments: [sys::napi_value; 4],
+    arguments: [sys::napi_value; 5],
 }
 
 impl Call<'_> {
@@ -59,7 +65,7 @@ unsafe fn run(
     info: sys::napi_callback_info,
     body: impl FnOnce(&mut Call<'_>) -> Option<sys::napi_value>,
 ) -> sys::napi_value {
-    let mut arguments = [ptr::null_mut(); 4];
+    let mut arguments = [ptr::null_mut(); 5];
     let mut count = arguments.len();
     let mut data: *mut c_void = ptr::null_mut();
     // SAFETY: `arguments` has room for `count`; Node-API fills what is missing with undefined.
@@ -206,6 +212,61 @@ unsafe extern "C" fn unreference(env: sys::napi_env, info: sys::napi_callback_in
         run(env, info, |call| {
             let id = call.number(0);
             call.environment.set_referenced(id, false);
+            None
+        })
+    }
+}
+
+/// `familyOf(typeName)`: the type code, 0 when it has no binary codec.
+unsafe extern "C" fn family_of(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe { run(env, info, |call| Some(value::number(env, f64::from(types::family_of(&call.text(0)).0)))) }
+}
+
+/// `chooseCodec(target, schema, name, choice, argument)`
+unsafe extern "C" fn choose_codec(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let (target, schema, name) = (call.number(0), call.text(1), call.text(2));
+            let (choice, argument) = (call.number(3), call.number(4));
+            call.environment.choose_codec(target, (&schema, &name), choice, argument);
+            None
+        })
+    }
+}
+
+/// `reloadTypes(target)`
+unsafe extern "C" fn reload_types(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let target = call.number(0);
+            call.environment.reload_types(target);
+            None
+        })
+    }
+}
+
+/// `forkTypes(connectionId)`
+unsafe extern "C" fn fork_types(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let id = call.number(0);
+            call.environment.fork_types(id);
+            None
+        })
+    }
+}
+
+/// `joinTypes(connectionId)`
+unsafe extern "C" fn join_types(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let id = call.number(0);
+            call.environment.join_types(id);
             None
         })
     }

@@ -26,3 +26,4 @@ mod sink;
 mod slab;
 mod socket;
 mod turns;
+mod types;

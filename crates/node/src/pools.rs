@@ -1,11 +1,12 @@
 //! Pools on the loop: a pool's policy is asked for connections, and told what happened to them.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use oxpg_client::pool::{Pool, PoolOptions, Want};
-use oxpg_client::session::Work;
+use oxpg_client::session::{Catalog, Work};
 use oxpg_codec::batch::ResultText;
 use serde_json::Value;
 
@@ -31,6 +32,8 @@ pub(crate) struct PoolDriver {
     /// Connections that JavaScript has not seen: it learns of one when it is first leased.
     pub(crate) unseen: HashSet<u32>,
     pub(crate) last_open_error: Option<FailureData>,
+    /// What is known of the types of its database.
+    pub(crate) catalog: Rc<Catalog>,
 }
 
 impl PoolDriver {
@@ -86,6 +89,7 @@ impl Environment {
             resets: HashMap::new(),
             unseen: HashSet::new(),
             last_open_error: None,
+            catalog: Catalog::new(),
         };
         let pool = self.pools.insert(driver);
         self.begin(slot, Place::Pool(pool), 0, now_ms);

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use oxpg_client::session::{Description, Event, Request, RequestId, RowTaken, Sink, Work};
-use oxpg_codec::batch::RowTypes;
+use oxpg_codec::batch::RowFault;
 
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, Mailbox, RowFit};
@@ -67,11 +67,15 @@ impl Sink for Deliveries<'_> {
             return RowTaken::Taken;
         }
         let Some(state) = self.requests.get_mut(request) else { return RowTaken::Taken };
-        match self.mailbox.push_row(request, &mut state.text, RowTypes::plain(&description.codes), data_row, remaining)
-        {
+        match self.mailbox.push_row(request, &mut state.text, description.row_types(), data_row, remaining) {
             Ok(RowFit::Taken) => RowTaken::Taken,
             Ok(RowFit::Full) => RowTaken::Full,
-            Err(error) => RowTaken::Malformed(error.to_string()),
+            Err(error) => match error.fault() {
+                RowFault::Malformed => RowTaken::Malformed(error.to_string()),
+                RowFault::OutdatedType => RowTaken::OutdatedType(error.to_string()),
+                RowFault::Unsupported => RowTaken::Unsupported(error.to_string()),
+                RowFault::UnknownType(type_oid) => RowTaken::UnknownType(type_oid),
+            },
         }
     }
 

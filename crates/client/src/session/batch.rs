@@ -12,7 +12,7 @@ use super::failure::{Failure, FailureKind};
 use super::output::{LONGEST, Output};
 use super::query::Bind;
 use super::receiving::{command_tag, nothing, unexpected};
-use super::request::{RequestId, Task};
+use super::request::{PendingRequest, RequestId, Task};
 use super::tag::{Command, CommandTag};
 use super::writing::too_long;
 use super::written::{Outcome, Stage, WrittenRequest};
@@ -268,16 +268,12 @@ impl Session {
     /// A batch that waits, or whose statement is being described.
     fn early_batch(&mut self, request: RequestId) -> Option<&mut BatchProgress> {
         if let Some(index) = self.find_waiting(request) {
-            return match &mut self.waiting.get_mut(index)?.task {
-                Task::Batch { progress, .. } => Some(progress),
-                _ => None,
-            };
+            return waiting_batch(self.waiting.get_mut(index)?);
         }
         let index = self.find_written(request)?;
-        self.written
-            .get_mut(index)
-            .filter(|written| written.stage != Stage::Batch && written.stage != Stage::Over)?
-            .progress()
+        let written = self.written.get_mut(index)?;
+        (written.stage != Stage::Batch && written.stage != Stage::Over).then_some(())?;
+        waiting_batch(&mut written.pending)
     }
 
     /// What was asked for before the batch's turn.
@@ -388,6 +384,15 @@ impl Session {
             self.note_forgotten(&command_tag);
         }
         Ok(())
+    }
+}
+
+/// The batch that a request is, or that waits for the look-up that it is.
+fn waiting_batch(pending: &mut PendingRequest) -> Option<&mut BatchProgress> {
+    match &mut pending.task {
+        Task::Batch { progress, .. } => Some(progress),
+        Task::LookUp(look_up) => waiting_batch(look_up.pending()?),
+        _ => None,
     }
 }
 

@@ -129,6 +129,6 @@ fn is_plain_query(written: &WrittenRequest) -> bool {
         && match written.pending.task {
             Task::Query { .. } => written.stage == Stage::Binding && !written.is_whole && !written.is_flushed,
             Task::Script { .. } => written.stage == Stage::Script && written.outcome.is_none(),
-            Task::Prepare { .. } | Task::Batch { .. } => false,
+            Task::Prepare { .. } | Task::Batch { .. } | Task::LookUp(_) => false,
         }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::event::{Event, ProtocolViolation, Sink};
 use super::failure::{Failure, FailureKind};
+use super::looking_up::Undescribed;
 use super::query::{Column, Query};
 use super::reader;
 use super::request::Task;
@@ -32,17 +33,23 @@ impl Session {
     pub(super) fn columns_described(
         &mut self,
         tag: u8,
-        columns: Vec<Column>,
+        mut columns: Vec<Column>,
         sink: &mut impl Sink,
     ) -> Result<(), ProtocolViolation> {
+        let catalog = Rc::clone(&self.catalog);
         let head = self.expect(tag, Stage::ColumnsDue)?;
         if head.outcome.is_some() {
             self.drop_described();
             return Ok(());
         }
-        let parameters = std::mem::take(&mut head.parameters);
+        let mut parameters = std::mem::take(&mut head.parameters);
         let Some(query) = head.pending.query().map(Rc::clone) else { return Ok(()) };
-        let described = query.learn(parameters, columns);
+        if let Err(missing) = catalog.describe(&mut parameters, &mut columns) {
+            let statement = Undescribed { parameters, columns, missing };
+            self.types_missing(&query, statement);
+            return Ok(());
+        }
+        let described = query.learn(parameters, columns, &catalog);
         let sent = head.description.replace(Rc::clone(&described));
         if let Some(sent) = sent {
             // One write: Bind went by what the environment knew.
@@ -65,6 +72,28 @@ impl Session {
         }
         self.ask_waiting(&query, sink);
         Ok(())
+    }
+
+    /// The head is described, with types that have to be looked up: what it is will be known to its query, and the
+    /// statement is parsed again with its Bind.
+    fn types_missing(&mut self, query: &Query, statement: Undescribed) {
+        let Some(head) = self.written.front_mut() else { return };
+        if let Some(name) = head.statement.take() {
+            self.statements.discard(&name);
+        }
+        if head.description.is_some() {
+            // One write: Bind went by what the environment knew.
+            query.forget_description();
+            head.stage = Stage::Binding;
+            head.is_outdated = true;
+            head.row_failure = Some(Box::new(outdated()));
+            return;
+        }
+        head.stage = Stage::Prepared;
+        head.undescribed = Some(Box::new(statement));
+        if !head.is_synced {
+            self.sync_head();
+        }
     }
 
     /// The head's statement was parsed and can never be bound.
@@ -127,7 +156,7 @@ fn too_many_parameters() -> Failure {
 /// What the environment knew of the statement was wrong for this connection.
 fn outdated() -> Failure {
     Failure::new(
-        FailureKind::Internal,
+        FailureKind::OutdatedSchema,
         None,
         "the statement's types on this connection differ from what was known of it, so its result cannot be read; \
          it may have taken effect",

@@ -3,7 +3,7 @@
 use super::Session;
 use super::event::{EndCause, Event, Sink};
 use super::failure::{Failure, FailureKind, ServerMessage};
-use super::request::{PendingRequest, Request};
+use super::request::{PendingRequest, Request, Task};
 use super::tag::{Command, CommandTag};
 use super::written::{Outcome, WrittenRequest};
 
@@ -18,6 +18,12 @@ impl Session {
             return self.try_again(head, retry, sink);
         }
         let Some(request) = head.pending.id else { return };
+        let has_failed = matches!(head.outcome, Some(Outcome::Failed(_))) || head.row_failure.is_some();
+        match (&head.pending.task, &head.parked) {
+            (Task::LookUp(_), _) if !has_failed => return self.after_look_up(head.pending, sink),
+            (_, Some(_)) if !has_failed => return self.look_up_rows(head),
+            _ => {}
+        }
         let outcome = head.outcome.take().or_else(|| head.batch_outcome());
         let event = match (outcome, head.row_failure.take()) {
             (Some(Outcome::Failed(failure)), _) | (_, Some(failure)) => {
@@ -79,8 +85,14 @@ impl Session {
             let failure = head.filter(|_| index == 0).unwrap_or(failure);
             self.settle_lost(written, failure, is_untouched, sink);
         }
+        let backlog = self.backlog.take().and_then(|backlog| backlog.into_id());
+        if let Some(request) = backlog {
+            let transaction_status = self.transaction_status;
+            sink.event(Event::Failed { request, failure: failure.clone(), transaction_status });
+        }
         for pending in std::mem::take(&mut self.waiting) {
-            self.give_back(pending, failure.clone().unsent(), sink);
+            let failure = if pending.is_executed() { failure.clone() } else { failure.clone().unsent() };
+            self.give_back(pending, failure, sink);
         }
         sink.event(Event::Closed { failure: told });
     }
@@ -130,7 +142,7 @@ impl Session {
     }
 
     pub(super) fn close_if_idle(&mut self, sink: &mut impl Sink) {
-        if self.is_closing && !self.is_over && self.written.is_empty() && self.waiting.is_empty() {
+        if self.is_closing && !self.is_over && self.in_flight() == 0 {
             self.is_over = true;
             sink.event(Event::Closed { failure: None });
         }

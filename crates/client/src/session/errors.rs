@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::event::{ProtocolViolation, Sink};
-use super::failure::{Failure, ServerMessage};
+use super::failure::{Failure, FailureKind, ServerMessage};
 use super::receiving::unexpected;
 use super::request::Task;
 use super::written::{Outcome, Retry, Stage, WrittenRequest};
@@ -14,6 +14,14 @@ const TYPES_MISFIT: [&str; 7] = ["42883", "42725", "42804", "42704", "42846", "4
 /// Why a request that somebody else's cancel hit is not sent again.
 const NOT_RESENT: &str = " (a cancel request that was meant for another call hit this one; it was rolled back and not \
                           sent again by itself, because it may not be repeated or was no longer the last in the pipeline)";
+
+/// SQLSTATEs with which Bind fails when a composite type, or a part of another type, is not as it was when it was looked
+/// up: `record_recv` in rowtypes.c, `array_recv` in arrayfuncs.c.
+const PARTS_MISFIT: [&str; 2] = ["42804", "22P03"];
+
+/// What a Bind that went by old types comes to.
+const PARTS_CHANGED: &str = " (a type has changed since it was looked up; what was known of it is dropped, so the same \
+                             call works)";
 
 /// What a Bind that went by an old description comes to.
 const CHANGED: &str = " (the statement's result has changed since it was described; what was known of it is now \
@@ -50,11 +58,17 @@ impl Session {
         if verdict.is_cache_lost {
             self.statements.forget_all(true);
         }
+        if verdict.is_catalog_stale {
+            self.catalog.invalidate();
+        }
         let Some(head) = self.written.front_mut() else { return Ok(()) };
         let mut failure = Failure::of_server(message);
         failure.is_safe_to_retry = verdict.is_safe_to_retry;
         if let Some(words) = verdict.words {
             failure = failure.explained(words);
+        }
+        if verdict.is_catalog_stale {
+            failure.kind = FailureKind::OutdatedSchema;
         }
         if let Some(sqlstate) = verdict.sqlstate {
             failure.sqlstate = Some(sqlstate.to_owned());
@@ -79,6 +93,7 @@ impl Session {
                 matches!(head.stage, Stage::Parsing | Stage::ParametersDue | Stage::ColumnsDue | Stage::Binding)
             }
             Task::Prepare { .. } => true,
+            Task::LookUp(_) => !head.pending.is_executed(),
             Task::Batch { .. } => head.stage != Stage::Batch,
             Task::Script { .. } => false,
         };
@@ -91,7 +106,7 @@ impl Session {
                 Task::Query { query, .. } => {
                     !head.has_rows && (is_unexecuted || (query.is_shareable && head.pending.bind.is_some()))
                 }
-                Task::Prepare { .. } => true,
+                Task::Prepare { .. } | Task::LookUp(_) => true,
                 Task::Batch { .. } => is_unexecuted,
                 Task::Script { .. } => false,
             };
@@ -102,7 +117,7 @@ impl Session {
                 let is_movable = match &head.pending.task {
                     Task::Query { query, .. } => query.is_shareable,
                     Task::Prepare { .. } => true,
-                    Task::Batch { .. } | Task::Script { .. } => false,
+                    Task::Batch { .. } | Task::Script { .. } | Task::LookUp(_) => false,
                 };
                 verdict.retry = (can_move && is_movable && can_repeat).then_some(Retry::ResendElsewhere);
                 verdict.words = Some(NOT_RESENT);
@@ -125,6 +140,16 @@ impl Session {
             verdict.retry = healing;
             verdict.is_cache_lost = is_lost || !may_heal;
             verdict.is_safe_to_retry = true;
+        } else if is_binding
+            && PARTS_MISFIT.iter().any(|sqlstate| message.has_sqlstate(sqlstate))
+            && head.description.as_ref().is_some_and(|description| description.has_described_parameters())
+        {
+            verdict.is_stale = true;
+            verdict.is_outdated = true;
+            verdict.is_catalog_stale = true;
+            verdict.retry = healing;
+            verdict.is_safe_to_retry = true;
+            verdict.words = Some(PARTS_CHANGED);
         } else if head.is_whole && head.stage == Stage::Parsing {
             let has_types = head.description.as_ref().is_some_and(|known| !known.parameters.is_empty());
             let is_misfit = message.field(b'C').is_some_and(|sqlstate| TYPES_MISFIT.contains(&sqlstate));
@@ -178,6 +203,8 @@ struct Verdict {
     is_outdated: bool,
     /// So are probably all others of the connection.
     is_cache_lost: bool,
+    /// So is what is known of the database's types.
+    is_catalog_stale: bool,
     words: Option<&'static str>,
     /// The SQLSTATE that fits better than the server's.
     sqlstate: Option<&'static str>,

@@ -28,6 +28,12 @@ pub enum RowTaken {
     Full,
     /// It cannot be decoded: its request fails with this text, the others go on (rule 12).
     Malformed(String),
+    /// The same, because a type has changed since it was looked up.
+    OutdatedType(String),
+    /// The same, because no format serves all of its types.
+    Unsupported(String),
+    /// The type with this OID has to be looked up first: the engine keeps the row, and offers it again.
+    UnknownType(u32),
 }
 
 /// Something happened. Each request ends with exactly one of `Completed`, `Failed`, `Returned` and `Aborted`, unless its caller

@@ -22,6 +22,8 @@ pub enum FailureKind {
     Canceled,
     /// The driver broke its own rules.
     Internal,
+    /// What was known of the database's types was out of date.
+    OutdatedSchema,
 }
 
 /// A failure as data.

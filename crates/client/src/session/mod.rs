@@ -10,12 +10,15 @@
 
 mod batch;
 mod cancel;
+mod catalog;
 mod describing;
 mod ending;
 mod errors;
 mod event;
 mod failure;
+mod introspection;
 pub mod keyword;
+mod looking_up;
 mod output;
 mod query;
 mod reader;
@@ -30,6 +33,7 @@ mod written;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+pub use catalog::{Catalog, CodecChoice};
 pub use event::{EndCause, Event, ProtocolViolation, Received, RowTaken, Sink};
 pub use failure::{Failure, FailureKind, ServerMessage};
 pub use query::{Bind, Column, Description, Query};
@@ -37,6 +41,7 @@ pub use request::{Request, RequestId, Work};
 pub use tag::{Command, CommandTag};
 
 use cancel::Cancel;
+use looking_up::Backlog;
 use output::Output;
 use request::PendingRequest;
 use statements::Statements;
@@ -92,7 +97,10 @@ pub struct Session {
     output: Output,
     written: VecDeque<WrittenRequest>,
     waiting: VecDeque<PendingRequest>,
+    /// A request whose rows waited for their types, and are offered to the sink.
+    backlog: Option<Box<Backlog>>,
     statements: Statements,
+    catalog: Rc<Catalog>,
     cancel: Option<Cancel>,
     /// Requests that were cancelled one directly after the other.
     cancels_in_row: u32,
@@ -102,9 +110,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// Takes over a session that is ready for queries.
+    /// Takes over a session that is ready for queries. `catalog` is what is known of its database's types.
     #[must_use]
-    pub fn new(options: SessionOptions, start: SessionStart) -> Self {
+    pub fn new(options: SessionOptions, start: SessionStart, catalog: Rc<Catalog>) -> Self {
         Self {
             options,
             transaction_status: start.transaction_status,
@@ -112,6 +120,8 @@ impl Session {
             output: Output::default(),
             written: VecDeque::new(),
             waiting: VecDeque::new(),
+            backlog: None,
+            catalog,
             statements: Statements::new(options.statement_cache_size),
             cancel: None,
             cancels_in_row: 0,
@@ -142,10 +152,22 @@ impl Session {
         self.statements.forget_all(true);
     }
 
+    /// What is known of the database's types.
+    #[must_use]
+    pub fn catalog(&self) -> &Rc<Catalog> {
+        &self.catalog
+    }
+
+    /// Goes by another catalog from here on.
+    pub fn set_catalog(&mut self, catalog: Rc<Catalog>) {
+        self.catalog = catalog;
+        self.statements.forget_all(true);
+    }
+
     /// Requests that are not settled.
     #[must_use]
     pub fn in_flight(&self) -> usize {
-        self.written.len() + self.waiting.len()
+        self.written.len() + self.waiting.len() + usize::from(self.backlog.is_some())
     }
 
     /// Changes whenever another request became the head of the pipeline, or the pipeline emptied.
@@ -157,7 +179,7 @@ impl Session {
     /// Nothing is in flight, and no cancel is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.written.is_empty() && self.waiting.is_empty() && self.cancel.is_none()
+        self.in_flight() == 0 && self.cancel.is_none()
     }
 
     /// `I` idle, `T` in a transaction, `E` in a failed one; as of the last ReadyForQuery.

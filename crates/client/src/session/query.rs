@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use oxpg_codec::batch::RowTypes;
 use oxpg_codec::types::{ParameterType, Type, TypeCode};
 
+use super::catalog::Catalog;
 use super::keyword::{self, Traits};
 
 /// A query text, defined once per environment and shared by all its connections.
@@ -41,19 +43,31 @@ impl Query {
     /// What the last server that was asked said about the text, if it is not known to be stale.
     #[must_use]
     pub fn description(&self) -> Option<Rc<Description>> {
-        self.description.borrow().clone()
+        self.description.borrow().as_ref().filter(|known| known.is_current()).map(Rc::clone)
     }
 
-    /// Notes what a server said. An answer equal to the known one is the known one.
-    pub(super) fn learn(&self, parameters: Vec<ParameterType>, columns: Vec<Column>) -> Rc<Description> {
+    /// The same, if it goes by the types of `catalog`.
+    pub(super) fn description_in(&self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        self.description().filter(|known| known.is_of(catalog))
+    }
+
+    /// Notes what a server said, with types that `catalog` knows. An answer equal to the known one is the known one.
+    pub(super) fn learn(
+        &self,
+        parameters: Vec<ParameterType>,
+        columns: Vec<Column>,
+        catalog: &Rc<Catalog>,
+    ) -> Rc<Description> {
         let mut known = self.description.borrow_mut();
         if let Some(known) = known.as_ref()
+            && known.is_current()
+            && known.is_of(catalog)
             && known.parameters == parameters
             && known.columns == columns
         {
             return Rc::clone(known);
         }
-        let description = Description::new(parameters, columns);
+        let description = Description::new(parameters, columns, Rc::clone(catalog));
         *known = Some(Rc::clone(&description));
         description
     }
@@ -106,12 +120,41 @@ pub struct Description {
     pub columns: Vec<Column>,
     /// The columns' codes, for the row decoder.
     pub codes: Vec<TypeCode>,
+    /// The columns' types, up to the last that is not a built-in one without parts.
+    pub described: Vec<Option<Rc<Type>>>,
+    /// What was known of the types.
+    pub catalog: Rc<Catalog>,
+    generation: u64,
 }
 
 impl Description {
-    fn new(parameters: Vec<ParameterType>, columns: Vec<Column>) -> Rc<Self> {
+    fn new(parameters: Vec<ParameterType>, columns: Vec<Column>, catalog: Rc<Catalog>) -> Rc<Self> {
         let codes = columns.iter().map(|column| column.code).collect();
-        Rc::new(Self { id: next_id(), parameters, columns, codes })
+        let count = columns.iter().rposition(|column| column.described.is_some()).map_or(0, |last| last + 1);
+        let described = columns.iter().take(count).map(|column| column.described.clone()).collect();
+        let generation = catalog.generation();
+        Rc::new(Self { id: next_id(), parameters, columns, codes, described, catalog, generation })
+    }
+
+    /// The types, for the row decoder.
+    #[must_use]
+    pub fn row_types(&self) -> RowTypes<'_> {
+        RowTypes { codes: &self.codes, described: &self.described, source: &*self.catalog }
+    }
+
+    /// Nothing has shown since that its types are not as they were.
+    pub(super) fn is_current(&self) -> bool {
+        self.generation == self.catalog.generation()
+    }
+
+    /// It goes by the types of this catalog.
+    pub(super) fn is_of(&self, catalog: &Rc<Catalog>) -> bool {
+        Rc::ptr_eq(&self.catalog, catalog)
+    }
+
+    /// Whether a parameter is of a type whose parts were looked up, and may have changed.
+    pub(super) fn has_described_parameters(&self) -> bool {
+        self.parameters.iter().any(|parameter| parameter.described.is_some())
     }
 
     /// Whether parameters encoded for `other` fit this one.

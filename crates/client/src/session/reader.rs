@@ -99,6 +99,13 @@ impl<'a> Reader<'a> {
         self.take().map(i32::from_be_bytes)
     }
 
+    /// So many bytes.
+    pub(super) fn bytes(&mut self, count: usize) -> Result<&'a [u8], ProtocolViolation> {
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or_else(cut_short)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
     /// A text up to its NUL byte. What is not UTF-8 becomes U+FFFD.
     pub(super) fn text(&mut self) -> Result<String, ProtocolViolation> {
         let end = self.rest.iter().position(|byte| *byte == 0).ok_or_else(cut_short)?;

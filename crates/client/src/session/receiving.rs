@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::event::{Event, ProtocolViolation, Received, RowTaken, Sink};
-use super::failure::{Failure, FailureKind, ServerMessage};
+use super::failure::{Failure, ServerMessage};
 use super::reader::{self, Frame, Reader, name};
 use super::request::Task;
 use super::tag::{Command, CommandTag, Forgotten};
@@ -21,8 +21,8 @@ impl Session {
     /// When the server breaks the protocol: the session is of no more use, see [`end`](Self::end).
     pub fn receive(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<Received, ProtocolViolation> {
         let mut consumed = 0;
-        let mut is_stopped = false;
-        while !self.is_over {
+        let mut is_stopped = !self.deliver_backlog(sink);
+        while !self.is_over && !is_stopped {
             let Some(frame) = reader::frame(&bytes[consumed..])? else { break };
             if frame.tag == b'D' {
                 let remaining = bytes.len() - consumed - frame.total;
@@ -32,6 +32,7 @@ impl Session {
                 }
             } else {
                 self.message(frame, sink)?;
+                is_stopped = self.backlog.is_some();
             }
             consumed += frame.total;
         }
@@ -45,6 +46,10 @@ impl Session {
     /// False when the sink is full.
     fn data_row(&mut self, body: &[u8], remaining: usize, sink: &mut impl Sink) -> Result<bool, ProtocolViolation> {
         let Some(head) = self.written.front_mut() else { return Err(unexpected(b'D')) };
+        if head.stage == Stage::LookUp {
+            self.look_up_row(body)?;
+            return Ok(true);
+        }
         let is_wanted = match (&head.pending.task, head.stage) {
             (_, Stage::Rows) => true,
             (Task::Batch { progress, .. }, Stage::Batch) if progress.is_in_rows() => progress.wants_rows,
@@ -56,11 +61,23 @@ impl Session {
         else {
             return Ok(true);
         };
-        match sink.row(request, description, body, remaining) {
+        if head.parked.is_some() {
+            head.park(body, None);
+            return Ok(true);
+        }
+        let taken = sink.row(request, description, body, remaining);
+        match taken {
             RowTaken::Taken => head.has_rows = true,
             RowTaken::Full => return Ok(false),
-            RowTaken::Malformed(text) => {
-                head.row_failure = Some(Box::new(Failure::new(FailureKind::Protocol, None, text)));
+            RowTaken::UnknownType(type_oid) => {
+                head.has_rows = true;
+                head.park(body, Some(type_oid));
+            }
+            refused => {
+                let failure = self.row_failure(refused).map(Box::new);
+                if let Some(head) = self.written.front_mut() {
+                    head.row_failure = failure;
+                }
             }
         }
         Ok(true)
@@ -89,6 +106,7 @@ impl Session {
                 return self.ready_for_query(status, sink);
             }
             (_, Stage::Batch) => return self.batch_answer(tag, body),
+            (_, Stage::LookUp) => return self.look_up_answer(tag, body),
             (b'G', Stage::Rows | Stage::Script) => self.refuse_copy_in(),
             (b'H', Stage::Rows | Stage::Script) => refuse_copy(head, COPY_OUT),
             (b'd', _) if head.is_copying_out => {}
@@ -154,6 +172,12 @@ impl Session {
             return Err(unexpected(b'Z'));
         }
         self.transaction_status = status;
+        if let Some(statement) = head.undescribed.take() {
+            if let Some(head) = self.pop_head().filter(|head| head.pending.id.is_some()) {
+                self.look_up_statement(head, *statement, sink);
+            }
+            return Ok(());
+        }
         if head.stage == Stage::Prepared && head.pending.id.is_some() {
             match &head.pending.task {
                 Task::Query { .. } => {
@@ -165,7 +189,7 @@ impl Session {
                     self.begin_gathering(sink);
                     return Ok(());
                 }
-                Task::Prepare { .. } | Task::Script { .. } => {
+                Task::Prepare { .. } | Task::Script { .. } | Task::LookUp(_) => {
                     if let (Some(request), Some(description)) = (head.pending.id, head.description.clone()) {
                         sink.event(Event::Described { request, description, needs_bind: false });
                     }

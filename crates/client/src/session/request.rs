@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use super::batch::BatchProgress;
 use super::keyword;
+use super::looking_up::LookUp;
 use super::query::{Bind, Description, Query};
 
 /// The caller's name of a request; free again once the request has settled, was abandoned or refused.
@@ -61,6 +62,7 @@ pub(super) enum Task {
     Prepare { query: Rc<Query> },
     Script { text: Box<str>, is_control: bool, is_begin: bool, is_commit: bool },
     Batch { query: Rc<Query>, progress: Box<BatchProgress> },
+    LookUp(Box<LookUp>),
 }
 
 /// A request that is not settled, written or not.
@@ -81,6 +83,8 @@ pub(super) struct PendingRequest {
     pub(super) was_resent: bool,
     /// It was sent again after its plan was stale or its statement lost (rule 14).
     pub(super) was_healed: bool,
+    /// How often its types were looked up.
+    pub(super) look_ups: u8,
 }
 
 impl PendingRequest {
@@ -103,14 +107,29 @@ impl PendingRequest {
             }
         };
         Self {
-            id: Some(request.id),
-            task,
             told: given.as_ref().map(|bind| Rc::clone(&bind.description)),
             bind: given,
-            is_asked: false,
             is_cold_wanted,
+            ..Self::of(Some(request.id), task)
+        }
+    }
+
+    /// A look-up, under the id of the request that waits for it.
+    pub(super) fn look_up(id: Option<RequestId>, look_up: LookUp) -> Self {
+        Self::of(id, Task::LookUp(Box::new(look_up)))
+    }
+
+    fn of(id: Option<RequestId>, task: Task) -> Self {
+        Self {
+            id,
+            task,
+            bind: None,
+            told: None,
+            is_asked: false,
+            is_cold_wanted: false,
             was_resent: false,
             was_healed: false,
+            look_ups: 0,
         }
     }
 
@@ -124,6 +143,7 @@ impl PendingRequest {
             }
             Task::Prepare { query } => Some(Work::Prepare { query }),
             Task::Script { text, is_control, .. } => Some(Work::Script { text, is_control }),
+            Task::LookUp(look_up) => look_up.into_pending()?.into_work(),
             Task::Batch { .. } => None,
         }
     }
@@ -131,8 +151,13 @@ impl PendingRequest {
     pub(super) fn query(&self) -> Option<&Rc<Query>> {
         match &self.task {
             Task::Query { query, .. } | Task::Prepare { query } | Task::Batch { query, .. } => Some(query),
-            Task::Script { .. } => None,
+            Task::Script { .. } | Task::LookUp(_) => None,
         }
+    }
+
+    /// Whether it, or what waits for it, was executed.
+    pub(super) fn is_executed(&self) -> bool {
+        matches!(&self.task, Task::LookUp(look_up) if look_up.is_executed())
     }
 
     /// Whether it ends a transaction for good, so that a lost answer leaves the outcome unknown (rule 13).
@@ -140,7 +165,7 @@ impl PendingRequest {
         match &self.task {
             Task::Query { query, .. } | Task::Batch { query, .. } => query.traits.is_commit,
             Task::Script { is_commit, .. } => *is_commit,
-            Task::Prepare { .. } => false,
+            Task::Prepare { .. } | Task::LookUp(_) => false,
         }
     }
 

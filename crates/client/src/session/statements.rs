@@ -51,6 +51,12 @@ impl Statements {
 
     pub(super) fn look_up(&mut self, query: &Rc<Query>) -> Lookup {
         self.uses += 1;
+        let is_stale =
+            |statement: &Statement| statement.description.as_ref().is_some_and(|description| !description.is_current());
+        if self.by_query.get(&query.id).is_some_and(is_stale) {
+            // Its types may have changed: it is parsed and described anew.
+            self.forget(query.id);
+        }
         match self.by_query.get_mut(&query.id) {
             Some(statement) if Rc::ptr_eq(&statement.query, query) => {
                 statement.last_use = self.uses;

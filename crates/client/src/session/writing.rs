@@ -28,6 +28,8 @@ enum Step {
     Script,
     /// Prepare, of what is known.
     Answer(Rc<Description>),
+    /// A look-up of types.
+    LookUp,
     /// A batch of a known statement: its rows may come.
     Gather { name: Rc<str>, description: Rc<Description> },
 }
@@ -39,6 +41,11 @@ impl Session {
         let refusal = if self.is_over || self.is_closing { Some(Failure::closed()) } else { refusal(&pending) };
         if let Some(failure) = refusal {
             return self.fail_unwritten(&pending, failure, sink);
+        }
+        if pending.bind.as_ref().is_some_and(|bind| !bind.description.is_of(&self.catalog)) {
+            // It goes by the types and codecs of another catalog than this connection has.
+            pending.bind = None;
+            pending.told = None;
         }
         self.ask_early(&mut pending, sink);
         self.waiting.push_back(pending);
@@ -100,7 +107,7 @@ impl Session {
         }
         let known = match self.statements.look_up(query) {
             Lookup::Ready { description, .. } => Some(description),
-            Lookup::Pending | Lookup::Absent => query.description(),
+            Lookup::Pending | Lookup::Absent => query.description_in(&self.catalog),
         };
         if let Some(description) = known {
             ask(pending, description, sink);
@@ -126,6 +133,7 @@ impl Session {
             Step::Whole => self.write_whole(pending),
             Step::Cold => self.write_cold(pending),
             Step::Script => self.write_script(pending),
+            Step::LookUp => self.write_look_up(pending, sink),
             Step::Answer(description) => self.answer_prepare(&pending, description, sink),
             Step::Gather { name, description } => {
                 let mut written = WrittenRequest::new(pending, Stage::Batch, self.output.end());
@@ -140,6 +148,9 @@ impl Session {
 
     fn next_step(&mut self) -> Step {
         let Some(front) = self.waiting.front() else { return Step::Wait };
+        if let Task::LookUp(_) = front.task {
+            return Step::LookUp;
+        }
         let Some(query) = front.query() else { return Step::Script };
         // A batch needs to know the transaction's status, and to be the head.
         if matches!(front.task, Task::Batch { .. }) && !self.written.is_empty() {
@@ -159,7 +170,7 @@ impl Session {
                 _ => Step::Ask(description),
             },
             (Lookup::Absent, _) if !is_query || front.is_cold_wanted => Step::Cold,
-            (Lookup::Absent, _) => match (&front.bind, query.description()) {
+            (Lookup::Absent, _) => match (&front.bind, query.description_in(&self.catalog)) {
                 (Some(_), _) => Step::Whole,
                 (None, Some(description)) => Step::Ask(description),
                 (None, None) => Step::Cold,
@@ -286,7 +297,7 @@ impl Session {
         }
     }
 
-    fn push_written(&mut self, written: WrittenRequest) {
+    pub(super) fn push_written(&mut self, written: WrittenRequest) {
         if self.written.is_empty() {
             self.head_sequence += 1;
         }
@@ -321,6 +332,7 @@ pub(super) fn tell(pending: &mut PendingRequest, description: &Rc<Description>, 
 /// Why a request cannot be written at all.
 fn refusal(pending: &PendingRequest) -> Option<Failure> {
     let (text, has_nul) = match &pending.task {
+        Task::LookUp(_) => return None,
         Task::Script { text, .. } => (text, text.contains('\0')),
         Task::Query { query, .. } | Task::Prepare { query } | Task::Batch { query, .. } => {
             (&query.text, query.traits.has_nul)

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use oxpg_codec::types::ParameterType;
 
 use super::failure::Failure;
+use super::looking_up::{ParkedRows, Undescribed};
 use super::query::Description;
 use super::request::{PendingRequest, Task};
 use super::tag::CommandTag;
@@ -30,6 +31,8 @@ pub(super) enum Stage {
     Script,
     /// See `batch.rs`
     Batch,
+    /// See `looking_up.rs`
+    LookUp,
     /// ReadyForQuery alone
     Over,
 }
@@ -65,6 +68,10 @@ pub(super) struct WrittenRequest {
     pub(super) description: Option<Rc<Description>>,
     /// From ParameterDescription until RowDescription.
     pub(super) parameters: Vec<ParameterType>,
+    /// It is described, with types that have to be looked up.
+    pub(super) undescribed: Option<Box<Undescribed>>,
+    /// Rows with values whose types have to be looked up, and all behind them.
+    pub(super) parked: Option<Box<ParkedRows>>,
     /// Parse, Describe, Bind and Execute went in one write.
     pub(super) is_whole: bool,
     /// Its Sync (or simple Query) is written: ReadyForQuery will come.
@@ -104,6 +111,8 @@ impl WrittenRequest {
             statement: None,
             description: None,
             parameters: Vec::new(),
+            undescribed: None,
+            parked: None,
             is_whole: false,
             is_synced: false,
             is_flushed: false,
@@ -136,6 +145,8 @@ impl WrittenRequest {
             }
             // A cold batch goes on after its Sync.
             Task::Batch { .. } => !matches!(self.stage, Stage::Batch | Stage::Over),
+            // What waits for it goes first.
+            Task::LookUp(_) => true,
             Task::Prepare { .. } => false,
         }
     }
@@ -159,6 +170,7 @@ impl WrittenRequest {
         match &self.pending.task {
             Task::Prepare { .. } => true,
             Task::Script { .. } => false,
+            Task::LookUp(_) => !self.pending.is_executed(),
             Task::Query { .. } => self.is_cold(),
             Task::Batch { progress, .. } => !progress.is_open() && self.stage != Stage::Over,
         }
@@ -170,7 +182,7 @@ impl WrittenRequest {
         let is_undoable = match &self.pending.task {
             Task::Query { query, .. } => query.is_shareable || query.traits.is_begin,
             Task::Script { is_begin, .. } => *is_begin,
-            Task::Prepare { .. } | Task::Batch { .. } => false,
+            Task::Prepare { .. } | Task::Batch { .. } | Task::LookUp(_) => false,
         };
         is_undoable && self.outcome.is_none() && !self.has_rows
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use oxpg_client::session::{
-    Bind, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, RowTaken, Session,
+    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, RowTaken, Session,
     SessionOptions, SessionStart, Sink, Work,
 };
 
@@ -195,7 +195,7 @@ impl Client {
             transaction_status: b'I',
         };
         Self {
-            session: Session::new(options, start),
+            session: Session::new(options, start, Catalog::new()),
             server: Server::new(),
             sink: Recorder::default(),
             unread: Vec::new(),

@@ -1,0 +1,245 @@
+//! What is known of the types of one database, shared by all connections of a pool.
+//!
+//! Built-in types are known without asking. Others are looked up once, by OID, together with all that they are made
+//! of (`introspection.rs` has the query), and forgotten when a server shows that they have changed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use oxpg_codec::types::{
+    BuiltInType, Field, Kind, ParameterType, Type, TypeCode, TypeRef, TypeSource, built_in, built_in_range,
+};
+
+use super::introspection::{CatalogType, TypeClass};
+use super::query::Column;
+
+const BUILT_IN_SCHEMA: &str = "pg_catalog";
+/// `anyarray`, as in `pg_stats`: an array whose element type only its text hides.
+const ANY_ARRAY: u32 = 2277;
+/// `box` is the one built-in type whose arrays are not delimited by commas.
+const BOX: u32 = 603;
+/// No type of PostgreSQL's can contain itself; this bounds what a server that says otherwise can do.
+const MOST_LEVELS: usize = 64;
+
+/// How the application wants the values of a type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CodecChoice {
+    /// In the text format, for the application's codec with this id.
+    Text(u32),
+    /// In the binary format, for the application's codec with this id.
+    Binary(u32),
+    /// As the parts of it that JavaScript would make a value of, for the application's codec with this id.
+    Tuple(u32),
+    /// As if it were a type of this family.
+    Family(TypeCode),
+}
+
+impl CodecChoice {
+    fn id(self) -> u32 {
+        match self {
+            Self::Text(id) | Self::Binary(id) | Self::Tuple(id) => id,
+            Self::Family(_) => 0,
+        }
+    }
+
+    /// The code of a scalar whose own code is `own`.
+    fn code(self, own: TypeCode) -> TypeCode {
+        match self {
+            Self::Text(_) => TypeCode::UNKNOWN,
+            Self::Binary(_) => TypeCode::RAW,
+            Self::Tuple(_) => own,
+            Self::Family(code) => code,
+        }
+    }
+}
+
+/// The types of a database as they were when they were looked up, and the application's codecs for them.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    types: RefCell<HashMap<u32, Rc<Type>>>,
+    /// By schema and name.
+    choices: RefCell<HashMap<(Box<str>, Box<str>), CodecChoice>>,
+    generation: Cell<u64>,
+}
+
+impl TypeSource for Catalog {
+    fn type_of(&self, type_oid: u32) -> Option<TypeRef> {
+        let code = TypeCode::of(type_oid);
+        if code != TypeCode::UNKNOWN && self.choices.borrow().is_empty() {
+            return Some(TypeRef { code, described: None });
+        }
+        if let Some(described) = self.types.borrow().get(&type_oid) {
+            return Some(reference(type_oid, described));
+        }
+        let known = match type_oid {
+            0 => return Some(TypeRef { code: TypeCode::UNKNOWN, described: None }),
+            ANY_ARRAY => self.keep(any_array()),
+            _ => self.built_in_type(type_oid, built_in(type_oid)?),
+        };
+        Some(reference(type_oid, &known))
+    }
+}
+
+impl Catalog {
+    /// A catalog that knows the built-in types.
+    #[must_use]
+    pub fn new() -> Rc<Self> {
+        Rc::default()
+    }
+
+    /// One with the same codecs that can have others from here on.
+    #[must_use]
+    pub fn fork(&self) -> Rc<Self> {
+        Rc::new(Self { choices: self.choices.clone(), ..Self::default() })
+    }
+
+    /// Changes with everything that makes descriptions stale.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.get()
+    }
+
+    /// Forgets what was looked up: it is not as it was, or may not be. Statements are described anew.
+    pub fn invalidate(&self) {
+        self.types.borrow_mut().clear();
+        self.generation.set(self.generation.get() + 1);
+    }
+
+    /// How values of a type come and go from here on; `None` as they do by default.
+    pub fn choose(&self, schema: &str, name: &str, choice: Option<CodecChoice>) {
+        let key = (schema.into(), name.into());
+        match choice {
+            Some(choice) => self.choices.borrow_mut().insert(key, choice),
+            None => self.choices.borrow_mut().remove(&key),
+        };
+        self.invalidate();
+    }
+
+    /// Fills in how the values of parameters and columns cross.
+    ///
+    /// # Errors
+    /// The OIDs of types that have to be looked up before.
+    pub(super) fn describe(&self, parameters: &mut [ParameterType], columns: &mut [Column]) -> Result<(), Vec<u32>> {
+        let mut missing = Vec::new();
+        let mut resolve = |type_oid: u32, code: &mut TypeCode, described: &mut Option<Rc<Type>>| {
+            if let Some(known) = self.type_of(type_oid) {
+                *code = known.code;
+                *described = known.described;
+            } else if !missing.contains(&type_oid) {
+                missing.push(type_oid);
+            }
+        };
+        for parameter in parameters {
+            resolve(parameter.type_oid, &mut parameter.code, &mut parameter.described);
+        }
+        for column in columns {
+            resolve(column.type_oid, &mut column.code, &mut column.described);
+        }
+        if missing.is_empty() { Ok(()) } else { Err(missing) }
+    }
+
+    /// Those of the OIDs that have to be looked up.
+    pub(super) fn missing(&self, type_oids: &[u32]) -> Vec<u32> {
+        type_oids.iter().copied().filter(|type_oid| self.type_of(*type_oid).is_none()).collect()
+    }
+
+    /// Takes what a server said about `asked` and all that those types are made of. What it does not know any more
+    /// becomes a type without a codec, so that nobody asks again.
+    pub(super) fn learn(&self, asked: &[u32], found: &HashMap<u32, CatalogType>) {
+        for type_oid in asked {
+            self.node(*type_oid, found, 0);
+        }
+    }
+
+    /// The type with that OID, built of what is known and found.
+    fn node(&self, type_oid: u32, found: &HashMap<u32, CatalogType>, level: usize) -> Rc<Type> {
+        if let Some(known) = self.types.borrow().get(&type_oid) {
+            return Rc::clone(known);
+        }
+        if let Some(known) = built_in(type_oid) {
+            return self.built_in_type(type_oid, known);
+        }
+        let Some(facts) = found.get(&type_oid).filter(|_| level < MOST_LEVELS) else {
+            return self.keep(Type::new(type_oid, "", &format!("oid {type_oid}"), Kind::Scalar, TypeCode::UNKNOWN, 0));
+        };
+        let part = |type_oid: u32| self.node(type_oid, found, level + 1);
+        let choice = self.choice(&facts.schema, &facts.name);
+        let scalar = |own: TypeCode| (Kind::Scalar, choice.map_or(own, |choice| choice.code(own)));
+        let mut codec = choice.map_or(0, CodecChoice::id);
+        let mut name: Box<str> = facts.name.as_str().into();
+        let (kind, code) = match facts.class {
+            TypeClass::Base => scalar(facts.family()),
+            TypeClass::Enum => scalar(TypeCode::TEXT),
+            TypeClass::Array { element } => {
+                let element = part(element);
+                name = format!("{}[]", element.name).into();
+                (Kind::Array { element, delimiter: facts.delimiter }, TypeCode::UNKNOWN)
+            }
+            TypeClass::Domain { base } => {
+                let base = part(base);
+                codec = base.codec;
+                (base.kind.clone(), base.code)
+            }
+            // Other codecs than those of their parts make them scalars.
+            TypeClass::Range { .. } if choice.is_some() => scalar(TypeCode::UNKNOWN),
+            TypeClass::Range { subtype } => (Kind::Range { subtype: part(subtype) }, TypeCode::UNKNOWN),
+            TypeClass::Multirange { range } => (Kind::Multirange { range: part(range) }, TypeCode::UNKNOWN),
+            TypeClass::Composite => {
+                let field =
+                    |(name, type_oid): &(String, u32)| Field { name: name.as_str().into(), described: part(*type_oid) };
+                (Kind::Composite { fields: facts.attributes.iter().map(field).collect() }, TypeCode::UNKNOWN)
+            }
+        };
+        self.keep(Type::new(type_oid, &facts.schema, &name, kind, code, codec))
+    }
+
+    /// A built-in type, with the application's codec for it if there is one.
+    fn built_in_type(&self, type_oid: u32, facts: BuiltInType) -> Rc<Type> {
+        let choice = self.choice(BUILT_IN_SCHEMA, facts.name);
+        let node = |type_oid: u32| self.node(type_oid, &HashMap::new(), 0);
+        let (kind, code) = if facts.element_oid != 0 {
+            let delimiter = if facts.element_oid == BOX { b';' } else { b',' };
+            (Kind::Array { element: node(facts.element_oid), delimiter }, TypeCode::UNKNOWN)
+        } else if let Some(choice) = choice {
+            (Kind::Scalar, choice.code(facts.code))
+        } else {
+            match built_in_range(type_oid) {
+                Some((subtype, false)) => (Kind::Range { subtype: node(subtype) }, TypeCode::UNKNOWN),
+                Some((range, true)) => (Kind::Multirange { range: node(range) }, TypeCode::UNKNOWN),
+                None => (Kind::Scalar, facts.code),
+            }
+        };
+        let codec = choice.filter(|_| facts.element_oid == 0).map_or(0, CodecChoice::id);
+        self.keep(Type::new(type_oid, BUILT_IN_SCHEMA, facts.name, kind, code, codec))
+    }
+
+    fn choice(&self, schema: &str, name: &str) -> Option<CodecChoice> {
+        let choices = self.choices.borrow();
+        if choices.is_empty() {
+            return None;
+        }
+        choices.get(&(Box::from(schema), Box::from(name))).copied()
+    }
+
+    fn keep(&self, described: Rc<Type>) -> Rc<Type> {
+        self.types.borrow_mut().insert(described.oid, Rc::clone(&described));
+        described
+    }
+}
+
+/// Built-in types whose code says enough cross without their tree.
+fn reference(type_oid: u32, described: &Rc<Type>) -> TypeRef {
+    let code = described.code;
+    let has_codec =
+        described.codec != 0 || matches!(&described.kind, Kind::Array { element, .. } if element.codec != 0);
+    let is_plain = !code.is_compound() && !has_codec && code == TypeCode::of(type_oid);
+    // Of a user's type the code may be unknown, too, but the name is wanted.
+    let is_plain = is_plain && built_in(type_oid).is_some();
+    TypeRef { code, described: (!is_plain).then(|| Rc::clone(described)) }
+}
+
+fn any_array() -> Rc<Type> {
+    let element = Type::new(2283, BUILT_IN_SCHEMA, "anyelement", Kind::Scalar, TypeCode::UNKNOWN, 0);
+    let kind = Kind::Array { element, delimiter: b',' };
+    Type::new(ANY_ARRAY, BUILT_IN_SCHEMA, "anyarray", kind, TypeCode::UNKNOWN, 0)
+}

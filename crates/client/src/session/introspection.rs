@@ -1,0 +1,168 @@
+//! Asking a server what types are made of: one query for any number of them and all their parts.
+
+use std::collections::HashMap;
+use std::fmt::Write;
+
+use oxpg_codec::types::TypeCode;
+
+use super::event::ProtocolViolation;
+use super::reader::Reader;
+
+/// Multirange types, and `pg_range.rngmultitypid` with them, came with PostgreSQL 14.
+const FIRST_WITH_MULTIRANGES: u32 = 14;
+
+/// Compiling the look-up would take far longer than running it. The setting ends with the transaction, which is the
+/// look-up's own, or with the savepoint. Servers without the setting (and their relatives) give no row and go on.
+pub(super) const WITHOUT_JIT: &str = "SELECT pg_catalog.set_config(name, 'off', true) FROM pg_catalog.pg_settings \
+                                      WHERE name = 'jit' AND setting = 'on'";
+
+/// Columns of the look-up's result.
+const COLUMN_COUNT: u16 = 12;
+
+/// A row of `pg_type` with what other catalogs say of it.
+#[derive(Clone, Debug)]
+pub(super) struct CatalogType {
+    pub(super) schema: String,
+    pub(super) name: String,
+    pub(super) class: TypeClass,
+    /// `typdelim`
+    pub(super) delimiter: u8,
+    /// It has a binary format, both ways.
+    is_binary: bool,
+    /// The extension that it belongs to.
+    extension: Option<String>,
+    /// Of a composite type: names and types of what is not dropped, in order.
+    pub(super) attributes: Vec<(String, u32)>,
+}
+
+/// `typtype`, arrays being base types for PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TypeClass {
+    Base,
+    Enum,
+    Array { element: u32 },
+    Domain { base: u32 },
+    Range { subtype: u32 },
+    Multirange { range: u32 },
+    Composite,
+}
+
+impl CatalogType {
+    /// The family of a base type: that of the extension's types that are known. Others cross as text.
+    pub(super) fn family(&self) -> TypeCode {
+        let Some(extension) = self.extension.as_deref().filter(|_| self.is_binary) else { return TypeCode::UNKNOWN };
+        match (extension, self.name.as_str()) {
+            ("citext", "citext") => TypeCode::TEXT,
+            ("hstore", "hstore") => TypeCode::HSTORE,
+            ("ltree", "ltree" | "lquery" | "ltxtquery") => TypeCode::VERSIONED,
+            ("vector", "vector") => TypeCode::VECTOR,
+            ("vector", "halfvec") => TypeCode::HALFVEC,
+            ("postgis", "geometry" | "geography") => TypeCode::EWKB,
+            _ => TypeCode::UNKNOWN,
+        }
+    }
+}
+
+/// The query for these types and everything that they are made of, in the text format, ordered by type.
+pub(super) fn look_up_query(type_oids: &[u32], server_version: Option<&str>) -> String {
+    let mut oids = String::new();
+    for type_oid in type_oids {
+        let separator = if oids.is_empty() { "" } else { "," };
+        // Writing to a String does not fail.
+        let _ = write!(oids, "{separator}{type_oid}");
+    }
+    let has_multiranges = major_version(server_version).is_none_or(|major| major >= FIRST_WITH_MULTIRANGES);
+    let (range_of, multirange_parts, multirange_join) = if has_multiranges {
+        (
+            "multirange.rngtypid",
+            "UNION ALL SELECT rngtypid FROM pg_catalog.pg_range WHERE rngmultitypid = needed.oid",
+            "LEFT JOIN pg_catalog.pg_range multirange ON multirange.rngmultitypid = type.oid",
+        )
+    } else {
+        ("0", "", "")
+    };
+    format!(
+        "WITH RECURSIVE needed (oid) AS ( \
+         SELECT pg_catalog.unnest('{{{oids}}}'::pg_catalog.oid[]) \
+         UNION SELECT part.oid FROM needed CROSS JOIN LATERAL ( \
+         SELECT typelem FROM pg_catalog.pg_type WHERE oid = needed.oid AND typcategory = 'A' \
+         UNION ALL SELECT typbasetype FROM pg_catalog.pg_type WHERE oid = needed.oid \
+         UNION ALL SELECT rngsubtype FROM pg_catalog.pg_range WHERE rngtypid = needed.oid {multirange_parts} \
+         UNION ALL SELECT attribute.atttypid FROM pg_catalog.pg_type type \
+         JOIN pg_catalog.pg_attribute attribute ON attribute.attrelid = type.typrelid \
+         WHERE type.oid = needed.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped \
+         ) part (oid) WHERE part.oid <> 0) \
+         SELECT type.oid, schema.nspname, type.typname, type.typtype, \
+         CASE WHEN type.typcategory = 'A' THEN type.typelem ELSE 0 END, type.typbasetype, \
+         coalesce(range.rngsubtype, {range_of}, 0), type.typdelim, \
+         type.typsend <> 0 AND type.typreceive <> 0, extension.extname, \
+         attribute.attname, attribute.atttypid \
+         FROM needed JOIN pg_catalog.pg_type type ON type.oid = needed.oid \
+         JOIN pg_catalog.pg_namespace schema ON schema.oid = type.typnamespace \
+         LEFT JOIN pg_catalog.pg_range range ON range.rngtypid = type.oid {multirange_join} \
+         LEFT JOIN (pg_catalog.pg_depend depend \
+         JOIN pg_catalog.pg_extension extension ON extension.oid = depend.refobjid) \
+         ON depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid = type.oid \
+         AND depend.objsubid = 0 AND depend.deptype = 'e' \
+         LEFT JOIN pg_catalog.pg_attribute attribute ON type.typtype = 'c' AND attribute.attrelid = type.typrelid \
+         AND attribute.attnum > 0 AND NOT attribute.attisdropped \
+         ORDER BY type.oid, attribute.attnum"
+    )
+}
+
+/// `server_version` starts with the major version: `18.1 (Debian …)`, `14beta1`.
+fn major_version(server_version: Option<&str>) -> Option<u32> {
+    let text = server_version?;
+    text.get(..text.find(|character: char| !character.is_ascii_digit()).unwrap_or(text.len()))?.parse().ok()
+}
+
+/// Adds a row of the look-up's result, a DataRow message's body.
+pub(super) fn read_row(body: &[u8], found: &mut HashMap<u32, CatalogType>) -> Result<(), ProtocolViolation> {
+    let mut reader = Reader::new(body);
+    if reader.u16()? != COLUMN_COUNT {
+        return Err(ProtocolViolation::new("a catalog look-up gave another number of columns than it asked for"));
+    }
+    let type_oid = number(&mut reader)?;
+    let (schema, name, typtype) = (field(&mut reader)?, field(&mut reader)?, field(&mut reader)?);
+    let (element, base, part) = (number(&mut reader)?, number(&mut reader)?, number(&mut reader)?);
+    let (delimiter, is_binary, extension) = (field(&mut reader)?, field(&mut reader)?, field(&mut reader)?);
+    let (attribute, attribute_type) = (field(&mut reader)?, number(&mut reader)?);
+    reader.end()?;
+    let class = match typtype.as_deref() {
+        Some("e") => TypeClass::Enum,
+        Some("d") => TypeClass::Domain { base },
+        Some("r") => TypeClass::Range { subtype: part },
+        Some("m") => TypeClass::Multirange { range: part },
+        Some("c") => TypeClass::Composite,
+        _ if element != 0 => TypeClass::Array { element },
+        _ => TypeClass::Base,
+    };
+    let entry = found.entry(type_oid).or_insert_with(|| CatalogType {
+        schema: schema.unwrap_or_default(),
+        name: name.unwrap_or_default(),
+        class,
+        delimiter: delimiter.and_then(|delimiter| delimiter.bytes().next()).unwrap_or(b','),
+        is_binary: is_binary.as_deref() == Some("t"),
+        extension,
+        attributes: Vec::new(),
+    });
+    if let Some(attribute) = attribute {
+        entry.attributes.push((attribute, attribute_type));
+    }
+    Ok(())
+}
+
+/// A value in the text format; `None` for NULL.
+fn field(reader: &mut Reader<'_>) -> Result<Option<String>, ProtocolViolation> {
+    let length = reader.i32()?;
+    match usize::try_from(length) {
+        Ok(length) => reader.bytes(length).map(|bytes| Some(String::from_utf8_lossy(bytes).into_owned())),
+        Err(_) => Ok(None),
+    }
+}
+
+/// An OID in the text format; 0 for NULL.
+fn number(reader: &mut Reader<'_>) -> Result<u32, ProtocolViolation> {
+    let text = field(reader)?.unwrap_or_else(|| "0".to_owned());
+    text.parse().map_err(|_| ProtocolViolation::new("a catalog look-up gave something else than an OID"))
+}

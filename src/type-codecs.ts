@@ -1,0 +1,285 @@
+import { DEFAULT_PLAN, planFor } from './decode/mapping'
+import { errorFromFailure, InterfaceError, UnsupportedClientFeatureError } from './errors/index'
+import type { Target } from './native/door'
+import { checkFunction, checkOptions, shown } from './options'
+import type { CodecFormat } from './types/type-codec'
+
+export type { CodecFormat } from './types/type-codec'
+
+/** Where a type is. */
+export interface TypeSchemaOptions {
+  /** The type's schema. Default `'public'`; built-in types are in `'pg_catalog'`. */
+  schema?: string | undefined
+}
+
+/** A codec in PostgreSQL's text format: what the type's output function prints, and its input function reads. */
+export interface TextTypeCodec<T> extends TypeSchemaOptions {
+  /** Default `'text'`. */
+  format?: 'text' | undefined
+  encode: (value: T) => string
+  decode: (text: string) => T
+}
+
+/** A codec in PostgreSQL's binary format: the bytes of the type's send and receive functions. */
+export interface BinaryTypeCodec<T> extends TypeSchemaOptions {
+  format: 'binary'
+  encode: (value: T) => ArrayBufferView
+  /** The buffer is the application's to keep. */
+  decode: (bytes: Buffer) => T
+}
+
+/**
+ * A codec of parts: of a composite type the values of its attributes in order. Of types for time the numbers that
+ * PostgreSQL keeps, exactly: `date` [days since 2000-01-01], `timestamp` and `timestamptz` [microseconds since
+ * 2000-01-01, a bigint], `time` [microseconds], `timetz` [microseconds, seconds west of UTC], `interval` [months, days,
+ * microseconds, a bigint]. The ends of int32 and int64 stand for -infinity and infinity.
+ */
+export interface TupleTypeCodec<T> extends TypeSchemaOptions {
+  format: 'tuple'
+  encode: (value: T) => readonly unknown[]
+  // biome-ignore lint/suspicious/noExplicitAny: what the parts are depends on the type
+  decode: (parts: any[]) => T
+}
+
+/** How values of one type come to be the application's, and go to PostgreSQL. NULL passes by both functions. */
+export type TypeCodecOptions<T = unknown> = TextTypeCodec<T> | BinaryTypeCodec<T> | TupleTypeCodec<T>
+
+/** Makes values of a type come and go like those of a type that the driver knows. */
+export interface BuiltinTypeCodecOptions extends TypeSchemaOptions {
+  /** The name in `pg_type` of a built-in type, such as `'int4'`; or `'hstore'`, `'vector'`, `'halfvec'`, `'geometry'`. */
+  codecName: string
+}
+
+/** A codec with the name of its type, as the option `typeCodecs` has them. */
+export type NamedTypeCodec = {
+  /** The type's name in `pg_type`. */
+  typeName: string
+  // biome-ignore lint/suspicious/noExplicitAny: each codec has a type of its own
+} & (TypeCodecOptions<any> | BuiltinTypeCodecOptions)
+
+const CODEC_OPTIONS: ReadonlySet<string> = new Set(['schema', 'format', 'encode', 'decode'])
+const BUILTIN_OPTIONS: ReadonlySet<string> = new Set(['schema', 'codecName'])
+const SCHEMA_OPTIONS: ReadonlySet<string> = new Set(['schema'])
+const FORMATS: readonly string[] = ['text', 'binary', 'tuple']
+const DEFAULT_SCHEMA = 'public'
+
+/** Base types that have a tuple, in `pg_catalog`. */
+const TUPLE_TYPES: ReadonlySet<string> = new Set([
+  'date',
+  'time',
+  'timetz',
+  'timestamp',
+  'timestamptz',
+  'interval',
+])
+
+/** For each name: what kind of type it is, and what is to be said about it. A domain's base is the type below all. */
+const LOOK_UP = `
+  SELECT type.typtype::text AS kind, type.typcategory = 'A' AS is_array,
+    type.typsend <> 0 AND type.typreceive <> 0 AS is_binary,
+    coalesce(base.name, pg_catalog.format_type(nullif(type.typelem, 0), NULL)) AS part,
+    EXISTS (SELECT FROM pg_catalog.pg_type built_in JOIN pg_catalog.pg_namespace place
+      ON place.oid = built_in.typnamespace
+      WHERE place.nspname = 'pg_catalog' AND built_in.typname = asked.name) AS is_built_in
+  FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY asked (schema, name, position)
+  LEFT JOIN pg_catalog.pg_namespace schema ON schema.nspname = asked.schema
+  LEFT JOIN pg_catalog.pg_type type ON type.typnamespace = schema.oid AND type.typname = asked.name
+  LEFT JOIN LATERAL (
+    WITH RECURSIVE below AS (
+      SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = type.typbasetype
+      UNION ALL SELECT t.oid, t.typtype, t.typbasetype FROM below
+        JOIN pg_catalog.pg_type t ON t.oid = below.typbasetype
+    ) SELECT pg_catalog.format_type(below.oid, NULL) AS name FROM below WHERE below.typtype <> 'd'
+  ) base ON type.typtype = 'd'
+  ORDER BY asked.position`
+
+const ROWS = planFor(DEFAULT_PLAN, { rowMode: 'object' })
+
+interface Found {
+  kind: string | null
+  is_array: boolean
+  is_binary: boolean
+  part: string | null
+  is_built_in: boolean
+}
+
+/** A codec that has been checked as far as that goes without a server. */
+interface Checked {
+  readonly schema: string
+  readonly name: string
+  readonly codec: TypeCodecOptions | undefined
+  readonly codecName: string | undefined
+}
+
+/** @throws InterfaceError */
+export function checkTypeCodec(typeName: unknown, options: unknown): Checked {
+  const where = `codec of type ${shown(typeName)}`
+  checkName('the type name', typeName)
+  checkOptions(options as object, CODEC_OPTIONS, where)
+  const codec = options as TypeCodecOptions
+  const format: unknown = codec.format ?? 'text'
+  if (typeof format !== 'string' || !FORMATS.includes(format)) {
+    throw new InterfaceError(`${where}: format must be 'text', 'binary' or 'tuple', not ${shown(format)}`)
+  }
+  checkFunction(`${where}: encode`, codec.encode)
+  checkFunction(`${where}: decode`, codec.decode)
+  return { schema: schemaOf(codec), name: typeName, codec, codecName: undefined }
+}
+
+/** @throws InterfaceError */
+export function checkBuiltinTypeCodec(typeName: unknown, options: unknown): Checked {
+  checkName('the type name', typeName)
+  checkOptions(options as object, BUILTIN_OPTIONS, `codec of type ${shown(typeName)}`)
+  const { codecName } = options as BuiltinTypeCodecOptions
+  checkName('codecName', codecName)
+  return { schema: schemaOf(options as TypeSchemaOptions), name: typeName, codec: undefined, codecName }
+}
+
+/** @throws InterfaceError */
+export function checkTypeSchema(typeName: unknown, options: unknown): { schema: string; name: string } {
+  checkName('the type name', typeName)
+  if (options !== undefined) checkOptions(options as object, SCHEMA_OPTIONS, 'options of resetTypeCodec')
+  return { schema: schemaOf((options ?? {}) as TypeSchemaOptions), name: typeName }
+}
+
+/**
+ * The codecs of the option `typeCodecs`.
+ *
+ * @throws InterfaceError
+ */
+export function checkNamedTypeCodecs(value: unknown): readonly Checked[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) {
+    throw new InterfaceError(`option 'typeCodecs' must be an array of codecs, not ${shown(value)}`)
+  }
+  return value.map((entry: unknown) => {
+    if (typeof entry !== 'object' || entry === null) {
+      throw new InterfaceError(`option 'typeCodecs' must hold objects, not ${shown(entry)}`)
+    }
+    const { typeName, ...codec } = entry as NamedTypeCodec
+    return 'codecName' in codec ? checkBuiltinTypeCodec(typeName, codec) : checkTypeCodec(typeName, codec)
+  })
+}
+
+/** Looks the types up, and takes the codecs into use: all of them, or none. */
+export async function useTypeCodecs(
+  target: Target,
+  checked: readonly Checked[],
+  timeoutMs: number,
+): Promise<void> {
+  const found = await lookUp(target, checked, timeoutMs)
+  const uses = checked.map((entry, index) => useOf(target, entry, found[index]))
+  for (const use of uses) use()
+}
+
+/** Takes a codec of the application's, or an alias, out of use. */
+export async function resetTypeCodecOf(
+  target: Target,
+  type: { schema: string; name: string },
+  timeoutMs: number,
+): Promise<void> {
+  const [found] = await lookUp(target, [type], timeoutMs)
+  if (found === undefined || found.kind === null) throw unknownType(type, found)
+  target.types.reset(type.schema, type.name)
+}
+
+async function lookUp(
+  target: Target,
+  types: readonly { schema: string; name: string }[],
+  timeoutMs: number,
+): Promise<readonly Found[]> {
+  const parameters = [types.map(({ schema }) => schema), types.map(({ name }) => name)]
+  const request = target.query(LOOK_UP, parameters, 0, timeoutMs, ROWS, undefined)
+  await request.settled
+  if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: LOOK_UP })
+  return request.rows as readonly Found[]
+}
+
+/** What has to be done to take a codec into use, once all are known to fit their types. */
+function useOf(target: Target, entry: Checked, found: Found | undefined): () => void {
+  const { schema, name, codec, codecName } = entry
+  const typeName = `${schema}.${name}`
+  if (found === undefined || found.kind === null) throw unknownType(entry, found)
+  if (found.kind === 'd') {
+    throw new InterfaceError(
+      `a codec cannot be set on a domain: set it on ${found.part}, the base type of ${typeName}`,
+    )
+  }
+  if (found.is_array) {
+    throw new InterfaceError(
+      `a codec cannot be set on an array type: set it on ${found.part}, the element type of ${typeName}`,
+    )
+  }
+  if (found.kind === 'm' || found.kind === 'p') {
+    const kind = found.kind === 'm' ? 'a multirange type: set it on its range type' : 'a pseudo-type'
+    throw new InterfaceError(`a codec cannot be set on ${typeName}, ${kind}`)
+  }
+  if (codecName !== undefined) return useFamily(target, entry, found, codecName)
+  const { encode, decode, format = 'text' } = codec!
+  checkFormat(format, typeName, name, schema, found)
+  const made = { typeName, format, encode: encode as (value: unknown) => unknown, decode }
+  return () => target.types.setCodec(schema, name, made)
+}
+
+function checkFormat(
+  format: CodecFormat,
+  typeName: string,
+  name: string,
+  schema: string,
+  found: Found,
+): void {
+  const isComposite = found.kind === 'c'
+  if (isComposite && format !== 'tuple') {
+    throw new UnsupportedClientFeatureError(
+      `a codec of the composite type ${typeName} must have the format 'tuple', not '${format}'`,
+    )
+  }
+  if (format === 'tuple' && !isComposite && !(schema === 'pg_catalog' && TUPLE_TYPES.has(name))) {
+    throw new UnsupportedClientFeatureError(
+      `${typeName} has no tuple: only composite types, date, time, timetz, timestamp, timestamptz and interval have`,
+    )
+  }
+  if (format === 'binary' && !found.is_binary) {
+    throw new UnsupportedClientFeatureError(
+      `${typeName} has no binary format: its codec must have the format 'text'`,
+    )
+  }
+}
+
+function useFamily(target: Target, { schema, name }: Checked, found: Found, codecName: string): () => void {
+  const code = target.familyOf(codecName)
+  if (code === 0) {
+    throw new InterfaceError(
+      `there is no built-in codec ${shown(codecName)} for scalars: it must be the name of a built-in type in pg_type`,
+    )
+  }
+  if (found.kind === 'c' || found.kind === 'r') {
+    throw new InterfaceError(`${schema}.${name} has parts, and cannot come and go like ${codecName}`)
+  }
+  if (!found.is_binary) {
+    throw new UnsupportedClientFeatureError(
+      `${schema}.${name} has no binary format, in which the codec ${codecName} works`,
+    )
+  }
+  return () => target.types.setFamily(schema, name, code)
+}
+
+function unknownType({ schema, name }: { schema: string; name: string }, found: Found | undefined): Error {
+  const hint =
+    found?.is_built_in === true && schema !== 'pg_catalog'
+      ? "; the built-in type of this name is in schema 'pg_catalog'"
+      : ''
+  return new InterfaceError(`there is no type ${name} in schema ${schema}${hint}`)
+}
+
+function schemaOf({ schema }: TypeSchemaOptions): string {
+  if (schema === undefined) return DEFAULT_SCHEMA
+  checkName('option schema', schema)
+  return schema
+}
+
+function checkName(what: string, value: unknown): asserts value is string {
+  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+    throw new InterfaceError(`${what} must be a name, not ${shown(value)}`)
+  }
+}
