@@ -8,6 +8,8 @@ use oxpg_client::session::{
     SessionOptions, SessionStart, Sink, Work,
 };
 
+use oxpg_codec::types::TypeSource;
+
 use crate::server::Server;
 
 /// Remembers everything in order.
@@ -26,6 +28,10 @@ pub(crate) struct Recorder {
     pub(crate) row_count: usize,
     /// This request's rows cannot be decoded.
     pub(crate) malformed: Option<RequestId>,
+    /// This request's rows have a type that is not as it was.
+    pub(crate) outdated: Option<RequestId>,
+    /// Rows have values of this type.
+    pub(crate) unknown_type: Option<u32>,
     described: HashMap<RequestId, u32>,
 }
 
@@ -73,9 +79,15 @@ impl Sink for Recorder {
         if let Some(described) = self.described.get(&request) {
             assert_eq!(*described, description.id, "rows of {request} follow the last description");
         }
+        if let Some(type_oid) = self.unknown_type.filter(|oid| description.catalog.type_of(*oid).is_none()) {
+            return RowTaken::UnknownType(type_oid);
+        }
         self.row_count += 1;
         if self.malformed == Some(request) {
             return RowTaken::Malformed("column 1 cannot be decoded".into());
+        }
+        if self.outdated == Some(request) {
+            return RowTaken::OutdatedType("column 1 has changed".into());
         }
         let value = |at: usize| u32::from_be_bytes(row[at..at + 4].try_into().unwrap());
         self.rows.entry(request).or_default().push((value(6), value(14)));
@@ -202,6 +214,12 @@ impl Client {
             queries: HashMap::new(),
             values: HashMap::new(),
         }
+    }
+
+    /// As connections of one pool do.
+    pub(crate) fn share_knowledge_of(&mut self, other: &Self) {
+        self.queries.clone_from(&other.queries);
+        self.session.set_catalog(Rc::clone(other.session.catalog()));
     }
 
     pub(crate) fn text(&mut self, text: &str) -> Rc<Query> {

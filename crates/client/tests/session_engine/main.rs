@@ -7,6 +7,7 @@ mod client;
 mod hostile;
 mod keywords;
 mod limits;
+mod looking_up;
 mod properties;
 mod requests;
 mod rules_cancel;

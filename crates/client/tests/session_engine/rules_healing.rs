@@ -153,10 +153,11 @@ fn rule_14_on_a_pool_parameter_types_that_fit_no_more_go_elsewhere() {
 fn rule_14_a_type_that_changed_under_the_unnamed_statement_is_no_silent_nonsense() {
     let mut client = Client::unnamed();
     client.warm("insert 1 $1 returning");
-    client.server.column_oid = 600;
+    // money has no binary codec, so the rows come in another format than was asked for.
+    client.server.column_oid = 790;
     client.query(1, "insert 1 $1 returning", 3);
     client.settle_all();
-    assert_eq!(client.kind(1), FailureKind::Internal);
+    assert_eq!(client.kind(1), FailureKind::OutdatedSchema);
     assert!(!client.failure(1).is_safe_to_retry, "it took effect");
     assert_eq!(client.server.committed, [(1, 3)]);
     assert!(client.sink.rows.is_empty());

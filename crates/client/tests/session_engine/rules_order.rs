@@ -97,7 +97,7 @@ fn rule_3_a_text_known_to_the_environment_goes_in_one_write() {
     let mut first = Client::new();
     first.warm("select 1 1 $1");
     let mut second = Client::new();
-    second.queries = first.queries.clone();
+    second.share_knowledge_of(&first);
     second.query(1, "select 1 1 $1", 5);
     second.query(2, "select 2 1", 5);
     second.flush();
@@ -114,7 +114,7 @@ fn rule_3_columns_that_differ_are_told_before_the_first_row() {
     let mut first = Client::new();
     first.warm("select 1 1 $1");
     let mut second = Client::new();
-    second.queries = first.queries.clone();
+    second.share_knowledge_of(&first);
     second.server.column_oid = 20;
     second.query(1, "select 1 1 $1", 5);
     second.settle_all();
@@ -127,7 +127,7 @@ fn rule_3_parameter_types_that_differ_are_asked_for_again() {
     let mut first = Client::new();
     first.warm("insert 1 $1");
     let mut second = Client::new();
-    second.queries = first.queries.clone();
+    second.share_knowledge_of(&first);
     second.server.parameter_oid = 25;
     second.query(1, "insert 1 $1", 5);
     second.settle_all();
@@ -172,7 +172,7 @@ fn rule_4_a_pending_parse_in_one_write_holds_back_the_same_text() {
     let mut first = Client::new();
     first.warm("insert 1 $1");
     let mut client = Client::new();
-    client.queries = first.queries.clone();
+    client.share_knowledge_of(&first);
     client.query(1, "insert 1 $1", 1);
     client.query(2, "insert 1 $1", 2);
     client.flush();

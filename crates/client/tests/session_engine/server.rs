@@ -41,6 +41,8 @@ pub(crate) struct Server {
     pub(crate) column_oid: u32,
     pub(crate) parameter_oid: u32,
     pub(crate) column_count: usize,
+    /// What a look-up of types finds: its result's columns, the first of which is the type's OID.
+    pub(crate) catalog: Vec<[&'static str; 12]>,
     /// Every message as it was executed or skipped, by its type byte.
     pub(crate) log: String,
     pub(crate) executed: Vec<String>,
@@ -75,6 +77,7 @@ impl Server {
             column_oid: 23,
             parameter_oid: 23,
             column_count: 2,
+            catalog: Vec::new(),
             log: String::new(),
             executed: Vec::new(),
             parses: Vec::new(),

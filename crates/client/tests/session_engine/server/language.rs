@@ -10,6 +10,7 @@
 //! | `begin`, `commit`, `rollback`, `savepoint s`, `release savepoint s`, `rollback to savepoint s` | that |
 //! | `discard all`, `deallocate x` | forgets statements |
 //! | `copy in`, `copy out` | COPY |
+//! | `with … {OID,…} …` | a look-up of types |
 //!
 //! The simple protocol takes several of them, separated by `;`.
 
@@ -53,6 +54,7 @@ impl Server {
                     self.complete(&format!("SELECT {shown}"));
                 }
             }
+            "with" => self.look_up(&lower),
             "fail" => return Err(refused("23505", format!("failure {number}"))),
             "discard" => {
                 self.named.clear();
@@ -134,6 +136,26 @@ impl Server {
             _ => return Err(refused("42601", format!("syntax error at \"{lower}\""))),
         }
         Ok(())
+    }
+
+    /// The driver's own query for types: it names their OIDs in braces.
+    fn look_up(&mut self, query: &str) {
+        let asked = query.split(['{', '}']).nth(1).unwrap();
+        let rows = self.catalog.clone();
+        let found: Vec<_> = rows.iter().filter(|row| asked.split(',').any(|oid| oid == row[0])).collect();
+        for row in &found {
+            let mut body = vec![0, 12];
+            for field in row.iter() {
+                if field.is_empty() {
+                    body.extend_from_slice(&(-1_i32).to_be_bytes());
+                } else {
+                    body.extend_from_slice(&u32::try_from(field.len()).unwrap().to_be_bytes());
+                    body.extend_from_slice(field.as_bytes());
+                }
+            }
+            self.send(b'D', &body);
+        }
+        self.complete(&format!("SELECT {}", found.len()));
     }
 
     fn row(&mut self, tag: u32, number: u32) {

@@ -1,0 +1,291 @@
+//! Types that are not known are looked up before what needs them goes on.
+
+use oxpg_client::session::{FailureKind, SessionOptions};
+use oxpg_codec::types::{Kind, TypeCode, TypeSource};
+
+use crate::client::{Client, Settled};
+use crate::server::Fault;
+
+/// An enum, and a composite type of an int4 and that enum.
+const MOOD: u32 = 70_001;
+const PERSON: u32 = 70_002;
+
+fn knowing_types(mut client: Client) -> Client {
+    let row = |oid, name, kind, attribute, attribute_type| {
+        [oid, "public", name, kind, "0", "0", "0", ",", "t", "", attribute, attribute_type]
+    };
+    client.server.catalog = vec![
+        row("70001", "mood", "e", "", ""),
+        row("70002", "person", "c", "id", "23"),
+        row("70002", "person", "c", "mood", "23"),
+    ];
+    client
+}
+
+fn look_ups(client: &Client) -> usize {
+    client.server.executed.iter().filter(|text| text.starts_with("WITH")).count()
+}
+
+#[test]
+fn a_column_of_an_unknown_type_is_looked_up_between_describe_and_bind() {
+    let mut client = knowing_types(Client::new());
+    client.server.column_oid = MOOD;
+    client.query(1, "select 1 2", 0);
+    client.settle_all();
+    assert_eq!(client.completed(1), 2);
+    assert_eq!(client.server.log, "PDSCPBEPBESPDBES", "no more round trips than needed");
+    let known = client.text("select 1 2").description().unwrap();
+    assert_eq!(known.codes, [TypeCode::TEXT; 2]);
+    assert_eq!(&*known.columns[0].described.as_ref().unwrap().name, "mood");
+}
+
+#[test]
+fn jit_is_off_for_the_look_up_alone() {
+    let mut client = knowing_types(Client::new());
+    client.server.column_oid = MOOD;
+    client.query(1, "select 1 1", 0);
+    client.settle_all();
+    let position = client.server.executed.iter().position(|text| text.starts_with("WITH")).unwrap();
+    assert!(client.server.executed[position - 1].contains("set_config(name, 'off', true)"));
+}
+
+#[test]
+fn a_parameter_of_an_unknown_type_is_looked_up_before_its_value_is_asked_for() {
+    let mut client = knowing_types(Client::new());
+    client.server.parameter_oid = PERSON;
+    client.query(1, "insert 1 $1", 7);
+    client.flush();
+    client.server.run();
+    client.read();
+    assert!(client.sink.asked.is_empty(), "not before the type is known");
+    client.settle_all();
+    assert_eq!(client.server.committed, [(1, 7)]);
+    let known = client.text("insert 1 $1").description().unwrap();
+    let person = known.parameters[0].described.as_ref().unwrap();
+    assert_eq!(person.code, TypeCode::COMPOUND);
+    assert!(matches!(&person.kind, Kind::Composite { fields } if fields.len() == 2 && &*fields[1].name == "mood"));
+}
+
+#[test]
+fn built_in_types_are_never_looked_up() {
+    let mut client = knowing_types(Client::new());
+    // int4range, int4[], regclass and their like are built of what is known.
+    for (id, column_oid) in [3904, 1007, 2205, 2210, 3910, 4451, 2277, 2249].into_iter().enumerate() {
+        client.server.column_oid = column_oid;
+        client.query(u32::try_from(id).unwrap(), &format!("select {id} 1"), 0);
+        client.settle_all();
+    }
+    assert_eq!(look_ups(&client), 0);
+    assert!(!client.server.log.contains("BEP"));
+}
+
+#[test]
+fn connections_that_share_a_catalog_look_a_type_up_once() {
+    let mut first = knowing_types(Client::new());
+    first.server.column_oid = MOOD;
+    first.query(1, "select 1 1", 0);
+    first.settle_all();
+    let mut second = knowing_types(Client::new());
+    second.share_knowledge_of(&first);
+    second.server.column_oid = MOOD;
+    second.query(1, "select 2 1", 0);
+    second.settle_all();
+    assert_eq!((second.completed(1), look_ups(&second)), (1, 0));
+}
+
+#[test]
+fn inside_a_transaction_a_savepoint_takes_the_setting_back() {
+    let mut client = knowing_types(Client::new());
+    client.query(1, "begin", 0);
+    client.query(2, "insert 1 $1", 5);
+    client.settle_all();
+    client.server.column_oid = MOOD;
+    client.query(3, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!(client.session.transaction_status(), b'T');
+    let position = client.server.executed.iter().position(|text| text.starts_with("WITH")).unwrap();
+    assert_eq!(client.server.executed[position - 2], "SAVEPOINT oxpg_look_up");
+    assert_eq!(client.server.executed[position + 1], "ROLLBACK TO SAVEPOINT oxpg_look_up");
+    assert_eq!(client.server.executed[position + 2], "RELEASE SAVEPOINT oxpg_look_up");
+    client.query(4, "commit", 0);
+    client.settle_all();
+    assert_eq!(client.server.committed, [(1, 5)]);
+}
+
+#[test]
+fn rule_5_the_unnamed_mode_syncs_looks_up_and_parses_again() {
+    let mut client = knowing_types(Client::unnamed());
+    client.server.column_oid = MOOD;
+    client.query(1, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!(client.completed(1), 1);
+    assert_eq!(client.server.log, "PDHSPBEPBESPDBES");
+}
+
+#[test]
+fn requests_behind_a_look_up_keep_their_order() {
+    let mut client = knowing_types(Client::new());
+    client.server.column_oid = MOOD;
+    client.query(1, "insert 1 returning", 0);
+    client.query(2, "insert 2 $1", 2);
+    client.script(3, "insert 3", true);
+    client.prepare(4, "insert 4 returning");
+    client.settle_all();
+    assert_eq!(client.server.committed, [(1, 0), (2, 2), (3, 0)]);
+    assert_eq!(look_ups(&client), 1);
+}
+
+#[test]
+fn a_batch_waits_for_the_types_of_its_parameters() {
+    let mut client = knowing_types(Client::new());
+    client.server.parameter_oid = MOOD;
+    client.batch(1, "insert 1 $1", false);
+    client.settle_all();
+    assert_eq!(look_ups(&client), 1);
+    for value in 0..3 {
+        client.row(1, value);
+    }
+    client.session.batch_end(1, &mut client.sink);
+    client.settle_all();
+    assert_eq!(client.server.committed, [(1, 0), (1, 1), (1, 2)]);
+}
+
+#[test]
+fn a_batch_that_is_aborted_while_its_types_are_looked_up_has_no_effect() {
+    let mut client = knowing_types(Client::new());
+    client.server.parameter_oid = MOOD;
+    client.batch(1, "insert 1 $1", false);
+    client.flush();
+    client.server.run();
+    client.read();
+    client.session.batch_abort(1, &mut client.sink);
+    client.settle_all();
+    assert!(matches!(client.sink.settled.get(&1), Some(Settled::Aborted)));
+    client.query(2, "insert 2 returning", 0);
+    client.settle_all();
+    assert_eq!(client.completed(2), 1);
+}
+
+#[test]
+fn a_look_up_that_fails_fails_its_request_alone() {
+    let mut client = knowing_types(Client::new());
+    client.server.column_oid = MOOD;
+    client.server.faults = [None, Some(Fault::Error)].into();
+    client.query(1, "insert 1 returning", 0);
+    client.query(2, "insert 2 returning", 0);
+    client.settle_all();
+    assert_eq!(client.sqlstate(1), "22012");
+    assert!(client.failure(1).is_safe_to_retry);
+    assert_eq!(client.completed(2), 1);
+    assert_eq!(client.server.committed, [(2, 0)]);
+}
+
+#[test]
+fn a_caller_that_leaves_during_a_look_up_executes_nothing() {
+    let mut client = knowing_types(Client::new());
+    client.server.column_oid = MOOD;
+    client.query(1, "insert 1 returning", 0);
+    client.flush();
+    client.server.run();
+    client.read();
+    client.flush();
+    client.session.abandon(1, &mut client.sink);
+    assert_eq!(client.sink.cancels_wanted, 1);
+    client.session.cancel_finished(&mut client.sink);
+    client.query(2, "insert 2 returning", 0);
+    client.settle_all();
+    assert_eq!(client.completed(2), 1);
+    assert_eq!(client.server.committed, [(2, 0)]);
+}
+
+#[test]
+fn rule_13_a_session_that_ends_during_a_look_up_gives_the_request_back() {
+    let options = SessionOptions { returns_requests: true, ..SessionOptions::default() };
+    let mut client = knowing_types(Client::with(options));
+    client.server.column_oid = MOOD;
+    client.server.faults = [None, Some(Fault::Silence)].into();
+    client.query(1, "insert 1 returning", 0);
+    client.settle_all();
+    assert!(matches!(client.sink.settled.get(&1), Some(Settled::Returned { has_bind: false, .. })));
+}
+
+#[test]
+fn a_type_that_is_gone_becomes_one_without_a_codec() {
+    let mut client = Client::new();
+    client.server.column_oid = MOOD;
+    client.query(1, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!((client.completed(1), look_ups(&client)), (1, 1));
+    assert_eq!(client.session.catalog().type_of(MOOD).unwrap().code, TypeCode::UNKNOWN);
+}
+
+#[test]
+fn rows_wait_for_the_types_of_their_values() {
+    let mut client = knowing_types(Client::new());
+    client.sink.unknown_type = Some(MOOD);
+    client.query(1, "select 7 3", 0);
+    client.query(2, "insert 1 $1", 2);
+    client.settle_all();
+    assert_eq!(client.completed(1), 3);
+    assert_eq!(client.sink.rows[&1], [(7, 0), (7, 1), (7, 2)]);
+    assert_eq!(look_ups(&client), 1);
+    assert_eq!(client.server.executed.iter().filter(|text| text.starts_with("select 7")).count(), 1, "run once");
+    assert_eq!(client.server.committed, [(1, 2)]);
+}
+
+#[test]
+fn rows_that_waited_stop_at_a_full_sink() {
+    let mut client = knowing_types(Client::new());
+    client.sink.unknown_type = Some(MOOD);
+    client.sink.full_at = vec![0, 1, 2, 2];
+    client.query(1, "select 7 3", 0);
+    client.settle_all();
+    assert_eq!(client.sink.rows[&1], [(7, 0), (7, 1), (7, 2)]);
+    assert_eq!(client.completed(1), 3);
+    assert!(!client.session.has_backlog());
+}
+
+#[test]
+fn rows_whose_types_cannot_be_looked_up_were_executed_all_the_same() {
+    let options = SessionOptions { returns_requests: true, ..SessionOptions::default() };
+    let mut client = knowing_types(Client::with(options));
+    client.sink.unknown_type = Some(MOOD);
+    client.server.faults = [None, None, Some(Fault::Silence)].into();
+    client.query(1, "insert 7 returning", 0);
+    client.settle_all();
+    assert_eq!(client.kind(1), FailureKind::Connection);
+    assert!(!client.failure(1).is_safe_to_retry);
+}
+
+#[test]
+fn a_type_that_has_changed_is_looked_up_again() {
+    let mut client = knowing_types(Client::new());
+    client.server.column_oid = PERSON;
+    client.query(1, "select 1 1", 0);
+    client.settle_all();
+    client.sink.outdated = Some(2);
+    client.query(2, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!(client.kind(2), FailureKind::OutdatedSchema);
+    client.query(3, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!(client.completed(3), 1);
+    assert_eq!(look_ups(&client), 2);
+}
+
+#[test]
+fn a_codec_makes_every_statement_be_described_anew() {
+    use oxpg_client::session::CodecChoice;
+    let mut client = Client::new();
+    client.warm("select 1 1");
+    client.session.catalog().choose("pg_catalog", "int4", Some(CodecChoice::Text(1)));
+    client.query(1, "select 1 1", 0);
+    client.settle_all();
+    let known = client.text("select 1 1").description().unwrap();
+    assert_eq!(known.codes, [TypeCode::UNKNOWN; 2]);
+    assert_eq!(known.columns[0].described.as_ref().unwrap().codec, 1);
+    client.session.catalog().choose("pg_catalog", "int4", None);
+    client.query(2, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!(client.text("select 1 1").description().unwrap().codes, [TypeCode::INT4; 2]);
+}
