@@ -1,6 +1,6 @@
 // The public surface of oxpg. Generated from src by `npm run build`: edit there, not here.
 
-import { inspect } from 'node:util';
+import { inspect, InspectOptionsStylized } from 'node:util';
 
 /** What a row is: a {@link Row}, a plain object literal, or an array of values. */
 type RowMode = 'record' | 'object' | 'array';
@@ -1823,6 +1823,277 @@ interface PoolOptions extends ConnectOptions {
 declare function createPool(dsn?: string, options?: PoolOptions): Promise<Pool>;
 declare function createPool(options?: PoolOptions): Promise<Pool>;
 
+/**
+ * A value of `bit` or `bit varying` (manual, section 8.10, Bit String Types): bits in the order in which PostgreSQL
+ * writes them, the most significant one first.
+ */
+declare class BitString {
+    /** The bits as digits, such as `'0101'`. */
+    readonly digits: string;
+    /**
+     * @param digits Zeros and ones; the empty string is the empty bit string.
+     * @throws TypeError when it is not a string, RangeError when it has other characters.
+     */
+    constructor(digits: string);
+    /**
+     * The bits of bytes, of each the most significant first, as PostgreSQL sends them.
+     *
+     * @param length How many bits to take; by default all, 8 a byte.
+     * @throws TypeError when `bytes` is not a Uint8Array (such as a Buffer), RangeError when it has fewer bits.
+     */
+    static fromBytes(bytes: Uint8Array, length?: number): BitString;
+    /**
+     * The binary digits of an integer that is not negative, with zeros before them.
+     *
+     * @param length How many bits the bit string is to have.
+     * @throws TypeError when `value` is not a bigint, RangeError when it is negative or needs more bits.
+     */
+    static fromBigInt(value: bigint, length: number): BitString;
+    /** How many bits there are. */
+    get length(): number;
+    /** The bit at an index, from 0 for the first one, or from the end when negative; undefined where there is none. */
+    at(index: number): 0 | 1 | undefined;
+    /** The bits, one by one. */
+    [Symbol.iterator](): IterableIterator<0 | 1>;
+    /** The bits in bytes, of each the most significant first; the last byte is filled up with zeros. */
+    toBytes(): Buffer;
+    /** The bits as an integer that is not negative; 0 for the empty bit string. */
+    toBigInt(): bigint;
+    /** Whether `other` is a BitString of the same bits; `0101` and `101` are not the same. */
+    equals(other: unknown): boolean;
+    /** The digits, as PostgreSQL reads and writes them. */
+    toString(): string;
+    /** The digits. */
+    toJSON(): string;
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+
+/** A point as arguments may give it. */
+type PointLike = Point | readonly [x: number, y: number] | {
+    readonly x: number;
+    readonly y: number;
+};
+/**
+ * A value of `point` (manual, section 8.8, Geometric Types). Coordinates may be ±Infinity and NaN; JSON has null for
+ * those.
+ */
+declare class Point {
+    readonly x: number;
+    readonly y: number;
+    /** @throws TypeError when a coordinate is not a number. */
+    constructor(x: number, y: number);
+    /** Whether `other` is a Point with the same coordinates, exactly. PostgreSQL's `~=` lets them differ by 1e-6. */
+    equals(other: unknown): boolean;
+    /** PostgreSQL's text: `(1,2)`. */
+    toString(): string;
+    toJSON(): {
+        x: number;
+        y: number;
+    };
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+
+/** A value of `line`, which has no ends: all points where `a·x + b·y + c = 0` (manual, section 8.8.2, Lines). */
+declare class Line {
+    readonly a: number;
+    readonly b: number;
+    readonly c: number;
+    /** @throws TypeError when one of the three is not a number, RangeError when a and b are both 0. */
+    constructor(a: number, b: number, c: number);
+    /** Whether `other` is a Line of the same three numbers. PostgreSQL's `=` also takes their multiples. */
+    equals(other: unknown): boolean;
+    /** PostgreSQL's text: `{1,2,3}`. */
+    toString(): string;
+    toJSON(): {
+        a: number;
+        b: number;
+        c: number;
+    };
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+/** A value of `lseg`, a line between two points (manual, section 8.8.3, Line Segments). */
+declare class LineSegment {
+    readonly start: Point;
+    readonly end: Point;
+    /** @throws TypeError when one of the two is not a point. */
+    constructor(start: PointLike, end: PointLike);
+    /** Whether `other` is a LineSegment from the same point to the same point. */
+    equals(other: unknown): boolean;
+    /** PostgreSQL's text: `[(1,2),(3,4)]`. */
+    toString(): string;
+    toJSON(): {
+        start: {
+            x: number;
+            y: number;
+        };
+        end: {
+            x: number;
+            y: number;
+        };
+    };
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+/** A value of `box`, a rectangle along the axes (manual, section 8.8.4, Boxes). */
+declare class Box {
+    /** The upper right corner. */
+    readonly high: Point;
+    /** The lower left corner. */
+    readonly low: Point;
+    /**
+     * Takes any two opposite corners, and keeps the upper right and the lower left one as PostgreSQL does (`box_in` in
+     * geo_ops.c).
+     *
+     * @throws TypeError when one of the two is not a point.
+     */
+    constructor(high: PointLike, low: PointLike);
+    /** Whether `other` is a Box of the same corners. PostgreSQL's `~=` means that; its `=` compares areas. */
+    equals(other: unknown): boolean;
+    /** PostgreSQL's text: `(3,4),(1,2)`. */
+    toString(): string;
+    toJSON(): {
+        high: {
+            x: number;
+            y: number;
+        };
+        low: {
+            x: number;
+            y: number;
+        };
+    };
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+/** A value of `path`, points that lines connect (manual, section 8.8.5, Paths). */
+declare class Path {
+    /** At least one; the array is frozen. */
+    readonly points: readonly Point[];
+    /** Whether a line leads from the last point back to the first. */
+    readonly isClosed: boolean;
+    /**
+     * @param isClosed Default false.
+     * @throws TypeError when `points` is not an array of points or `isClosed` not a boolean, RangeError without points.
+     */
+    constructor(points: readonly PointLike[], isClosed?: boolean);
+    /** Whether `other` is a Path of the same points in order, and closed or open alike. PostgreSQL's `=` counts points. */
+    equals(other: unknown): boolean;
+    /** PostgreSQL's text: `[(1,2),(3,4)]` for an open path, `((1,2),(3,4))` for a closed one. */
+    toString(): string;
+    toJSON(): {
+        points: {
+            x: number;
+            y: number;
+        }[];
+        isClosed: boolean;
+    };
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+/** A value of `polygon`, the area within a closed path (manual, section 8.8.6, Polygons). */
+declare class Polygon {
+    /** At least one; the array is frozen. */
+    readonly points: readonly Point[];
+    /** @throws TypeError when `points` is not an array of points, RangeError when it is empty. */
+    constructor(points: readonly PointLike[]);
+    /** Whether `other` is a Polygon of the same points in order. PostgreSQL's `~=` lets it begin at another point. */
+    equals(other: unknown): boolean;
+    /** PostgreSQL's text: `((1,2),(3,4),(5,0))`. */
+    toString(): string;
+    toJSON(): {
+        points: {
+            x: number;
+            y: number;
+        }[];
+    };
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+/** A value of `circle` (manual, section 8.8.7, Circles). */
+declare class Circle {
+    readonly center: Point;
+    /** Not negative; may be Infinity or NaN. */
+    readonly radius: number;
+    /** @throws TypeError when `center` is not a point or `radius` not a number, RangeError when that is negative. */
+    constructor(center: PointLike, radius: number);
+    /** Whether `other` is a Circle of the same centre and radius. PostgreSQL's `~=` means that; its `=` compares areas. */
+    equals(other: unknown): boolean;
+    /** PostgreSQL's text: `<(1,2),3>`. */
+    toString(): string;
+    toJSON(): {
+        center: {
+            x: number;
+            y: number;
+        };
+        radius: number;
+    };
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+
+/**
+ * What an {@link Interval} is made of. All fields are added up; each may be negative, and is 0 when left out. They are
+ * whole, but for seconds and milliseconds, which may have decimal places down to a microsecond.
+ */
+interface IntervalFields {
+    /** 12 months each. */
+    readonly years?: number | undefined;
+    readonly months?: number | undefined;
+    /** 7 days each. */
+    readonly weeks?: number | undefined;
+    readonly days?: number | undefined;
+    readonly hours?: number | bigint | undefined;
+    readonly minutes?: number | bigint | undefined;
+    readonly seconds?: number | bigint | undefined;
+    readonly milliseconds?: number | bigint | undefined;
+    readonly microseconds?: number | bigint | undefined;
+}
+/**
+ * A value of PostgreSQL's `interval`: months, days and microseconds, each with its own sign. The three are kept apart,
+ * since months differ in length, and days do where clocks change (manual, section 8.5.4, Interval Input).
+ *
+ * `infinity` and `-infinity`, which PostgreSQL has since version 17, are the intervals with the greatest and the least
+ * of all three; see {@link Interval.isFinite}.
+ */
+declare class Interval {
+    /** Whole months, years included: a 32-bit integer. */
+    readonly months: number;
+    /** Whole days, weeks included: a 32-bit integer. */
+    readonly days: number;
+    /** Microseconds: a number while that is a safe integer, else a bigint of 64 bits. */
+    readonly microseconds: number | bigint;
+    /**
+     * @throws TypeError for a field that there is not, or one that is not a number (or bigint).
+     * @throws RangeError for a fraction that would be lost, and for more than `interval` holds.
+     */
+    constructor(fields?: IntervalFields);
+    /**
+     * Reads the ISO 8601 form that {@link Interval.toString} writes: `P1Y2M3DT4H5M6.789S`, with a sign on any part or
+     * before the P, weeks, up to six decimal places of seconds; and `infinity`.
+     *
+     * @throws TypeError when `text` is not a string.
+     * @throws RangeError when it has another form or is more than `interval` holds.
+     */
+    static parse(text: string): Interval;
+    /**
+     * Orders two intervals as PostgreSQL does, with days of 24 hours and months of 30 days: negative, 0 or positive, for
+     * `Array.prototype.sort`. 0 does not mean that they are the same: see {@link Interval.equals}.
+     *
+     * @throws TypeError when one of them is not an Interval.
+     */
+    static compare(one: Interval, other: Interval): number;
+    /** False for `infinity` and `-infinity`. */
+    get isFinite(): boolean;
+    /**
+     * Whether `other` is an Interval with the same months, days and microseconds. PostgreSQL's `=` goes by
+     * {@link Interval.compare}: there 1 month, 30 days and 720 hours are equal; here they are not.
+     */
+    equals(other: unknown): boolean;
+    /**
+     * ISO 8601 as PostgreSQL writes it with `intervalstyle = iso_8601` (`EncodeInterval` in datetime.c):
+     * `P1Y2M3DT4H5M6.789S`, a sign on each part (`P-1Y-2M3DT-4H`), `PT0S` for nothing. PostgreSQL reads it whatever
+     * `intervalstyle` is.
+     */
+    toString(): string;
+    /** The text of {@link Interval.toString}. */
+    toJSON(): string;
+    [inspect.custom](_depth: number, options: InspectOptionsStylized): string;
+}
+
 /** A value to be written as JSON, whatever it is; made by {@link json}. */
 declare class JsonValue {
     /** The value as it was given. */
@@ -1837,5 +2108,90 @@ declare class JsonValue {
  */
 declare function json(value: unknown): JsonValue;
 
-export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
-export type { AcquireOptions, ArrayMode, Attribute, CallOptions, ClientErrorFields, CloseOptions, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IsolationLevel, ObjectMode, Parameters, ParametersList, Password, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, ResetOptions, ResultMapping, RowMode, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TextParser, TransactionCallback, TransactionOptions, Type };
+/** Which bounds belong to a {@link Range}. */
+interface RangeOptions {
+    /** Whether the lower bound is in the range. Default true. */
+    readonly lowerInclusive?: boolean | undefined;
+    /** Whether the upper bound is in the range. Default false. */
+    readonly upperInclusive?: boolean | undefined;
+    /** With true the range holds nothing, whatever the bounds say. Default false. */
+    readonly isEmpty?: boolean | undefined;
+}
+/**
+ * A value of a range type, such as `int4range` or `tstzrange` (manual, section 8.17, Range Types). A multirange is an
+ * array of them.
+ *
+ * It is kept as it was made. PostgreSQL, when it gets it, refuses a lower bound above the upper one, gives `int4range`,
+ * `int8range` and `daterange` the form `[)`, and makes a range such as `[1,1)` the empty one.
+ *
+ * @typeParam T What the bounds are: the JavaScript type of the range's subtype.
+ */
+declare class Range<T> {
+    /** Null when the range has no lower bound, or is empty. */
+    readonly lower: T | null;
+    /** Null when the range has no upper bound, or is empty. */
+    readonly upper: T | null;
+    /** Whether the lower bound is in the range; false when there is none. */
+    readonly lowerInclusive: boolean;
+    /** Whether the upper bound is in the range; false when there is none. */
+    readonly upperInclusive: boolean;
+    /** Whether the range is the one that holds nothing. */
+    readonly isEmpty: boolean;
+    /**
+     * @param lower Null or left out: the range goes down without end.
+     * @param upper Null or left out: the range goes up without end.
+     * @throws TypeError when an option is not a boolean, or a bound is an invalid Date.
+     */
+    constructor(lower?: T | null, upper?: T | null, options?: RangeOptions);
+    /** The range that holds nothing. */
+    static empty<T = never>(): Range<T>;
+    /** Whether the range goes down without end. False for a lower bound of -Infinity, which dates have. */
+    get isLowerInfinite(): boolean;
+    /** Whether the range goes up without end. False for an upper bound of Infinity, which dates have. */
+    get isUpperInfinite(): boolean;
+    /**
+     * Whether a value is in the range: PostgreSQL's `@>`.
+     *
+     * Numbers, bigints and strings of decimal digits are compared by their exact value; strings of dates and timestamps in
+     * PostgreSQL's form by time, other strings by their code units and not by a collation; objects by the static
+     * `compare` of their class (Temporal, Interval, Buffer) or by `valueOf` (Date, decimals).
+     *
+     * @throws TypeError when the value cannot be compared with the bounds.
+     */
+    contains(value: T): boolean;
+    /**
+     * Whether everything in this range is in the other one: PostgreSQL's `<@`. Compares as {@link Range.contains} does.
+     *
+     * @throws TypeError when `other` is not a Range, or the bounds cannot be compared.
+     */
+    isSubsetOf(other: Range<T>): boolean;
+    /**
+     * Whether everything in the other range is in this one: PostgreSQL's `@>`.
+     *
+     * @throws TypeError when `other` is not a Range, or the bounds cannot be compared.
+     */
+    isSupersetOf(other: Range<T>): boolean;
+    /**
+     * Whether `other` is a Range of the same form: equal bounds, which belong to it or not alike. `[1,5]` and `[1,6)` of
+     * integers are not equal here; PostgreSQL gives both as `[1,6)`. Numbers and bigints are equal by value, Dates by
+     * time, objects by their own `equals`, strings when they are the same text.
+     */
+    equals(other: unknown): boolean;
+    /**
+     * PostgreSQL's text (`range_out` in rangetypes.c): `[1,5)`, `(,"a b"]`, `empty`. Bounds are their `toString()`, Dates
+     * in ISO 8601, bytes in hex.
+     */
+    toString(): string;
+    /** The fields, which the constructor takes back; bigints are numbers where that is exact, else digit strings. */
+    toJSON(): {
+        lower: unknown;
+        upper: unknown;
+        lowerInclusive: boolean;
+        upperInclusive: boolean;
+        isEmpty: boolean;
+    };
+    [inspect.custom](depth: number, options: InspectOptionsStylized): string;
+}
+
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
+export type { AcquireOptions, ArrayMode, Attribute, CallOptions, ClientErrorFields, CloseOptions, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, RangeOptions, ResetOptions, ResultMapping, RowMode, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TextParser, TransactionCallback, TransactionOptions, Type };

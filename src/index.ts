@@ -34,4 +34,9 @@ export type {
   TypeCodecOptions,
   TypeSchemaOptions,
 } from './type-codecs'
+export { BitString } from './types/bit-string'
+export { Box, Circle, Line, LineSegment, Path, Polygon } from './types/geometry'
+export { Interval, type IntervalFields } from './types/interval'
 export { JsonValue, json } from './types/json'
+export { Point, type PointLike } from './types/point'
+export { Range, type RangeOptions } from './types/range'

@@ -1,1 +1,6 @@
+export { BitString } from './bit-string'
+export { Box, Circle, Line, LineSegment, Path, Polygon } from './geometry'
+export { Interval, type IntervalFields } from './interval'
 export { JsonValue, json } from './json'
+export { Point, type PointLike } from './point'
+export { Range, type RangeOptions } from './range'
