@@ -243,3 +243,138 @@ fn any_array() -> Rc<Type> {
     let kind = Kind::Array { element, delimiter: b',' };
     Type::new(ANY_ARRAY, BUILT_IN_SCHEMA, "anyarray", kind, TypeCode::UNKNOWN, 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(name: &str, class: TypeClass, attributes: &[(&str, u32)]) -> CatalogType {
+        let attributes = attributes.iter().map(|(name, type_oid)| ((*name).to_owned(), *type_oid)).collect();
+        CatalogType::new("app", name, class, attributes)
+    }
+
+    fn learned(types: Vec<(u32, CatalogType)>) -> Rc<Catalog> {
+        let catalog = Catalog::new();
+        let asked: Vec<u32> = types.iter().map(|(type_oid, _)| *type_oid).collect();
+        catalog.learn(&asked, &types.into_iter().collect());
+        catalog
+    }
+
+    fn code(catalog: &Catalog, type_oid: u32) -> TypeCode {
+        catalog.type_of(type_oid).unwrap().code
+    }
+
+    const MOOD: u32 = 70_001;
+    const DOMAIN: u32 = 70_003;
+    const PERSON: u32 = 70_005;
+
+    fn some_types() -> Rc<Catalog> {
+        learned(vec![
+            (MOOD, facts("mood", TypeClass::Enum, &[])),
+            (70_002, facts("_mood", TypeClass::Array { element: MOOD }, &[])),
+            (DOMAIN, facts("positive", TypeClass::Domain { base: 23 }, &[])),
+            (70_004, facts("_positive", TypeClass::Array { element: DOMAIN }, &[])),
+            (PERSON, facts("person", TypeClass::Composite, &[("id", DOMAIN), ("moods", 70_002)])),
+            (70_006, facts("_person", TypeClass::Array { element: PERSON }, &[])),
+            (70_007, facts("people", TypeClass::Range { subtype: PERSON }, &[])),
+            (70_008, facts("granted", TypeClass::Composite, &[("acl", 1033)])),
+            (70_009, facts("every", TypeClass::Domain { base: 70_006 }, &[])),
+            (70_010, facts("higher", TypeClass::Domain { base: DOMAIN }, &[])),
+        ])
+    }
+
+    #[test]
+    fn codes_follow_from_the_parts() {
+        let catalog = some_types();
+        assert_eq!(code(&catalog, MOOD), TypeCode::TEXT);
+        assert_eq!(code(&catalog, 70_002), TypeCode(TypeCode::TEXT.0 | TypeCode::ARRAY));
+        assert_eq!(code(&catalog, 70_004), TypeCode(TypeCode::INT4.0 | TypeCode::ARRAY));
+        assert_eq!(code(&catalog, PERSON), TypeCode::COMPOUND);
+        assert_eq!(code(&catalog, 70_006), TypeCode::COMPOUND);
+        assert_eq!(code(&catalog, 70_008), TypeCode::COMPOUND_TEXT, "aclitem has no binary format");
+        assert_eq!(code(&catalog, 70_009), TypeCode::COMPOUND);
+        assert_eq!(code(&catalog, 70_010), TypeCode::INT4);
+    }
+
+    #[test]
+    fn a_domain_keeps_its_name_and_oid() {
+        let described = some_types().type_of(70_010).unwrap().described.unwrap();
+        assert_eq!((described.oid, &*described.name, &*described.schema), (70_010, "higher", "app"));
+    }
+
+    #[test]
+    fn built_in_types_without_parts_have_no_tree() {
+        let catalog = Catalog::new();
+        for type_oid in [16, 23, 1007, 1186, 3802, 22, 2249, 2205] {
+            assert!(catalog.type_of(type_oid).unwrap().described.is_none(), "{type_oid}");
+        }
+        assert!(catalog.type_of(70_000).is_none());
+    }
+
+    #[test]
+    fn built_in_types_with_parts_are_built_of_what_is_known() {
+        let catalog = Catalog::new();
+        let is_range = |type_oid: u32, name: &str| {
+            let described = catalog.type_of(type_oid).unwrap().described.unwrap();
+            matches!(&described.kind, Kind::Range { subtype } if &*subtype.name == name)
+        };
+        assert!(is_range(3904, "int4") && is_range(3910, "timestamptz"));
+        let multirange = catalog.type_of(4451).unwrap().described.unwrap();
+        assert!(matches!(&multirange.kind, Kind::Multirange { range } if &*range.name == "int4range"));
+        assert_eq!(code(&catalog, 2210), TypeCode::COMPOUND_TEXT, "regclass[]");
+        assert_eq!(code(&catalog, ANY_ARRAY), TypeCode::COMPOUND_TEXT);
+        let boxes = catalog.type_of(1020).unwrap();
+        assert_eq!(boxes.code, TypeCode(TypeCode::BOX.0 | TypeCode::ARRAY));
+    }
+
+    #[test]
+    fn a_codec_reaches_everything_that_is_made_of_its_type() {
+        let catalog = some_types();
+        catalog.choose("app", "mood", Some(CodecChoice::Binary(5)));
+        catalog.choose("pg_catalog", "int4", Some(CodecChoice::Text(6)));
+        assert!(catalog.type_of(MOOD).is_none(), "looked up again");
+        catalog.learn(
+            &[PERSON],
+            &HashMap::from([
+                (MOOD, facts("mood", TypeClass::Enum, &[])),
+                (DOMAIN, facts("positive", TypeClass::Domain { base: 23 }, &[])),
+                (PERSON, facts("person", TypeClass::Composite, &[("id", DOMAIN), ("mood", MOOD)])),
+            ]),
+        );
+        assert_eq!(code(&catalog, MOOD), TypeCode::RAW);
+        assert_eq!(catalog.type_of(DOMAIN).unwrap().described.unwrap().codec, 6);
+        assert_eq!(code(&catalog, PERSON), TypeCode::COMPOUND_TEXT);
+        assert_eq!(code(&catalog, 1007), TypeCode::COMPOUND_TEXT, "int4[]");
+        let range = catalog.type_of(3904).unwrap();
+        assert_eq!(range.code, TypeCode::COMPOUND_TEXT, "int4range");
+        catalog.choose("pg_catalog", "int4", None);
+        assert_eq!(code(&catalog, 1007), TypeCode::of(1007));
+    }
+
+    #[test]
+    fn a_tuple_codec_of_elements_is_seen_in_their_arrays() {
+        let catalog = Catalog::new();
+        catalog.choose("pg_catalog", "date", Some(CodecChoice::Tuple(9)));
+        assert_eq!(catalog.type_of(1082).unwrap().described.unwrap().codec, 9);
+        let dates = catalog.type_of(1182).unwrap();
+        assert_eq!(dates.code, TypeCode::of(1182));
+        assert!(matches!(&dates.described.unwrap().kind, Kind::Array { element, .. } if element.codec == 9));
+        assert!(catalog.type_of(23).unwrap().described.is_none(), "others are as they were");
+    }
+
+    #[test]
+    fn a_fork_begins_with_the_same_codecs_and_goes_its_own_way() {
+        let catalog = Catalog::new();
+        catalog.choose("pg_catalog", "date", Some(CodecChoice::Tuple(9)));
+        let fork = catalog.fork();
+        fork.choose("pg_catalog", "time", Some(CodecChoice::Text(10)));
+        assert!(fork.type_of(1082).unwrap().described.is_some());
+        assert!(catalog.type_of(1083).unwrap().described.is_none());
+    }
+
+    #[test]
+    fn types_that_contain_themselves_end() {
+        let catalog = learned(vec![(PERSON, facts("person", TypeClass::Composite, &[("self", PERSON)]))]);
+        assert!(catalog.type_of(PERSON).is_some());
+    }
+}

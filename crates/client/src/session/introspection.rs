@@ -48,6 +48,12 @@ pub(super) enum TypeClass {
 }
 
 impl CatalogType {
+    #[cfg(test)]
+    pub(super) fn new(schema: &str, name: &str, class: TypeClass, attributes: Vec<(String, u32)>) -> Self {
+        let (schema, name) = (schema.to_owned(), name.to_owned());
+        Self { schema, name, class, delimiter: b',', is_binary: true, extension: None, attributes }
+    }
+
     /// The family of a base type: that of the extension's types that are known. Others cross as text.
     pub(super) fn family(&self) -> TypeCode {
         let Some(extension) = self.extension.as_deref().filter(|_| self.is_binary) else { return TypeCode::UNKNOWN };
@@ -165,4 +171,70 @@ fn field(reader: &mut Reader<'_>) -> Result<Option<String>, ProtocolViolation> {
 fn number(reader: &mut Reader<'_>) -> Result<u32, ProtocolViolation> {
     let text = field(reader)?.unwrap_or_else(|| "0".to_owned());
     text.parse().map_err(|_| ProtocolViolation::new("a catalog look-up gave something else than an OID"))
+}
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A DataRow message's body in the text format.
+    pub(in crate::session) fn row(fields: [Option<&str>; 12]) -> Vec<u8> {
+        let mut body = COLUMN_COUNT.to_be_bytes().to_vec();
+        for field in fields {
+            let length = field.map_or(-1, |field| i32::try_from(field.len()).unwrap());
+            body.extend_from_slice(&length.to_be_bytes());
+            body.extend_from_slice(field.unwrap_or_default().as_bytes());
+        }
+        body
+    }
+
+    fn base(name: &'static str, is_binary: &'static str, extension: Option<&'static str>) -> CatalogType {
+        let fields = [Some("1"), Some("s"), Some(name), Some("b"), Some("0"), Some("0"), Some("0"), Some(",")];
+        let [a, b, c, d, e, f, g, h] = fields;
+        let mut found = HashMap::new();
+        let body = row([a, b, c, d, e, f, g, h, Some(is_binary), extension, None, None]);
+        read_row(&body, &mut found).unwrap();
+        found.remove(&1).unwrap()
+    }
+
+    #[test]
+    fn types_of_extensions_are_known_by_extension_and_name() {
+        assert_eq!(base("hstore", "t", Some("hstore")).family(), TypeCode::HSTORE);
+        assert_eq!(base("geometry", "t", Some("postgis")).family(), TypeCode::EWKB);
+        assert_eq!(base("hstore", "t", None).family(), TypeCode::UNKNOWN, "a type of the user's with that name");
+        assert_eq!(base("ltree", "f", Some("ltree")).family(), TypeCode::UNKNOWN, "a version without a binary format");
+        assert_eq!(base("sparsevec", "t", Some("vector")).family(), TypeCode::UNKNOWN);
+    }
+
+    #[test]
+    fn attributes_come_one_a_row() {
+        let mut found = HashMap::new();
+        for (name, type_oid) in [("id", "23"), ("name", "25")] {
+            let fields = [Some("7"), Some("s"), Some("t"), Some("c"), Some("0"), Some("0"), Some("0"), Some(",")];
+            let [a, b, c, d, e, f, g, h] = fields;
+            let body = row([a, b, c, d, e, f, g, h, Some("t"), None, Some(name), Some(type_oid)]);
+            read_row(&body, &mut found).unwrap();
+        }
+        assert_eq!(found[&7].class, TypeClass::Composite);
+        assert_eq!(found[&7].attributes, [("id".to_owned(), 23), ("name".to_owned(), 25)]);
+    }
+
+    #[test]
+    fn rows_that_are_cut_short_or_hold_something_else_are_refused() {
+        let body = row([Some("1"); 12]);
+        for length in 0..body.len() {
+            assert!(read_row(&body[..length], &mut HashMap::new()).is_err(), "{length}");
+        }
+        assert!(read_row(&row([Some("x"); 12]), &mut HashMap::new()).is_err());
+        assert!(read_row(&[body, vec![0]].concat(), &mut HashMap::new()).is_err());
+    }
+
+    #[test]
+    fn multiranges_are_asked_for_where_they_are_known() {
+        for (version, is_there) in
+            [(Some("13.22"), false), (Some("14beta1"), true), (Some("18.1 (Debian)"), true), (None, true)]
+        {
+            assert_eq!(look_up_query(&[1, 2], version).contains("rngmultitypid"), is_there, "{version:?}");
+        }
+        assert!(look_up_query(&[70_001, 3], None).contains("'{70001,3}'"));
+    }
 }
