@@ -24,6 +24,11 @@ impl Session {
             (_, Some(_)) if !has_failed => return self.look_up_rows(head),
             _ => {}
         }
+        if head.pending.is_executed()
+            && let Some(Outcome::Failed(failure)) = &mut head.outcome
+        {
+            super::looking_up::rows_without_types(failure);
+        }
         let outcome = head.outcome.take().or_else(|| head.batch_outcome());
         let event = match (outcome, head.row_failure.take()) {
             (Some(Outcome::Failed(failure)), _) | (_, Some(failure)) => {
@@ -88,11 +93,12 @@ impl Session {
         let backlog = self.backlog.take().and_then(|backlog| backlog.into_id());
         if let Some(request) = backlog {
             let transaction_status = self.transaction_status;
-            sink.event(Event::Failed { request, failure: failure.clone(), transaction_status });
+            let mut failure = failure.clone();
+            super::looking_up::rows_without_types(&mut failure);
+            sink.event(Event::Failed { request, failure, transaction_status });
         }
         for pending in std::mem::take(&mut self.waiting) {
-            let failure = if pending.is_executed() { failure.clone() } else { failure.clone().unsent() };
-            self.give_back(pending, failure, sink);
+            self.give_back(pending, failure.clone().unsent(), sink);
         }
         sink.event(Event::Closed { failure: told });
     }
@@ -125,8 +131,12 @@ impl Session {
     }
 
     /// Rules 13 and 14: a request that certainly did not run goes back to its owner, if he takes it.
-    pub(super) fn give_back(&self, pending: PendingRequest, failure: Failure, sink: &mut impl Sink) {
+    pub(super) fn give_back(&self, pending: PendingRequest, mut failure: Failure, sink: &mut impl Sink) {
         let Some(id) = pending.id else { return };
+        if pending.is_executed() {
+            // Only the look-up for its rows did not run.
+            super::looking_up::rows_without_types(&mut failure);
+        }
         let transaction_status = self.transaction_status;
         let work = if self.options.returns_requests { pending.into_work() } else { None };
         sink.event(match work {

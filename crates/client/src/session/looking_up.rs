@@ -284,3 +284,15 @@ fn changing() -> Failure {
     let text = "the statement's types went on changing while they were looked up";
     Failure::new(FailureKind::OutdatedSchema, None, text)
 }
+
+/// What is said of a request that was executed, when the look-up for its rows has failed.
+pub(super) fn rows_without_types(failure: &mut Failure) {
+    if failure.kind == FailureKind::Server {
+        // The statement itself went well.
+        failure.kind = FailureKind::OutdatedSchema;
+    }
+    failure.is_safe_to_retry = false;
+    let reason = std::mem::take(&mut failure.message);
+    failure.message =
+        format!("the types of the result's values could not be looked up, and the statement was executed: {reason}");
+}

@@ -205,11 +205,16 @@ impl World {
                 let server = &mut self.client.server;
                 match detail % 4 {
                     0 => server.forget_statements(),
-                    1 => server.parameter_oid = if detail & 16 == 0 { 23 } else { 25 },
-                    2 => server.column_oid = [23, 20, 600][usize::from(detail) % 3],
-                    _ => {}
+                    // Types from 70 000 on have to be looked up; 790 has no binary codec.
+                    1 => server.parameter_oid = [23, 25, 70_001][usize::from(detail) % 3],
+                    2 => server.column_oid = [23, 20, 790, 70_002, 70_003][usize::from(detail) % 5],
+                    _ if detail & 16 == 0 => self.client.session.catalog().invalidate(),
+                    _ => {
+                        let type_oid = 70_010 + u32::from(detail >> 5);
+                        self.client.sink.unknown_type = Some(type_oid);
+                    }
                 }
-                server.generation += 1;
+                self.client.server.generation += 1;
             }
             _ => self.client.settle_all(),
         }
@@ -304,8 +309,10 @@ impl World {
                 }
                 Some(Settled::Failed(failure)) => {
                     let may_have_happened = !failure.is_safe_to_retry
-                        && (matches!(failure.kind, FailureKind::Connection | FailureKind::Internal)
-                            || failure.sqlstate.as_deref() == Some("57P01"));
+                        && (matches!(
+                            failure.kind,
+                            FailureKind::Connection | FailureKind::Internal | FailureKind::OutdatedSchema
+                        ) || failure.sqlstate.as_deref() == Some("57P01"));
                     assert!(may_have_happened || effects == 0, "{id} {failure:?} took effect\n{}", lines());
                     assert_ne!(failure.sqlstate.as_deref(), Some("08P01"), "{failure:?}\n{}", lines());
                 }
