@@ -1,7 +1,9 @@
 import { elementCode, isArrayCode } from '../types/type-code'
+import { codecOf } from '../types/type-codec'
 import type { TypeNode } from '../types/type-node'
 import { arrayEncoder } from './arrays'
 import { compositeEncoder } from './composite'
+import { codecEncoder } from './custom-codec'
 import { encoderOfFamily } from './families'
 import { multirangeEncoder, rangeEncoder } from './ranges'
 import { qualifiedName } from './type-name'
@@ -29,6 +31,13 @@ export function encoderOfCode(code: number, typeName: string): TypeEncoder {
 }
 
 function makeEncoder(type: TypeNode): TypeEncoder {
+  const plain = makePlainEncoder(type)
+  // A codec that is forgotten meanwhile: the type's own text or bytes are what is left.
+  const codec = type.codec === 0 ? undefined : codecOf(type.codec)
+  return codec === undefined ? plain : codecEncoder(codec, type, plain)
+}
+
+function makePlainEncoder(type: TypeNode): TypeEncoder {
   switch (type.kind) {
     case 'scalar':
       return encoderOfCode(type.code, type.name)
