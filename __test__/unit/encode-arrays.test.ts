@@ -66,14 +66,25 @@ test('typed arrays are arrays of the number families', (t) => {
   ])
   t.throws(() => encode(TypeCode.BYTEA | ARRAY_BIT, Buffer.from('a')), {
     instanceOf: DataError,
-    message: /an array\)$/,
+    message: /expected an array or PostgreSQL's text of one\)$/,
   })
+})
+
+test("a string is PostgreSQL's text of an array", (t) => {
+  for (const code of [INT4S, TEXTS, JSONS, TypeCode.POINT | ARRAY_BIT]) {
+    t.deepEqual(encode(code, '{1,2}'), [['text', '{1,2}']])
+  }
 })
 
 test('refused arrays say what is wrong and where', (t) => {
   const refused: [code: number, value: unknown, message: RegExp][] = [
-    [INT4S, 5, /^parameter \$1: invalid input for type sometype: 5 \(expected an array or typed array\)$/],
-    [TEXTS, '{a}', /"\{a\}" \(expected an array\)$/],
+    [
+      INT4S,
+      5,
+      /^parameter \$1: invalid input for type sometype: 5 \(expected an array, typed array or PostgreSQL's text of one\)$/,
+    ],
+    [TEXTS, new Set(['a']), /class Set \(expected an array or PostgreSQL's text of one\)$/],
+    [TEXTS, '{a\0}', /expected text without NUL characters\)$/],
     [INT4S, [1, 2, 'x'], /^parameter \$1, element 3: .*: "x" \(expected a whole number/],
     [
       INT4S,

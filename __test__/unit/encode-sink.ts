@@ -47,6 +47,30 @@ export class RecordingSink implements ParameterSink {
   array(dimensions: readonly ArrayDimension[], elementCount: number): void {
     this.calls.push(['array', dimensions.map(({ length, lowerBound }) => [length, lowerBound]), elementCount])
   }
+
+  composite(count: number): void {
+    this.calls.push(['composite', count])
+  }
+
+  range(flags: number): void {
+    this.calls.push(['range', flags])
+  }
+
+  multirange(count: number): void {
+    this.calls.push(['multirange', count])
+  }
+
+  interval(months: number, days: number, microseconds: number | bigint): void {
+    this.calls.push(['interval', months, days, microseconds])
+  }
+
+  doubles(flag: number, values: readonly number[]): void {
+    this.calls.push(['doubles', flag, ...values])
+  }
+
+  hstore(pairCount: number): void {
+    this.calls.push(['hstore', pairCount])
+  }
 }
 
 /** What the encoder of one parameter writes for a value. */

@@ -82,6 +82,59 @@ test('texts of every length and kind', (t) => {
   t.is(cells.at(-1)!.content, '\ufffd')
 })
 
+test('composites, ranges, multiranges and hstores say how many cells follow', (t) => {
+  const cells = cellsOf((sink) => {
+    sink.composite(3)
+    sink.range(18)
+    sink.multirange(70_000)
+    sink.hstore(2)
+  })
+  t.deepEqual(
+    cells.map(({ tag, aux }) => [tag, aux]),
+    [
+      [11, 3],
+      [12, 18],
+      [13, 70_000],
+      [16, 2],
+    ],
+  )
+})
+
+test('intervals: months and microseconds, then days', (t) => {
+  const cells = cellsOf((sink) => {
+    sink.interval(-1, -2, -3)
+    sink.interval(2 ** 31 - 1, -(2 ** 31), -(2n ** 63n))
+    sink.interval(0, 0, 2 ** 53 - 1)
+  })
+  t.deepEqual(
+    cells.map((cell) => cell.tag),
+    [14, 2, 14, 2, 14, 2],
+  )
+  t.deepEqual(
+    [0, 2, 4].map((index) => [cells[index]!.aux, cells[index + 1]!.word | 0, cells[index]!.long]),
+    [
+      [-1, -2, -3n],
+      [2 ** 31 - 1, -(2 ** 31), -(2n ** 63n)],
+      [0, 0, 2n ** 53n - 1n],
+    ],
+  )
+})
+
+test('doubles: flag and count, then a cell each', (t) => {
+  const many = Array.from({ length: 20_000 }, (_, index) => index / 3)
+  const cells = cellsOf((sink) => {
+    sink.doubles(1, [1.5, Number.NaN])
+    sink.doubles(0, many)
+  })
+  t.deepEqual([cells[0]!.tag, cells[0]!.aux, cells[0]!.word], [15, 1, 2])
+  t.deepEqual([cells[1]!.tag, cells[1]!.double, cells[2]!.double], [4, 1.5, Number.NaN])
+  t.deepEqual([cells[3]!.tag, cells[3]!.aux, cells[3]!.word], [15, 0, 20_000])
+  t.deepEqual(
+    cells.slice(4).map((cell) => cell.double),
+    many,
+  )
+})
+
 test('arrays: dimensions, then elements', (t) => {
   const cells = cellsOf((sink) => {
     sink.array(

@@ -1,7 +1,6 @@
-import { types } from 'node:util'
 import { lowerBoundsOf } from '../types/array-dimensions'
 import type { ArrayDimension, ParameterSink } from './parameter-sink'
-import { type FamilyEncoder, RefusedValue, type ValueEncoder } from './value-encoder'
+import { RefusedValue, refusalAt, type TypeEncoder, type ValueEncoder, writeText } from './value-encoder'
 
 /** PostgreSQL's MAXDIM. */
 const MAX_DIMENSIONS = 6
@@ -9,23 +8,32 @@ const MAX_DIMENSIONS = 6
 type Level = ArrayLike<unknown>
 
 /**
- * Arrays, nested by dimension; every array of a level has the same length.
+ * Arrays, nested by dimension; every array of a level has the same length. A string is PostgreSQL's text of an array
+ * (manual, section 8.15.2, Array Value Input).
  *
- * @param isNested Whether arrays within the array are dimensions. In a `json[]` they are JSON arrays, unless the
- * array is one that came from PostgreSQL with several dimensions.
+ * Where an array can be a value of the element's type (json, composites, multiranges, points, vectors, domains over
+ * arrays, types with a codec of the application's), arrays within the array are values, and it has one dimension. It
+ * has more only when it came from PostgreSQL with more, which is marked on it together with its lower bounds.
+ *
+ * @param elementType The name of the element's type, for messages, where it is another than the parameter's says.
  */
-export function arrayEncoder(element: FamilyEncoder, isNested: boolean): ValueEncoder {
-  const takesTypedArrays = element.takesTypedArrays === true
+export function arrayEncoder(element: TypeEncoder, elementType?: string): TypeEncoder {
+  const { isArrayOfThese } = element
+  const isNested = element.takesArrays !== true
+  const kinds = isArrayOfThese === undefined ? 'an array' : 'an array, typed array'
+  const expected = `${kinds} or PostgreSQL's text of one`
   const asLevel = (value: unknown): Level | undefined => {
     if (Array.isArray(value)) return value
-    return takesTypedArrays && types.isTypedArray(value) ? value : undefined
+    return isArrayOfThese?.(value) ? (value as Level) : undefined
   }
 
-  return (value, sink) => {
-    const outer = asLevel(value)
-    if (outer === undefined) {
-      throw new RefusedValue(value, takesTypedArrays ? 'an array or typed array' : 'an array')
+  const encode: ValueEncoder = (value, sink) => {
+    if (typeof value === 'string') {
+      writeText(value, value, sink)
+      return
     }
+    const outer = asLevel(value)
+    if (outer === undefined) throw new RefusedValue(value, expected)
     const lowerBounds = lowerBoundsOf(outer)
     const levelsAtMost = isNested ? MAX_DIMENSIONS + 1 : (lowerBounds?.length ?? 1)
     const lengths = lengthsOf(outer, asLevel, levelsAtMost)
@@ -40,8 +48,9 @@ export function arrayEncoder(element: FamilyEncoder, isNested: boolean): ValueEn
       return
     }
     sink.array(dimensionsOf(lengths, lowerBounds), count)
-    writeElements(elements, count, element.encode, sink)
+    writeElements(elements, count, element.encode, sink, elementType)
   }
+  return { encode, takesArrays: true }
 }
 
 /** The length of each dimension, as the first array of each level has it. */
@@ -93,7 +102,13 @@ function dimensionsOf(
   return lengths.map((length, dimension) => ({ length, lowerBound: bounds?.[dimension] ?? 1 }))
 }
 
-function writeElements(elements: Level, count: number, encode: ValueEncoder, sink: ParameterSink): void {
+function writeElements(
+  elements: Level,
+  count: number,
+  encode: ValueEncoder,
+  sink: ParameterSink,
+  elementType: string | undefined,
+): void {
   let index = 0
   try {
     for (; index < count; index++) {
@@ -102,7 +117,6 @@ function writeElements(elements: Level, count: number, encode: ValueEncoder, sin
       else encode(value, sink)
     }
   } catch (error) {
-    if (error instanceof RefusedValue) error.element = index + 1
-    throw error
+    throw refusalAt(index + 1, error, elements[index], elementType)
   }
 }

@@ -1,6 +1,6 @@
 import type { ParameterSink } from './parameter-sink'
 import { instantMicros, temporalClass, temporalText } from './temporal'
-import { type FamilyEncoder, millisOfDate, RefusedValue, writeText } from './value-encoder'
+import { millisOfDate, RefusedValue, type TypeEncoder, writeText } from './value-encoder'
 
 const DATE_EXPECTED = 'a string, Date, Temporal.PlainDate, or ±Infinity'
 const TIME_EXPECTED = 'a string or Temporal.PlainTime'
@@ -27,7 +27,7 @@ function isInfinite(value: unknown): value is number {
 }
 
 /** date: of a Date its UTC day. */
-export const dateEncoder: FamilyEncoder = {
+export const dateEncoder: TypeEncoder = {
   encode(value, sink) {
     if (writeCommon(value, sink)) return
     if (temporalClass(value) !== 'PlainDate') throw new RefusedValue(value, DATE_EXPECTED)
@@ -36,7 +36,7 @@ export const dateEncoder: FamilyEncoder = {
 }
 
 /** time */
-export const timeEncoder: FamilyEncoder = {
+export const timeEncoder: TypeEncoder = {
   encode(value, sink) {
     if (typeof value !== 'string' && temporalClass(value) !== 'PlainTime') {
       throw new RefusedValue(value, TIME_EXPECTED)
@@ -46,7 +46,7 @@ export const timeEncoder: FamilyEncoder = {
 }
 
 /** timestamp, timestamptz */
-function timestampEncoder(takesPlain: boolean): FamilyEncoder {
+function timestampEncoder(takesPlain: boolean): TypeEncoder {
   return {
     encode(value, sink) {
       if (writeCommon(value, sink)) return

@@ -1,13 +1,14 @@
 import { JsonValue } from '../types/json'
-import { type FamilyEncoder, guarded, RefusedValue, writeText } from './value-encoder'
+import { guarded, RefusedValue, type TypeEncoder, writeText } from './value-encoder'
 
 const EXPECTED = 'a value that JSON.stringify can write, or JSON text'
 
 /** json, jsonb: a string is JSON text already; `json(value)` encodes anything. */
-export const jsonEncoder: FamilyEncoder = {
+export const jsonEncoder: TypeEncoder = {
   encode(value, sink) {
     writeText(typeof value === 'string' ? value : jsonText(value), value, sink)
   },
+  takesArrays: true,
 }
 
 /** What JSON.stringify makes of a value, which may be marked by `json(…)`. */

@@ -1,8 +1,9 @@
+import { types } from 'node:util'
 import type { ParameterSink } from './parameter-sink'
-import { type FamilyEncoder, guarded, RefusedValue } from './value-encoder'
+import { guarded, RefusedValue, type TypeEncoder } from './value-encoder'
 
 /** bool */
-export const boolEncoder: FamilyEncoder = {
+export const boolEncoder: TypeEncoder = {
   encode(value, sink) {
     if (typeof value !== 'boolean') throw new RefusedValue(value, 'true or false')
     sink.bool(value)
@@ -10,7 +11,7 @@ export const boolEncoder: FamilyEncoder = {
 }
 
 /** int2, int4, oid: whole numbers in a range. */
-function int32Encoder(minimum: number, maximum: number): FamilyEncoder {
+function int32Encoder(minimum: number, maximum: number): TypeEncoder {
   const expected = `a whole number from ${minimum} to ${maximum}`
   return {
     encode(value, sink) {
@@ -21,7 +22,7 @@ function int32Encoder(minimum: number, maximum: number): FamilyEncoder {
       }
       sink.i32(number)
     },
-    takesTypedArrays: true,
+    isArrayOfThese: types.isTypedArray,
   }
 }
 
@@ -46,7 +47,7 @@ const INT8_EXPECTED = `a whole number from ${INT64_MIN} to ${INT64_MAX}`
 const MAX_INT8_DIGITS = 19
 
 /** int8 */
-export const int8Encoder: FamilyEncoder = {
+export const int8Encoder: TypeEncoder = {
   encode(value, sink) {
     if (typeof value === 'number') {
       if (!Number.isSafeInteger(value)) {
@@ -56,21 +57,47 @@ export const int8Encoder: FamilyEncoder = {
     } else if (typeof value === 'bigint') {
       writeInt64(value, value, sink)
     } else if (typeof value === 'string') {
-      const digits = value.trim()
-      if (!WHOLE.test(digits) || digits.replace(/^[+-]?0*/, '').length > MAX_INT8_DIGITS) {
-        throw new RefusedValue(value, INT8_EXPECTED)
-      }
-      writeInt64(BigInt(digits.startsWith('+') ? digits.slice(1) : digits), value, sink)
+      const integer = bigintOfDigits(value, MAX_INT8_DIGITS)
+      if (integer === undefined) throw new RefusedValue(value, INT8_EXPECTED)
+      writeInt64(integer, value, sink)
     } else {
       throw new RefusedValue(value, INT8_EXPECTED)
     }
   },
-  takesTypedArrays: true,
+  isArrayOfThese: types.isTypedArray,
 }
 
 function writeInt64(integer: bigint, value: unknown, sink: ParameterSink): void {
   if (integer < INT64_MIN || integer > INT64_MAX) throw new RefusedValue(value, INT8_EXPECTED)
   sink.i64(integer)
+}
+
+const XID8_MAX = 2n ** 64n - 1n
+const XID8_EXPECTED = `a whole number from 0 to ${XID8_MAX}`
+/** The digits of the greatest xid8. */
+const MAX_XID8_DIGITS = 20
+
+/** xid8: unsigned, in the cell of an int8. */
+export const xid8Encoder: TypeEncoder = {
+  encode(value, sink) {
+    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) {
+      sink.i64Number(value)
+      return
+    }
+    const integer = typeof value === 'string' ? bigintOfDigits(value, MAX_XID8_DIGITS) : value
+    if (typeof integer !== 'bigint' || integer < 0n || integer > XID8_MAX) {
+      throw new RefusedValue(value, XID8_EXPECTED)
+    }
+    sink.i64(BigInt.asIntN(64, integer))
+  },
+  isArrayOfThese: types.isTypedArray,
+}
+
+/** The integer that a text has the digits of; undefined for other text, and when it has more digits than that. */
+function bigintOfDigits(text: string, maxDigits: number): bigint | undefined {
+  const digits = text.trim()
+  if (!WHOLE.test(digits) || digits.replace(/^[+-]?0*/, '').length > maxDigits) return undefined
+  return BigInt(digits.startsWith('+') ? digits.slice(1) : digits)
 }
 
 const DECIMAL = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?$/i
@@ -87,7 +114,7 @@ const SPECIAL: ReadonlyMap<string, number> = new Map([
 ])
 
 /** float4, float8: `round` gives what the type keeps of a number. */
-function floatEncoder(round: (value: number) => number, typeName: string): FamilyEncoder {
+function floatEncoder(round: (value: number) => number, typeName: string): TypeEncoder {
   const expected = `a number in the range of ${typeName}`
   return {
     encode(value, sink) {
@@ -99,7 +126,7 @@ function floatEncoder(round: (value: number) => number, typeName: string): Famil
       if (!mayBeInfinite && !Number.isFinite(round(number))) throw new RefusedValue(value, expected)
       sink.f64(number)
     },
-    takesTypedArrays: true,
+    isArrayOfThese: types.isTypedArray,
   }
 }
 
@@ -120,11 +147,11 @@ const NUMERIC_EXPECTED = 'a number, bigint, numeric string or an object whose to
 const MAX_NUMERIC_BITS = 2 ** 19
 
 /** numeric: exact, so that numbers go as their shortest decimal text. */
-export const numericEncoder: FamilyEncoder = {
+export const numericEncoder: TypeEncoder = {
   encode(value, sink) {
     sink.text(typeof value === 'number' ? String(value) : numericText(value))
   },
-  takesTypedArrays: true,
+  isArrayOfThese: types.isTypedArray,
 }
 
 function numericText(value: unknown): string {

@@ -30,4 +30,16 @@ export interface ParameterSink {
   millis(value: number): void
   /** An array: `elementCount` calls for its elements follow, row-major. No dimensions: an empty array. */
   array(dimensions: readonly ArrayDimension[], elementCount: number): void
+  /** A composite: the calls for its `count` attributes follow, in order. */
+  composite(count: number): void
+  /** A range: the calls for its two bounds follow, `null()` where there is none. `flags` are PostgreSQL's. */
+  range(flags: number): void
+  /** A multirange: the calls for its `count` ranges follow. */
+  multirange(count: number): void
+  /** An interval; the microseconds of a number are a safe integer. */
+  interval(months: number, days: number, microseconds: number | bigint): void
+  /** A geometric value; `flag` is 1 for a closed path or a polygon. */
+  doubles(flag: number, values: readonly number[]): void
+  /** An hstore: a call for the key and one for the value of each pair follow, in turn. */
+  hstore(pairCount: number): void
 }

@@ -5,18 +5,18 @@ import { jsonText } from './json'
 import { postgresText, temporalClass, temporalText } from './temporal'
 import {
   bytesOfView,
-  type FamilyEncoder,
   guarded,
   millisOfDate,
   RefusedValue,
+  type TypeEncoder,
   writeText,
 } from './value-encoder'
 
 /**
- * Types without a codec of their own: enums, intervals, ranges, geometric types, extensions. Values go as text, which
- * the server reads.
+ * Types without a codec of their own: money, text search, extensions' types. Values go as text, which the server
+ * reads.
  */
-export function unknownEncoder(typeName: string): FamilyEncoder {
+export function unknownEncoder(typeName: string): TypeEncoder {
   // Of PostgreSQL's own types only box has another delimiter than the comma.
   const delimiter = typeName === 'box[]' ? ';' : ','
   return {
@@ -24,15 +24,18 @@ export function unknownEncoder(typeName: string): FamilyEncoder {
       const array = arrayOf(value)
       writeText(array === undefined ? scalarText(value) : arrayText(array, delimiter), value, sink)
     },
+    isArrayOfThese: isArrayOfNumbers,
   }
 }
 
 /** Arrays, and typed arrays other than those of bytes. */
 function arrayOf(value: unknown): readonly unknown[] | undefined {
   if (Array.isArray(value)) return value
-  const isNumbers =
-    types.isTypedArray(value) && !types.isUint8Array(value) && !types.isUint8ClampedArray(value)
-  return isNumbers ? Array.from<unknown>(value) : undefined
+  return isArrayOfNumbers(value) ? Array.from<unknown>(value) : undefined
+}
+
+function isArrayOfNumbers(value: unknown): value is Iterable<number | bigint> {
+  return types.isTypedArray(value) && !types.isUint8Array(value) && !types.isUint8ClampedArray(value)
 }
 
 /** The text of a value that is neither null nor an array. */

@@ -1,15 +1,22 @@
 import { types } from 'node:util'
+import { InterfaceError, InternalClientError, PostgresError } from '../errors/index'
+import { describeValue } from './describe-value'
 import type { ParameterSink } from './parameter-sink'
 
 /** Writes a value that is neither null nor undefined; throws {@link RefusedValue} when it does not fit. */
 export type ValueEncoder = (value: unknown, sink: ParameterSink) => void
 
-/** How a family of types is encoded. */
-export interface FamilyEncoder {
+/** How values of a type, or of a family of types, are encoded. */
+export interface TypeEncoder {
   readonly encode: ValueEncoder
-  /** Whether typed arrays of numbers stand for arrays of this family. */
-  readonly takesTypedArrays?: boolean
+  /** Which typed arrays stand for arrays of the type; none without it. */
+  readonly isArrayOfThese?: (value: unknown) => boolean
+  /** Whether an array can be a value of the type. */
+  readonly takesArrays?: boolean
 }
+
+/** Where a value is: an element of an array by its number, from 1, or another part in words: `attribute "home"`. */
+export type Place = number | string
 
 /** Why a value cannot be encoded. Becomes a DataError once it is known which parameter it was for. */
 export class RefusedValue {
@@ -18,13 +25,68 @@ export class RefusedValue {
   readonly expected: string
   /** What the application's own code threw, when that was the reason. */
   readonly cause: unknown
-  /** Which element of an array the value is, row-major, counted from 1. */
-  element: number | undefined
+  /** Where within the parameter the value is, outermost first. Elements are counted row-major. */
+  readonly places: Place[] = []
+  /** The type that the value was for, where it is not the parameter's. */
+  typeName: string | undefined
 
   constructor(value: unknown, expected: string, cause?: unknown) {
     this.value = value
     this.expected = expected
     this.cause = cause
+  }
+
+  /** Says that the value was met within a part of a greater one, and of which type that part is. */
+  within(place: Place, typeName?: string): this {
+    this.places.unshift(place)
+    this.typeName ??= typeName
+    return this
+  }
+
+  /** What is wrong, for a value of a parameter of this type. */
+  messageFor(parameterType: string): string {
+    const type = this.typeName ?? parameterType
+    return `invalid input for type ${type}: ${describeValue(this.value)} (expected ${this.expected})`
+  }
+}
+
+/**
+ * The refusal of a value whose encoder threw this. What the engine throws about revoked proxies, detached memory and
+ * the like says nothing of the value; errors that say by themselves what is wrong stay as they are.
+ */
+export function refusalFor(error: unknown, value: unknown): unknown {
+  if (error instanceof RefusedValue || isOurs(error)) return error
+  return new RefusedValue(value, 'a value that can be read', error)
+}
+
+function isOurs(error: unknown): boolean {
+  return (
+    error instanceof PostgresError || error instanceof InterfaceError || error instanceof InternalClientError
+  )
+}
+
+/** What to throw when the encoder of the value at a place within a greater one threw this. */
+export function refusalAt(place: Place, error: unknown, value: unknown, typeName?: string): unknown {
+  const refusal = refusalFor(error, value)
+  return refusal instanceof RefusedValue ? refusal.within(place, typeName) : refusal
+}
+
+/** Writes a part of a greater value, null or not. */
+export function writePart(
+  value: unknown,
+  encode: ValueEncoder,
+  sink: ParameterSink,
+  place: Place,
+  typeName?: string,
+): void {
+  if (value === null || value === undefined) {
+    sink.null()
+    return
+  }
+  try {
+    encode(value, sink)
+  } catch (error) {
+    throw refusalAt(place, error, value, typeName)
   }
 }
 

@@ -24,6 +24,12 @@ export const CellTag = {
   TEXT_ASIDE: 8,
   BYTES_ASIDE: 9,
   MILLIS: 10,
+  COMPOSITE: 11,
+  RANGE: 12,
+  MULTIRANGE: 13,
+  INTERVAL: 14,
+  DOUBLES: 15,
+  HSTORE: 16,
 } as const
 
 /** A Buffer with its fast writer, which Node has but does not type. */
@@ -32,7 +38,7 @@ type TextBuffer = Buffer<ArrayBuffer> & { utf8Write(text: string, offset: number
 /** The outbox's memory, and the cells of parameters that encoders write into it. */
 export class ParameterCells implements ParameterSink {
   protected words: Int32Array<ArrayBuffer>
-  protected doubles: Float64Array
+  protected floats: Float64Array
   protected longs: BigInt64Array
   /** Texts and byte strings. */
   protected heap: TextBuffer
@@ -51,7 +57,7 @@ export class ParameterCells implements ParameterSink {
 
   constructor() {
     this.words = new Int32Array(BASE_BYTES / 4)
-    this.doubles = new Float64Array(this.words.buffer)
+    this.floats = new Float64Array(this.words.buffer)
     this.longs = new BigInt64Array(this.words.buffer)
     this.heap = newHeap(BASE_BYTES)
     this.baseWords = this.words
@@ -79,19 +85,17 @@ export class ParameterCells implements ParameterSink {
   }
 
   i64Number(value: number): void {
-    const payload = this.cell(CellTag.I64, 0)
-    this.words[payload] = value
-    this.words[payload + 1] = Math.floor(value / 4_294_967_296)
+    this.safeInteger(CellTag.I64, 0, value)
   }
 
   f64(value: number): void {
     const payload = this.cell(CellTag.F64, 0)
-    this.doubles[payload >> 1] = value
+    this.floats[payload >> 1] = value
   }
 
   millis(value: number): void {
     const payload = this.cell(CellTag.MILLIS, 0)
-    this.doubles[payload >> 1] = value
+    this.floats[payload >> 1] = value
   }
 
   text(value: string): void {
@@ -137,6 +141,37 @@ export class ParameterCells implements ParameterSink {
     }
   }
 
+  composite(count: number): void {
+    this.cell(CellTag.COMPOSITE, count)
+  }
+
+  range(flags: number): void {
+    this.cell(CellTag.RANGE, flags)
+  }
+
+  multirange(count: number): void {
+    this.cell(CellTag.MULTIRANGE, count)
+  }
+
+  interval(months: number, days: number, microseconds: number | bigint): void {
+    if (typeof microseconds === 'number') this.safeInteger(CellTag.INTERVAL, months, microseconds)
+    else {
+      const payload = this.cell(CellTag.INTERVAL, months)
+      this.longs[payload >> 1] = microseconds
+    }
+    this.i32(days)
+  }
+
+  doubles(flag: number, values: readonly number[]): void {
+    const payload = this.cell(CellTag.DOUBLES, flag)
+    this.words[payload] = values.length
+    for (let index = 0; index < values.length; index++) this.f64(values[index]!)
+  }
+
+  hstore(pairCount: number): void {
+    this.cell(CellTag.HSTORE, pairCount)
+  }
+
   /** Makes room for so many more words of commands. */
   protected growWords(count: number): void {
     const words = new Int32Array(grownLength(this.words.length, this.position + count))
@@ -155,7 +190,7 @@ export class ParameterCells implements ParameterSink {
 
   private useWords(words: Int32Array<ArrayBuffer>): void {
     this.words = words
-    this.doubles = new Float64Array(words.buffer)
+    this.floats = new Float64Array(words.buffer)
     this.longs = new BigInt64Array(words.buffer)
     this.isMoved = true
   }
@@ -175,6 +210,12 @@ export class ParameterCells implements ParameterSink {
     this.words[at + 1] = aux
     this.position = at + CELL_WORDS
     return at + 2
+  }
+
+  private safeInteger(tag: number, aux: number, value: number): void {
+    const payload = this.cell(tag, aux)
+    this.words[payload] = value
+    this.words[payload + 1] = Math.floor(value / 4_294_967_296)
   }
 
   private aside(tag: number, value: string | Uint8Array): void {
