@@ -13,6 +13,9 @@ export const MAPPING_OPTIONS = [
   'time',
   'timestamp',
   'timestamptz',
+  'interval',
+  'bit',
+  'temporal',
 ] as const
 
 export const CALL_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'signal'])

@@ -42,6 +42,14 @@ const bad: [options: object, message: RegExp][] = [
   [{ json: null }, /'json' must be .* or a function, not null/],
   [{ timestamptz: 'local' }, /'timestamptz' must be/],
   [{ date: 'toString' }, /'date' must be/],
+  [{ interval: 'iso' }, /'interval' must be one of 'interval', 'string', 'temporal', not 'iso'/],
+  [{ bit: 'number' }, /'bit' must be one of 'bitstring', 'string', not 'number'/],
+  [{ temporal: null }, /'temporal' must be a Temporal namespace, .*: it is null/],
+  [{ temporal: true }, /'temporal' must be .*: it is a boolean/],
+  [
+    { temporal: { PlainDate: class {}, Instant: class {}, Duration: {} } },
+    /'temporal' must be .*: it has no PlainTime, PlainDateTime, Duration/,
+  ],
 ]
 
 for (const [options, message] of bad) {
@@ -50,11 +58,34 @@ for (const [options, message] of bad) {
   })
 }
 
+const temporal = (): any =>
+  Object.fromEntries(
+    ['PlainDate', 'PlainTime', 'PlainDateTime', 'Instant', 'Duration'].map((name) => [name, class {}]),
+  )
+
+test("a Temporal of the application allows 'temporal', in the same options or later ones", (t) => {
+  const mine = temporal()
+  t.is(planFor(DEFAULT_PLAN, { date: 'temporal', temporal: mine }).mapping.date, 'temporal')
+  const base = planFor(DEFAULT_PLAN, { temporal: mine })
+  t.is(planFor(base, { interval: 'temporal' }).mapping.temporal, mine)
+  t.is(planFor(base, { temporal: mine }), base)
+  t.is(planFor(base, { temporal: undefined }), base)
+})
+
+test('plans with different Temporals have different keys', (t) => {
+  const mine = temporal()
+  const keyOf = (namespace: any): string => planFor(DEFAULT_PLAN, { temporal: namespace }).key
+  t.is(keyOf(mine), keyOf(mine))
+  t.not(keyOf(mine), keyOf(temporal()))
+  t.not(keyOf(mine), DEFAULT_PLAN.key)
+})
+
 const withoutTemporal = (globalThis as { Temporal?: unknown }).Temporal === undefined ? test : test.skip
 
 withoutTemporal("refuses 'temporal' where the runtime has none", (t) => {
   t.throws(() => planFor(DEFAULT_PLAN, { date: 'temporal' }), {
     instanceOf: ClientConfigurationError,
-    message: /'date' is 'temporal', but this runtime has no global Temporal; use one of 'string', 'date'/,
+    message:
+      /'date' is 'temporal', but this runtime has no global Temporal; use one of 'string', 'date', or give a polyfill's/,
   })
 })

@@ -4,12 +4,12 @@ import fc from 'fast-check'
 import { DEFAULT_PLAN, planFor, type ResultOptions, type RowMode } from '../../src/decode/mapping'
 import { compiledReader } from '../../src/decode/row-compiler'
 import { loopReader } from '../../src/decode/row-loop'
-import { planRows, type RowsReader } from '../../src/decode/row-plan'
+import type { RowsReader } from '../../src/decode/row-plan'
 import { shapeOf } from '../../src/decode/shape'
 import { Row } from '../../src/record'
 import { lowerBoundsOf } from '../../src/types/array-dimensions'
 import { ARRAY_BIT, TypeCode } from '../../src/types/type-code'
-import { Cells, columnsOf, type TextStyle, type WireValue } from './decode-cells'
+import { Cells, columnsOf, planOf, type TextStyle, type WireValue } from './decode-cells'
 
 const HOSTILE_NAMES = [
   '__proto__',
@@ -166,10 +166,10 @@ test('compiled code and the loop make the same rows', (t) => {
         isAscii: textMode === -1,
         extras: cells.extras,
       }
-      const plan = planRows(
+      const plan = planOf(
         columns.map(({ name }) => name),
         codes,
-        planFor(DEFAULT_PLAN, mapping),
+        mapping,
       )
       const read = (readRows: RowsReader): any[] => {
         const rows: any[] = []

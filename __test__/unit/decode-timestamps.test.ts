@@ -152,7 +152,7 @@ test.serial("'temporal' makes objects of the runtime's Temporal", (t) => {
         made.push([name, ...fields])
       }
     }
-  const names = ['PlainDate', 'PlainTime', 'PlainDateTime', 'Instant']
+  const names = ['PlainDate', 'PlainTime', 'PlainDateTime', 'Instant', 'Duration']
   const holder = globalThis as { Temporal?: unknown }
   const before = holder.Temporal
   holder.Temporal = Object.fromEntries(names.map((name) => [name, classOf(name)]))

@@ -1,40 +1,11 @@
-import { isDeepStrictEqual } from 'node:util'
 import test from 'ava'
 import { DEFAULT_PLAN, planFor, type ResultOptions } from '../../src/decode/mapping'
-import { compiledReader } from '../../src/decode/row-compiler'
-import { loopReader } from '../../src/decode/row-loop'
-import { planRows } from '../../src/decode/row-plan'
 import { shapeOf } from '../../src/decode/shape'
 import { DataError } from '../../src/errors/index'
 import { lowerBoundsOf } from '../../src/types/array-dimensions'
 import { ARRAY_BIT, TypeCode } from '../../src/types/type-code'
-import { Cells, columnsOf, type TextStyle, type WireArray, type WireValue } from './decode-cells'
-
-/** One value read by the loop and by compiled code, which must agree. */
-function read(
-  code: number,
-  value: WireValue,
-  mapping: ResultOptions = {},
-  style: TextStyle = 'utf8',
-  asideFrom?: number,
-): any {
-  const cells = new Cells(style, asideFrom)
-  cells.row([code], [value])
-  const textMode = cells.textMode()
-  const plan = planRows(['x'], [code], planFor(DEFAULT_PLAN, { ...mapping, rowMode: 'array' }))
-  const text = {
-    shared: textMode >= 0 ? (cells.extras[textMode] as string) : null,
-    isAscii: textMode === -1,
-    extras: cells.extras,
-  }
-  const [looped, compiled] = [loopReader(plan), compiledReader(plan)!].map((readRows) => {
-    const rows: unknown[][] = []
-    readRows(cells.views, 0, 1, text, rows)
-    return rows[0]![0]
-  })
-  if (!isDeepStrictEqual(looped, compiled)) throw new Error('loop and compiled code differ')
-  return compiled
-}
+import { Cells, columnsOf, type WireArray, type WireValue } from './decode-cells'
+import { read } from './decode-types'
 
 test('bool, integers and floats are themselves', (t) => {
   t.is(read(TypeCode.BOOL, true), true)

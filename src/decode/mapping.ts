@@ -1,4 +1,5 @@
 import { ClientConfigurationError } from '../errors/index'
+import { hasRuntimeTemporal, missingFromTemporal, type TemporalNamespace } from './temporal'
 
 /** What a row is: a {@link Row}, a plain object literal, or an array of values. */
 export type RowMode = 'record' | 'object' | 'array'
@@ -18,7 +19,7 @@ export interface ResultMapping {
   uuid?: 'string' | 'buffer' | undefined
   /** Default `'string'`. `'date'` is UTC midnight; `'temporal'` a Temporal.PlainDate. */
   date?: 'string' | 'date' | 'temporal' | undefined
-  /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. */
+  /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. timetz is always a string: Temporal has no such type. */
   time?: 'string' | 'temporal' | undefined
   /**
    * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
@@ -27,12 +28,24 @@ export interface ResultMapping {
   timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined
   /** Default `'date'`. `'micros'` as above, `'string'` is in UTC, `'temporal'` a Temporal.Instant. */
   timestamptz?: 'date' | 'string' | 'micros' | 'temporal' | undefined
+  /**
+   * Default `'interval'`: an {@link Interval}. `'string'` is ISO 8601, `'temporal'` a Temporal.Duration, which cannot
+   * hold an interval of mixed signs.
+   */
+  interval?: 'interval' | 'string' | 'temporal' | undefined
+  /** bit and varbit. Default `'bitstring'`: a {@link BitString}. */
+  bit?: 'bitstring' | 'string' | undefined
+  /** The Temporal that `'temporal'` means, such as a polyfill's. Default: the runtime's. */
+  temporal?: TemporalNamespace | undefined
 }
+
+/** What is chosen by a word or a parser. */
+type MappingChoices = Omit<ResultMapping, 'temporal'>
 
 /** A mapping with every default filled in. */
 export type CompleteResultMapping = {
-  readonly [K in keyof ResultMapping]-?: Exclude<ResultMapping[K], undefined>
-}
+  readonly [K in keyof MappingChoices]-?: Exclude<MappingChoices[K], undefined>
+} & { readonly temporal: TemporalNamespace | undefined }
 
 /** What decides how rows are made: the row mode and the mapping. Immutable. */
 export interface ResultPlan {
@@ -48,7 +61,7 @@ export interface ResultOptions extends ResultMapping {
   rowMode?: RowMode | undefined
 }
 
-type MappingKey = keyof ResultMapping
+type MappingKey = keyof MappingChoices
 
 const ROW_MODES: readonly string[] = ['record', 'object', 'array']
 
@@ -62,18 +75,24 @@ const WORDS: { readonly [K in MappingKey]-?: readonly string[] } = {
   time: ['string', 'temporal'],
   timestamp: ['date', 'string', 'micros', 'local', 'temporal'],
   timestamptz: ['date', 'string', 'micros', 'temporal'],
+  interval: ['interval', 'string', 'temporal'],
+  bit: ['bitstring', 'string'],
 }
 
 const MAPPING_KEYS = Object.keys(WORDS) as MappingKey[]
 
-const parserIds = new WeakMap<TextParser, number>()
-let nextParserId = 1
+/** Numbers for parsers and Temporals, which are the same when they are the same object. */
+const objectIds = new WeakMap<object, number>()
+let nextObjectId = 1
 
 /** Records with every default of the types page. */
-export const DEFAULT_PLAN: ResultPlan = makePlan(
-  'record',
-  Object.fromEntries(MAPPING_KEYS.map((name) => [name, WORDS[name][0]])) as unknown as CompleteResultMapping,
-)
+export const DEFAULT_PLAN: ResultPlan = makePlan('record', {
+  ...(Object.fromEntries(MAPPING_KEYS.map((name) => [name, WORDS[name][0]])) as unknown as Omit<
+    CompleteResultMapping,
+    'temporal'
+  >),
+  temporal: undefined,
+})
 
 /**
  * The plan of a call: `base` with the options laid over it. Other options in the object are ignored.
@@ -88,11 +107,16 @@ export function planFor(base: ResultPlan, options: ResultOptions | undefined): R
     if (!ROW_MODES.includes(options.rowMode)) throw badOption('rowMode', ROW_MODES, false, options.rowMode)
     rowMode = options.rowMode
   }
-  let changes: Partial<{ [name in MappingKey]: unknown }> | undefined
+  let changes: Partial<{ [name in keyof ResultMapping]: unknown }> | undefined
+  const temporal = options.temporal === undefined ? base.mapping.temporal : options.temporal
+  if (temporal !== base.mapping.temporal) {
+    checkTemporal(temporal)
+    changes = { temporal }
+  }
   for (const name of MAPPING_KEYS) {
     const choice = options[name]
     if (choice === undefined || choice === base.mapping[name]) continue
-    checkChoice(name, choice)
+    checkChoice(name, choice, temporal)
     changes ??= {}
     changes[name] = choice
   }
@@ -103,31 +127,41 @@ export function planFor(base: ResultPlan, options: ResultOptions | undefined): R
 function makePlan(rowMode: RowMode, mapping: CompleteResultMapping): ResultPlan {
   const choices = MAPPING_KEYS.map((name) => {
     const choice = mapping[name]
-    return typeof choice === 'function' ? `#${parserId(choice)}` : choice
+    return typeof choice === 'function' ? `#${objectId(choice)}` : choice
   })
+  if (mapping.temporal !== undefined) choices.push(`#${objectId(mapping.temporal)}`)
   return Object.freeze({ rowMode, mapping: Object.freeze(mapping), key: `${rowMode} ${choices.join(' ')}` })
 }
 
-function parserId(parser: TextParser): number {
-  let id = parserIds.get(parser)
+function objectId(object: object): number {
+  let id = objectIds.get(object)
   if (id === undefined) {
-    id = nextParserId++
-    parserIds.set(parser, id)
+    id = nextObjectId++
+    objectIds.set(object, id)
   }
   return id
 }
 
-function checkChoice(name: MappingKey, choice: unknown): void {
+function checkChoice(name: MappingKey, choice: unknown, temporal: TemporalNamespace | undefined): void {
   const takesParser = name === 'numeric' || name === 'json'
   if (typeof choice === 'function' && takesParser) return
   const words = WORDS[name]
   if (typeof choice !== 'string' || !words.includes(choice)) throw badOption(name, words, takesParser, choice)
-  if (choice === 'temporal' && (globalThis as { Temporal?: unknown }).Temporal === undefined) {
+  if (choice === 'temporal' && temporal === undefined && !hasRuntimeTemporal()) {
     throw new ClientConfigurationError(
       `option '${name}' is 'temporal', but this runtime has no global Temporal; ` +
-        `use one of ${quoteAll(words.filter((word) => word !== 'temporal'))}`,
+        `use one of ${quoteAll(words.filter((word) => word !== 'temporal'))}, ` +
+        "or give a polyfill's Temporal as option 'temporal'",
     )
   }
+}
+
+function checkTemporal(temporal: unknown): void {
+  const missing = missingFromTemporal(temporal)
+  if (missing === undefined) return
+  throw new ClientConfigurationError(
+    `option 'temporal' must be a Temporal namespace, as the runtime or a polyfill has it: ${missing}`,
+  )
 }
 
 function badOption(name: string, words: readonly string[], takesParser: boolean, value: unknown): Error {

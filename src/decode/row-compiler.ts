@@ -1,6 +1,9 @@
 import { keepAside } from '../record'
-import { FRAGMENT_FUNCTIONS } from './readers/index'
-import { defineColumn, type PlannedColumn, type RowPlan, type RowsReader } from './row-plan'
+import { FRAGMENT_FUNCTIONS } from './readers/fragment-functions'
+import { defineColumn, type PlannedColumn, type RowPlan, type RowReader, type RowsReader } from './row-plan'
+
+/** Rows that are read by the loop at first: compiling costs about as much as reading a hundred. */
+export const LOOP_ROWS = 64
 
 /** False once the process has shown that it allows no code generation. */
 let isAllowed = true
@@ -12,8 +15,29 @@ let isAllowed = true
  * @returns undefined where code generation is not allowed (`--disallow-code-generation-from-strings`).
  */
 export function compiledReader(plan: RowPlan): RowsReader | undefined {
+  return compiled<RowsReader>(
+    plan,
+    `function readRows(v,p,rowCount,k,into){
+${VIEWS_IN_LOCALS}
+for(let k_=0;k_<rowCount;k_++){into.push(${newRow(plan)});p+=${plan.columns.length}}
+}`,
+  )
+}
+
+/** The same for one row. */
+export function compiledRowReader(plan: RowPlan): RowReader | undefined {
+  return compiled<RowReader>(
+    plan,
+    `function readRow(v,p,k){
+${VIEWS_IN_LOCALS}
+return ${newRow(plan)}
+}`,
+  )
+}
+
+function compiled<R>(plan: RowPlan, reader: string): R | undefined {
   if (!isAllowed) return undefined
-  let factory: (...bindings: unknown[]) => RowsReader
+  let factory: (...bindings: unknown[]) => R
   try {
     factory = new Function(
       'prototype',
@@ -21,7 +45,7 @@ export function compiledReader(plan: RowPlan): RowsReader | undefined {
       'functions',
       'define',
       'keepAside',
-      sourceOf(plan),
+      sourceOf(plan, reader),
     ) as typeof factory
   } catch (error) {
     if (!(error instanceof EvalError)) throw error
@@ -33,22 +57,22 @@ export function compiledReader(plan: RowPlan): RowsReader | undefined {
 }
 
 const VIEWS = 'i,u,f,b,n,t,s,k,v'
+const VIEWS_IN_LOCALS = 'const i=v.i,u=v.u,f=v.f,b=v.b,n=v.n,t=v.t,s=k.shared'
+
+function newRow({ rowMode }: RowPlan): string {
+  return rowMode === 'record' ? `new Row(${VIEWS},p)` : `row(${VIEWS},p)`
+}
 
 /**
  * Names come from the server, so that they enter the source as escaped string literals only. The function of a row
  * has the parameters that source fragments may use, the row's first cell p, and that cell's first word q.
  */
-function sourceOf(plan: RowPlan): string {
-  const width = plan.columns.length
-  const make = plan.rowMode === 'record' ? `new Row(${VIEWS},p)` : `row(${VIEWS},p)`
+function sourceOf(plan: RowPlan, reader: string): string {
   return `'use strict'
 const {${Object.keys(FRAGMENT_FUNCTIONS).join(',')}}=functions
 const [${plan.columns.map((_, index) => `r${index}`).join(',')}]=reads
 ${rowFunction(plan)}
-return function readRows(v,p,rowCount,k,into){
-const i=v.i,u=v.u,f=v.f,b=v.b,n=v.n,t=v.t,s=k.shared
-for(let k_=0;k_<rowCount;k_++){into.push(${make});p+=${width}}
-}`
+return ${reader}`
 }
 
 function rowFunction(plan: RowPlan): string {

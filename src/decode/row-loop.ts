@@ -1,18 +1,20 @@
 import { keepAside } from '../record'
-import { type CellViews, MARK_NULL } from './mailbox-views'
-import type { TextContext } from './readers/column-reader'
-import { defineColumn, type RowPlan, type RowsReader } from './row-plan'
+import { MARK_NULL } from './mailbox-views'
+import { defineColumn, type RowPlan, type RowReader, type RowsReader } from './row-plan'
 
 /** The reader without generated code: for a shape's first rows, and where code generation is not allowed. */
 export function loopReader(plan: RowPlan): RowsReader {
   const width = plan.columns.length
-  const readRow = plan.rowMode === 'array' ? arrayRow(plan) : objectRow(plan)
+  const readRow = loopRowReader(plan)
   return (views, firstCell, rowCount, text, into) => {
     for (let k = 0; k < rowCount; k++) into.push(readRow(views, firstCell + k * width, text))
   }
 }
 
-type RowReader = (views: CellViews, firstCell: number, text: TextContext) => unknown
+/** The same for one row. */
+export function loopRowReader(plan: RowPlan): RowReader {
+  return plan.rowMode === 'array' ? arrayRow(plan) : objectRow(plan)
+}
 
 function arrayRow({ columns }: RowPlan): RowReader {
   return (views, firstCell, text) => {

@@ -1,8 +1,7 @@
 import { layoutOfNames, type RowLayout, rowPrototype } from '../record'
 import type { CellViews } from './mailbox-views'
-import type { ResultPlan, RowMode } from './mapping'
+import type { RowMode } from './mapping'
 import type { ColumnReader, TextContext } from './readers/column-reader'
-import { readerFor } from './readers/index'
 
 /** Reads rows and appends them to `into`: the work of a shape. */
 export type RowsReader = (
@@ -12,6 +11,9 @@ export type RowsReader = (
   text: TextContext,
   into: unknown[],
 ) => void
+
+/** Reads one row from its first cell. */
+export type RowReader = (views: CellViews, firstCell: number, text: TextContext) => unknown
 
 /** One column of a row to be made. */
 export interface PlannedColumn {
@@ -38,14 +40,17 @@ export interface RowPlan {
 
 const INTEGER_NAME = /^(?:0|[1-9][0-9]*)$/
 
-/** The plan of rows with these columns. */
-export function planRows(names: readonly string[], codes: readonly number[], plan: ResultPlan): RowPlan {
-  const readers = codes.map((code) => readerFor(code, plan.mapping))
+/** The plan of rows, or of composite values, with these columns. */
+export function planRows(
+  names: readonly string[],
+  readers: readonly ColumnReader[],
+  rowMode: RowMode,
+): RowPlan {
   const layout: RowLayout = layoutOfNames(names)
   const integerColumns = names.filter((_, index) => readers[index]?.mayBeBigInt === true)
-  const prototype = plan.rowMode === 'record' ? rowPrototype(layout, integerColumns) : Object.prototype
+  const prototype = rowMode === 'record' ? rowPrototype(layout, integerColumns) : Object.prototype
   return {
-    rowMode: plan.rowMode,
+    rowMode,
     prototype,
     asideCount: layout.asideSlots?.filter((slot) => slot >= 0).length ?? 0,
     columns: names.map((name, index) => ({

@@ -2,7 +2,8 @@ import type { TypeNode } from '../types/type-node'
 import { type CellViews, TEXT_DIRECT_ASCII } from './mailbox-views'
 import type { ResultPlan } from './mapping'
 import type { TextContext } from './readers/column-reader'
-import { compiledReader } from './row-compiler'
+import { readerFor } from './readers/index'
+import { compiledReader, LOOP_ROWS } from './row-compiler'
 import { loopReader } from './row-loop'
 import { planRows, type RowPlan, type RowsReader } from './row-plan'
 
@@ -22,7 +23,7 @@ export interface ColumnDescription {
   type?: TypeNode | undefined
 }
 
-/** Makes rows of cells; one for all results with the same column names, codes and plan. */
+/** Makes rows of cells; one for all results with the same column names, types and plan. */
 export interface Shape {
   readonly columnCount: number
   /**
@@ -34,7 +35,8 @@ export interface Shape {
    * @param firstCell Index of the first row's first cell.
    * @param textMode How text ranges are read: −1 direct ASCII, −2 direct UTF-8, else the index in `extras` of the
    * segment's string.
-   * @throws what a parser of the application throws; the rows read before it stay in `into`.
+   * @throws what a parser of the application throws, and DataError for a value that cannot be what is asked for or
+   * that a codec refuses; the rows read before it stay in `into`.
    */
   readRows(
     views: CellViews,
@@ -45,9 +47,6 @@ export interface Shape {
     into: unknown[],
   ): void
 }
-
-/** Rows of a shape that are read by the loop; compiling costs about as much as reading a hundred. */
-const LOOP_ROWS = 64
 
 /** Shapes that are kept. */
 const CACHE_SIZE = 1000
@@ -60,9 +59,13 @@ class RowShape implements Shape {
   /** Rows read so far, until the decision to compile. */
   #rowsRead = 0
 
-  constructor(names: readonly string[], codes: readonly number[], plan: ResultPlan) {
-    this.columnCount = names.length
-    this.#plan = planRows(names, codes, plan)
+  constructor(columns: readonly ColumnDescription[], plan: ResultPlan) {
+    this.columnCount = columns.length
+    this.#plan = planRows(
+      columns.map((column) => column.name),
+      columns.map((column) => readerFor(column, plan)),
+      plan.rowMode,
+    )
     this.#read = loopReader(this.#plan)
   }
 
@@ -100,8 +103,8 @@ const shapes = new Map<string, RowShape>()
 const latest = new WeakMap<readonly ColumnDescription[], { planKey: string; shape: Shape }>()
 
 /**
- * The shape of a result's rows. Shapes are shared by all results with the same names, type codes and plan; asking
- * again with the same array of columns is cheap.
+ * The shape of a result's rows. Shapes are shared by all results with the same names, types and plan; asking again
+ * with the same array of columns is cheap.
  */
 export function shapeOf(columns: readonly ColumnDescription[], plan: ResultPlan): Shape {
   const known = latest.get(columns)
@@ -113,13 +116,13 @@ export function shapeOf(columns: readonly ColumnDescription[], plan: ResultPlan)
 
 function cachedShape(columns: readonly ColumnDescription[], plan: ResultPlan): RowShape {
   const names = columns.map((column) => column.name)
-  const codes = columns.map((column) => column.code)
-  const key = `${plan.key} ${codes.join(' ')} ${JSON.stringify(names)}`
+  const types = columns.map(({ code, type }) => (type === undefined ? code : `t${type.id}`))
+  const key = `${plan.key} ${types.join(' ')} ${JSON.stringify(names)}`
   let shape = shapes.get(key)
   if (shape !== undefined) {
     shapes.delete(key)
   } else {
-    shape = new RowShape(names, codes, plan)
+    shape = new RowShape(columns, plan)
     if (shapes.size >= CACHE_SIZE) {
       for (const oldest of shapes.keys()) {
         shapes.delete(oldest)

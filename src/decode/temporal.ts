@@ -1,4 +1,6 @@
-/** As much of Temporal as the readers need; TypeScript's ES2023 library does not know it. */
+import type { CompleteResultMapping } from './mapping'
+
+/** As much of Temporal as results need; TypeScript's ES2023 library does not know it. */
 export interface TemporalNamespace {
   readonly PlainDate: new (year: number, month: number, day: number) => unknown
   readonly PlainTime: new (
@@ -19,9 +21,40 @@ export interface TemporalNamespace {
     microsecond: number,
   ) => unknown
   readonly Instant: new (epochNanoseconds: bigint) => unknown
+  readonly Duration: new (
+    years: number,
+    months: number,
+    weeks: number,
+    days: number,
+    hours: number,
+    minutes: number,
+    seconds: number,
+    milliseconds: number,
+    microseconds: number,
+  ) => unknown
 }
 
-/** The runtime's Temporal. A plan asks for it only where it exists (see `planFor`). */
-export function runtimeTemporal(): TemporalNamespace {
-  return (globalThis as unknown as { Temporal: TemporalNamespace }).Temporal
+const CLASSES = ['PlainDate', 'PlainTime', 'PlainDateTime', 'Instant', 'Duration'] as const
+
+/** Whether the runtime has a Temporal of its own. */
+export function hasRuntimeTemporal(): boolean {
+  return runtimeTemporal() !== undefined
+}
+
+/** What an object lacks to be a Temporal, in words; undefined when it has all that results need. */
+export function missingFromTemporal(candidate: unknown): string | undefined {
+  if ((typeof candidate !== 'object' && typeof candidate !== 'function') || candidate === null) {
+    return `it is ${candidate === null ? 'null' : `a ${typeof candidate}`}`
+  }
+  const missing = CLASSES.filter((name) => typeof (candidate as TemporalNamespace)[name] !== 'function')
+  return missing.length === 0 ? undefined : `it has no ${missing.join(', ')}`
+}
+
+/** The application's Temporal, or else the runtime's. A plan asks for it only where there is one (see `planFor`). */
+export function temporalOf(mapping: CompleteResultMapping): TemporalNamespace {
+  return mapping.temporal ?? runtimeTemporal()!
+}
+
+function runtimeTemporal(): TemporalNamespace | undefined {
+  return (globalThis as { Temporal?: TemporalNamespace }).Temporal
 }

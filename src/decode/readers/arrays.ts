@@ -1,25 +1,37 @@
 import { markLowerBounds } from '../../types/array-dimensions'
-import { elementCode, TypeCode } from '../../types/type-code'
-import { type CellViews, MARK_NULL } from '../mailbox-views'
-import { type CellReader, type ColumnReader, calledReader, type TextContext } from './column-reader'
+import type { CellViews } from '../mailbox-views'
+import {
+  type CellReader,
+  type ColumnReader,
+  calledReader,
+  type RunReader,
+  type TextContext,
+} from './column-reader'
+import { runOf } from './runs'
 
 /**
  * Arrays, nested by dimension. Lower bounds other than 1 are marked on the outermost array. So are the bounds of
- * json arrays of several dimensions, because there the nesting alone does not tell a dimension from a JSON array.
+ * arrays of several dimensions whose elements may be arrays themselves, such as json, because there the nesting alone
+ * does not tell a dimension from an element.
  */
-export function arrayReader(code: number, element: ColumnReader): ColumnReader {
-  const family = elementCode(code)
-  const isJson = family === TypeCode.JSON || family === TypeCode.JSONB
-  const read: CellReader = (views, cell, text) =>
-    readArray(views, views.u[2 * cell]!, text, element.read, isJson)
-  return { ...calledReader(read), mayBeBigInt: element.mayBeBigInt === true }
+export function arrayReader(element: ColumnReader): ColumnReader {
+  const readRun = element.readRun ?? runOf(element.read)
+  const marksNesting = element.mayBeArray === true
+  const read: CellReader = (views, cell, text) => {
+    const head = views.u[2 * cell]!
+    // Nearly all arrays have one dimension that starts at 1.
+    return views.u[2 * head] === 1 && views.u[2 * head + 1] === 0
+      ? readRun(views, head + 2, views.u[2 * head + 2]!, text)
+      : readDimensions(views, head, text, readRun, marksNesting)
+  }
+  return { ...calledReader(read), mayBeBigInt: element.mayBeBigInt === true, mayBeArray: true }
 }
 
-function readArray(
+function readDimensions(
   views: CellViews,
   head: number,
   text: TextContext,
-  readElement: CellReader,
+  readRun: RunReader,
   marksNesting: boolean,
 ): unknown[] {
   const dimensionCount = views.u[2 * head]!
@@ -27,7 +39,7 @@ function readArray(
   const lengths: number[] = []
   for (let d = 1; d <= dimensionCount; d++) lengths.push(views.u[2 * (head + d)]!)
   const firstElement = head + 1 + dimensionCount
-  const array = readLevel(views, firstElement, lengths, 0, text, readElement)
+  const array = readLevel(views, firstElement, lengths, 0, text, readRun)
   if (views.u[2 * head + 1] !== 0 || (marksNesting && dimensionCount > 1)) {
     markLowerBounds(
       array,
@@ -43,20 +55,15 @@ function readLevel(
   lengths: readonly number[],
   level: number,
   text: TextContext,
-  readElement: CellReader,
+  readRun: RunReader,
 ): unknown[] {
   const length = lengths[level]!
+  if (level === lengths.length - 1) return readRun(views, first, length, text)
   const array: unknown[] = []
-  if (level === lengths.length - 1) {
-    for (let cell = first; cell < first + length; cell++) {
-      array.push(views.n[cell] === MARK_NULL ? null : readElement(views, cell, text))
-    }
-    return array
-  }
   let stride = 1
   for (let d = level + 1; d < lengths.length; d++) stride *= lengths[d]!
   for (let k = 0; k < length; k++) {
-    array.push(readLevel(views, first + k * stride, lengths, level + 1, text, readElement))
+    array.push(readLevel(views, first + k * stride, lengths, level + 1, text, readRun))
   }
   return array
 }

@@ -13,6 +13,9 @@ export interface TextContext {
 /** Reads a cell that is not NULL. */
 export type CellReader = (views: CellViews, cell: number, text: TextContext) => unknown
 
+/** Reads so many neighbouring cells, NULLs included: the elements of an array. */
+export type RunReader = (views: CellViews, first: number, length: number, text: TextContext) => unknown[]
+
 /** What the source fragment of a column may name, as JavaScript expressions. */
 export interface CellSource {
   /** The cell's index. */
@@ -34,8 +37,12 @@ export interface ColumnReader {
    * their names, `v` for all of them, `k` for the text context, `s` for `k.shared`, and {@link FragmentFunctions}.
    */
   readonly source: (at: CellSource) => string
-  /** Whether values may be bigints, alone or in arrays. */
+  /** For the elements of arrays, where there is something faster than calls of `read`. */
+  readonly readRun?: RunReader
+  /** Whether values may be bigints, alone or in arrays. Records and ranges have a `toJSON` of their own. */
   readonly mayBeBigInt?: boolean
+  /** Whether values may be arrays, so that nesting alone does not tell them from dimensions of an array of them. */
+  readonly mayBeArray?: boolean
 }
 
 /** A reader of cells that hold their value themselves: `expression` is used where the cell is not NULL. */

@@ -1,6 +1,6 @@
 import { DataError } from '../../errors/index'
 import type { CompleteResultMapping } from '../mapping'
-import { runtimeTemporal } from '../temporal'
+import { temporalOf } from '../temporal'
 import { type ColumnReader, calledReader } from './column-reader'
 import { readText, textReader } from './text'
 
@@ -8,14 +8,14 @@ const LETTER_I = 105
 const MINUS = 45
 
 /** ±Infinity for `infinity` and `-infinity`; the text of a date starts with a digit. */
-function infinityOfText(text: string): number {
+export function infinityOfText(text: string): number {
   const first = text.charCodeAt(0)
   if (first === LETTER_I) return Number.POSITIVE_INFINITY
   return first === MINUS ? Number.NEGATIVE_INFINITY : 0
 }
 
 /** Year (astronomical), month and day of a date as PostgreSQL prints it. */
-function dateFields(text: string): [year: number, month: number, day: number] {
+export function dateFields(text: string): [year: number, month: number, day: number] {
   const isBc = text.endsWith(' BC')
   const end = isBc ? text.length - 3 : text.length
   const year = Number(text.substring(0, end - 6))
@@ -49,8 +49,8 @@ const stringReader = finiteReader((text) => text)
 
 const dateReader = finiteReader(utcMidnight)
 
-function plainDateReader(): ColumnReader {
-  const { PlainDate } = runtimeTemporal()
+function plainDateReader(mapping: CompleteResultMapping): ColumnReader {
+  const { PlainDate } = temporalOf(mapping)
   return finiteReader((text) => new PlainDate(...dateFields(text)))
 }
 
@@ -62,12 +62,12 @@ export function dateColumnReader(mapping: CompleteResultMapping): ColumnReader {
     case 'date':
       return dateReader
     case 'temporal':
-      return plainDateReader()
+      return plainDateReader(mapping)
   }
 }
 
-function plainTimeReader(): ColumnReader {
-  const { PlainTime } = runtimeTemporal()
+function plainTimeReader(mapping: CompleteResultMapping): ColumnReader {
+  const { PlainTime } = temporalOf(mapping)
   return calledReader((views, cell, context) => {
     const text = readText(views, cell, context)
     const micros = Number(text.substring(9).padEnd(6, '0'))
@@ -83,5 +83,5 @@ function plainTimeReader(): ColumnReader {
 
 /** time */
 export function timeReader(mapping: CompleteResultMapping): ColumnReader {
-  return mapping.time === 'string' ? textReader : plainTimeReader()
+  return mapping.time === 'string' ? textReader : plainTimeReader(mapping)
 }

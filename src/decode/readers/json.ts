@@ -6,7 +6,10 @@ const parsedReader = calledReader((views, cell, text) => JSON.parse(readText(vie
 
 /** json, jsonb */
 export function jsonReader(mapping: CompleteResultMapping): ColumnReader {
-  const choice = mapping.json
+  return { ...readerOfChoice(mapping.json), mayBeArray: true }
+}
+
+function readerOfChoice(choice: CompleteResultMapping['json']): ColumnReader {
   if (choice === 'string') return textReader
   if (choice === 'parse') return parsedReader
   return calledReader((views, cell, text) => choice(readText(views, cell, text)))

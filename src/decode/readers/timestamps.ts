@@ -1,7 +1,7 @@
 import { DataError } from '../../errors/index'
 import type { CompleteResultMapping } from '../mapping'
 import { clockFields, infinityOf, MAX_DATE_MILLIS, millisOf, timestampText } from '../micros'
-import { runtimeTemporal } from '../temporal'
+import { temporalOf } from '../temporal'
 import { type ColumnReader, calledReader, inlineReader } from './column-reader'
 
 /** A moment as a Date, rounded down to milliseconds; ±Infinity as a number. */
@@ -52,8 +52,8 @@ const microsReader: ColumnReader = {
   mayBeBigInt: true,
 }
 
-function plainDateTimeReader(): ColumnReader {
-  const { PlainDateTime } = runtimeTemporal()
+function plainDateTimeReader(mapping: CompleteResultMapping): ColumnReader {
+  const { PlainDateTime } = temporalOf(mapping)
   return finiteReader((high, low) => {
     const at = clockFields(high, low)
     const millisecond = Math.floor(at.microsecond / 1000)
@@ -71,8 +71,8 @@ function plainDateTimeReader(): ColumnReader {
   })
 }
 
-function instantReader(): ColumnReader {
-  const { Instant } = runtimeTemporal()
+function instantReader(mapping: CompleteResultMapping): ColumnReader {
+  const { Instant } = temporalOf(mapping)
   return calledReader(
     (views, cell) =>
       infinityOf(views.i[2 * cell + 1]!, views.u[2 * cell]!) || new Instant(views.b[cell]! * 1000n),
@@ -91,7 +91,7 @@ export function timestampReader(mapping: CompleteResultMapping): ColumnReader {
     case 'local':
       return localReader
     case 'temporal':
-      return plainDateTimeReader()
+      return plainDateTimeReader(mapping)
   }
 }
 
@@ -105,6 +105,6 @@ export function timestamptzReader(mapping: CompleteResultMapping): ColumnReader 
     case 'micros':
       return microsReader
     case 'temporal':
-      return instantReader()
+      return instantReader(mapping)
   }
 }

@@ -1,0 +1,27 @@
+import { DataError } from '../../errors/index'
+import type { TypeCodec } from '../../types/type-codec'
+import { type ColumnReader, calledReader } from './column-reader'
+
+/**
+ * Values of a type that has a codec of the application's, which gets what `source` reads: text, a Buffer, or a tuple.
+ * NULL is null, whatever the codec.
+ *
+ * @throws DataError from `read` when the codec throws.
+ */
+export function codecReader(codec: TypeCodec, source: ColumnReader): ColumnReader {
+  const { decode, typeName } = codec
+  const read = source.read
+  return {
+    ...calledReader((views, cell, text) => {
+      const value = read(views, cell, text)
+      try {
+        return decode(value)
+      } catch (cause) {
+        const reason = cause instanceof Error ? cause.message : String(cause)
+        throw new DataError(`cannot decode a value of type ${typeName}: ${reason}`, { cause })
+      }
+    }),
+    mayBeBigInt: true,
+    mayBeArray: true,
+  }
+}

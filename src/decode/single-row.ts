@@ -1,0 +1,17 @@
+import { compiledRowReader, LOOP_ROWS } from './row-compiler'
+import { loopRowReader } from './row-loop'
+import type { RowPlan, RowReader } from './row-plan'
+
+/** Reads rows one by one, as they are in composite values: the first by the loop, the others by compiled code. */
+export function singleRowReader(plan: RowPlan): RowReader {
+  let rowsLeft = LOOP_ROWS
+  const readByLoop = loopRowReader(plan)
+  let read: RowReader = (views, firstCell, text) => {
+    if (rowsLeft-- === 0) {
+      read = compiledRowReader(plan) ?? readByLoop
+      return read(views, firstCell, text)
+    }
+    return readByLoop(views, firstCell, text)
+  }
+  return (views, firstCell, text) => read(views, firstCell, text)
+}
