@@ -1,5 +1,5 @@
 import { checkCallOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
-import { planFor, type ResultOptions, type ResultPlan } from './decode/mapping'
+import { planFor, type ResultOptions, type ResultPlan, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
 import type { BatchRequest, Request, Target } from './native/door'
 import { shown } from './options'
@@ -14,7 +14,7 @@ export class CallDefaults {
 
   constructor(plan: ResultPlan, commandTimeoutMs: number) {
     this.plan = plan
-    this.valuePlan = planFor(plan, { rowMode: 'array' })
+    this.valuePlan = valuePlanFor(plan)
     this.commandTimeoutMs = commandTimeoutMs
   }
 }

@@ -4,6 +4,9 @@ import { hasRuntimeTemporal, missingFromTemporal, type TemporalNamespace } from 
 /** What a row is: a {@link Row}, a plain object literal, or an array of values. */
 export type RowMode = 'record' | 'object' | 'array'
 
+/** What a composite value within a row is: a {@link Row} or a plain object literal. */
+export type PartMode = 'record' | 'object'
+
 /** Turns the text of a value into what the application wants to have. */
 export type TextParser = (text: string) => unknown
 
@@ -50,6 +53,8 @@ export type CompleteResultMapping = {
 /** What decides how rows are made: the row mode and the mapping. Immutable. */
 export interface ResultPlan {
   readonly rowMode: RowMode
+  /** What composite values are. */
+  readonly partMode: PartMode
   readonly mapping: CompleteResultMapping
   /** Plans with the same key make the same rows. */
   readonly key: string
@@ -86,13 +91,17 @@ const objectIds = new WeakMap<object, number>()
 let nextObjectId = 1
 
 /** Records with every default of the types page. */
-export const DEFAULT_PLAN: ResultPlan = makePlan('record', {
-  ...(Object.fromEntries(MAPPING_KEYS.map((name) => [name, WORDS[name][0]])) as unknown as Omit<
-    CompleteResultMapping,
-    'temporal'
-  >),
-  temporal: undefined,
-})
+export const DEFAULT_PLAN: ResultPlan = makePlan(
+  'record',
+  {
+    ...(Object.fromEntries(MAPPING_KEYS.map((name) => [name, WORDS[name][0]])) as unknown as Omit<
+      CompleteResultMapping,
+      'temporal'
+    >),
+    temporal: undefined,
+  },
+  'record',
+)
 
 /**
  * The plan of a call: `base` with the options laid over it. Other options in the object are ignored.
@@ -120,17 +129,29 @@ export function planFor(base: ResultPlan, options: ResultOptions | undefined): R
     changes ??= {}
     changes[name] = choice
   }
-  if (changes === undefined) return rowMode === base.rowMode ? base : makePlan(rowMode, base.mapping)
-  return makePlan(rowMode, { ...base.mapping, ...changes } as CompleteResultMapping)
+  if (changes === undefined && rowMode === base.rowMode) return base
+  const mapping = { ...base.mapping, ...changes } as CompleteResultMapping
+  return makePlan(rowMode, mapping, rowMode === base.rowMode ? base.partMode : partModeOf(rowMode))
 }
 
-function makePlan(rowMode: RowMode, mapping: CompleteResultMapping): ResultPlan {
+/** The plan that reads single values as `base` would have them in its rows. */
+export function valuePlanFor(base: ResultPlan): ResultPlan {
+  return makePlan('array', base.mapping, base.partMode)
+}
+
+/** Composite values are plain where the rows are plain. */
+function partModeOf(rowMode: RowMode): PartMode {
+  return rowMode === 'object' ? 'object' : 'record'
+}
+
+function makePlan(rowMode: RowMode, mapping: CompleteResultMapping, partMode: PartMode): ResultPlan {
   const choices = MAPPING_KEYS.map((name) => {
     const choice = mapping[name]
     return typeof choice === 'function' ? `#${objectId(choice)}` : choice
   })
   if (mapping.temporal !== undefined) choices.push(`#${objectId(mapping.temporal)}`)
-  return Object.freeze({ rowMode, mapping: Object.freeze(mapping), key: `${rowMode} ${choices.join(' ')}` })
+  const key = `${rowMode} ${partMode} ${choices.join(' ')}`
+  return Object.freeze({ rowMode, partMode, mapping: Object.freeze(mapping), key })
 }
 
 function objectId(object: object): number {

@@ -65,7 +65,7 @@ function compoundReader(type: TypeNode, plan: ResultPlan): ColumnReader {
     case 'array':
       return arrayReader(partReader(type.element, plan))
     case 'composite':
-      return fieldsReader(type, plan, partMode(plan))
+      return fieldsReader(type, plan, plan.partMode)
     case 'range':
       return rangeReader(partReader(type.subtype, plan))
     case 'multirange':
@@ -81,11 +81,6 @@ function fieldsReader({ fields }: CompositeNode, plan: ResultPlan, mode: RowMode
     fields.map((field) => partReader(field.type, plan)),
     mode,
   )
-}
-
-/** What composite values are: Records, but plain objects where the rows are plain. */
-function partMode({ rowMode }: ResultPlan): RowMode {
-  return rowMode === 'object' ? 'object' : 'record'
 }
 
 function familyReader(family: number, plan: ResultPlan): ColumnReader {
@@ -150,7 +145,7 @@ function familyReader(family: number, plan: ResultPlan): ColumnReader {
     case TypeCode.HALFVEC:
       return vectorReader
     case TypeCode.RECORD:
-      return recordReader((type) => readerFor(type, plan), partMode(plan))
+      return recordReader((type) => readerFor(type, plan), plan.partMode)
     default:
       return textReader
   }

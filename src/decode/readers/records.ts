@@ -18,7 +18,11 @@ export function compositeReader(
   mode: RowMode,
 ): ColumnReader {
   const readRow = singleRowReader(planRows(names, attributes, mode))
-  return calledReader((views, cell, text) => readRow(views, views.u[2 * cell]!, text))
+  // A parameter may be given as an array, so arrays of them have to show their dimensions.
+  return {
+    ...calledReader((views, cell, text) => readRow(views, views.u[2 * cell]!, text)),
+    mayBeArray: true,
+  }
 }
 
 /** A sequence of types that records of one column had. */
