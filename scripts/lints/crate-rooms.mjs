@@ -5,10 +5,11 @@ import { join } from 'node:path'
 import { filesBelow } from '../files.mjs'
 import { ROOT, run } from '../run.mjs'
 
-/** Dependencies that exactly one crate may have. */
+/** Dependencies that exactly one crate may have; those of `isTestedBeside` are read beside ours in tests anywhere. */
 const RESERVED = [
   { pattern: /^(napi(-.*)?|libc)$/, crate: 'oxpg-node' },
-  { pattern: /^(tokio-postgres|postgres-protocol|postgres-types)$/, crate: 'oxpg-client' },
+  { pattern: /^tokio-postgres$/, crate: 'oxpg-client' },
+  { pattern: /^(postgres-protocol|postgres-types)$/, crate: 'oxpg-client', isTestedBeside: true },
 ]
 
 /** What a crate may need at run time, where the list is closed. */
@@ -39,7 +40,8 @@ export async function crateRooms() {
   const problems = []
   for (const { name, dependencies } of packages) {
     for (const { name: dependency, kind } of dependencies) {
-      for (const { pattern, crate } of RESERVED) {
+      for (const { pattern, crate, isTestedBeside } of RESERVED) {
+        if (isTestedBeside && kind === 'dev') continue
         if (pattern.test(dependency) && name !== crate) {
           problems.push(`${name} depends on ${dependency}: only ${crate} may`)
         }

@@ -19,7 +19,8 @@ fn fixed(length: usize) -> BoxedStrategy<Vec<u8>> {
     vec(any::<u8>(), length).boxed()
 }
 
-fn bytes_of(code: TypeCode) -> BoxedStrategy<Vec<u8>> {
+/// The bytes of some value of a family or of an array.
+pub(crate) fn bytes_of(code: TypeCode) -> BoxedStrategy<Vec<u8>> {
     if code.is_array() {
         return (vec(1_u8..4, 0..3), any::<u8>())
             .prop_flat_map(move |(lengths, lower_bound)| {

@@ -11,6 +11,7 @@
 )]
 
 mod arrays;
+mod differential;
 mod hostile;
 mod own_memory;
 mod parameter_arrays;
