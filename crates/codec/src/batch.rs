@@ -6,7 +6,7 @@
 mod owned_row;
 mod row_error;
 
-pub use owned_row::{OwnedRow, own_memory_row};
+pub use owned_row::{OwnedRow, own_memory_row, own_memory_text};
 pub use row_error::{RowError, RowFault};
 
 use std::fmt;

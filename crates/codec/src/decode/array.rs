@@ -1,6 +1,6 @@
 //! Arrays: a block of cells for the dimensions and the elements.
 
-use super::{Cell, Destination, Problem, Stop, value};
+use super::{Cell, Destination, Problem, Stop, fixed, float, value};
 use crate::types::TypeCode;
 
 /// PostgreSQL's MAXDIM.
@@ -69,26 +69,91 @@ pub(super) fn array(destination: &mut Destination<'_>, code: TypeCode, bytes: &[
         let (length, lower_bound) = split(*dimension);
         *cell = u64::from(length.cast_unsigned()) | u64::from(lower_bound.cast_unsigned()) << 32;
     }
-    let mut elements = header.elements;
-    for (cell, mark) in element_cells.iter_mut().zip(element_marks) {
-        let (length, behind) = elements.split_first_chunk::<4>().ok_or(Stop::Malformed(Problem::Truncated))?;
-        let length = i32::from_be_bytes(*length);
-        let decoded = if let Ok(length) = usize::try_from(length) {
-            let (bytes, behind) = behind.split_at_checked(length).ok_or(Stop::Malformed(Problem::Truncated))?;
-            elements = behind;
-            value(destination, code, bytes)?
-        } else if length == -1 {
-            elements = behind;
-            Cell::NULL
-        } else {
-            return Err(Stop::invalid("an array element with a negative length"));
-        };
-        *cell = decoded.word;
-        *mark = decoded.mark;
+    let places = Places { cells: element_cells, marks: element_marks };
+    decode_elements(destination, code, places, header.elements)?;
+    Ok(Cell::value(index as u64))
+}
+
+/// Where the elements go: one cell and one mark for each.
+struct Places<'a> {
+    cells: &'a mut [u64],
+    marks: &'a mut [u8],
+}
+
+/// Chooses the loop once for all elements.
+fn decode_elements(
+    destination: &mut Destination<'_>,
+    code: TypeCode,
+    places: Places<'_>,
+    elements: &[u8],
+) -> Result<(), Stop> {
+    match code {
+        TypeCode::INT4 | TypeCode::OID => places.fixed(elements, |bytes| u64::from(u32::from_be_bytes(bytes))),
+        TypeCode::INT8 | TypeCode::FLOAT8 | TypeCode::XID8 => places.fixed(elements, u64::from_be_bytes),
+        TypeCode::FLOAT4 => places.fixed(elements, |bytes| float::widen(f32::from_be_bytes(bytes)).to_bits()),
+        TypeCode::INT2 => {
+            places.fixed(elements, |bytes| u64::from(i32::from(i16::from_be_bytes(bytes)).cast_unsigned()))
+        }
+        TypeCode::BOOL => places.fixed(elements, |[byte]| u64::from(byte != 0)),
+        TypeCode::TEXT => places.any(elements, |bytes| destination.text_value(bytes)),
+        code => places.any(elements, |bytes| value(destination, code, bytes)),
     }
-    if elements.is_empty() {
-        Ok(Cell::value(index as u64))
+}
+
+impl Places<'_> {
+    /// Elements that all have the same length, unless they are NULL, and of which any bytes are a value.
+    #[inline(always)]
+    fn fixed<const LENGTH: usize>(self, mut elements: &[u8], word: impl Fn([u8; LENGTH]) -> u64) -> Result<(), Stop> {
+        self.marks.fill(0);
+        for (cell, mark) in self.cells.iter_mut().zip(self.marks) {
+            if let Some((length, behind)) = elements.split_first_chunk::<4>()
+                && usize::try_from(u32::from_be_bytes(*length)) == Ok(LENGTH)
+                && let Some((bytes, behind)) = behind.split_first_chunk::<LENGTH>()
+            {
+                elements = behind;
+                *cell = word(*bytes);
+            } else {
+                match take_element(&mut elements)? {
+                    Some(bytes) => *cell = word(fixed(bytes)?),
+                    None => (*cell, *mark) = (Cell::NULL.word, Cell::NULL.mark),
+                }
+            }
+        }
+        end(elements)
+    }
+
+    /// Elements of any length.
+    #[inline(always)]
+    fn any(self, mut elements: &[u8], mut decode: impl FnMut(&[u8]) -> Result<Cell, Stop>) -> Result<(), Stop> {
+        for (cell, mark) in self.cells.iter_mut().zip(self.marks) {
+            let decoded = match take_element(&mut elements)? {
+                Some(bytes) => decode(bytes)?,
+                None => Cell::NULL,
+            };
+            *cell = decoded.word;
+            *mark = decoded.mark;
+        }
+        end(elements)
+    }
+}
+
+/// The next element's bytes, or nothing for NULL.
+#[inline]
+fn take_element<'a>(elements: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Stop> {
+    let (length, behind) = elements.split_first_chunk::<4>().ok_or(Stop::Malformed(Problem::Truncated))?;
+    let length = i32::from_be_bytes(*length);
+    if let Ok(length) = usize::try_from(length) {
+        let (bytes, behind) = behind.split_at_checked(length).ok_or(Stop::Malformed(Problem::Truncated))?;
+        *elements = behind;
+        Ok(Some(bytes))
+    } else if length == -1 {
+        *elements = behind;
+        Ok(None)
     } else {
-        Err(Stop::invalid("bytes behind the last element"))
+        Err(Stop::invalid("an array element with a negative length"))
     }
+}
+
+fn end(elements: &[u8]) -> Result<(), Stop> {
+    if elements.is_empty() { Ok(()) } else { Err(Stop::invalid("bytes behind the last element")) }
 }

@@ -1,6 +1,8 @@
 //! `float4`: as the shortest decimal that float4 keeps.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
+
+use super::stack_text::StackText;
 
 /// The double nearest to the shortest decimal that reads back as this float4: 3.14, not 3.140000104904175.
 pub(super) fn widen(value: f32) -> f64 {
@@ -19,30 +21,15 @@ pub(super) fn widen(value: f32) -> f64 {
     } else if !exact.is_finite() {
         return exact;
     }
-    let mut text = Text { bytes: [0; 64], length: 0 };
+    let mut text = StackText::<64>::new();
     // LowerExp keeps the text short for every exponent; it always fits and always parses.
     let _ = write!(text, "{value:e}");
-    std::str::from_utf8(&text.bytes[..text.length]).ok().and_then(|text| text.parse().ok()).unwrap_or(exact)
+    std::str::from_utf8(text.bytes()).ok().and_then(|text| text.parse().ok()).unwrap_or(exact)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding to float4 is the point")]
 fn narrow(value: f64) -> f32 {
     value as f32
-}
-
-/// Text on the stack.
-struct Text {
-    bytes: [u8; 64],
-    length: usize,
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length + text.len();
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
 }
 
 #[cfg(test)]
