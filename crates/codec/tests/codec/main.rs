@@ -11,6 +11,7 @@
 )]
 
 mod arrays;
+mod families;
 mod hostile;
 mod own_memory;
 mod parameter_arrays;
@@ -19,4 +20,5 @@ mod round_trips;
 mod scalars;
 mod segments;
 mod support;
+mod text_format;
 mod types;
