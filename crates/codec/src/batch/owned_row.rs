@@ -1,13 +1,8 @@
 //! A row in memory of its own, for rows that no mailbox holds.
 
 use super::{Aside, RowError, RowTypes};
-use crate::decode::{
-    BlockSpace, Destination, MOST_BYTES, RowStop, TextSpace, array_cells, decode_row, decode_text, fields,
-};
-use crate::types::{NoTypes, TypeCode, TypeSource};
-
-/// Blocks are named by 32-bit indexes, and the row's own cells are few.
-const MOST_BLOCK_CELLS: usize = 1 << 31;
+use crate::decode::{BlockSpace, Destination, MOST_BYTES, RowStop, TextSpace, array_cells, decode_row, fields};
+use crate::types::TypeCode;
 
 /// One row in memory made for it: its cells at the start of `cells`, its array blocks at the end. Its text ranges are
 /// direct: offsets into `bytes`.
@@ -30,43 +25,26 @@ pub struct OwnedRow {
 /// # Errors
 /// When the row's bytes do not fit the types, or its values take more than 4 GiB.
 pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, RowError> {
-    let fields = fields(data_row, types.codes.len())?;
+    let codes = types.codes;
+    let fields = fields(data_row, codes.len())?;
+    // No value of n bytes takes more than 2n + 2 cells, and its length in front of it pays for the 2.
+    let most_block_cells = fields.len().saturating_mul(2);
     // Exact for arrays; the parts of other types are counted by trying.
-    let block_cells = block_cells(types.codes, fields);
-    own_memory(types.codes.len(), block_cells, data_row.len(), types.source, |destination, row| {
-        decode_row(destination, row, types, fields)
-    })
-}
-
-/// Decodes one value from PostgreSQL's text format, in which no column comes, but parts of types do that have no
-/// binary format as a whole. By itself, that is for tests.
-///
-/// # Errors
-/// When it is no value of that family.
-pub fn own_memory_text(code: TypeCode, text: &[u8]) -> Result<OwnedRow, RowError> {
-    own_memory(1, 0, text.len(), &NoTypes, |destination, row| decode_text(destination, row, code, text))
-}
-
-/// Decodes into memory that grows until it is enough.
-fn own_memory(
-    row_cells: usize,
-    mut block_cells: usize,
-    mut byte_count: usize,
-    source: &dyn TypeSource,
-    decode: impl Fn(&mut Destination<'_>, (&mut [u64], &mut [u8])) -> Result<(), RowStop>,
-) -> Result<OwnedRow, RowError> {
+    let mut block_cells = block_cells(codes, fields).min(most_block_cells);
+    // Few values become longer than they came; for those there is a second try.
+    let mut byte_count = data_row.len();
     loop {
         let mut row = OwnedRow {
-            cells: vec![0; row_cells + block_cells],
-            marks: vec![0; row_cells + block_cells],
+            cells: vec![0; codes.len() + block_cells],
+            marks: vec![0; codes.len() + block_cells],
             bytes: vec![0; byte_count],
             asides: Vec::new(),
             is_ascii: true,
         };
-        let (cells, free_cells) = row.cells.split_at_mut(row_cells);
-        let (marks, free_marks) = row.marks.split_at_mut(row_cells);
+        let (row_cells, free_cells) = row.cells.split_at_mut(codes.len());
+        let (row_marks, free_marks) = row.marks.split_at_mut(codes.len());
         let mut destination = Destination::new(
-            BlockSpace { cells: free_cells, marks: free_marks, first_cell: row_cells },
+            BlockSpace { cells: free_cells, marks: free_marks, first_cell: codes.len() },
             TextSpace {
                 bytes: &mut row.bytes,
                 start: 0,
@@ -77,9 +55,9 @@ fn own_memory(
                 is_wide: true,
             },
             &mut row.asides,
-            source,
+            types.source,
         );
-        match decode(&mut destination, (cells, marks)) {
+        match decode_row(&mut destination, (row_cells, row_marks), types, fields) {
             Ok(()) => {
                 let taken = destination.taken();
                 row.is_ascii = taken.is_ascii;
@@ -89,11 +67,13 @@ fn own_memory(
                 return Ok(row);
             }
             Err(RowStop::Malformed(error)) => return Err(error),
-            // Few values have parts that were not counted, or become longer than they came; there are further tries.
-            Err(RowStop::Full) if destination.lacks_cells() && block_cells < MOST_BLOCK_CELLS => {
-                block_cells = block_cells.saturating_mul(2).saturating_add(row_cells + 16).min(MOST_BLOCK_CELLS);
+            Err(RowStop::Full | RowStop::SegmentFull) if destination.is_short_of_cells() => {
+                if block_cells >= most_block_cells {
+                    return Err(RowError::too_large());
+                }
+                block_cells = (block_cells * 2 + codes.len() + 16).min(most_block_cells);
             }
-            Err(RowStop::Full | RowStop::SegmentFull) if !destination.lacks_cells() && byte_count < MOST_BYTES => {
+            Err(RowStop::Full | RowStop::SegmentFull) if byte_count < MOST_BYTES => {
                 byte_count = byte_count.saturating_mul(2).saturating_add(64).min(MOST_BYTES);
             }
             Err(RowStop::Full | RowStop::SegmentFull) => return Err(RowError::too_large()),

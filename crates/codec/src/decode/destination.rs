@@ -84,8 +84,7 @@ pub(crate) struct Destination<'a> {
     aside_bytes: usize,
     strings: usize,
     is_ascii: bool,
-    /// There were too few cells for a block.
-    lacks_cells: bool,
+    is_short_of_cells: bool,
     /// Knows the types of values in anonymous records.
     source: &'a dyn TypeSource,
 }
@@ -108,7 +107,7 @@ impl<'a> Destination<'a> {
             aside_bytes: 0,
             strings: 0,
             is_ascii: true,
-            lacks_cells: false,
+            is_short_of_cells: false,
             source,
         }
     }
@@ -118,9 +117,9 @@ impl<'a> Destination<'a> {
         self.source
     }
 
-    /// Whether it was too few cells that stopped the row, not too few bytes.
-    pub(crate) fn lacks_cells(&self) -> bool {
-        self.lacks_cells
+    /// Whether the row stopped for want of cells, and not of bytes.
+    pub(crate) fn is_short_of_cells(&self) -> bool {
+        self.is_short_of_cells
     }
 
     /// The row's text.
@@ -260,7 +259,7 @@ impl<'a> Destination<'a> {
     /// Takes cells for a block: its index, its cells and their marks, which still have to be set.
     pub(super) fn block(&mut self, cell_count: usize) -> Result<(usize, &'a mut [u64], &'a mut [u8]), Stop> {
         let Some(start) = self.blocks.cells.len().checked_sub(cell_count) else {
-            self.lacks_cells = true;
+            self.is_short_of_cells = true;
             return Err(Stop::Full);
         };
         let (free_cells, cells) = std::mem::take(&mut self.blocks.cells).split_at_mut(start);

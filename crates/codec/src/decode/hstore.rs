@@ -1,36 +1,28 @@
 //! hstore's `hstore`: a block of keys and values.
 
-use super::{Cell, Destination, Problem, Stop};
+use super::{Cell, Destination, Problem, Stop, fixed_front, prefixed};
 
 /// Decodes an hstore: `hstore_send` in contrib/hstore/hstore_io.c.
 pub(super) fn hstore(destination: &mut Destination<'_>, bytes: &[u8]) -> Result<Cell, Stop> {
-    let (count, mut rest) = bytes.split_first_chunk::<4>().ok_or(Stop::Malformed(Problem::Truncated))?;
-    let count = usize::try_from(i32::from_be_bytes(*count)).map_err(|_| Stop::invalid("a negative number of pairs"))?;
+    let (count, mut rest) = fixed_front(bytes)?;
+    let count = usize::try_from(i32::from_be_bytes(count)).map_err(|_| Stop::invalid("a negative number of pairs"))?;
     // Each pair has at least its two lengths, so the bytes bound what is taken for them.
     if count > rest.len() / 8 {
         return Err(Stop::Malformed(Problem::Truncated));
     }
-    let (value, cells, marks) = block(destination, count)?;
+    let (hstore, cells, marks) = block(destination, count)?;
     for (index, (cell, mark)) in cells.iter_mut().zip(marks).enumerate() {
-        let (length, behind) = rest.split_first_chunk::<4>().ok_or(Stop::Malformed(Problem::Truncated))?;
-        let is_key = index % 2 == 0;
-        let decoded = match i32::from_be_bytes(*length) {
-            -1 if !is_key => {
-                rest = behind;
-                Cell::NULL
-            }
-            length => {
-                let length = usize::try_from(length)
-                    .map_err(|_| Stop::invalid("an hstore key or value with a negative length"))?;
-                let (text, behind) = behind.split_at_checked(length).ok_or(Stop::Malformed(Problem::Truncated))?;
-                rest = behind;
-                destination.text_value(text)?
-            }
+        let (text, behind) = prefixed(rest)?;
+        rest = behind;
+        let decoded = match text {
+            Some(text) => destination.text_value(text)?,
+            None if index % 2 == 0 => return Err(Stop::invalid("an hstore key that is NULL")),
+            None => Cell::NULL,
         };
         *cell = decoded.word;
         *mark = decoded.mark;
     }
-    if rest.is_empty() { Ok(value) } else { Err(Stop::invalid("bytes behind the last pair")) }
+    if rest.is_empty() { Ok(hstore) } else { Err(Stop::invalid("bytes behind the last pair")) }
 }
 
 /// A block for so many pairs, and the cells and marks of their keys and values.

@@ -140,17 +140,9 @@ pub(crate) fn decode_row(
     if fields.is_empty() { Ok(()) } else { Err(RowStop::Malformed(RowError::bytes_behind(fields.len()))) }
 }
 
-/// Decodes one value from the text format into a row of one cell.
-pub(crate) fn decode_text(
-    destination: &mut Destination<'_>,
-    (cells, marks): (&mut [u64], &mut [u8]),
-    code: TypeCode,
-    text: &[u8],
-) -> Result<(), RowStop> {
-    let decoded = text::scalar(destination, code, text).map_err(|stop| stop.in_column(0, code))?;
-    cells.fill(decoded.word);
-    marks.fill(decoded.mark);
-    Ok(())
+/// Decodes one value without parts from the text format.
+pub(crate) fn decode_text(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Result<Cell, RowStop> {
+    text::scalar(destination, code, text).map_err(|stop| stop.in_column(0, code))
 }
 
 /// Decodes one value that is not NULL.
@@ -215,6 +207,28 @@ fn rare_value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -
 fn fixed<const LENGTH: usize>(bytes: &[u8]) -> Result<[u8; LENGTH], Stop> {
     <[u8; LENGTH]>::try_from(bytes)
         .map_err(|_| Stop::Malformed(Problem::Length { expected: LENGTH, actual: bytes.len() }))
+}
+
+/// The first bytes of a value with parts, and what is behind them.
+#[inline(always)]
+fn fixed_front<const LENGTH: usize>(bytes: &[u8]) -> Result<([u8; LENGTH], &[u8]), Stop> {
+    let (front, behind) = bytes.split_first_chunk().ok_or(Stop::Malformed(Problem::Truncated))?;
+    Ok((*front, behind))
+}
+
+/// A part with its int32 length in front, which is -1 for NULL, and what is behind it.
+#[inline(always)]
+fn prefixed(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Stop> {
+    let (length, behind) = fixed_front(bytes)?;
+    let length = i32::from_be_bytes(length);
+    if let Ok(length) = usize::try_from(length) {
+        let (value, behind) = behind.split_at_checked(length).ok_or(Stop::Malformed(Problem::Truncated))?;
+        Ok((Some(value), behind))
+    } else if length == -1 {
+        Ok((None, behind))
+    } else {
+        Err(Stop::invalid("a negative length"))
+    }
 }
 
 /// `jsonb` and others: a version byte, which is 1, then the value's text.

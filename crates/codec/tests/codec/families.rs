@@ -293,8 +293,8 @@ fn hstores() {
         &[
             ("ffffffff", "a negative number of pairs"),
             ("7fffffff 00000000 00000000", "the message ends inside the value"),
-            ("00000001 ffffffff 00000000", "an hstore key or value with a negative length"),
-            ("00000001 00000000 fffffffe", "an hstore key or value with a negative length"),
+            ("00000001 ffffffff 00000000", "an hstore key that is NULL"),
+            ("00000001 00000000 fffffffe", "a negative length"),
             ("00000001 00000000 00000000 00", "bytes behind the last pair"),
         ],
     );
