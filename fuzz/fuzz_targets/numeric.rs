@@ -2,11 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oxpg_codec::batch::{Aside, own_memory_row};
+use oxpg_codec::batch::{Aside, RowTypes, own_memory_row};
 use oxpg_codec::parameters::encode_parameters;
 use oxpg_codec::types::{ParameterType, TypeCode};
 
-const NUMERIC: ParameterType = ParameterType { type_oid: 1700, code: TypeCode::NUMERIC };
+const NUMERIC_OID: u32 = 1700;
 /// What stands in front of the value's length: the number of formats, the format, the number of values.
 const BIND_HEADER: usize = 6;
 
@@ -15,15 +15,16 @@ fn encode(text: &[u8]) -> Option<Vec<u8>> {
     let length = u32::try_from(text.len()).ok()?;
     let cell = [&5_i32.to_le_bytes()[..], &[0; 8], &length.to_le_bytes()].concat();
     let mut out = Vec::new();
-    encode_parameters(&[NUMERIC], &cell, text, &[], &mut out).ok()?;
+    encode_parameters(&[ParameterType::built_in(NUMERIC_OID)], &cell, text, &[], &mut out).ok()?;
     Some(out.split_off(BIND_HEADER))
 }
 
 /// The text of a value that has its length in front.
 fn decode(field: &[u8]) -> Option<Vec<u8>> {
-    let mut owned = own_memory_row(&[NUMERIC.code], &[&[0, 1], field].concat()).ok()?;
+    let mut owned = own_memory_row(RowTypes::plain(&[TypeCode::NUMERIC]), &[&[0, 1], field].concat()).ok()?;
     match owned.asides.pop() {
         Some(Aside::Text(text) | Aside::Bytes(text)) => Some(text),
+        Some(Aside::Type(_)) => panic!("a type in place of a numeric"),
         None => Some(owned.bytes),
     }
 }

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oxpg_codec::batch::{Aside, Batch, Memory, Pushed, ResultText, TextMode};
+use oxpg_codec::batch::{Aside, Batch, Memory, Pushed, ResultText, RowTypes, TextMode};
 use oxpg_codec::types::TypeCode;
 
 fuzz_target!(|input: (u16, Vec<&[u8]>)| {
@@ -15,7 +15,8 @@ fuzz_target!(|input: (u16, Vec<&[u8]>)| {
         let Ok(length) = i32::try_from(text.len()) else { return };
         let row = [&[0, 1][..], &length.to_be_bytes(), text].concat();
         let mut memory = Memory { cells: &mut cells, marks: &mut marks, bytes: &mut bytes };
-        match batch.push_row(&mut memory, &mut result, 1, &[TypeCode::TEXT], &row, usize::from(remaining)) {
+        let types = RowTypes::plain(&[TypeCode::TEXT]);
+        match batch.push_row(&mut memory, &mut result, 1, types, &row, usize::from(remaining)) {
             Ok(Pushed::Full) => break,
             Ok(_) => taken.push(String::from_utf8_lossy(text).into_owned()),
             Err(error) => panic!("{error}"),
@@ -32,6 +33,7 @@ fuzz_target!(|input: (u16, Vec<&[u8]>)| {
             let read = match (marks[index], segment.mode) {
                 (2, _) => match &batch.asides()[cells[index] as usize] {
                     Aside::Text(text) | Aside::Bytes(text) => String::from_utf8(text.clone()).expect("UTF-8"),
+                    Aside::Type(_) => panic!("a type in place of a text"),
                 },
                 (_, TextMode::Direct) => String::from_utf8_lossy(&bytes[start..end]).into_owned(),
                 (_, TextMode::Shared) => String::from_utf16(&units[start..end]).expect("whole characters"),

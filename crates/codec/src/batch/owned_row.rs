@@ -27,8 +27,10 @@ pub struct OwnedRow {
 pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, RowError> {
     let codes = types.codes;
     let fields = fields(data_row, codes.len())?;
+    // No value of n bytes takes more than 2n + 2 cells, and its length in front of it pays for the 2.
+    let most_block_cells = fields.len().saturating_mul(2);
     // Exact for arrays; the parts of other types are counted by trying.
-    let mut block_cells = block_cells(codes, fields);
+    let mut block_cells = block_cells(codes, fields).min(most_block_cells);
     // Few values become longer than they came; for those there is a second try.
     let mut byte_count = data_row.len();
     loop {
@@ -65,8 +67,13 @@ pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, 
                 return Ok(row);
             }
             Err(RowStop::Malformed(error)) => return Err(error),
+            Err(RowStop::Full | RowStop::SegmentFull) if destination.is_short_of_cells() => {
+                if block_cells >= most_block_cells {
+                    return Err(RowError::too_large());
+                }
+                block_cells = (block_cells * 2 + codes.len() + 16).min(most_block_cells);
+            }
             Err(RowStop::Full | RowStop::SegmentFull) if byte_count < MOST_BYTES => {
-                block_cells = block_cells.saturating_mul(2).saturating_add(codes.len() + 16);
                 byte_count = byte_count.saturating_mul(2).saturating_add(64).min(MOST_BYTES);
             }
             Err(RowStop::Full | RowStop::SegmentFull) => return Err(RowError::too_large()),

@@ -1,10 +1,10 @@
 //! Arrays: a block of cells for the dimensions and the elements.
 
-use super::{Cell, Destination, Problem, Stop, value};
+use super::{Cell, Destination, Problem, Stop, fixed, float, prefixed, value};
 use crate::types::TypeCode;
 
 /// PostgreSQL's MAXDIM.
-const MOST_DIMENSIONS: usize = 6;
+pub(super) const MOST_DIMENSIONS: usize = 6;
 
 /// What stands in front of an array's elements: `array_send` in PostgreSQL's arrayfuncs.c.
 struct Header<'a> {
@@ -55,40 +55,115 @@ pub(crate) fn array_cells(bytes: &[u8]) -> Option<usize> {
     Header::read(bytes).ok().map(|header| header.cell_count())
 }
 
-/// Decodes an array whose elements are of the family `code`.
+/// Decodes an array whose elements are of the family `code`. The loop is chosen once for all elements.
 #[inline(never)]
 pub(super) fn array(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
-    let header = Header::read(bytes)?;
-    let (index, cells, marks) = destination.block(header.cell_count())?;
-    let has_other_bounds = header.dimensions.iter().any(|dimension| split(*dimension).1 != 1);
-    cells[0] = header.dimensions.len() as u64 | u64::from(has_other_bounds) << 32;
-    let (head, element_cells) = cells.split_at_mut(1 + header.dimensions.len());
-    let (head_marks, element_marks) = marks.split_at_mut(head.len());
-    head_marks.fill(0);
-    for (cell, dimension) in head[1..].iter_mut().zip(header.dimensions) {
-        let (length, lower_bound) = split(*dimension);
-        *cell = u64::from(length.cast_unsigned()) | u64::from(lower_bound.cast_unsigned()) << 32;
+    match code {
+        TypeCode::INT4 | TypeCode::OID => {
+            array_of_words(destination, bytes, |bytes| u64::from(u32::from_be_bytes(bytes)))
+        }
+        TypeCode::INT8 | TypeCode::FLOAT8 | TypeCode::XID8 => array_of_words(destination, bytes, u64::from_be_bytes),
+        TypeCode::FLOAT4 => {
+            array_of_words(destination, bytes, |bytes| float::widen(f32::from_be_bytes(bytes)).to_bits())
+        }
+        TypeCode::INT2 => {
+            array_of_words(destination, bytes, |bytes| u64::from(i32::from(i16::from_be_bytes(bytes)).cast_unsigned()))
+        }
+        TypeCode::BOOL => array_of_words(destination, bytes, |[byte]| u64::from(byte != 0)),
+        TypeCode::TEXT => array_of(destination, bytes, |destination, bytes| destination.text_value(bytes)),
+        code => array_of(destination, bytes, |destination, bytes| value(destination, code, bytes)),
     }
-    let mut elements = header.elements;
-    for (cell, mark) in element_cells.iter_mut().zip(element_marks) {
-        let (length, behind) = elements.split_first_chunk::<4>().ok_or(Stop::Malformed(Problem::Truncated))?;
-        let length = i32::from_be_bytes(*length);
-        let decoded = if let Ok(length) = usize::try_from(length) {
-            let (bytes, behind) = behind.split_at_checked(length).ok_or(Stop::Malformed(Problem::Truncated))?;
-            elements = behind;
-            value(destination, code, bytes)?
-        } else if length == -1 {
-            elements = behind;
-            Cell::NULL
-        } else {
-            return Err(Stop::invalid("an array element with a negative length"));
+}
+
+/// Decodes an array with a decoder of its elements.
+#[inline(always)]
+pub(super) fn array_of(
+    destination: &mut Destination<'_>,
+    bytes: &[u8],
+    decode: impl Fn(&mut Destination<'_>, &[u8]) -> Result<Cell, Stop>,
+) -> Result<Cell, Stop> {
+    let Start { array, cells, marks, mut elements } = start(destination, bytes)?;
+    for (cell, mark) in cells.iter_mut().zip(marks) {
+        let (element, behind) = prefixed(elements)?;
+        elements = behind;
+        let decoded = match element {
+            Some(bytes) => decode(destination, bytes)?,
+            None => Cell::NULL,
         };
         *cell = decoded.word;
         *mark = decoded.mark;
     }
-    if elements.is_empty() {
-        Ok(Cell::value(index as u64))
-    } else {
-        Err(Stop::invalid("bytes behind the last element"))
+    end(array, elements)
+}
+
+/// Decodes an array whose elements all have the same length unless they are NULL, and of which any bytes are a value.
+#[inline(always)]
+fn array_of_words<const LENGTH: usize>(
+    destination: &mut Destination<'_>,
+    bytes: &[u8],
+    word: impl Fn([u8; LENGTH]) -> u64,
+) -> Result<Cell, Stop> {
+    let Start { array, cells, marks, mut elements } = start(destination, bytes)?;
+    marks.fill(0);
+    for (cell, mark) in cells.iter_mut().zip(marks) {
+        if let Some((length, behind)) = elements.split_first_chunk::<4>()
+            && usize::try_from(u32::from_be_bytes(*length)) == Ok(LENGTH)
+            && let Some((bytes, behind)) = behind.split_first_chunk::<LENGTH>()
+        {
+            elements = behind;
+            *cell = word(*bytes);
+            continue;
+        }
+        let (element, behind) = prefixed(elements)?;
+        elements = behind;
+        match element {
+            Some(bytes) => *cell = word(fixed(bytes)?),
+            None => *mark = Cell::NULL.mark,
+        }
     }
+    end(array, elements)
+}
+
+/// An array whose elements are to come.
+struct Start<'row, 'memory> {
+    array: Cell,
+    /// One cell and one mark for each element.
+    cells: &'memory mut [u64],
+    marks: &'memory mut [u8],
+    elements: &'row [u8],
+}
+
+#[inline(never)]
+fn start<'row, 'memory>(
+    destination: &mut Destination<'memory>,
+    bytes: &'row [u8],
+) -> Result<Start<'row, 'memory>, Stop> {
+    let header = Header::read(bytes)?;
+    let (index, cells, marks) = destination.block(header.cell_count())?;
+    let (cells, marks) = write_head(cells, marks, header.dimensions.iter().copied().map(split));
+    Ok(Start { array: Cell::value(index as u64), cells, marks, elements: header.elements })
+}
+
+fn end(array: Cell, behind: &[u8]) -> Result<Cell, Stop> {
+    if behind.is_empty() { Ok(array) } else { Err(Stop::invalid("bytes behind the last element")) }
+}
+
+/// Fills the head of an array's block by the length and lower bound of each dimension; what is left is for the elements.
+#[inline(always)]
+pub(super) fn write_head<'a>(
+    cells: &'a mut [u64],
+    marks: &'a mut [u8],
+    dimensions: impl ExactSizeIterator<Item = (i32, i32)>,
+) -> (&'a mut [u64], &'a mut [u8]) {
+    let dimension_count = dimensions.len();
+    let (head, element_cells) = cells.split_at_mut(1 + dimension_count);
+    let (head_marks, element_marks) = marks.split_at_mut(1 + dimension_count);
+    head_marks.fill(0);
+    let mut has_other_bounds = false;
+    for (cell, (length, lower_bound)) in head[1..].iter_mut().zip(dimensions) {
+        has_other_bounds |= lower_bound != 1;
+        *cell = u64::from(length.cast_unsigned()) | u64::from(lower_bound.cast_unsigned()) << 32;
+    }
+    head[0] = dimension_count as u64 | u64::from(has_other_bounds) << 32;
+    (element_cells, element_marks)
 }

@@ -12,6 +12,7 @@
 
 mod arrays;
 mod differential;
+mod families;
 mod hostile;
 mod own_memory;
 mod parameter_arrays;
@@ -20,4 +21,5 @@ mod round_trips;
 mod scalars;
 mod segments;
 mod support;
+mod text_format;
 mod types;
