@@ -1,25 +1,34 @@
 //! Parameter cells, as JavaScript writes them, into the parameters of a Bind message.
 
 mod array;
+mod bit;
 mod cell;
 mod datetime;
 mod error;
+mod geometric;
+mod hstore;
+mod interval;
+mod iso;
+mod limits;
 mod literal;
 mod numeric;
+mod parts;
+mod range;
 mod scalar;
+mod target;
+mod text;
 mod uuid;
+mod vector;
 
 pub use error::EncodeError;
 
 use cell::{Cells, Value};
 use error::Refusal;
+use limits::Limits;
 use scalar::Format;
+use target::Target;
 
 use crate::types::ParameterType;
-
-/// The server refuses messages of 1 GiB and more, and closes the connection (`MaxAllocSize` in `memutils.h`); names
-/// and result formats need some of it.
-const LONGEST_MESSAGE: usize = 0x3fff_ffff - 256 * 1024;
 
 /// Encodes one execution's parameters: appends to `out` a Bind message's part from the number of parameter format
 /// codes through the last value, and gives the number of bytes of `cells` that it has read. The cells are drawn in
@@ -44,7 +53,7 @@ pub fn encode_parameters(
 }
 
 fn encode(types: &[ParameterType], cells: &mut Cells<'_>, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let start = out.len();
+    let limits = Limits::of_message(out.len());
     let count = u16::try_from(types.len()).map_err(|_| {
         let message = format!("{} parameters, where a statement takes at most 65535", types.len());
         Refusal::new(message).of(types.len())
@@ -55,7 +64,7 @@ fn encode(types: &[ParameterType], cells: &mut Cells<'_>, out: &mut Vec<u8>) -> 
     out.resize(formats + 2 * types.len(), 0);
     out.extend_from_slice(&count.to_be_bytes());
     for (index, parameter) in types.iter().enumerate() {
-        let format = value(parameter, cells, out, start).map_err(|refusal| refusal.of(index + 1))?;
+        let format = value(parameter, cells, out, limits).map_err(|refusal| refusal.of(index + 1))?;
         if let Some(code) = out.get_mut(formats + 2 * index + 1) {
             *code = format.code();
         }
@@ -64,29 +73,27 @@ fn encode(types: &[ParameterType], cells: &mut Cells<'_>, out: &mut Vec<u8>) -> 
 }
 
 /// Encodes one parameter with its length.
-fn value(parameter: &ParameterType, cells: &mut Cells<'_>, out: &mut Vec<u8>, start: usize) -> Result<Format, Refusal> {
+fn value(
+    parameter: &ParameterType,
+    cells: &mut Cells<'_>,
+    out: &mut Vec<u8>,
+    limits: Limits,
+) -> Result<Format, Refusal> {
     let cell = cells.next()?;
     if matches!(cell, Value::Null) {
         out.extend_from_slice(&(-1_i32).to_be_bytes());
         return Ok(Format::Text);
     }
+    // Checked first, so that nothing of that size is copied.
+    limits.check(out, cell.length())?;
     let length_at = out.len();
     out.extend_from_slice(&[0; 4]);
-    let format = match cell {
-        Value::Array { dimension_count, element_count } => {
-            array::encode(parameter, cells, dimension_count, element_count, out)?
-        }
-        scalar => {
-            // Checked first, so that nothing of that size is copied.
-            if out.len() - start + scalar.length() > LONGEST_MESSAGE {
-                return Err(Refusal::too_long());
-            }
-            scalar::encode(parameter.code, &scalar, out)?
-        }
+    let format = if cell.has_parts() {
+        parts::encode(parameter, &cell, cells, out, limits)?
+    } else {
+        scalar::encode(parameter.code, &cell, out).map_err(|refusal| refusal.of_type(Target::from(parameter)))?
     };
-    if out.len() - start > LONGEST_MESSAGE {
-        return Err(Refusal::too_long());
-    }
+    limits.check(out, 0)?;
     write_length(out, length_at)?;
     Ok(format)
 }

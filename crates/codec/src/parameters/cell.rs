@@ -23,6 +23,49 @@ pub(super) enum Value<'a> {
     },
     /// Milliseconds since 1970, or an infinity.
     Millis(f64),
+    /// The values of so many attributes follow.
+    Composite {
+        count: usize,
+    },
+    /// PostgreSQL's flags; two bounds follow.
+    Range {
+        flags: u8,
+    },
+    /// So many ranges follow.
+    Multirange {
+        count: usize,
+    },
+    Interval(Interval),
+    Doubles(Doubles<'a>),
+    /// A key and a value for each of so many pairs follow.
+    Hstore {
+        count: usize,
+    },
+}
+
+/// An interval; all three at their ends are an infinity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Interval {
+    pub(super) months: i32,
+    pub(super) days: i32,
+    pub(super) micros: i64,
+}
+
+/// The numbers of a geometric value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Doubles<'a> {
+    pub(super) is_closed: bool,
+    cells: &'a [[u8; CELL]],
+}
+
+impl Doubles<'_> {
+    pub(super) fn count(&self) -> usize {
+        self.cells.len()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = f64> {
+        self.cells.iter().map(|[_, _, _, _, _, _, _, _, payload @ ..]| f64::from_le_bytes(*payload))
+    }
 }
 
 impl Value<'_> {
@@ -32,6 +75,19 @@ impl Value<'_> {
             Self::Text(bytes) | Self::Bytes(bytes) => bytes.len(),
             _ => 0,
         }
+    }
+
+    /// Whether it can only be encoded with the cells behind it.
+    #[inline]
+    pub(super) fn has_parts(&self) -> bool {
+        matches!(
+            self,
+            Self::Array { .. }
+                | Self::Composite { .. }
+                | Self::Range { .. }
+                | Self::Multirange { .. }
+                | Self::Hstore { .. }
+        )
     }
 
     /// The value's kind, for messages.
@@ -45,6 +101,12 @@ impl Value<'_> {
             Self::Bytes(_) => "a byte string",
             Self::Array { .. } => "an array",
             Self::Millis(_) => "a date",
+            Self::Composite { .. } => "a composite value",
+            Self::Range { .. } => "a range",
+            Self::Multirange { .. } => "a multirange",
+            Self::Interval(_) => "an interval",
+            Self::Doubles(_) => "a geometric value",
+            Self::Hstore { .. } => "a value of keys and values",
         }
     }
 }
@@ -99,7 +161,7 @@ impl<'a> Cells<'a> {
             7 => {
                 let element_count = index(first);
                 // Each element has a cell, so the cells bound what is allocated for them.
-                if element_count > (self.cells.len() - self.position) / CELL {
+                if element_count > self.left() {
                     return Err(Refusal::malformed());
                 }
                 let dimension_count = usize::try_from(auxiliary).map_err(|_| Refusal::malformed())?;
@@ -108,8 +170,75 @@ impl<'a> Cells<'a> {
             8 => Value::Text(self.aside(first)?),
             9 => Value::Bytes(self.aside(first)?),
             10 => Value::Millis(f64::from_le_bytes(payload)),
+            _ => return self.value_of_several_cells(tag, auxiliary, payload),
+        })
+    }
+
+    #[inline(never)]
+    fn value_of_several_cells(&mut self, tag: i32, auxiliary: i32, payload: [u8; 8]) -> Result<Value<'a>, Refusal> {
+        Ok(match tag {
+            11 => Value::Composite { count: self.count(auxiliary, 1)? },
+            12 => {
+                self.count(1, 2)?;
+                let [flags, ..] = auxiliary.to_le_bytes();
+                Value::Range { flags }
+            }
+            13 => Value::Multirange { count: self.count(auxiliary, 3)? },
+            14 => {
+                let (2, _, days) = self.raw()? else { return Err(Refusal::malformed()) };
+                Value::Interval(Interval {
+                    months: auxiliary,
+                    days: halves(days)[0].cast_signed(),
+                    micros: i64::from_le_bytes(payload),
+                })
+            }
+            15 => {
+                let cells = self.cells.get(self.position..).unwrap_or_default().as_chunks::<CELL>().0;
+                let cells = cells.get(..index(halves(payload)[0])).ok_or_else(Refusal::malformed)?;
+                self.position += cells.len() * CELL;
+                // Each an F64.
+                if !cells.iter().all(|cell| cell.starts_with(&[4, 0, 0, 0])) {
+                    return Err(Refusal::malformed());
+                }
+                Value::Doubles(Doubles { is_closed: auxiliary != 0, cells })
+            }
+            16 => Value::Hstore { count: self.count(auxiliary, 2)? },
             _ => return Err(Refusal::malformed()),
         })
+    }
+
+    /// The number of cells that are left.
+    fn left(&self) -> usize {
+        (self.cells.len() - self.position) / CELL
+    }
+
+    /// A number of parts, for each of which so many cells are there at least: they bound what is allocated for them.
+    fn count(&self, auxiliary: i32, cells_of_each: usize) -> Result<usize, Refusal> {
+        usize::try_from(auxiliary)
+            .ok()
+            .filter(|count| *count <= self.left() / cells_of_each)
+            .ok_or_else(Refusal::malformed)
+    }
+
+    /// Passes over a value and what belongs to it.
+    pub(super) fn skip(&mut self) -> Result<(), Refusal> {
+        let mut left = 1_usize;
+        while left > 0 {
+            let parts = match self.next()? {
+                Value::Array { dimension_count, element_count } => {
+                    for _ in 0..dimension_count {
+                        self.raw()?;
+                    }
+                    element_count
+                }
+                Value::Composite { count } | Value::Multirange { count } => count,
+                Value::Range { .. } => 2,
+                Value::Hstore { count } => 2 * count,
+                _ => 0,
+            };
+            left = (left - 1).saturating_add(parts);
+        }
+        Ok(())
     }
 
     /// The next cell as an array's dimension.

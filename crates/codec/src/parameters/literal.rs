@@ -1,103 +1,66 @@
-//! Values in PostgreSQL's text format.
+//! Values with parts in PostgreSQL's text format (manual, "Array Input and Output Syntax", "Composite Type Input and
+//! Output Syntax", "Range Input/Output").
 
-use super::cell::{Dimension, Value};
-use super::datetime;
+use super::array::Shape;
+use super::cell::{Cells, Dimension, Value};
 use super::error::Refusal;
-use crate::calendar::{self, MICROS_OF_DAY};
+use super::hstore;
+use super::limits::Limits;
+use super::range::{Bound, Flags};
+use super::target::{Elements, Target};
+use super::text::{self, append_ascii};
 use crate::types::TypeCode;
 
-/// `box` is the one built-in type whose arrays are not delimited by commas.
-pub(super) const BOX_ARRAY: u32 = 1020;
-
-/// Appends a value as text that the type's input function reads.
-pub(super) fn append_text(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let takes_any = code == TypeCode::UNKNOWN;
-    let takes_numbers = takes_any
-        || matches!(
-            code,
-            TypeCode::INT2
-                | TypeCode::INT4
-                | TypeCode::INT8
-                | TypeCode::OID
-                | TypeCode::FLOAT4
-                | TypeCode::FLOAT8
-                | TypeCode::NUMERIC
-        );
-    let takes_instants = matches!(code, TypeCode::DATE | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ);
-    match *value {
-        Value::Text(text) if code != TypeCode::VOID => out.extend_from_slice(text),
-        Value::Bool(value) if takes_any || code == TypeCode::BOOL => {
-            out.extend_from_slice(if value { b"true" } else { b"false" });
-        }
-        Value::I32(bits) if code == TypeCode::OID => append(out, bits.cast_unsigned()),
-        Value::I32(value) if takes_numbers => append(out, value),
-        Value::I64(value) if takes_numbers => append(out, value),
-        Value::I64(micros) if takes_instants => instant(code, micros, out)?,
-        Value::F64(value) if takes_numbers => float(value, out),
-        Value::Millis(millis) if takes_any || takes_instants => instant(code, datetime::micros(code, millis)?, out)?,
-        Value::Bytes(bytes) if code == TypeCode::BYTEA => {
-            out.extend_from_slice(b"\\x");
-            for byte in bytes {
-                append(out, format_args!("{byte:02x}"));
-            }
-        }
-        Value::Bytes(bytes) if matches!(code, TypeCode::TEXT | TypeCode::CHAR | TypeCode::JSON | TypeCode::JSONB) => {
-            out.extend_from_slice(bytes);
-        }
-        _ => return Err(Refusal::mismatch(code, value.kind())),
-    }
-    Ok(())
-}
-
-/// Appends what prints as ASCII.
-fn append(out: &mut Vec<u8>, value: impl std::fmt::Display) {
-    use std::io::Write;
-    // Writing to a Vec does not fail.
-    let _ = write!(out, "{value}");
-}
-
-/// The shortest decimal that reads back as the same number.
-fn float(value: f64, out: &mut Vec<u8>) {
-    if value.is_nan() {
-        out.extend_from_slice(b"NaN");
-    } else if value.is_infinite() {
-        out.extend_from_slice(if value > 0.0 { b"Infinity" } else { b"-Infinity" });
-    } else if value == 0.0 || (1e-7..1e21).contains(&value.abs()) {
-        append(out, value);
+/// Appends a value that is not NULL as text that the type's input function reads.
+pub(super) fn append(
+    target: Target<'_>,
+    value: &Value<'_>,
+    cells: &mut Cells<'_>,
+    out: &mut Vec<u8>,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    let appended = if value.has_parts() {
+        append_parts(target, value, cells, out, limits)
     } else {
-        append(out, format_args!("{value:e}"));
-    }
+        limits.check(out, text::longest(value)).and_then(|()| text::append(target.code, value, out))
+    };
+    appended.map_err(|refusal| refusal.of_type(target))
 }
 
-/// A point in time, in microseconds since 1970, as text in UTC.
-fn instant(code: TypeCode, micros: i64, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    match micros {
-        i64::MAX => out.extend_from_slice(b"infinity"),
-        i64::MIN => out.extend_from_slice(b"-infinity"),
-        _ if code == TypeCode::DATE => {
-            datetime::date(micros)?;
-            let mut text = [0; calendar::DATE_TEXT];
-            let days = micros.div_euclid(MICROS_OF_DAY.cast_signed());
-            let (length, is_before_christ) = calendar::write_date(&mut text, days);
-            let length = if is_before_christ { calendar::write_era(&mut text, length) } else { length };
-            out.extend_from_slice(&text[..length]);
+fn append_parts(
+    target: Target<'_>,
+    value: &Value<'_>,
+    cells: &mut Cells<'_>,
+    out: &mut Vec<u8>,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    let limits = limits.within()?;
+    match *value {
+        Value::Array { dimension_count, element_count } => {
+            let elements = target.elements()?;
+            let shape = Shape::read(cells, dimension_count, element_count)?;
+            array(elements, &shape, cells, out, limits)
         }
-        _ => {
-            let zone: &[u8] = if code == TypeCode::TIMESTAMP { b"" } else { b"+00" };
-            calendar::write_timestamp(out, micros, zone);
-        }
+        Value::Composite { count } => composite(target, count, cells, out, limits),
+        Value::Range { flags } => range(target, flags, cells, out, limits),
+        Value::Multirange { count } => multirange(target, count, cells, out, limits),
+        Value::Hstore { count } if target.code == TypeCode::HSTORE => hstore::append_text(count, cells, out, limits),
+        _ => Err(Refusal::mismatch(target.code, value.kind())),
     }
-    Ok(())
 }
 
 /// Appends an array literal: `{"a",NULL}`, with `[lower:upper]=` in front where a lower bound is not 1.
-/// `element` gives the text of the elements one after the other, or `false` for a NULL.
-pub(super) fn append_array(
-    dimensions: &[Dimension],
-    delimiter: u8,
+pub(super) fn array(
+    elements: Elements<'_>,
+    shape: &Shape,
+    cells: &mut Cells<'_>,
     out: &mut Vec<u8>,
-    mut element: impl FnMut(&mut Vec<u8>) -> Result<bool, Refusal>,
+    limits: Limits,
 ) -> Result<(), Refusal> {
+    if elements.is_vector {
+        return vector(elements, shape, cells, out, limits);
+    }
+    let dimensions = shape.dimensions();
     if dimensions.is_empty() {
         out.extend_from_slice(b"{}");
         return Ok(());
@@ -105,13 +68,12 @@ pub(super) fn append_array(
     if dimensions.iter().any(|dimension| dimension.lower_bound != 1) {
         for Dimension { length, lower_bound } in dimensions {
             let upper = i64::from(*lower_bound) + i64::try_from(*length).unwrap_or(i64::MAX / 2) - 1;
-            append(out, format_args!("[{lower_bound}:{upper}]"));
+            append_ascii(out, format_args!("[{lower_bound}:{upper}]"));
         }
         out.push(b'=');
     }
-    let element_count = dimensions.iter().map(|dimension| dimension.length).product::<usize>();
     let mut text = Vec::new();
-    for index in 0..element_count {
+    for index in 0..shape.element_count {
         // Braces open and close where an index of a dimension starts and ends.
         let mut size = 1;
         let depth = dimensions.iter().rev().take_while(|dimension| {
@@ -121,28 +83,169 @@ pub(super) fn append_array(
         let opening = depth.count();
         if index > 0 {
             out.resize(out.len() + opening, b'}');
-            out.push(delimiter);
+            out.push(elements.delimiter);
         }
         out.resize(out.len() + opening, b'{');
-        text.clear();
-        if element(&mut text)? {
-            quote(&text, out);
-        } else {
+        let value = cells.next()?;
+        if value == Value::Null {
             out.extend_from_slice(b"NULL");
+            continue;
         }
+        text.clear();
+        append(elements.target, &value, cells, &mut text, limits.of_own_buffer())
+            .and_then(|()| Quotes::ARRAY.append(&text, out, limits))
+            .map_err(|refusal| refusal.in_element(index))?;
     }
     out.resize(out.len() + dimensions.len(), b'}');
     Ok(())
 }
 
-fn quote(text: &[u8], out: &mut Vec<u8>) {
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    for byte in text {
-        if matches!(byte, b'"' | b'\\') {
-            out.push(b'\\');
-        }
-        out.push(*byte);
+/// `int2vectorin` and `oidvectorin` take numbers with spaces between them.
+fn vector(
+    elements: Elements<'_>,
+    shape: &Shape,
+    cells: &mut Cells<'_>,
+    out: &mut Vec<u8>,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    if shape.dimensions().len() > 1 {
+        return Err(Refusal::new("an array of several dimensions for a type that has one".to_owned()));
     }
-    out.push(b'"');
+    for index in 0..shape.element_count {
+        if index > 0 {
+            out.push(b' ');
+        }
+        let value = cells.next()?;
+        append(elements.target, &value, cells, out, limits).map_err(|refusal| refusal.in_element(index))?;
+    }
+    Ok(())
+}
+
+/// Appends `(a,"b c",)`: nothing stands for NULL.
+fn composite(
+    target: Target<'_>,
+    count: usize,
+    cells: &mut Cells<'_>,
+    out: &mut Vec<u8>,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    out.push(b'(');
+    let mut text = Vec::new();
+    for (index, attribute) in target.attributes(count)?.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        let value = cells.next()?;
+        if value == Value::Null {
+            continue;
+        }
+        text.clear();
+        append(Target::from(&*attribute.described), &value, cells, &mut text, limits.of_own_buffer())
+            .and_then(|()| Quotes::COMPOSITE.append(&text, out, limits))
+            .map_err(|refusal| refusal.in_attribute(&attribute.name))?;
+    }
+    out.push(b')');
+    Ok(())
+}
+
+/// Appends `[a,"b c")`, or `empty`.
+fn range(
+    target: Target<'_>,
+    flags: u8,
+    cells: &mut Cells<'_>,
+    out: &mut Vec<u8>,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    let subtype = target.subtype()?;
+    let mut flags = Flags::new(flags);
+    let mut text = Vec::new();
+    for bound in [Bound::Lower, Bound::Upper] {
+        let value = flags.bound(bound, cells)?;
+        if bound == Bound::Upper && !flags.is_empty() {
+            out.push(b',');
+        }
+        if bound == Bound::Lower && !flags.is_empty() {
+            out.push(if flags.is_inclusive(bound) { b'[' } else { b'(' });
+        }
+        if let Some(value) = value {
+            text.clear();
+            append(subtype, &value, cells, &mut text, limits.of_own_buffer())
+                .and_then(|()| Quotes::RANGE.append(&text, out, limits))
+                .map_err(|refusal| bound.blame(refusal))?;
+        }
+    }
+    if flags.is_empty() {
+        out.extend_from_slice(b"empty");
+    } else {
+        out.push(if flags.is_inclusive(Bound::Upper) { b']' } else { b')' });
+    }
+    Ok(())
+}
+
+/// Appends `{[a,b),[c,d)}`.
+fn multirange(
+    target: Target<'_>,
+    count: usize,
+    cells: &mut Cells<'_>,
+    out: &mut Vec<u8>,
+    limits: Limits,
+) -> Result<(), Refusal> {
+    let range = target.range()?;
+    out.push(b'{');
+    for index in 0..count {
+        if index > 0 {
+            out.push(b',');
+        }
+        let value = cells.next()?;
+        let appended = match value {
+            Value::Range { .. } => append(range, &value, cells, out, limits),
+            _ => Err(Refusal::mismatch(range.code, value.kind()).of_type(range)),
+        };
+        appended.map_err(|refusal| refusal.in_range(index))?;
+    }
+    out.push(b'}');
+    Ok(())
+}
+
+/// How a syntax quotes.
+#[derive(Clone, Copy)]
+pub(super) struct Quotes {
+    /// Whether there are always quotes.
+    always: bool,
+    /// Text with one of these needs quotes, as does text with white space or without anything.
+    special: &'static [u8],
+    /// What stands in front of a double quote in quotes.
+    escape: u8,
+}
+
+impl Quotes {
+    const ARRAY: Self = Self { always: true, special: b"", escape: b'\\' };
+    const COMPOSITE: Self = Self { always: false, special: b"(),\"\\", escape: b'"' };
+    const RANGE: Self = Self { always: false, special: b"()[],\"\\", escape: b'"' };
+    pub(super) const HSTORE: Self = Self::ARRAY;
+
+    /// Appends text, in quotes where it needs them.
+    pub(super) fn append(self, text: &[u8], out: &mut Vec<u8>, limits: Limits) -> Result<(), Refusal> {
+        let is_special = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b || self.special.contains(byte);
+        if !self.always && !text.is_empty() && !text.iter().any(is_special) {
+            limits.check(out, text.len())?;
+            out.extend_from_slice(text);
+            return Ok(());
+        }
+        let escaped = text.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+        let length = text.len() + escaped + 2;
+        limits.check(out, length)?;
+        out.reserve(length);
+        out.push(b'"');
+        for byte in text {
+            match byte {
+                b'"' => out.push(self.escape),
+                b'\\' => out.push(b'\\'),
+                _ => {}
+            }
+            out.push(*byte);
+        }
+        out.push(b'"');
+        Ok(())
+    }
 }

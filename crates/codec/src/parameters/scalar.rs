@@ -1,11 +1,8 @@
-//! One value that is no array.
+//! One value without parts.
 
 use super::cell::Value;
-use super::datetime;
 use super::error::Refusal;
-use super::literal;
-use super::numeric;
-use super::uuid;
+use super::{bit, datetime, geometric, interval, iso, numeric, text, uuid, vector};
 use crate::types::TypeCode;
 
 /// The format code that a value was encoded for.
@@ -56,7 +53,7 @@ pub(super) fn encode(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Re
         (TypeCode::FLOAT4, Value::I32(value)) => out.extend_from_slice(&float4(f64::from(value))?.to_be_bytes()),
         (TypeCode::NUMERIC, Value::I32(_) | Value::I64(_) | Value::F64(_)) => {
             let mut text = Vec::new();
-            literal::append_text(code, value, &mut text)?;
+            text::append(code, value, &mut text)?;
             numeric::encode(&text, out)?;
         }
         (TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ, Value::I64(micros)) => {
@@ -69,8 +66,37 @@ pub(super) fn encode(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Re
         (TypeCode::DATE, Value::Millis(millis)) => {
             out.extend_from_slice(&datetime::date(datetime::micros(code, millis)?)?.to_be_bytes());
         }
+        _ => return encode_rarer(code, value, out),
+    }
+    Ok(Format::Binary)
+}
+
+/// The same for the pairs that statements have less often: apart, so that the others stay a short way.
+#[inline(never)]
+fn encode_rarer(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Result<Format, Refusal> {
+    match (code, *value) {
+        (TypeCode::INTERVAL, Value::Interval(value)) => interval::append(value, out),
+        (_, Value::Doubles(doubles)) => geometric::append(code, &doubles, out)?,
+        (TypeCode::XID8, Value::I64(bits)) => out.extend_from_slice(&bits.to_be_bytes()),
+        (TypeCode::XID8, Value::I32(value)) => {
+            let value = u32::try_from(value).map_err(|_| Refusal::out_of_range(code.name(), &value))?;
+            out.extend_from_slice(&u64::from(value).to_be_bytes());
+        }
+        (TypeCode::BIT, Value::Text(text)) => bit::append(text, out)?,
+        (TypeCode::VERSIONED, Value::Text(text)) => {
+            out.push(1);
+            out.extend_from_slice(text);
+        }
+        (TypeCode::VECTOR | TypeCode::HALFVEC, Value::Bytes(bytes)) => vector::append(code, bytes, out)?,
+        (TypeCode::EWKB | TypeCode::RAW, Value::Bytes(bytes)) => out.extend_from_slice(bytes),
+        (TypeCode::DATE | TypeCode::TIME | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ, Value::Text(text)) => {
+            if !iso::append(code, text, out) {
+                out.extend_from_slice(text);
+                return Ok(Format::Text);
+            }
+        }
         _ => {
-            literal::append_text(code, value, out)?;
+            text::append(code, value, out)?;
             return Ok(Format::Text);
         }
     }
@@ -95,7 +121,7 @@ fn integer(code: TypeCode, value: i64, out: &mut Vec<u8>) -> Result<(), Refusal>
 }
 
 /// The nearest float4.
-fn float4(value: f64) -> Result<f32, Refusal> {
+pub(super) fn float4(value: f64) -> Result<f32, Refusal> {
     #[expect(clippy::cast_possible_truncation, reason = "rounding to float4 is the point")]
     let rounded = value as f32;
     if rounded.is_infinite() && value.is_finite() {

@@ -1,6 +1,6 @@
 //! Arrays as parameters, binary and as literals.
 
-use crate::support::{Cell, encode, hex, string};
+use crate::support::{Cell, encode, hex, list, string};
 
 const BYTEA_ARRAY: u32 = 1001;
 const CHAR_ARRAY: u32 = 1002;
@@ -10,10 +10,6 @@ const BOX_ARRAY: u32 = 1020;
 const MONEY_ARRAY: u32 = 791;
 const TIMESTAMPTZ_ARRAY: u32 = 1185;
 const UUID_ARRAY: u32 = 2951;
-
-fn list(elements: Vec<Cell>) -> Cell {
-    Cell::Array(vec![(elements.len() as u32, 1)], elements)
-}
 
 fn literal(type_oid: u32, cell: Cell, expected: &str) {
     let (format, bytes) = encode(type_oid, &cell).unwrap();
@@ -69,6 +65,28 @@ fn arrays_of_types_without_a_codec_are_literals() {
         r#"{{{"1","2"}},{{"3","4"}}}"#,
     );
     literal(BOX_ARRAY, list(vec![string("(1,1),(0,0)"), Cell::Null]), r#"{"(1,1),(0,0)";NULL}"#);
+}
+
+/// `int2vectorrecv` and `oidvectorrecv` in int.c and oid.c take nothing else.
+#[test]
+fn the_subscripts_of_vectors_start_at_0() {
+    let expected = hex("00000001 00000000 00000015 00000002 00000000 00000002 0001 00000002 fffe");
+    assert_eq!(encode(22, &list(vec![Cell::I32(1), Cell::I32(-2)])), Ok((1, Some(expected))));
+    let expected = hex("00000001 00000000 0000001a 00000001 00000000 00000004 ffffffff");
+    assert_eq!(encode(30, &Cell::Array(vec![(1, 0)], vec![Cell::I32(-1)])), Ok((1, Some(expected))));
+    literal(22, list(vec![Cell::I32(1), string("2")]), "1 2");
+    literal(30, Cell::Array(vec![], vec![]), "");
+    let error = encode(22, &Cell::Array(vec![(1, 1), (1, 1)], vec![Cell::I32(1)])).unwrap_err();
+    assert_eq!(error.to_string(), "an array of several dimensions for a type that has one");
+    let error = encode(22, &list(vec![string("1"), Cell::Null])).unwrap_err();
+    assert_eq!((error.element, error.to_string().as_str()), (Some(2), "null does not fit type int2"));
+}
+
+#[test]
+fn numbers_that_are_out_of_range_are_so_in_literals() {
+    let error = encode(1028, &list(vec![string("1"), Cell::I64(-1)])).unwrap_err();
+    assert_eq!((error.element, error.to_string().as_str()), (Some(2), "-1 is out of range for type oid"));
+    literal(1021, list(vec![string("1"), Cell::F64(f64::from(2.6_f32))]), r#"{"1","2.6"}"#);
 }
 
 #[test]

@@ -259,6 +259,28 @@ pub(crate) enum Cell {
     Millis(f64),
     /// Length and lower bound of each dimension, and the elements.
     Array(Vec<(u32, i32)>, Vec<Cell>),
+    Composite(Vec<Cell>),
+    /// PostgreSQL's flags, and the bounds.
+    Range(i32, Box<[Cell; 2]>),
+    Multirange(Vec<Cell>),
+    Interval {
+        months: i32,
+        days: i32,
+        micros: i64,
+    },
+    /// Whether it is closed, and the numbers.
+    Doubles(bool, Vec<f64>),
+    Hstore(Vec<(Cell, Cell)>),
+}
+
+/// A range cell.
+pub(crate) fn range(flags: i32, lower: Cell, upper: Cell) -> Cell {
+    Cell::Range(flags, Box::new([lower, upper]))
+}
+
+/// An array cell of one dimension.
+pub(crate) fn list(elements: Vec<Cell>) -> Cell {
+    Cell::Array(vec![(elements.len() as u32, 1)], elements)
 }
 
 pub(crate) fn string(text: &str) -> Cell {
@@ -290,14 +312,42 @@ impl Outbox {
                 for (length, lower_bound) in dimensions {
                     self.raw(0, *lower_bound, u64::from(*length).to_le_bytes());
                 }
-                for element in elements {
-                    self.write(element);
-                }
+                self.write_all(elements);
+            }
+            Cell::Composite(values) => {
+                self.raw(11, values.len() as i32, [0; 8]);
+                self.write_all(values);
+            }
+            Cell::Range(flags, bounds) => {
+                self.raw(12, *flags, [0; 8]);
+                self.write_all(&**bounds);
+            }
+            Cell::Multirange(ranges) => {
+                self.raw(13, ranges.len() as i32, [0; 8]);
+                self.write_all(ranges);
+            }
+            Cell::Interval { months, days, micros } => {
+                self.raw(14, *months, micros.to_le_bytes());
+                self.write(&Cell::I32(*days));
+            }
+            Cell::Doubles(is_closed, doubles) => {
+                self.raw(15, i32::from(*is_closed), (doubles.len() as u64).to_le_bytes());
+                self.write_all(doubles.iter().copied().map(Cell::F64).collect::<Vec<_>>().iter());
+            }
+            Cell::Hstore(pairs) => {
+                self.raw(16, pairs.len() as i32, [0; 8]);
+                self.write_all(pairs.iter().flat_map(|(key, value)| [key, value]));
             }
         }
     }
 
-    fn raw(&mut self, tag: i32, auxiliary: i32, payload: [u8; 8]) {
+    fn write_all<'c>(&mut self, cells: impl IntoIterator<Item = &'c Cell>) {
+        for cell in cells {
+            self.write(cell);
+        }
+    }
+
+    pub(crate) fn raw(&mut self, tag: i32, auxiliary: i32, payload: [u8; 8]) {
         self.cells.extend_from_slice(&tag.to_le_bytes());
         self.cells.extend_from_slice(&auxiliary.to_le_bytes());
         self.cells.extend_from_slice(&payload);
@@ -327,10 +377,15 @@ pub(crate) fn parameter(type_oid: u32) -> ParameterType {
 
 /// Encodes one value by itself: its format code and its bytes, or nothing for NULL.
 pub(crate) fn encode(type_oid: u32, cell: &Cell) -> Result<(u8, Option<Vec<u8>>), EncodeError> {
+    encode_as(parameter(type_oid), cell)
+}
+
+/// The same for any type.
+pub(crate) fn encode_as(parameter: ParameterType, cell: &Cell) -> Result<(u8, Option<Vec<u8>>), EncodeError> {
     let mut outbox = Outbox::default();
     outbox.write(cell);
     let mut out = Vec::new();
-    let consumed = outbox.encode(&[parameter(type_oid)], &mut out)?;
+    let consumed = outbox.encode(&[parameter], &mut out)?;
     assert_eq!(consumed, outbox.cells.len(), "bytes of cells read");
     let [0, 1, 0, format, 0, 1, a, b, c, d, value @ ..] = out.as_slice() else { panic!("malformed: {out:?}") };
     let length = i32::from_be_bytes([*a, *b, *c, *d]);
