@@ -198,7 +198,7 @@ fn multirange(
         }
         let value = cells.next()?;
         let appended = match value {
-            Value::Range { .. } => append(range, &value, cells, out, limits),
+            Value::Range { .. } | Value::Text(_) | Value::Bytes(_) => append(range, &value, cells, out, limits),
             _ => Err(Refusal::mismatch(range.code, value.kind()).of_type(range)),
         };
         appended.map_err(|refusal| refusal.in_range(index))?;

@@ -192,7 +192,7 @@ fn multirange(
     for index in 0..count {
         let value = cells.next()?;
         let format = match value {
-            Value::Range { .. } => part(range, &value, cells, out, limits),
+            Value::Range { .. } | Value::Text(_) | Value::Bytes(_) => part(range, &value, cells, out, limits),
             _ => Err(Refusal::mismatch(range.code, value.kind()).of_type(range)),
         };
         if format.map_err(|refusal| refusal.in_range(index))? == Format::Text {
