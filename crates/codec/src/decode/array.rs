@@ -1,10 +1,10 @@
 //! Arrays: a block of cells for the dimensions and the elements.
 
-use super::{Cell, Destination, Problem, Stop, value};
+use super::{Cell, Destination, Problem, Stop, prefixed, value};
 use crate::types::TypeCode;
 
 /// PostgreSQL's MAXDIM.
-const MOST_DIMENSIONS: usize = 6;
+pub(super) const MOST_DIMENSIONS: usize = 6;
 
 /// What stands in front of an array's elements: `array_send` in PostgreSQL's arrayfuncs.c.
 struct Header<'a> {
@@ -58,37 +58,52 @@ pub(crate) fn array_cells(bytes: &[u8]) -> Option<usize> {
 /// Decodes an array whose elements are of the family `code`.
 #[inline(never)]
 pub(super) fn array(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
+    array_of(destination, bytes, |destination, bytes| value(destination, code, bytes))
+}
+
+/// Decodes an array with a decoder of its elements.
+#[inline(always)]
+pub(super) fn array_of(
+    destination: &mut Destination<'_>,
+    bytes: &[u8],
+    decode: impl Fn(&mut Destination<'_>, &[u8]) -> Result<Cell, Stop>,
+) -> Result<Cell, Stop> {
     let header = Header::read(bytes)?;
     let (index, cells, marks) = destination.block(header.cell_count())?;
-    let has_other_bounds = header.dimensions.iter().any(|dimension| split(*dimension).1 != 1);
-    cells[0] = header.dimensions.len() as u64 | u64::from(has_other_bounds) << 32;
-    let (head, element_cells) = cells.split_at_mut(1 + header.dimensions.len());
-    let (head_marks, element_marks) = marks.split_at_mut(head.len());
-    head_marks.fill(0);
-    for (cell, dimension) in head[1..].iter_mut().zip(header.dimensions) {
-        let (length, lower_bound) = split(*dimension);
-        *cell = u64::from(length.cast_unsigned()) | u64::from(lower_bound.cast_unsigned()) << 32;
-    }
+    let (element_cells, element_marks) = write_head(cells, marks, header.dimensions.iter().copied().map(split));
     let mut elements = header.elements;
     for (cell, mark) in element_cells.iter_mut().zip(element_marks) {
-        let (length, behind) = elements.split_first_chunk::<4>().ok_or(Stop::Malformed(Problem::Truncated))?;
-        let length = i32::from_be_bytes(*length);
-        let decoded = if let Ok(length) = usize::try_from(length) {
-            let (bytes, behind) = behind.split_at_checked(length).ok_or(Stop::Malformed(Problem::Truncated))?;
-            elements = behind;
-            value(destination, code, bytes)?
-        } else if length == -1 {
-            elements = behind;
-            Cell::NULL
-        } else {
-            return Err(Stop::invalid("an array element with a negative length"));
+        let (element, behind) = prefixed(elements)?;
+        elements = behind;
+        let decoded = match element {
+            Some(bytes) => decode(destination, bytes)?,
+            None => Cell::NULL,
         };
-        *cell = decoded.word;
-        *mark = decoded.mark;
+        decoded.put(cell, mark);
     }
     if elements.is_empty() {
         Ok(Cell::value(index as u64))
     } else {
         Err(Stop::invalid("bytes behind the last element"))
     }
+}
+
+/// Fills the head of an array's block by the length and lower bound of each dimension; what is left is for the elements.
+#[inline(always)]
+pub(super) fn write_head<'a>(
+    cells: &'a mut [u64],
+    marks: &'a mut [u8],
+    dimensions: impl ExactSizeIterator<Item = (i32, i32)>,
+) -> (&'a mut [u64], &'a mut [u8]) {
+    let dimension_count = dimensions.len();
+    let (head, element_cells) = cells.split_at_mut(1 + dimension_count);
+    let (head_marks, element_marks) = marks.split_at_mut(1 + dimension_count);
+    head_marks.fill(0);
+    let mut has_other_bounds = false;
+    for (cell, (length, lower_bound)) in head[1..].iter_mut().zip(dimensions) {
+        has_other_bounds |= lower_bound != 1;
+        *cell = u64::from(length.cast_unsigned()) | u64::from(lower_bound.cast_unsigned()) << 32;
+    }
+    head[0] = dimension_count as u64 | u64::from(has_other_bounds) << 32;
+    (element_cells, element_marks)
 }

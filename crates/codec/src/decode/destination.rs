@@ -1,15 +1,20 @@
 //! Where a row's values go: lent memory, and how much of it is taken.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
-use super::Stop;
+use super::{Problem, Stop};
 use crate::batch::Aside;
-use crate::types::TypeSource;
+use crate::types::{Type, TypeSource};
 
 /// A longer value is an aside.
 const LONG_VALUE: usize = 16 * 1024;
 /// V8's longest string (`String::kMaxLength` on 64-bit systems), in UTF-16 units.
 const LONGEST_STRING: usize = (1 << 29) - 24;
+/// Levels of values inside values: decoding goes into them by recursion.
+const MOST_LEVELS: usize = 64;
+/// How far back a type that is an aside already is looked for.
+const TYPES_LOOKED_AT: usize = 32;
 /// Offsets into the bytes are 32 bits wide.
 pub(crate) const MOST_BYTES: usize = u32::MAX as usize;
 
@@ -32,9 +37,15 @@ impl Cell {
     fn range(start: usize, end: usize) -> Self {
         Self::value(start as u64 | (end as u64) << 32)
     }
+
+    #[inline(always)]
+    pub(crate) fn put(self, cell: &mut u64, mark: &mut u8) {
+        *cell = self.word;
+        *mark = self.mark;
+    }
 }
 
-/// Free cells, from whose end array blocks are taken.
+/// Free cells, from whose end blocks are taken.
 pub(crate) struct BlockSpace<'a> {
     pub(crate) cells: &'a mut [u64],
     pub(crate) marks: &'a mut [u8],
@@ -85,6 +96,9 @@ pub(crate) struct Destination<'a> {
     is_ascii: bool,
     /// Knows the types of values in anonymous records.
     source: &'a dyn TypeSource,
+    /// How many values with parts the next value is in.
+    level: usize,
+    is_short_of_cells: bool,
 }
 
 impl<'a> Destination<'a> {
@@ -106,12 +120,33 @@ impl<'a> Destination<'a> {
             strings: 0,
             is_ascii: true,
             source,
+            level: 0,
+            is_short_of_cells: false,
         }
     }
 
     /// Knows the types of values in anonymous records.
     pub(super) fn source(&self) -> &'a dyn TypeSource {
         self.source
+    }
+
+    /// Goes into a value with parts. A row that stops need not come back.
+    pub(super) fn descend(&mut self) -> Result<(), Stop> {
+        if self.level == MOST_LEVELS {
+            return Err(Stop::Malformed(Problem::Unsupported("parts inside parts, more than 64 levels of them")));
+        }
+        self.level += 1;
+        Ok(())
+    }
+
+    /// Comes out of a value with parts.
+    pub(super) fn ascend(&mut self) {
+        self.level -= 1;
+    }
+
+    /// Whether the row stopped for want of cells, and not of bytes.
+    pub(crate) fn is_short_of_cells(&self) -> bool {
+        self.is_short_of_cells
     }
 
     /// The row's text.
@@ -215,6 +250,16 @@ impl<'a> Destination<'a> {
         Ok(cell)
     }
 
+    /// Takes the type of a value in an anonymous record. The rows of a result have the same types again and again.
+    pub(super) fn type_value(&mut self, described: Rc<Type>) -> Cell {
+        let is_it = |aside: &Aside| matches!(aside, Aside::Type(other) if Rc::ptr_eq(other, &described));
+        let first = self.asides.len().saturating_sub(TYPES_LOOKED_AT);
+        match self.asides[first..].iter().rposition(is_it) {
+            Some(place) => Cell { word: (first + place) as u64, mark: 2 },
+            None => self.aside(Aside::Type(described)),
+        }
+    }
+
     fn aside(&mut self, aside: Aside) -> Cell {
         let index = self.asides.len();
         self.aside_bytes += match &aside {
@@ -225,9 +270,12 @@ impl<'a> Destination<'a> {
         Cell { word: index as u64, mark: 2 }
     }
 
-    /// Takes cells for an array block: its index, its cells and their marks.
+    /// Takes cells for a block: its index, its cells and their marks.
     pub(super) fn block(&mut self, cell_count: usize) -> Result<(usize, &'a mut [u64], &'a mut [u8]), Stop> {
-        let start = self.blocks.cells.len().checked_sub(cell_count).ok_or(Stop::Full)?;
+        let Some(start) = self.blocks.cells.len().checked_sub(cell_count) else {
+            self.is_short_of_cells = true;
+            return Err(Stop::Full);
+        };
         let (free_cells, cells) = std::mem::take(&mut self.blocks.cells).split_at_mut(start);
         let (free_marks, marks) = std::mem::take(&mut self.blocks.marks).split_at_mut(start);
         self.blocks.cells = free_cells;

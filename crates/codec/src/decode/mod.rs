@@ -1,4 +1,4 @@
-//! Values from PostgreSQL's binary format into cells, one file per family.
+//! Values from PostgreSQL's formats into cells, one file per family.
 
 mod array;
 mod compound;
@@ -7,6 +7,7 @@ mod destination;
 mod float;
 mod numeric;
 mod text;
+mod text_parts;
 mod uuid;
 
 pub(crate) use array::array_cells;
@@ -32,7 +33,7 @@ pub(crate) enum Problem {
     AttributeType { index: usize, described: u32, actual: u32 },
     /// A value in an anonymous record has a type that is not known.
     UnknownType(u32),
-    /// No format serves all parts of the type.
+    /// No format serves all parts of the type, or there are too many levels of them.
     Unsupported(&'static str),
 }
 
@@ -72,11 +73,11 @@ impl Stop {
     }
 
     #[cold]
-    fn in_column(self, index: usize, code: TypeCode) -> RowStop {
+    fn in_column(self, index: usize, types: RowTypes<'_>) -> RowStop {
         match self {
             Self::Full => RowStop::Full,
             Self::SegmentFull => RowStop::SegmentFull,
-            Self::Malformed(problem) => RowStop::Malformed(RowError::in_column(index, code, problem)),
+            Self::Malformed(problem) => RowStop::Malformed(RowError::in_column(index, types, problem)),
         }
     }
 }
@@ -108,7 +109,7 @@ pub(crate) fn decode_row(
     mut fields: &[u8],
 ) -> Result<(), RowStop> {
     for (index, ((cell, mark), &code)) in cells.iter_mut().zip(marks).zip(types.codes).enumerate() {
-        let truncated = || Stop::Malformed(Problem::Truncated).in_column(index, code);
+        let truncated = || Stop::Malformed(Problem::Truncated).in_column(index, types);
         let (length, behind) = fields.split_first_chunk::<4>().ok_or_else(truncated)?;
         let length = i32::from_be_bytes(*length);
         let decoded = if let Ok(length) = usize::try_from(length) {
@@ -119,15 +120,14 @@ pub(crate) fn decode_row(
             } else {
                 value(destination, code, bytes)
             };
-            decoded.map_err(|stop| stop.in_column(index, code))?
+            decoded.map_err(|stop| stop.in_column(index, types))?
         } else if length == -1 {
             fields = behind;
             Cell::NULL
         } else {
-            return Err(Stop::invalid("a negative length").in_column(index, code));
+            return Err(Stop::invalid("a negative length").in_column(index, types));
         };
-        *cell = decoded.word;
-        *mark = decoded.mark;
+        decoded.put(cell, mark);
     }
     if fields.is_empty() { Ok(()) } else { Err(RowStop::Malformed(RowError::bytes_behind(fields.len()))) }
 }
@@ -155,6 +155,7 @@ fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Res
         TypeCode::CHAR => char(destination, fixed(bytes)?),
         TypeCode::BYTEA => destination.bytea_value(bytes),
         TypeCode::VOID => Ok(Cell::NULL),
+        TypeCode::RECORD => compound::record(destination, bytes),
         code if code.is_array() => array::array(destination, code.element(), bytes),
         _ => Err(Stop::invalid("no such type code")),
     }
@@ -165,6 +166,28 @@ fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Res
 fn fixed<const LENGTH: usize>(bytes: &[u8]) -> Result<[u8; LENGTH], Stop> {
     <[u8; LENGTH]>::try_from(bytes)
         .map_err(|_| Stop::Malformed(Problem::Length { expected: LENGTH, actual: bytes.len() }))
+}
+
+/// The first bytes of a value with parts, and what is behind them.
+#[inline(always)]
+fn fixed_front<const LENGTH: usize>(bytes: &[u8]) -> Result<([u8; LENGTH], &[u8]), Stop> {
+    let (front, behind) = bytes.split_first_chunk().ok_or(Stop::Malformed(Problem::Truncated))?;
+    Ok((*front, behind))
+}
+
+/// A part with its int32 length in front, which is -1 for NULL, and what is behind it.
+#[inline(always)]
+fn prefixed(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Stop> {
+    let (length, behind) = fixed_front(bytes)?;
+    let length = i32::from_be_bytes(length);
+    if let Ok(length) = usize::try_from(length) {
+        let (value, behind) = behind.split_at_checked(length).ok_or(Stop::Malformed(Problem::Truncated))?;
+        Ok((Some(value), behind))
+    } else if length == -1 {
+        Ok((None, behind))
+    } else {
+        Err(Stop::invalid("a negative length"))
+    }
 }
 
 /// `jsonb`: a version byte, which is 1, then its text.
