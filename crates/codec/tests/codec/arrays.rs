@@ -62,7 +62,7 @@ fn malformed_arrays_are_refused() {
         ("00000001 00000000 00000017 7fffffff 00000001", "the message ends inside the value"),
         ("00000001 00000000 00000017 ffffffff 00000001", "array dimensions out of range"),
         ("00000001 00000000 00000017 00000001 00000001 00000003 000000", "3 bytes where 4 were expected"),
-        ("00000001 00000000 00000017 00000001 00000001 fffffffe", "an array element with a negative length"),
+        ("00000001 00000000 00000017 00000001 00000001 fffffffe", "a negative length"),
         ("00000000 00000000 00000017 00", "bytes behind the last element"),
     ] {
         let error = decode(INT4_ARRAY, &hex(bytes)).unwrap_err();

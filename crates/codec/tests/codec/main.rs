@@ -11,10 +11,14 @@
 )]
 
 mod arrays;
+mod compound;
+mod compound_random;
+mod compound_text;
 mod hostile;
 mod own_memory;
 mod parameter_arrays;
 mod parameters;
+mod records;
 mod round_trips;
 mod scalars;
 mod segments;
