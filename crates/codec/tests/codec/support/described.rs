@@ -155,10 +155,10 @@ impl Reader<'_> {
             }
             Kind::Range { subtype } => {
                 let bound = |place: usize| self.read_described(subtype, block + place);
-                range(self.head(block), bound(1), bound(2))
+                range(self.number(block), bound(1), bound(2))
             }
             Kind::Multirange { range } => {
-                let cells = block + 1..=block + self.head(block) as usize;
+                let cells = block + 1..=block + self.number(block) as usize;
                 Value::Multirange(cells.map(|cell| self.read_described(range, cell)).collect())
             }
             Kind::Scalar => panic!("a type with parts without parts"),
@@ -166,13 +166,13 @@ impl Reader<'_> {
     }
 
     /// The number in a block's first cell.
-    fn head(&self, block: usize) -> u32 {
+    fn number(&self, block: usize) -> u32 {
         assert_eq!(self.marks[block], 0);
         u32::try_from(self.cells[block]).expect("a number alone in its cell")
     }
 
     pub(super) fn record(&self, block: usize) -> Value {
-        let count = self.head(block) as usize;
+        let count = self.number(block) as usize;
         let value = |place: usize| {
             let (described, value) = (block + 1 + place, block + 1 + count + place);
             match self.marks[described] {
