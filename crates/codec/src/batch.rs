@@ -4,9 +4,11 @@
 //! blocks and bytea from its end; the batch is full when they would meet.
 
 mod owned_row;
+mod owned_text;
 mod row_error;
 
 pub use owned_row::{OwnedRow, own_memory_row};
+pub use owned_text::own_memory_text;
 pub use row_error::{RowError, RowFault};
 
 use std::fmt;

@@ -99,6 +99,20 @@ fn civil(days: i64) -> (i64, u64, u64) {
     (era * 400 + year_of_era.cast_signed() + i64::from(month <= 2), month, day)
 }
 
+/// Days from 1970-01-01 to a date in the proleptic Gregorian calendar with a year 0; nothing for a day that its month
+/// does not have, and for years far outside PostgreSQL's range.
+pub(crate) fn days_of(year: i64, month: u64, day: u64) -> Option<i64> {
+    if !(-1_000_000_000..=1_000_000_000).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let (year_from_march, month_from_march) = if month < 3 { (year - 1, month + 9) } else { (year, month - 3) };
+    let (era, year_of_era) = (year_from_march.div_euclid(400), year_from_march.rem_euclid(400));
+    let day_of_year = ((153 * month_from_march + 2) / 5 + day - 1).cast_signed();
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    (civil(days) == (year, month, day)).then_some(days)
+}
+
 /// The last two decimal digits.
 fn write_pair(text: &mut [u8], number: u64) {
     text[0] = digit(number / 10);

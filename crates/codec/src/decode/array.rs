@@ -1,6 +1,6 @@
 //! Arrays: a block of cells for the dimensions and the elements.
 
-use super::{Cell, Destination, Problem, Stop, prefixed, value};
+use super::{Cell, Destination, Problem, Stop, fixed, float, prefixed, value};
 use crate::types::TypeCode;
 
 /// PostgreSQL's MAXDIM.
@@ -55,10 +55,24 @@ pub(crate) fn array_cells(bytes: &[u8]) -> Option<usize> {
     Header::read(bytes).ok().map(|header| header.cell_count())
 }
 
-/// Decodes an array whose elements are of the family `code`.
+/// Decodes an array whose elements are of the family `code`. The loop is chosen once for all elements.
 #[inline(never)]
 pub(super) fn array(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
-    array_of(destination, bytes, |destination, bytes| value(destination, code, bytes))
+    match code {
+        TypeCode::INT4 | TypeCode::OID => {
+            array_of_words(destination, bytes, |bytes| u64::from(u32::from_be_bytes(bytes)))
+        }
+        TypeCode::INT8 | TypeCode::FLOAT8 | TypeCode::XID8 => array_of_words(destination, bytes, u64::from_be_bytes),
+        TypeCode::FLOAT4 => {
+            array_of_words(destination, bytes, |bytes| float::widen(f32::from_be_bytes(bytes)).to_bits())
+        }
+        TypeCode::INT2 => {
+            array_of_words(destination, bytes, |bytes| u64::from(i32::from(i16::from_be_bytes(bytes)).cast_unsigned()))
+        }
+        TypeCode::BOOL => array_of_words(destination, bytes, |[byte]| u64::from(byte != 0)),
+        TypeCode::TEXT => array_of(destination, bytes, |destination, bytes| destination.text_value(bytes)),
+        code => array_of(destination, bytes, |destination, bytes| value(destination, code, bytes)),
+    }
 }
 
 /// Decodes an array with a decoder of its elements.
@@ -68,11 +82,8 @@ pub(super) fn array_of(
     bytes: &[u8],
     decode: impl Fn(&mut Destination<'_>, &[u8]) -> Result<Cell, Stop>,
 ) -> Result<Cell, Stop> {
-    let header = Header::read(bytes)?;
-    let (index, cells, marks) = destination.block(header.cell_count())?;
-    let (element_cells, element_marks) = write_head(cells, marks, header.dimensions.iter().copied().map(split));
-    let mut elements = header.elements;
-    for (cell, mark) in element_cells.iter_mut().zip(element_marks) {
+    let Start { array, cells, marks, mut elements } = start(destination, bytes)?;
+    for (cell, mark) in cells.iter_mut().zip(marks) {
         let (element, behind) = prefixed(elements)?;
         elements = behind;
         let decoded = match element {
@@ -81,11 +92,59 @@ pub(super) fn array_of(
         };
         decoded.put(cell, mark);
     }
-    if elements.is_empty() {
-        Ok(Cell::value(index as u64))
-    } else {
-        Err(Stop::invalid("bytes behind the last element"))
+    end(array, elements)
+}
+
+/// Decodes an array whose elements all have the same length unless they are NULL, and of which any bytes are a value.
+#[inline(always)]
+fn array_of_words<const LENGTH: usize>(
+    destination: &mut Destination<'_>,
+    bytes: &[u8],
+    word: impl Fn([u8; LENGTH]) -> u64,
+) -> Result<Cell, Stop> {
+    let Start { array, cells, marks, mut elements } = start(destination, bytes)?;
+    marks.fill(0);
+    for (cell, mark) in cells.iter_mut().zip(marks) {
+        if let Some((length, behind)) = elements.split_first_chunk::<4>()
+            && usize::try_from(u32::from_be_bytes(*length)) == Ok(LENGTH)
+            && let Some((bytes, behind)) = behind.split_first_chunk::<LENGTH>()
+        {
+            elements = behind;
+            *cell = word(*bytes);
+            continue;
+        }
+        let (element, behind) = prefixed(elements)?;
+        elements = behind;
+        match element {
+            Some(bytes) => *cell = word(fixed(bytes)?),
+            None => *mark = Cell::NULL.mark,
+        }
     }
+    end(array, elements)
+}
+
+/// An array whose elements are to come.
+struct Start<'row, 'memory> {
+    array: Cell,
+    /// One cell and one mark for each element.
+    cells: &'memory mut [u64],
+    marks: &'memory mut [u8],
+    elements: &'row [u8],
+}
+
+#[inline(never)]
+fn start<'row, 'memory>(
+    destination: &mut Destination<'memory>,
+    bytes: &'row [u8],
+) -> Result<Start<'row, 'memory>, Stop> {
+    let header = Header::read(bytes)?;
+    let (index, cells, marks) = destination.block(header.cell_count())?;
+    let (cells, marks) = write_head(cells, marks, header.dimensions.iter().copied().map(split));
+    Ok(Start { array: Cell::value(index as u64), cells, marks, elements: header.elements })
+}
+
+fn end(array: Cell, behind: &[u8]) -> Result<Cell, Stop> {
+    if behind.is_empty() { Ok(array) } else { Err(Stop::invalid("bytes behind the last element")) }
 }
 
 /// Fills the head of an array's block by the length and lower bound of each dimension; what is left is for the elements.

@@ -15,6 +15,7 @@ const LONGEST_STRING: usize = (1 << 29) - 24;
 const MOST_LEVELS: usize = 64;
 /// How far back a type that is an aside already is looked for.
 const TYPES_LOOKED_AT: usize = 32;
+const LONG_STRING: &str = "a text longer than a JavaScript string can be (2²⁹ − 24 characters)";
 /// Offsets into the bytes are 32 bits wide.
 pub(crate) const MOST_BYTES: usize = u32::MAX as usize;
 
@@ -192,7 +193,7 @@ impl<'a> Destination<'a> {
     fn rare_text(&mut self, value: &[u8]) -> Result<Cell, Stop> {
         let value = if !self.text.is_wide || value.is_ascii() { Cow::Borrowed(value) } else { valid_utf8(value) };
         if value.len() > LONGEST_STRING && utf16_length(&value) > LONGEST_STRING {
-            return Err(Stop::invalid("a text longer than a JavaScript string can be (2²⁹ − 24 characters)"));
+            return Err(Stop::invalid(LONG_STRING));
         }
         let end = self.text_end + value.len();
         if value.len() > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
@@ -216,6 +217,9 @@ impl<'a> Destination<'a> {
     #[inline]
     pub(super) fn text_with(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> Result<Cell, Stop> {
         let end = self.text_end + length;
+        if length > LONGEST_STRING {
+            return Err(Stop::invalid(LONG_STRING));
+        }
         if length > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
             let mut text = vec![0; length];
             write(&mut text);
@@ -233,21 +237,41 @@ impl<'a> Destination<'a> {
 
     /// Takes a bytea.
     pub(super) fn bytea_value(&mut self, value: &[u8]) -> Result<Cell, Stop> {
-        if value.is_empty() {
-            // Memory without other bytea may be cut behind its text.
-            return Ok(Cell::range(0, 0));
-        }
         if value.len() > LONG_VALUE {
             return Ok(self.aside(Aside::Bytes(value.to_vec())));
         }
-        let Some(start) = self.bytea_start.checked_sub(value.len()).filter(|start| *start >= self.text_end) else {
-            return Err(Stop::Full);
-        };
-        self.text.bytes[start..self.bytea_start].copy_from_slice(value);
-        let cell = Cell::range(start, self.bytea_start);
+        let (cell, bytes) = self.bytea_space(value.len())?;
+        bytes.copy_from_slice(value);
+        Ok(cell)
+    }
+
+    /// Takes a bytea of a known length that `write` fills in.
+    pub(super) fn bytea_with(
+        &mut self,
+        length: usize,
+        write: impl FnOnce(&mut [u8]) -> Result<(), Stop>,
+    ) -> Result<Cell, Stop> {
+        if length > LONG_VALUE {
+            let mut bytes = vec![0; length];
+            write(&mut bytes)?;
+            return Ok(self.aside(Aside::Bytes(bytes)));
+        }
+        let (cell, bytes) = self.bytea_space(length)?;
+        write(bytes)?;
+        Ok(cell)
+    }
+
+    /// Space for a bytea that is not long.
+    fn bytea_space(&mut self, length: usize) -> Result<(Cell, &mut [u8]), Stop> {
+        if length == 0 {
+            // Memory without other bytea may be cut behind its text.
+            return Ok((Cell::range(0, 0), &mut []));
+        }
+        let end = self.bytea_start;
+        let start = end.checked_sub(length).filter(|start| *start >= self.text_end).ok_or(Stop::Full)?;
         self.bytea_start = start;
         self.text_room = self.text_room.min(start);
-        Ok(cell)
+        Ok((Cell::range(start, end), &mut self.text.bytes[start..end]))
     }
 
     /// Takes the type of a value in an anonymous record. The rows of a result have the same types again and again.
@@ -270,7 +294,7 @@ impl<'a> Destination<'a> {
         Cell { word: index as u64, mark: 2 }
     }
 
-    /// Takes cells for a block: its index, its cells and their marks.
+    /// Takes cells for a block: its index, its cells and their marks, which still have to be set.
     pub(super) fn block(&mut self, cell_count: usize) -> Result<(usize, &'a mut [u64], &'a mut [u8]), Stop> {
         let Some(start) = self.blocks.cells.len().checked_sub(cell_count) else {
             self.is_short_of_cells = true;

@@ -1,6 +1,8 @@
 //! `float4`: as the shortest decimal that float4 keeps.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
+
+use super::stack_text::StackText;
 
 /// The double nearest to the shortest decimal that reads back as this float4: 3.14, not 3.140000104904175.
 pub(super) fn widen(value: f32) -> f64 {
@@ -19,10 +21,31 @@ pub(super) fn widen(value: f32) -> f64 {
     } else if !exact.is_finite() {
         return exact;
     }
-    let mut text = Text { bytes: [0; 64], length: 0 };
+    of_text(value, None)
+        .filter(|decimal| !is_tie(*decimal, value))
+        // The shortest text is as far from a neighbour, and means this float4 only by rounding to even. PostgreSQL's
+        // has more digits then.
+        .or_else(|| {
+            let mut nearest = (0..9).filter_map(|digits| of_text(value, Some(digits)));
+            nearest.find(|decimal| narrow(*decimal) == value && !is_tie(*decimal, value))
+        })
+        .unwrap_or(exact)
+}
+
+/// The number that a text has: the shortest that reads back, or the nearest of so many digits behind the first.
+fn of_text(value: f32, digits: Option<usize>) -> Option<f64> {
     // LowerExp keeps the text short for every exponent; it always fits and always parses.
-    let _ = write!(text, "{value:e}");
-    std::str::from_utf8(&text.bytes[..text.length]).ok().and_then(|text| text.parse().ok()).unwrap_or(exact)
+    let mut text = StackText::<64>::new();
+    match digits {
+        None => write!(text, "{value:e}").ok()?,
+        Some(digits) => write!(text, "{value:.digits$e}").ok()?,
+    }
+    std::str::from_utf8(text.bytes()).ok()?.parse().ok()
+}
+
+/// Whether a number is exactly between this float4 and one next to it.
+fn is_tie(decimal: f64, value: f32) -> bool {
+    [value.next_down(), value.next_up()].map(|next| f64::midpoint(next.into(), value.into())).contains(&decimal)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding to float4 is the point")]
@@ -30,24 +53,9 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-/// Text on the stack.
-struct Text {
-    bytes: [u8; 64],
-    length: usize,
-}
-
-impl Write for Text {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let end = self.length + text.len();
-        self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{narrow, widen};
+    use super::{is_tie, narrow, widen};
     use proptest::prelude::*;
 
     #[test]
@@ -69,7 +77,11 @@ mod tests {
     fn check(value: f32) -> Result<(), TestCaseError> {
         let (widened, shortest) = (widen(value), value.to_string().parse::<f64>().unwrap());
         prop_assert_eq!(narrow(widened).to_bits(), value.to_bits());
-        prop_assert_eq!(digit_count(&format!("{widened:e}")), digit_count(&format!("{value:e}")));
+        if is_tie(shortest, value) {
+            prop_assert!(!is_tie(widened, value));
+        } else {
+            prop_assert_eq!(digit_count(&format!("{widened:e}")), digit_count(&format!("{value:e}")));
+        }
         // Of two texts of that length the nearer one.
         prop_assert!((widened - f64::from(value)).abs() <= (shortest - f64::from(value)).abs());
         Ok(())
@@ -81,6 +93,14 @@ mod tests {
             [(50_438.0_f32 + 0.8125, 50_438.812), (1.0 + 0.128_906_25, 1.128_906_2), (8_388_607.5, 8_388_607.5)]
         {
             assert_eq!(widen(value), expected);
+        }
+    }
+
+    #[test]
+    fn is_what_postgresql_prints_where_a_shorter_text_is_between_two_values() {
+        for expected in [-49_020_232.0_f64, 91_711_856.0, -109_368_464.0, 1_020_973_570.0, 39_484_632.0, 1.104_216_1e9]
+        {
+            assert_eq!(widen(narrow(expected)), expected);
         }
     }
 

@@ -1,14 +1,22 @@
 //! Values from PostgreSQL's formats into cells, one file per family.
 
 mod array;
+mod bit;
 mod compound;
 mod datetime;
 mod destination;
 mod float;
+mod geometric;
+mod hstore;
+mod identifiers;
+mod interval;
+mod network;
 mod numeric;
+mod stack_text;
 mod text;
 mod text_parts;
 mod uuid;
+mod vector;
 
 pub(crate) use array::array_cells;
 pub(crate) use destination::{BlockSpace, Cell, Destination, MOST_BYTES, TextSpace};
@@ -132,6 +140,11 @@ pub(crate) fn decode_row(
     if fields.is_empty() { Ok(()) } else { Err(RowStop::Malformed(RowError::bytes_behind(fields.len()))) }
 }
 
+/// Decodes one value without parts from the text format.
+pub(crate) fn decode_text(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Result<Cell, RowStop> {
+    text::scalar(destination, code, text).map_err(|stop| stop.in_column(0, RowTypes::plain(&[code])))
+}
+
 /// Decodes one value that is not NULL.
 #[inline(always)]
 fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
@@ -151,12 +164,41 @@ fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Res
         TypeCode::NUMERIC => numeric::numeric(destination, bytes),
         TypeCode::DATE => datetime::date(destination, i32::from_be_bytes(fixed(bytes)?)),
         TypeCode::TIME => datetime::time(destination, i64::from_be_bytes(fixed(bytes)?)),
-        TypeCode::JSONB => jsonb(destination, bytes),
+        TypeCode::JSONB => versioned(destination, bytes, "a jsonb version other than 1"),
         TypeCode::CHAR => char(destination, fixed(bytes)?),
         TypeCode::BYTEA => destination.bytea_value(bytes),
         TypeCode::VOID => Ok(Cell::NULL),
         TypeCode::RECORD => compound::record(destination, bytes),
         code if code.is_array() => array::array(destination, code.element(), bytes),
+        _ => rare_value(destination, code, bytes),
+    }
+}
+
+/// A value of a family that few columns have.
+#[inline(never)]
+fn rare_value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
+    match code {
+        TypeCode::INTERVAL => interval::interval(destination, fixed(bytes)?),
+        TypeCode::TIMETZ => datetime::timetz(destination, fixed(bytes)?),
+        TypeCode::INET => network::inet(destination, bytes),
+        TypeCode::MACADDR => network::macaddr(destination, bytes),
+        TypeCode::BIT => bit::bit(destination, bytes),
+        TypeCode::POINT
+        | TypeCode::LINE
+        | TypeCode::LSEG
+        | TypeCode::BOX
+        | TypeCode::PATH
+        | TypeCode::POLYGON
+        | TypeCode::CIRCLE => geometric::geometric(destination, code, bytes),
+        TypeCode::LSN => identifiers::lsn(destination, fixed(bytes)?),
+        TypeCode::TID => identifiers::tid(destination, fixed(bytes)?),
+        TypeCode::SNAPSHOT => identifiers::snapshot(destination, bytes),
+        TypeCode::VERSIONED => versioned(destination, bytes, "a version other than 1"),
+        TypeCode::XID8 => Ok(Cell::value(u64::from_be_bytes(fixed(bytes)?))),
+        TypeCode::HSTORE => hstore::hstore(destination, bytes),
+        TypeCode::VECTOR => vector::vector(destination, bytes),
+        TypeCode::HALFVEC => vector::halfvec(destination, bytes),
+        TypeCode::EWKB | TypeCode::RAW => destination.bytea_value(bytes),
         _ => Err(Stop::invalid("no such type code")),
     }
 }
@@ -190,11 +232,11 @@ fn prefixed(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Stop> {
     }
 }
 
-/// `jsonb`: a version byte, which is 1, then its text.
-fn jsonb(destination: &mut Destination<'_>, bytes: &[u8]) -> Result<Cell, Stop> {
+/// `jsonb` and others: a version byte, which is 1, then the value's text.
+fn versioned(destination: &mut Destination<'_>, bytes: &[u8], other_version: &'static str) -> Result<Cell, Stop> {
     match bytes {
         [1, text @ ..] => destination.text_value(text),
-        _ => Err(Stop::invalid("a jsonb version other than 1")),
+        _ => Err(Stop::invalid(other_version)),
     }
 }
 

@@ -4,7 +4,9 @@ mod described;
 
 pub(crate) use described::*;
 
-use oxpg_codec::batch::{Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, Segment, TextMode};
+use oxpg_codec::batch::{
+    Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, Segment, TextMode, own_memory_text,
+};
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
 use oxpg_codec::types::{ParameterType, TypeCode};
 
@@ -25,6 +27,12 @@ pub(crate) enum Value {
     Multirange(Vec<Value>),
     /// The type of each value, and the value.
     Record(Vec<(ValueType, Value)>),
+    /// Months, days, microseconds.
+    Interval(i32, i32, i64),
+    /// Whether a path or polygon is closed, and the bits of the doubles.
+    Doubles(bool, Vec<u64>),
+    /// Keys and values.
+    Pairs(Vec<(Value, Value)>),
 }
 
 pub(crate) fn text(text: &str) -> Value {
@@ -33,6 +41,16 @@ pub(crate) fn text(text: &str) -> Value {
 
 pub(crate) fn float(value: f64) -> Value {
     Value::Float(value.to_bits())
+}
+
+/// Doubles of a geometric type that is not closed.
+pub(crate) fn doubles(values: &[f64]) -> Value {
+    Value::Doubles(false, values.iter().map(|value| value.to_bits()).collect())
+}
+
+/// Elements of a vector.
+pub(crate) fn vector(elements: &[f32]) -> Value {
+    Value::Bytes(elements.iter().flat_map(|element| element.to_le_bytes()).collect())
 }
 
 /// A DataRow message's body.
@@ -89,10 +107,15 @@ impl Reader<'_> {
         match code {
             TypeCode::BOOL | TypeCode::INT2 | TypeCode::INT4 => Value::Int(i64::from(low as i32)),
             TypeCode::OID => Value::Int(i64::from(low)),
-            TypeCode::INT8 | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => Value::Int(cell as i64),
+            TypeCode::INT8 | TypeCode::XID8 | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => Value::Int(cell as i64),
             TypeCode::FLOAT4 | TypeCode::FLOAT8 => Value::Float(cell),
-            TypeCode::BYTEA => Value::Bytes(self.bytes[low as usize..high as usize].to_vec()),
             TypeCode::RECORD => self.record(cell as usize),
+            TypeCode::BYTEA | TypeCode::EWKB | TypeCode::RAW | TypeCode::VECTOR | TypeCode::HALFVEC => {
+                Value::Bytes(self.bytes[low as usize..high as usize].to_vec())
+            }
+            TypeCode::INTERVAL => self.interval(cell as usize),
+            TypeCode(code) if (TypeCode::POINT.0..=TypeCode::CIRCLE.0).contains(&code) => self.doubles(cell as usize),
+            TypeCode::HSTORE => self.pairs(cell as usize),
             code if code.is_array() => self.array(cell as usize, |element| self.read(code.element(), element)),
             _ => Value::Text(self.text(low as usize, high as usize)),
         }
@@ -104,6 +127,33 @@ impl Reader<'_> {
             Strings::Direct { is_ascii: false } => String::from_utf8_lossy(&self.bytes[start..end]).into_owned(),
             Strings::Shared(units) => String::from_utf16(&units[start..end]).expect("whole characters"),
         }
+    }
+
+    /// A cell that is no value by itself.
+    fn head(&self, index: usize) -> (u32, u32) {
+        assert_eq!(self.marks[index], 0, "mark of a block's head");
+        (self.cells[index] as u32, (self.cells[index] >> 32) as u32)
+    }
+
+    fn interval(&self, block: usize) -> Value {
+        let (months, days) = self.head(block);
+        let (low, high) = self.head(block + 1);
+        Value::Interval(months as i32, days as i32, (u64::from(high) << 32 | u64::from(low)) as i64)
+    }
+
+    fn doubles(&self, block: usize) -> Value {
+        let (count, is_closed) = self.head(block);
+        assert!(is_closed < 2, "flag of a path");
+        let cells = block + 1..block + 1 + count as usize;
+        assert!(self.marks[cells.clone()].iter().all(|mark| *mark == 0), "marks of doubles");
+        Value::Doubles(is_closed == 1, self.cells[cells].to_vec())
+    }
+
+    fn pairs(&self, block: usize) -> Value {
+        let (count, zero) = self.head(block);
+        assert_eq!(zero, 0, "behind the number of pairs");
+        let keys = (0..count as usize).map(|pair| block + 1 + 2 * pair);
+        Value::Pairs(keys.map(|key| (self.read(TypeCode::TEXT, key), self.read(TypeCode::TEXT, key + 1))).collect())
     }
 
     fn array(&self, block: usize, read: impl Fn(usize) -> Value) -> Value {
@@ -197,6 +247,12 @@ pub(crate) fn decode(code: TypeCode, bytes: &[u8]) -> Result<Value, RowError> {
     let mut mailbox = Mailbox::new();
     mailbox.push(&mut ResultText::default(), 1, &[code], &data_row(&[Some(bytes)]), 0)?;
     Ok(mailbox.all_rows(&[code]).remove(0).remove(0))
+}
+
+/// Decodes one value by itself from the text format.
+pub(crate) fn decode_text(code: TypeCode, text: &str) -> Result<Value, RowError> {
+    let owned = own_memory_text(code, text.as_bytes())?;
+    Ok(own_values(&owned, &[code]).remove(0))
 }
 
 /// A parameter cell in the making; text and bytes go to the outbox's bytes, or aside.

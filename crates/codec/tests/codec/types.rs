@@ -29,7 +29,11 @@ fn types_with_a_codec_have_its_code() {
         (2278, "void", TypeCode::VOID),
         (2950, "uuid", TypeCode::UUID),
         (3802, "jsonb", TypeCode::JSONB),
-        (5069, "xid8", TypeCode::INT8),
+        (5069, "xid8", TypeCode::XID8),
+        (1186, "interval", TypeCode::INTERVAL),
+        (869, "inet", TypeCode::INET),
+        (650, "cidr", TypeCode::INET),
+        (604, "polygon", TypeCode::POLYGON),
     ] {
         assert_eq!(TypeCode::of(type_oid), code, "{name}");
         assert_eq!(type_name(type_oid), Some(name));
@@ -51,9 +55,7 @@ fn arrays_of_them_have_the_array_bit() {
 
 #[test]
 fn other_types_cross_as_text() {
-    for (type_oid, name) in
-        [(790, "money"), (791, "money[]"), (2205, "regclass"), (1186, "interval"), (3904, "int4range")]
-    {
+    for (type_oid, name) in [(790, "money"), (791, "money[]"), (2205, "regclass"), (3904, "int4range")] {
         assert_eq!(TypeCode::of(type_oid), TypeCode::UNKNOWN);
         assert_eq!(type_name(type_oid), Some(name));
     }
