@@ -14,6 +14,7 @@ mod arrays;
 mod compound;
 mod compound_random;
 mod compound_text;
+mod every_family;
 mod families;
 mod hostile;
 mod own_memory;
