@@ -22,16 +22,17 @@ pub struct OwnedRow {
 
 /// Decodes a row, as [`push_row`](super::Batch::push_row) does, into memory of its own.
 ///
+/// It tries with little memory first and with twice as much of what was short then. The cells end at
+/// [`most_block_cells`], 18 bytes for each byte of the row; the bytes are less than twice what the values need, which
+/// is what the row has but for the few types whose text is longer.
+///
 /// # Errors
 /// When the row's bytes do not fit the types, or its values take more than 4 GiB.
 pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, RowError> {
     let codes = types.codes;
     let fields = fields(data_row, codes.len())?;
-    // No value of n bytes takes more than 2n + 2 cells, and its length in front of it pays for the 2.
-    let most_block_cells = fields.len().saturating_mul(2);
-    // Exact for arrays; the parts of other types are counted by trying.
-    let mut block_cells = block_cells(codes, fields).min(most_block_cells);
-    // Few values become longer than they came; for those there is a second try.
+    let most_block_cells = most_block_cells(fields);
+    let mut block_cells = likely_block_cells(codes, fields).min(most_block_cells);
     let mut byte_count = data_row.len();
     loop {
         let mut row = OwnedRow {
@@ -81,8 +82,19 @@ pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, 
     }
 }
 
-/// The number of cells that the row's arrays take. What is malformed counts as nothing: decoding will say so.
-fn block_cells(codes: &[TypeCode], mut fields: &[u8]) -> usize {
+/// The most cells that the row's blocks can take: no value of n bytes takes more than 2n + 2.
+///
+/// In the binary format it is n + 2: an empty range, 3 cells for its one byte, is the most, and any part has at least
+/// its length, four bytes, for the cell that its value is in. In the text format `{1}` and `()` take 3 cells, each
+/// further value a separator at least for its cell, and in a record two, one for its type.
+/// Each field's length in front of it, four bytes, pays for the 2.
+fn most_block_cells(fields: &[u8]) -> usize {
+    fields.len().saturating_mul(2)
+}
+
+/// The number of cells that the row's arrays take, and a guess for other types with parts. What is malformed counts as
+/// nothing: decoding will say so.
+fn likely_block_cells(codes: &[TypeCode], mut fields: &[u8]) -> usize {
     let mut count = 0;
     for code in codes {
         let Some((length, behind)) = fields.split_first_chunk::<4>() else { break };
@@ -90,6 +102,9 @@ fn block_cells(codes: &[TypeCode], mut fields: &[u8]) -> usize {
         let Some((value, behind)) = behind.split_at_checked(length) else { break };
         if code.is_array() {
             count += array_cells(value).unwrap_or(0);
+        } else if code.is_compound() || *code == TypeCode::RECORD {
+            // An attribute's OID and length.
+            count += 4 + value.len() / 8;
         }
         fields = behind;
     }

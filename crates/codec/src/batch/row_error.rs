@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use super::RowTypes;
 use crate::decode::Problem;
-use crate::types::TypeCode;
 
 /// A row whose bytes do not fit its description.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,7 +13,7 @@ pub struct RowError(Kind);
 enum Kind {
     ColumnCount { described: usize, actual: Option<u16> },
     BytesBehind(usize),
-    Column { column: usize, code: TypeCode, problem: Problem },
+    Column { column: usize, type_name: Box<str>, problem: Problem },
     TooLarge,
 }
 
@@ -26,7 +26,7 @@ pub enum RowFault {
     OutdatedType,
     /// An anonymous record has a value of the type with this OID, which has to be looked up.
     UnknownType(u32),
-    /// The types are such that no format serves all of them.
+    /// The value is right, and cannot be decoded: no format serves all its parts, or it has too many levels of them.
     Unsupported,
 }
 
@@ -53,8 +53,13 @@ impl RowError {
     }
 
     /// `index` counts from 0.
-    pub(crate) fn in_column(index: usize, code: TypeCode, problem: Problem) -> Self {
-        Self(Kind::Column { column: index + 1, code, problem })
+    pub(crate) fn in_column(index: usize, types: RowTypes<'_>, problem: Problem) -> Self {
+        let type_name = match (types.described.get(index), types.codes.get(index)) {
+            (Some(Some(described)), _) => described.name.clone(),
+            (_, Some(code)) => code.name().into(),
+            _ => Box::default(),
+        };
+        Self(Kind::Column { column: index + 1, type_name, problem })
     }
 
     pub(crate) fn too_large() -> Self {
@@ -72,8 +77,10 @@ impl fmt::Display for RowError {
                 write!(formatter, "malformed row: no number of columns where {described} were described")
             }
             Kind::BytesBehind(count) => write!(formatter, "malformed row: {count} bytes behind the last column"),
-            Kind::Column { column, code, problem } => {
-                write!(formatter, "malformed row: column {column} ({}): {problem}", code.name())
+            Kind::Column { column, type_name, problem } => {
+                // The other faults are not the server's.
+                let prefix = if self.fault() == RowFault::Malformed { "malformed row: " } else { "" };
+                write!(formatter, "{prefix}column {column} ({type_name}): {problem}")
             }
             Kind::TooLarge => write!(formatter, "the row's values take more than 4 GiB"),
         }

@@ -90,8 +90,7 @@ pub(super) fn array_of(
             Some(bytes) => decode(destination, bytes)?,
             None => Cell::NULL,
         };
-        *cell = decoded.word;
-        *mark = decoded.mark;
+        decoded.put(cell, mark);
     }
     end(array, elements)
 }

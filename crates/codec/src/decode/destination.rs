@@ -1,15 +1,20 @@
 //! Where a row's values go: lent memory, and how much of it is taken.
 
 use std::borrow::Cow;
+use std::rc::Rc;
 
-use super::Stop;
+use super::{Problem, Stop};
 use crate::batch::Aside;
-use crate::types::TypeSource;
+use crate::types::{Type, TypeSource};
 
 /// A longer value is an aside.
 const LONG_VALUE: usize = 16 * 1024;
 /// V8's longest string (`String::kMaxLength` on 64-bit systems), in UTF-16 units.
 const LONGEST_STRING: usize = (1 << 29) - 24;
+/// Levels of values inside values: decoding goes into them by recursion.
+const MOST_LEVELS: usize = 64;
+/// How far back a type that is an aside already is looked for.
+const TYPES_LOOKED_AT: usize = 32;
 const LONG_STRING: &str = "a text longer than a JavaScript string can be (2²⁹ − 24 characters)";
 /// Offsets into the bytes are 32 bits wide.
 pub(crate) const MOST_BYTES: usize = u32::MAX as usize;
@@ -33,9 +38,15 @@ impl Cell {
     fn range(start: usize, end: usize) -> Self {
         Self::value(start as u64 | (end as u64) << 32)
     }
+
+    #[inline(always)]
+    pub(crate) fn put(self, cell: &mut u64, mark: &mut u8) {
+        *cell = self.word;
+        *mark = self.mark;
+    }
 }
 
-/// Free cells, from whose end array blocks are taken.
+/// Free cells, from whose end blocks are taken.
 pub(crate) struct BlockSpace<'a> {
     pub(crate) cells: &'a mut [u64],
     pub(crate) marks: &'a mut [u8],
@@ -84,9 +95,11 @@ pub(crate) struct Destination<'a> {
     aside_bytes: usize,
     strings: usize,
     is_ascii: bool,
-    is_short_of_cells: bool,
     /// Knows the types of values in anonymous records.
     source: &'a dyn TypeSource,
+    /// How many values with parts the next value is in.
+    level: usize,
+    is_short_of_cells: bool,
 }
 
 impl<'a> Destination<'a> {
@@ -107,14 +120,29 @@ impl<'a> Destination<'a> {
             aside_bytes: 0,
             strings: 0,
             is_ascii: true,
-            is_short_of_cells: false,
             source,
+            level: 0,
+            is_short_of_cells: false,
         }
     }
 
     /// Knows the types of values in anonymous records.
     pub(super) fn source(&self) -> &'a dyn TypeSource {
         self.source
+    }
+
+    /// Goes into a value with parts. A row that stops need not come back.
+    pub(super) fn descend(&mut self) -> Result<(), Stop> {
+        if self.level == MOST_LEVELS {
+            return Err(Stop::Malformed(Problem::Unsupported("parts inside parts, more than 64 levels of them")));
+        }
+        self.level += 1;
+        Ok(())
+    }
+
+    /// Comes out of a value with parts.
+    pub(super) fn ascend(&mut self) {
+        self.level -= 1;
     }
 
     /// Whether the row stopped for want of cells, and not of bytes.
@@ -244,6 +272,16 @@ impl<'a> Destination<'a> {
         self.bytea_start = start;
         self.text_room = self.text_room.min(start);
         Ok((Cell::range(start, end), &mut self.text.bytes[start..end]))
+    }
+
+    /// Takes the type of a value in an anonymous record. The rows of a result have the same types again and again.
+    pub(super) fn type_value(&mut self, described: Rc<Type>) -> Cell {
+        let is_it = |aside: &Aside| matches!(aside, Aside::Type(other) if Rc::ptr_eq(other, &described));
+        let first = self.asides.len().saturating_sub(TYPES_LOOKED_AT);
+        match self.asides[first..].iter().rposition(is_it) {
+            Some(place) => Cell { word: (first + place) as u64, mark: 2 },
+            None => self.aside(Aside::Type(described)),
+        }
     }
 
     fn aside(&mut self, aside: Aside) -> Cell {

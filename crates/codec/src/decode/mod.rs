@@ -1,4 +1,4 @@
-//! Values from PostgreSQL's binary format into cells, one file per family.
+//! Values from PostgreSQL's formats into cells, one file per family.
 
 mod array;
 mod bit;
@@ -14,6 +14,7 @@ mod network;
 mod numeric;
 mod stack_text;
 mod text;
+mod text_parts;
 mod uuid;
 mod vector;
 
@@ -40,7 +41,7 @@ pub(crate) enum Problem {
     AttributeType { index: usize, described: u32, actual: u32 },
     /// A value in an anonymous record has a type that is not known.
     UnknownType(u32),
-    /// No format serves all parts of the type.
+    /// No format serves all parts of the type, or there are too many levels of them.
     Unsupported(&'static str),
 }
 
@@ -80,11 +81,11 @@ impl Stop {
     }
 
     #[cold]
-    fn in_column(self, index: usize, code: TypeCode) -> RowStop {
+    fn in_column(self, index: usize, types: RowTypes<'_>) -> RowStop {
         match self {
             Self::Full => RowStop::Full,
             Self::SegmentFull => RowStop::SegmentFull,
-            Self::Malformed(problem) => RowStop::Malformed(RowError::in_column(index, code, problem)),
+            Self::Malformed(problem) => RowStop::Malformed(RowError::in_column(index, types, problem)),
         }
     }
 }
@@ -116,7 +117,7 @@ pub(crate) fn decode_row(
     mut fields: &[u8],
 ) -> Result<(), RowStop> {
     for (index, ((cell, mark), &code)) in cells.iter_mut().zip(marks).zip(types.codes).enumerate() {
-        let truncated = || Stop::Malformed(Problem::Truncated).in_column(index, code);
+        let truncated = || Stop::Malformed(Problem::Truncated).in_column(index, types);
         let (length, behind) = fields.split_first_chunk::<4>().ok_or_else(truncated)?;
         let length = i32::from_be_bytes(*length);
         let decoded = if let Ok(length) = usize::try_from(length) {
@@ -127,22 +128,21 @@ pub(crate) fn decode_row(
             } else {
                 value(destination, code, bytes)
             };
-            decoded.map_err(|stop| stop.in_column(index, code))?
+            decoded.map_err(|stop| stop.in_column(index, types))?
         } else if length == -1 {
             fields = behind;
             Cell::NULL
         } else {
-            return Err(Stop::invalid("a negative length").in_column(index, code));
+            return Err(Stop::invalid("a negative length").in_column(index, types));
         };
-        *cell = decoded.word;
-        *mark = decoded.mark;
+        decoded.put(cell, mark);
     }
     if fields.is_empty() { Ok(()) } else { Err(RowStop::Malformed(RowError::bytes_behind(fields.len()))) }
 }
 
 /// Decodes one value without parts from the text format.
 pub(crate) fn decode_text(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Result<Cell, RowStop> {
-    text::scalar(destination, code, text).map_err(|stop| stop.in_column(0, code))
+    text::scalar(destination, code, text).map_err(|stop| stop.in_column(0, RowTypes::plain(&[code])))
 }
 
 /// Decodes one value that is not NULL.
@@ -168,6 +168,7 @@ fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Res
         TypeCode::CHAR => char(destination, fixed(bytes)?),
         TypeCode::BYTEA => destination.bytea_value(bytes),
         TypeCode::VOID => Ok(Cell::NULL),
+        TypeCode::RECORD => compound::record(destination, bytes),
         code if code.is_array() => array::array(destination, code.element(), bytes),
         _ => rare_value(destination, code, bytes),
     }

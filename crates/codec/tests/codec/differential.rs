@@ -17,7 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// What rust-postgres lets pass and we refuse, by the end of our message.
 const STRICTER: &[&str] = &[
     // It takes any negative length for NULL; `array_recv` takes -1 and refuses the others.
-    "an array element with a negative length",
+    "a negative length",
     // Its arrays have any number of dimensions; PostgreSQL's have 6, MAXDIM.
     "more than 6 array dimensions",
     // It counts from 2000 as PostgreSQL does; we count from 1970, which overflows behind the year 294247.

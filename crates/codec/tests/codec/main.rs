@@ -11,7 +11,11 @@
 )]
 
 mod arrays;
+mod compound;
+mod compound_random;
+mod compound_text;
 mod differential;
+mod every_family;
 mod families;
 mod hostile;
 mod own_memory;
@@ -23,6 +27,7 @@ mod parameter_literals;
 mod parameter_parts;
 mod parameter_types;
 mod parameters;
+mod records;
 mod round_trips;
 mod scalars;
 mod segments;

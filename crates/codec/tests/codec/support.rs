@@ -1,5 +1,9 @@
 //! The other side of the boundary: reads cells as JavaScript does, writes parameter cells, makes DataRow bodies.
 
+mod described;
+
+pub(crate) use described::*;
+
 use oxpg_codec::batch::{
     Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, Segment, TextMode, own_memory_text,
 };
@@ -17,6 +21,12 @@ pub(crate) enum Value {
     Bytes(Vec<u8>),
     /// Length and lower bound of each dimension, whether a lower bound is not 1, and the elements.
     Array(Vec<(u32, i32)>, bool, Vec<Value>),
+    Composite(Vec<Value>),
+    /// PostgreSQL's flags and the bounds.
+    Range(u32, Box<[Value; 2]>),
+    Multirange(Vec<Value>),
+    /// The type of each value, and the value.
+    Record(Vec<(ValueType, Value)>),
     /// Months, days, microseconds.
     Interval(i32, i32, i64),
     /// Whether a path or polygon is closed, and the bits of the doubles.
@@ -99,13 +109,14 @@ impl Reader<'_> {
             TypeCode::OID => Value::Int(i64::from(low)),
             TypeCode::INT8 | TypeCode::XID8 | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => Value::Int(cell as i64),
             TypeCode::FLOAT4 | TypeCode::FLOAT8 => Value::Float(cell),
+            TypeCode::RECORD => self.record(cell as usize),
             TypeCode::BYTEA | TypeCode::EWKB | TypeCode::RAW | TypeCode::VECTOR | TypeCode::HALFVEC => {
                 Value::Bytes(self.bytes[low as usize..high as usize].to_vec())
             }
             TypeCode::INTERVAL => self.interval(cell as usize),
             TypeCode(code) if (TypeCode::POINT.0..=TypeCode::CIRCLE.0).contains(&code) => self.doubles(cell as usize),
             TypeCode::HSTORE => self.pairs(cell as usize),
-            code if code.is_array() => self.array(code.element(), cell as usize),
+            code if code.is_array() => self.array(cell as usize, |element| self.read(code.element(), element)),
             _ => Value::Text(self.text(low as usize, high as usize)),
         }
     }
@@ -145,7 +156,7 @@ impl Reader<'_> {
         Value::Pairs(keys.map(|key| (self.read(TypeCode::TEXT, key), self.read(TypeCode::TEXT, key + 1))).collect())
     }
 
-    fn array(&self, code: TypeCode, block: usize) -> Value {
+    fn array(&self, block: usize, read: impl Fn(usize) -> Value) -> Value {
         let (dimension_count, flag) = (self.cells[block] as u32 as usize, self.cells[block] >> 32);
         let first = block + 1 + dimension_count;
         assert!(self.marks[block..first].iter().all(|mark| *mark == 0), "marks of an array's head");
@@ -153,7 +164,7 @@ impl Reader<'_> {
             self.cells[block + 1..first].iter().map(|cell| (*cell as u32, (*cell >> 32) as i32)).collect();
         let count =
             if dimension_count == 0 { 0 } else { dimensions.iter().map(|(length, _)| *length as usize).product() };
-        let elements = (first..first + count).map(|cell| self.read(code, cell)).collect();
+        let elements = (first..first + count).map(read).collect();
         Value::Array(dimensions, flag == 1, elements)
     }
 }

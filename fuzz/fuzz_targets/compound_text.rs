@@ -1,0 +1,11 @@
+//! Types with parts of any making, from any bytes in the text format.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use oxpg_fuzz::{check, type_of};
+
+fuzz_target!(|input: ([u8; 12], &[u8])| {
+    let (choices, text) = input;
+    let described = type_of(&choices, true);
+    check(described.code, &described, text);
+});
