@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use oxpg_client::open::Opened;
-use oxpg_client::session::{Catalog, Session, SessionOptions, SessionStart};
+use oxpg_client::session::{Session, SessionOptions, SessionStart};
 
 use crate::background::{Configuration, Job, Outcome};
 use crate::connection::{Connection, Parts};
