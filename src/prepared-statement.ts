@@ -7,7 +7,7 @@ import {
   signalOf,
   timeoutOf,
 } from './call-arguments'
-import { DEFAULT_PLAN, planFor } from './decode/mapping'
+import { DEFAULT_PLAN, planFor, planWithoutCodecs } from './decode/mapping'
 import type { ParameterDescription } from './encode/encoders'
 import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
@@ -56,7 +56,7 @@ export interface ExplainOptions extends CallOptions {
 }
 
 const EXPLAIN_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'analyze'])
-const EXPLAIN_PLAN = planFor(DEFAULT_PLAN, { rowMode: 'array' })
+const EXPLAIN_PLAN = planWithoutCodecs(planFor(DEFAULT_PLAN, { rowMode: 'array' }))
 
 /**
  * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
@@ -261,7 +261,9 @@ async function explainOn(
   const request = host._target().query(text, params, 1, timeoutMs, EXPLAIN_PLAN, signalOf(options))
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
-  return firstValue(request, undefined) as unknown[]
+  const plan = firstValue(request, undefined)
+  // Where json has a codec of the application's, this is what the codec would have got.
+  return (typeof plan === 'string' || Buffer.isBuffer(plan) ? JSON.parse(plan.toString()) : plan) as unknown[]
 }
 
 function typeOf({ typeOid, typeName, code, type }: ParameterDescription): Type {

@@ -58,6 +58,8 @@ export interface ResultPlan {
   readonly mapping: CompleteResultMapping
   /** Plans with the same key make the same rows. */
   readonly key: string
+  /** The query is the driver's own: of a type with a codec, values are the text, Buffer or tuple that it would get. */
+  readonly passesByCodecs?: true
 }
 
 /** Options of a call that belong to the plan. */
@@ -142,6 +144,11 @@ export function valuePlanFor(base: ResultPlan): ResultPlan {
 /** Composite values are plain where the rows are plain. */
 function partModeOf(rowMode: RowMode): PartMode {
   return rowMode === 'object' ? 'object' : 'record'
+}
+
+/** The plan for a query of the driver's own, which the application's codecs do not concern. */
+export function planWithoutCodecs(plan: ResultPlan): ResultPlan {
+  return Object.freeze({ ...plan, key: `${plan.key} without codecs`, passesByCodecs: true })
 }
 
 function makePlan(rowMode: RowMode, mapping: CompleteResultMapping, partMode: PartMode): ResultPlan {

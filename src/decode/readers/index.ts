@@ -36,7 +36,8 @@ export function readerFor(value: ValueType, plan: ResultPlan): ColumnReader {
   const { code, type } = value
   const codec = type === undefined ? undefined : codecOf(type.codec)
   if (type !== undefined && codec !== undefined) {
-    return codecReader(codec, sourceReader(codec, type, plan))
+    const source = sourceReader(codec, type, plan)
+    return plan.passesByCodecs === true ? source : codecReader(codec, source)
   }
   if (isArrayCode(code)) {
     const element = type?.kind === 'array' ? partReader(type.element, plan) : undefined
