@@ -17,11 +17,12 @@ const TYPES_MISFIT: [&str; 7] = ["42883", "42725", "42804", "42704", "42846", "4
 const NOT_RESENT: &str = " (a cancel request that was meant for another call hit this one; it was rolled back and not \
                           sent again by itself, because it may not be repeated or was no longer the last in the pipeline)";
 
-/// SQLSTATEs with which Bind fails when a composite type, or a part of another type, is not as it was when it was looked
-/// up: `record_recv` in rowtypes.c, `array_recv` in arrayfuncs.c.
-const PARTS_MISFIT: [&str; 2] = ["42804", "22P03"];
+/// With this Bind fails when a composite type is not as it was when it was looked up (`record_recv` in rowtypes.c).
+const ATTRIBUTES_MISFIT: &str = "42804";
 
-/// What `record_in` in rowtypes.c says of text with too few or too many attributes.
+/// With these, too: `array_recv` in arrayfuncs.c, and `record_in` for text with too few or too many attributes. Or what a
+/// codec of the application's made is malformed.
+const MAYBE_MISFIT: &str = "22P03";
 const MALFORMED_RECORD: (&str, &str) = ("22P02", "record_in");
 
 /// What a server says, untranslated, of a type that is gone (`getTypeInputInfo` and its like in lsyscache.c).
@@ -148,7 +149,7 @@ impl Session {
             verdict.retry = healing;
             verdict.is_cache_lost = is_lost || !may_heal;
             verdict.is_safe_to_retry = true;
-        } else if is_binding && !head.pending.was_healed && parts_misfit(head, message) {
+        } else if is_binding && parts_misfit(head, message) {
             verdict.is_stale = true;
             verdict.is_outdated = true;
             verdict.is_catalog_stale = true;
@@ -158,9 +159,12 @@ impl Session {
         } else if head.is_whole && head.stage == Stage::Parsing {
             let has_types = head.description.as_ref().is_some_and(|known| !known.parameters.is_empty());
             let is_misfit = message.field(b'C').is_some_and(|sqlstate| TYPES_MISFIT.contains(&sqlstate));
-            if has_types && (is_misfit || is_type_gone(message)) {
+            let is_gone = is_type_gone(message);
+            if has_types && (is_misfit || is_gone) {
                 verdict.is_stale = true;
+                verdict.is_catalog_stale = is_gone;
                 verdict.retry = healing;
+                verdict.words = is_gone.then_some(PARTS_CHANGED);
             }
         } else if head.is_outdated && head.stage == Stage::Binding {
             // Bind went by an old description; what the server said since is true.
@@ -199,13 +203,18 @@ impl Session {
 
 /// Whether Bind failed because the parameters went by types that are not as they were.
 fn parts_misfit(head: &WrittenRequest, message: &ServerMessage) -> bool {
-    let Some(description) = &head.description else { return false };
+    let Some(description) = head.description.as_ref().filter(|known| known.has_described_parameters()) else {
+        return false;
+    };
+    if message.has_sqlstate(ATTRIBUTES_MISFIT) || is_type_gone(message) {
+        return true;
+    }
     let (sqlstate, routine) = MALFORMED_RECORD;
-    let is_malformed = message.has_sqlstate(sqlstate) && message.field(b'R') == Some(routine);
+    let is_malformed_record = message.has_sqlstate(sqlstate) && message.field(b'R') == Some(routine);
     // In other text it is the application's own that is malformed.
     let is_ours = || description.parameters.iter().any(|parameter| parameter.code == TypeCode::COMPOUND_TEXT);
-    let is_misfit = PARTS_MISFIT.iter().any(|sqlstate| message.has_sqlstate(sqlstate));
-    description.has_described_parameters() && (is_misfit || is_type_gone(message) || (is_malformed && is_ours()))
+    // What was healed went by the types as they are.
+    !head.pending.was_healed && (message.has_sqlstate(MAYBE_MISFIT) || (is_malformed_record && is_ours()))
 }
 
 fn is_type_gone(message: &ServerMessage) -> bool {

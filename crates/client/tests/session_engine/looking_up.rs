@@ -339,8 +339,11 @@ fn rule_14_a_parameter_of_a_type_that_has_changed_or_is_gone_heals_once() {
         client.server.bind_errors = [(sqlstate, message, routine); 2].into();
         client.query(3, "insert 1 $1", 3);
         client.settle_all();
-        assert_eq!((client.kind(3), client.sqlstate(3)), (FailureKind::Server, sqlstate), "not the type's fault");
-        assert!(!client.failure(3).message.contains("has changed"));
+        // Malformed text may be the application's; the other two are never anything else than types that have changed.
+        let kind = if sqlstate == "22P02" { FailureKind::Server } else { FailureKind::OutdatedSchema };
+        assert_eq!((client.kind(3), client.sqlstate(3)), (kind, sqlstate));
+        assert_eq!(client.failure(3).message.contains("has changed"), kind == FailureKind::OutdatedSchema);
+        assert!(client.failure(3).is_safe_to_retry);
         client.query(4, "insert 1 $1", 4);
         client.settle_all();
         assert_eq!(client.server.committed, [(1, 1), (1, 2), (1, 4)]);
