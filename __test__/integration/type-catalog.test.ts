@@ -1,57 +1,9 @@
 // Types of the database that the driver does not know are looked up at first use: once, all together, and unnoticed.
-import test, { type ExecutionContext } from 'ava'
-import {
-  type Connection,
-  type ConnectOptions,
-  connect,
-  createPool,
-  Range,
-  TimeoutError,
-  type Type,
-} from 'oxpg'
-import { connection, uniqueName, url, urlWith } from '../support/server.js'
-import { type WireTap, wireTap } from '../support/wire-tap.js'
-
-interface Watched {
-  readonly c: Connection
-  readonly tap: WireTap
-}
-
-/** A connection whose statements are seen. */
-async function watched(t: ExecutionContext, options: ConnectOptions = {}): Promise<Watched> {
-  const tap = await wireTap(t)
-  const c = await connect(tap.url, { rowMode: 'object', ...options })
-  t.teardown(async () => c.terminate())
-  return { c, tap }
-}
-
-/** A schema with types of every kind, gone with the test; its name is a schema's that no other test uses. */
-async function schemaOfTypes(t: ExecutionContext): Promise<string> {
-  const schema = uniqueName('types')
-  const c = await connect(url)
-  await c.execute(`
-    create schema ${schema};
-    create type ${schema}.mood as enum ('sad', 'ok', 'happy');
-    create domain ${schema}.positive as int check (value > 0);
-    create domain ${schema}.moods as ${schema}.mood[];
-    create type ${schema}.inner_type as (mood ${schema}.mood, at timestamptz);
-    create type ${schema}.outer_type as (id ${schema}.positive, inner_value ${schema}.inner_type, all_moods ${schema}.moods);
-    create type ${schema}.span as range (subtype = ${schema}.positive);
-    create type ${schema}.mood_range as range (subtype = ${schema}.mood);
-    create table ${schema}.person (id int, mood ${schema}.mood, outer_value ${schema}.outer_type)`)
-  t.teardown(async () => {
-    await c.execute(`set client_min_messages = error; drop schema ${schema} cascade`)
-    await c.close()
-  })
-  return schema
-}
-
-const OUTER = "row(7, row('ok', '2024-01-02 03:04:05+00'), '{sad,happy}')"
-const OUTER_VALUE = {
-  id: 7,
-  inner_value: { mood: 'ok', at: new Date('2024-01-02T03:04:05Z') },
-  all_moods: ['sad', 'happy'],
-}
+import test from 'ava'
+import { connect, createPool, Range, TimeoutError, type Type } from 'oxpg'
+import { OUTER, OUTER_VALUE, schemaOfTypes, watched } from '../support/catalog-types.js'
+import { connection, uniqueName, urlWith } from '../support/server.js'
+import { wireTap } from '../support/wire-tap.js'
 
 test('an unknown type is looked up once', async (t) => {
   const schema = await schemaOfTypes(t)
