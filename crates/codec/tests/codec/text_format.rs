@@ -307,6 +307,9 @@ fn other_malformed_texts_are_refused() {
         "a malformed hstore",
     );
     check_refused(TypeCode::VECTOR, &["", "[", "1,2", "[1,2"], "a malformed vector");
+    // Commas alone announce far more elements than such a text can hold.
+    let commas = format!("[{}]", ",".repeat(100));
+    assert!(decode_text(TypeCode::VECTOR, &commas).unwrap_err().to_string().contains("column 1 (vector)"));
     check_refused(TypeCode::VECTOR, &["[]", "[1,]", "[1,x]"], "a floating-point number that is none");
     check_refused(TypeCode(77), &["x"], "no such type code");
 }
