@@ -1274,6 +1274,8 @@ declare class ProtocolError extends InternalClientError {
 }
 /** The driver's knowledge of the database's types is out of date. */
 declare class OutdatedSchemaCacheError extends InternalClientError {
+    /** What was known has been dropped: the next try looks it up. */
+    readonly isTransient: boolean;
 }
 /** No server has the attributes that `targetSessionAttrs` asks for. */
 declare class TargetServerAttributeNotMatched extends InternalClientError {
@@ -1303,6 +1305,9 @@ interface PoolStats {
     readonly minSize: number;
     readonly maxSize: number;
 }
+
+/** What a codec's functions get and give: PostgreSQL's text, its bytes, or a tuple of parts. */
+type CodecFormat = 'text' | 'binary' | 'tuple';
 
 /**
  * A query, or a piece of one, made by {@link sql}: text with `$1` placeholders, and the values for them. Query methods
@@ -1385,6 +1390,49 @@ interface ObjectMode extends FetchOptions {
 interface QueryHost {
 }
 
+/** Where a type is. */
+interface TypeSchemaOptions {
+    /** The type's schema. Default `'public'`; built-in types are in `'pg_catalog'`. */
+    schema?: string | undefined;
+}
+/** A codec in PostgreSQL's text format: what the type's output function prints, and its input function reads. */
+interface TextTypeCodec<T> extends TypeSchemaOptions {
+    /** Default `'text'`. */
+    format?: 'text' | undefined;
+    encode: (value: T) => string;
+    decode: (text: string) => T;
+}
+/** A codec in PostgreSQL's binary format: the bytes of the type's send and receive functions. */
+interface BinaryTypeCodec<T> extends TypeSchemaOptions {
+    format: 'binary';
+    encode: (value: T) => ArrayBufferView;
+    /** The buffer is the application's to keep. */
+    decode: (bytes: Buffer) => T;
+}
+/**
+ * A codec of parts: of a composite type the values of its attributes in order. Of types for time the numbers that
+ * PostgreSQL keeps, exactly: `date` [days since 2000-01-01], `timestamp` and `timestamptz` [microseconds since
+ * 2000-01-01, a bigint], `time` [microseconds], `timetz` [microseconds, seconds west of UTC], `interval` [months, days,
+ * microseconds, a bigint]. The ends of int32 and int64 stand for -infinity and infinity.
+ */
+interface TupleTypeCodec<T> extends TypeSchemaOptions {
+    format: 'tuple';
+    encode: (value: T) => readonly unknown[];
+    decode: (parts: any[]) => T;
+}
+/** How values of one type come to be the application's, and go to PostgreSQL. NULL passes by both functions. */
+type TypeCodecOptions<T = unknown> = TextTypeCodec<T> | BinaryTypeCodec<T> | TupleTypeCodec<T>;
+/** Makes values of a type come and go like those of a type that the driver knows. */
+interface BuiltinTypeCodecOptions extends TypeSchemaOptions {
+    /** The name in `pg_type` of a built-in type, such as `'int4'`; or `'hstore'`, `'vector'`, `'halfvec'`, `'geometry'`. */
+    codecName: string;
+}
+/** A codec with the name of its type, as the option `typeCodecs` has them. */
+type NamedTypeCodec = {
+    /** The type's name in `pg_type`. */
+    typeName: string;
+} & (TypeCodecOptions<any> | BuiltinTypeCodecOptions);
+
 /** The password, or a function that gives it. */
 type Password = string | (() => string | PromiseLike<string>);
 /**
@@ -1424,6 +1472,11 @@ interface ConnectOptions extends ResultMapping {
     statementCacheSize?: number | undefined;
     /** What rows are. Default `'record'`. */
     rowMode?: RowMode | undefined;
+    /**
+     * Codecs of the application's for types, as `setTypeCodec` and `setBuiltinTypeCodec` take them. Of a pool they hold for
+     * all its connections. Their types are looked up when the connection, or the pool, is opened.
+     */
+    typeCodecs?: readonly NamedTypeCodec[] | undefined;
     /** Aborts connecting. */
     signal?: AbortSignal | undefined;
 }
@@ -1464,8 +1517,12 @@ declare const Row: RowClass;
 /** A type of PostgreSQL. */
 interface Type {
     readonly oid: number;
-    /** As in `pg_type`, with `[]` behind it for an array; `oid 12345` for types that are not built in. */
+    /** As in `pg_type`, with `[]` behind it for an array. */
     readonly name: string;
+    /** Base types and enums are scalars; domains are what their base types are. */
+    readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange';
+    /** The schema that it is in. */
+    readonly schema: string;
 }
 /** A column of a prepared statement's result. */
 interface Attribute {
@@ -1705,6 +1762,25 @@ declare class Connection extends QueryMethods implements TransactionHost {
      * and resets the settings.
      */
     reset(options?: ResetOptions): Promise<void>;
+    /**
+     * Gives values of a type a codec of the application's, alone and wherever they are part of other values. On a pool's
+     * connection it holds until the connection is released, or for good when the pool's `init` sets it.
+     *
+     * @param typeName The type's name in `pg_type`: of a base type, an enum, a range or (with the format 'tuple') a
+     * composite type.
+     * @throws InterfaceError when there is no such type, or it is a domain, an array type or a pseudo-type.
+     * @throws UnsupportedClientFeatureError when the type has no such format.
+     */
+    setTypeCodec<T>(typeName: string, options: TypeCodecOptions<T>): Promise<void>;
+    /** Makes values of a type come and go like those of a type that the driver knows. It holds as `setTypeCodec`. */
+    setBuiltinTypeCodec(typeName: string, options: BuiltinTypeCodecOptions): Promise<void>;
+    /** Takes what `setTypeCodec` or `setBuiltinTypeCodec` has set back. Without any it does nothing. */
+    resetTypeCodec(typeName: string, options?: TypeSchemaOptions): Promise<void>;
+    /**
+     * Forgets what is known of the database's types and of statements, on all connections of a pool: it is asked for again
+     * when it is needed. The driver does so by itself when a server shows that a type has changed.
+     */
+    reloadSchemaState(): Promise<void>;
     /** Closes the session once the calls in flight have ended. Closing again does nothing. */
     close(options?: CloseOptions): Promise<void>;
     /** Ends the session at once; calls in flight reject. */
@@ -2212,4 +2288,4 @@ declare class Range<T> {
 }
 
 export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
-export type { AcquireOptions, ArrayMode, Attribute, CallOptions, ClientErrorFields, CloseOptions, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, RangeOptions, ResetOptions, ResultMapping, RowMode, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TransactionCallback, TransactionOptions, Type };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, RangeOptions, ResetOptions, ResultMapping, RowMode, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions };

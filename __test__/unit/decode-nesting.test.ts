@@ -75,7 +75,7 @@ function compositeFamily(attributes: readonly Family[]): Family {
     wire: { attributes: parts.map((part) => part.wire) },
     value: Object.fromEntries(parts.map((part, k) => [`a${k}`, part.value])),
   }))
-  return { type, samples, mayBeArray: false }
+  return { type, samples, mayBeArray: true }
 }
 
 function recordFamily(parts: readonly Family[]): Family {

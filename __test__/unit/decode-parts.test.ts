@@ -133,7 +133,8 @@ test('dimensions are marked where elements may be arrays themselves', (t) => {
   t.deepEqual(bounds(arrayType(JSONB), '[]'), [1, 1])
   // A domain over an array type may be what an array is of.
   t.deepEqual(bounds(arrayType(arrayType(INT4)), { lengths: [1], elements: [1] }), [1, 1])
-  t.is(bounds(arrayType(pair), { attributes: [1, 'a'] }), undefined)
+  // A composite value may be given as an array of its attributes.
+  t.deepEqual(bounds(arrayType(pair), { attributes: [1, 'a'] }), [1, 1])
   t.is(bounds(arrayType(INT4), 1), undefined)
 })
 

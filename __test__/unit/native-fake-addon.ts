@@ -99,6 +99,13 @@ export class FakeAddon implements Addon {
       },
       poolStats: () => this.stats as never,
       expirePool: note('expirePool'),
+      familyOf: (typeName) => (typeName === 'int4' ? 3 : 0),
+      chooseCodec: (...given) => {
+        this.calls.push(`chooseCodec ${given.join(' ')}`)
+      },
+      reloadTypes: note('reloadTypes'),
+      forkTypes: note('forkTypes'),
+      joinTypes: note('joinTypes'),
       reference: note('reference'),
       unreference: note('unreference'),
       sayGoodbye: () => {

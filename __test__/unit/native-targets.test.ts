@@ -286,7 +286,7 @@ test('counters of a pool that is gone are the last ones, with nothing open', asy
   addon.stats = undefined
   t.like(pool.stats(), { size: 0, idle: 0, waiting: 0, opened: 5, closed: 3, maxSize: 3, granted: 0 })
   pool.expire()
-  t.deepEqual(addon.calls, [`expirePool ${POOL}`])
+  t.deepEqual(addon.calls, [`expirePool ${POOL}`, `reloadTypes ${POOL}`])
 })
 
 test('a pool whose opening is aborted is abandoned', async (t) => {

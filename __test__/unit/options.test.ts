@@ -279,7 +279,7 @@ test('a prepared statement describes itself and keeps its last tag', async (t) =
   const connection = connectionOn(server)
   server.answers.set('q', { rows: [[1]], tag: 'SELECT 1' })
   const statement = await connection.prepare('q')
-  t.deepEqual(statement.parameters, [{ oid: 23, name: 'int4' }])
+  t.deepEqual(statement.parameters, [{ oid: 23, name: 'int4', kind: 'scalar', schema: 'pg_catalog' }])
   t.is(statement.attributes[0]!.type.name, 'text')
   t.is(statement.statusMessage, null)
   await statement.fetch([1])

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use oxpg_client::open::Opened;
-use oxpg_client::session::{Catalog, Session, SessionOptions, SessionStart};
+use oxpg_client::session::{Session, SessionOptions, SessionStart};
 
 use crate::background::{Configuration, Job, Outcome};
 use crate::connection::{Connection, Parts};
@@ -81,7 +81,7 @@ impl Environment {
         };
         let options = SessionOptions { statement_cache_size, returns_requests: pool != 0, ..SessionOptions::default() };
         let catalog = self.pools.get(pool).filter(|_| pool != 0).map(|driver| Rc::clone(&driver.catalog));
-        let session = Session::new(options, start, catalog.unwrap_or_else(Catalog::new));
+        let session = Session::new(options, start, catalog.unwrap_or_default());
         let parts =
             Parts { session, cancel_target: opened.peer, socket: opened.socket, leftover: opened.leftover, pool };
         let id = self.connections.reserve();

@@ -52,12 +52,14 @@ impl CodecChoice {
     }
 }
 
+/// By schema and name of the type.
+type Choices = HashMap<(Box<str>, Box<str>), CodecChoice>;
+
 /// The types of a database as they were when they were looked up, and the application's codecs for them.
 #[derive(Debug, Default)]
 pub struct Catalog {
     types: RefCell<HashMap<u32, Rc<Type>>>,
-    /// By schema and name.
-    choices: RefCell<HashMap<(Box<str>, Box<str>), CodecChoice>>,
+    choices: RefCell<Choices>,
     generation: Cell<u64>,
 }
 

@@ -33,4 +33,5 @@ mod scalars;
 mod segments;
 mod support;
 mod text_format;
+mod text_round_trips;
 mod types;

@@ -4,7 +4,7 @@
 use crate::parameter_types::{
     array, composite, delimited_array, encode, int4, literal, money, multirange_of, range_of, refused, scalar, text,
 };
-use crate::support::{Cell, list, range, string};
+use crate::support::{Cell, list, range_cell, string};
 use oxpg_codec::types::{Type, TypeCode};
 use std::rc::Rc;
 
@@ -57,14 +57,14 @@ fn quotes_in_quotes() {
 fn ranges() {
     let moneyrange = moneyrange();
     let literal = |cell, expected: &str| literal(&moneyrange, cell, expected);
-    literal(range(2, string("1"), string("2")), "[1,2)");
-    literal(range(4, string("1"), string("2")), "(1,2]");
-    literal(range(2 | 8, Cell::Null, string("2")), "(,2)");
-    literal(range(4 | 16, string("1"), Cell::Null), "(1,)");
-    literal(range(6, Cell::Null, Cell::Null), "(,)");
-    literal(range(1 | 6, string("1"), string("2")), "empty");
-    literal(range(6, string(""), string("a b")), r#"["","a b"]"#);
-    literal(range(0, string("[1"), string("\"\\")), r#"("[1","""\\")"#);
+    literal(range_cell(2, string("1"), string("2")), "[1,2)");
+    literal(range_cell(4, string("1"), string("2")), "(1,2]");
+    literal(range_cell(2 | 8, Cell::Null, string("2")), "(,2)");
+    literal(range_cell(4 | 16, string("1"), Cell::Null), "(1,)");
+    literal(range_cell(6, Cell::Null, Cell::Null), "(,)");
+    literal(range_cell(1 | 6, string("1"), string("2")), "empty");
+    literal(range_cell(6, string(""), string("a b")), r#"["","a b"]"#);
+    literal(range_cell(0, string("[1"), string("\"\\")), r#"("[1","""\\")"#);
 }
 
 #[test]
@@ -72,9 +72,9 @@ fn multiranges() {
     let described = multirange_of(90_106, "moneymultirange", &moneyrange());
     literal(&described, Cell::Multirange(vec![]), "{}");
     let cell = Cell::Multirange(vec![
-        range(2, string("1"), string("2,5")),
-        range(1, Cell::Null, Cell::Null),
-        range(0, string("3"), Cell::Null),
+        range_cell(2, string("1"), string("2,5")),
+        range_cell(1, Cell::Null, Cell::Null),
+        range_cell(0, string("3"), Cell::Null),
     ]);
     literal(&described, cell, r#"{[1,"2,5"),empty,(3,)}"#);
 }
@@ -91,7 +91,7 @@ fn arrays() {
         r#"[0:0][3:4]={{"(a,)","(b,)"}}"#,
     );
     let ranges = array(90_108, &moneyrange());
-    literal(&ranges, list(vec![range(2, string("1"), string("2"))]), r#"{"[1,2)"}"#);
+    literal(&ranges, list(vec![range_cell(2, string("1"), string("2"))]), r#"{"[1,2)"}"#);
 }
 
 #[test]

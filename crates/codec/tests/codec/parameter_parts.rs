@@ -5,7 +5,7 @@ use crate::parameter_types::{
     array, binary, composite, delimited_array, encode, int4, literal, money, multirange_of, range_of, refused, scalar,
     text, timestamptz,
 };
-use crate::support::{Cell, Outbox, list, range, string};
+use crate::support::{Cell, Outbox, list, range_cell, string};
 use oxpg_codec::types::{DELIMITER_OF_VECTORS, ParameterType, Type, TypeCode};
 use std::rc::Rc;
 
@@ -66,29 +66,30 @@ fn an_array_has_its_elements_declared_type() {
 #[test]
 fn a_range_has_the_bounds_that_its_flags_say() {
     let bounds = "00000004 00000001 00000004 00000005";
-    binary(&int4range(), range(2, Cell::I32(1), Cell::I32(5)), &format!("02 {bounds}"));
-    binary(&int4range(), range(6, Cell::I32(1), Cell::I32(5)), &format!("06 {bounds}"));
-    binary(&int4range(), range(0, Cell::I32(1), Cell::I32(5)), &format!("00 {bounds}"));
-    binary(&int4range(), range(8 | 4, Cell::Null, Cell::I32(5)), "0c 00000004 00000005");
-    binary(&int4range(), range(16 | 2, Cell::I32(1), Cell::Null), "12 00000004 00000001");
-    binary(&int4range(), range(24, Cell::Null, Cell::Null), "18");
-    binary(&int4range(), range(1, Cell::Null, Cell::Null), "01");
+    binary(&int4range(), range_cell(2, Cell::I32(1), Cell::I32(5)), &format!("02 {bounds}"));
+    binary(&int4range(), range_cell(6, Cell::I32(1), Cell::I32(5)), &format!("06 {bounds}"));
+    binary(&int4range(), range_cell(0, Cell::I32(1), Cell::I32(5)), &format!("00 {bounds}"));
+    binary(&int4range(), range_cell(8 | 4, Cell::Null, Cell::I32(5)), "0c 00000004 00000005");
+    binary(&int4range(), range_cell(16 | 2, Cell::I32(1), Cell::Null), "12 00000004 00000001");
+    binary(&int4range(), range_cell(24, Cell::Null, Cell::Null), "18");
+    binary(&int4range(), range_cell(1, Cell::Null, Cell::Null), "01");
 }
 
 #[test]
 fn flags_that_contradict_each_other_or_the_bounds_are_put_right() {
     // What is not there is not included.
-    binary(&int4range(), range(6, Cell::Null, Cell::Null), "18");
-    binary(&int4range(), range(2 | 8, Cell::I32(1), Cell::I32(5)), "08 00000004 00000005");
+    binary(&int4range(), range_cell(6, Cell::Null, Cell::Null), "18");
+    binary(&int4range(), range_cell(2 | 8, Cell::I32(1), Cell::I32(5)), "08 00000004 00000005");
     // An empty range has nothing else; what is passed over may have parts.
-    binary(&int4range(), range(31, Cell::I32(1), list(vec![Cell::I32(5), Cell::Null])), "01");
+    binary(&int4range(), range_cell(31, Cell::I32(1), list(vec![Cell::I32(5), Cell::Null])), "01");
     // Bits that PostgreSQL keeps for itself.
-    binary(&int4range(), range(0x7f00 | 0xe0 | 24, Cell::Null, Cell::Null), "18");
+    binary(&int4range(), range_cell(0x7f00 | 0xe0 | 24, Cell::Null, Cell::Null), "18");
 }
 
 #[test]
 fn a_multirange_has_ranges() {
-    let cell = Cell::Multirange(vec![range(2, Cell::I32(1), Cell::I32(5)), range(16, Cell::I32(8), Cell::Null)]);
+    let cell =
+        Cell::Multirange(vec![range_cell(2, Cell::I32(1), Cell::I32(5)), range_cell(16, Cell::I32(8), Cell::Null)]);
     binary(
         &int4multirange(),
         cell,
@@ -100,7 +101,7 @@ fn a_multirange_has_ranges() {
 #[test]
 fn a_multirange_may_have_ranges_in_text_only() {
     literal(&int4multirange(), Cell::Multirange(vec![string("[1,5)"), string("[8,)")]), "{[1,5),[8,)}");
-    let mixed = vec![range(2, Cell::I32(1), Cell::I32(5)), string("[8,)")];
+    let mixed = vec![range_cell(2, Cell::I32(1), Cell::I32(5)), string("[8,)")];
     literal(&int4multirange(), Cell::Multirange(mixed), "{[1,5),[8,)}");
 }
 
@@ -123,7 +124,7 @@ fn ranges_of_composites_in_arrays_in_composites() {
     let lower = Cell::Composite(vec![Cell::Null, Cell::I32(1)]);
     binary(
         &outer,
-        Cell::Composite(vec![list(vec![range(18, lower, Cell::Null)])]),
+        Cell::Composite(vec![list(vec![range_cell(18, lower, Cell::Null)])]),
         "00000001 00015f9c 00000035 00000001 00000000 00015f9a 00000001 00000001 \
          0000001d 12 00000018 00000002 00000019 ffffffff 00000017 00000004 00000001",
     );
@@ -150,11 +151,11 @@ fn nulls_of_types_with_parts() {
 fn values_of_another_kind_are_refused() {
     refused(&address(), Cell::I32(1), "an integer does not fit type address");
     refused(&address(), list(vec![]), "an array does not fit type address");
-    refused(&address(), range(1, Cell::Null, Cell::Null), "a range does not fit type address");
+    refused(&address(), range_cell(1, Cell::Null, Cell::Null), "a range does not fit type address");
     refused(&address(), Cell::Bytes(vec![1]), "a byte string does not fit type address");
     refused(&int4range(), Cell::Composite(vec![]), "a composite value does not fit type int4range");
     refused(&int4range(), Cell::Multirange(vec![]), "a multirange does not fit type int4range");
-    refused(&int4multirange(), range(1, Cell::Null, Cell::Null), "a range does not fit type int4multirange");
+    refused(&int4multirange(), range_cell(1, Cell::Null, Cell::Null), "a range does not fit type int4multirange");
     refused(&int4multirange(), Cell::Doubles(false, vec![]), "a geometric value does not fit type int4multirange");
     refused(&address(), Cell::Hstore(vec![]), "a value of keys and values does not fit type address");
     refused(&array(1007, &int4()), Cell::Composite(vec![]), "a composite value does not fit type int4[]");
@@ -198,14 +199,14 @@ fn errors_name_the_place_from_the_outside_in() {
     assert_eq!((error.to_string(), error.element), (reason.to_owned(), Some(1)));
     refused(
         &int4range(),
-        range(0, Cell::I64(1 << 40), Cell::Null),
+        range_cell(0, Cell::I64(1 << 40), Cell::Null),
         "lower bound: 1099511627776 is out of range for type int4",
     );
-    refused(&int4range(), range(0, Cell::Null, Cell::Bool(true)), "upper bound: a boolean does not fit type int4");
-    let ranges = |last| Cell::Multirange(vec![range(1, Cell::Null, Cell::Null), last]);
+    refused(&int4range(), range_cell(0, Cell::Null, Cell::Bool(true)), "upper bound: a boolean does not fit type int4");
+    let ranges = |last| Cell::Multirange(vec![range_cell(1, Cell::Null, Cell::Null), last]);
     refused(
         &int4multirange(),
-        ranges(range(0, Cell::Null, Cell::Bool(true))),
+        ranges(range_cell(0, Cell::Null, Cell::Bool(true))),
         "range 2 upper bound: a boolean does not fit type int4",
     );
     let pair = Cell::Composite(vec![Cell::Null, Cell::Null]);

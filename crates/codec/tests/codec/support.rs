@@ -285,7 +285,7 @@ pub(crate) enum Cell {
 }
 
 /// A range cell.
-pub(crate) fn range(flags: i32, lower: Cell, upper: Cell) -> Cell {
+pub(crate) fn range_cell(flags: i32, lower: Cell, upper: Cell) -> Cell {
     Cell::Range(flags, Box::new([lower, upper]))
 }
 
