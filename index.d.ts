@@ -1418,7 +1418,8 @@ interface BinaryTypeCodec<T> extends TypeSchemaOptions {
 interface TupleTypeCodec<T> extends TypeSchemaOptions {
     format: 'tuple';
     encode: (value: T) => readonly unknown[];
-    decode: (parts: any[]) => T;
+    /** Gets an array. */
+    decode: (parts: any) => T;
 }
 /** How values of one type come to be the application's, and go to PostgreSQL. NULL passes by both functions. */
 type TypeCodecOptions<T = unknown> = TextTypeCodec<T> | BinaryTypeCodec<T> | TupleTypeCodec<T>;

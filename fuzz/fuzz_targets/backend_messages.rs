@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 use oxpg_client::session::{
-    Bind, Description, EndCause, Event, Query, Request, RequestId, RowTaken, Session, SessionOptions, SessionStart,
-    Sink, Work,
+    Bind, Catalog, Description, EndCause, Event, Query, Request, RequestId, RowTaken, Session, SessionOptions,
+    SessionStart, Sink, Work,
 };
 
 #[derive(Default)]
@@ -21,12 +21,14 @@ struct Ends {
 }
 
 impl Sink for Ends {
-    fn row(&mut self, request: RequestId, _: &Rc<Description>, _: &[u8], _: usize) -> RowTaken {
+    fn row(&mut self, request: RequestId, _: &Rc<Description>, row: &[u8], _: usize) -> RowTaken {
         assert!(!self.settled.contains(&request), "a row after the end");
         self.rows += 1;
         match self.rows % 7 {
             3 => RowTaken::Full,
+            4 => RowTaken::UnknownType(70_000 + u32::from(row.first().is_some_and(|byte| byte % 2 == 0))),
             5 => RowTaken::Malformed("no".to_owned()),
+            6 if row.len() % 5 == 4 => RowTaken::OutdatedType("not any more".to_owned()),
             _ => RowTaken::Taken,
         }
     }
@@ -52,11 +54,10 @@ fuzz_target!(|data: &[u8]| {
     let Some((&[setup, cut, flags], stream)) = data.split_first_chunk::<3>() else { return };
     let statement_cache_size = [0, 1, 100][usize::from(flags % 3)];
     let returns_requests = flags & 32 != 0;
-    let options =
-        SessionOptions { statement_cache_size, batch_output_bytes: 64, resend_bytes: 16, returns_requests };
+    let options = SessionOptions { statement_cache_size, batch_output_bytes: 64, resend_bytes: 16, returns_requests };
     let start =
         SessionStart { parameters: Vec::new(), backend_pid: 1, secret_key: vec![0; 4], transaction_status: b'I' };
-    let mut session = Session::new(options, start);
+    let mut session = Session::new(options, start, Catalog::new());
     let mut ends = Ends::default();
     let queries = ["select $1", "insert into t values ($1)", "copy t from stdin", "discard all", "commit"];
     let queries: Vec<_> = (1..).zip(queries).map(|(id, text)| Query::new(id, text, true)).collect();
