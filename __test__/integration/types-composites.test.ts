@@ -1,5 +1,12 @@
 import test from 'ava'
-import { DataError, Interval, OutdatedSchemaCacheError, Range, Row } from 'oxpg'
+import {
+  DataError,
+  Interval,
+  OutdatedSchemaCacheError,
+  Range,
+  Row,
+  UnsupportedClientFeatureError,
+} from 'oxpg'
 import { connection } from '../support/server.js'
 import { schema, shared, testRefusals, testTypes } from '../support/type-table.js'
 import { plain } from '../support/values.js'
@@ -216,6 +223,26 @@ test('functions give records of the columns that the query names', async (t) => 
     { f1: 1, f2: 'x' },
     { f1: 2, f2: null },
   ])
+})
+
+test('a record with a value that has no binary codec says so, and one with a NULL of the type is read', async (t) => {
+  const c = await connection(t)
+  for (const value of [
+    '1.5::money',
+    "'pg_class'::regclass",
+    "array['pg_class'::regclass]",
+    "'a b'::tsvector",
+  ]) {
+    for (let round = 0; round < 2; round += 1) {
+      const reading = c.fetch(`select row(1, ${value})`)
+      await t.throwsAsync(
+        reading,
+        { instanceOf: UnsupportedClientFeatureError, message: /without a binary/ },
+        value,
+      )
+    }
+  }
+  t.deepEqual(plain(await c.fetchVal('select row(1, null::money)')), { f1: 1, f2: null })
 })
 
 test('an anonymous record is no parameter', async (t) => {
