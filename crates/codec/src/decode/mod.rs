@@ -158,7 +158,7 @@ fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Res
             let value = i32::from(i16::from_be_bytes(fixed(bytes)?));
             Ok(Cell::value(u64::from(value.cast_unsigned())))
         }
-        TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => datetime::timestamp(i64::from_be_bytes(fixed(bytes)?)),
+        TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => Ok(datetime::timestamp(i64::from_be_bytes(fixed(bytes)?))),
         TypeCode::UUID => uuid::uuid(destination, fixed(bytes)?),
         TypeCode::FLOAT4 => Ok(Cell::value(float::widen(f32::from_be_bytes(fixed(bytes)?)).to_bits())),
         TypeCode::NUMERIC => numeric::numeric(destination, bytes),

@@ -183,7 +183,8 @@ impl<'a> Cells<'a> {
                 let [flags, ..] = auxiliary.to_le_bytes();
                 Value::Range { flags }
             }
-            13 => Value::Multirange { count: self.count(auxiliary, 3)? },
+            // Text that a codec gave for a range is one cell.
+            13 => Value::Multirange { count: self.count(auxiliary, 1)? },
             14 => {
                 let (2, _, days) = self.raw()? else { return Err(Refusal::malformed()) };
                 Value::Interval(Interval {

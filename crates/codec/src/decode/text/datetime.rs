@@ -21,8 +21,8 @@ pub(super) fn date(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cel
 /// Decodes a timestamp, or a timestamptz, which `has_zone`.
 pub(super) fn timestamp(text: &[u8], has_zone: bool) -> Result<Cell, Stop> {
     match text {
-        b"infinity" => return datetime::timestamp(i64::MAX),
-        b"-infinity" => return datetime::timestamp(i64::MIN),
+        b"infinity" => return Ok(datetime::timestamp(i64::MAX)),
+        b"-infinity" => return Ok(datetime::timestamp(i64::MIN)),
         _ => {}
     }
     let mut scanner = Scanner::new(text);
@@ -41,7 +41,7 @@ pub(super) fn timestamp(text: &[u8], has_zone: bool) -> Result<Cell, Stop> {
     match i64::try_from(micros) {
         // The ends would be infinities.
         Ok(i64::MIN | i64::MAX) | Err(_) => Err(Stop::invalid("a timestamp out of range")),
-        Ok(micros) => datetime::timestamp(micros),
+        Ok(micros) => Ok(datetime::timestamp(micros)),
     }
 }
 
