@@ -229,6 +229,8 @@ fn jsonb() -> BoxedStrategy<Vec<u8>> {
     json().prop_map(|text| [&[1], text.as_slice()].concat()).boxed()
 }
 
+mod families;
+
 agreements! {
     booleans: BOOL, of(TypeCode::BOOL), |bytes| read::<bool>(Type::BOOL, bytes).into(), is_int;
     int2: INT2, of(TypeCode::INT2), |bytes| read::<i16>(Type::INT2, bytes).into(), is_int;
