@@ -1,6 +1,6 @@
 import { Temporal } from '@js-temporal/polyfill'
 import test from 'ava'
-import { DataError, type FetchOptions } from 'oxpg'
+import { DataError, type FetchOptions, UnsupportedClientFeatureError } from 'oxpg'
 import { connection } from '../support/server.js'
 import { schema, shared, type TypeRow, testRefusals, testTypes } from '../support/type-table.js'
 
@@ -268,7 +268,7 @@ test('the settings of a session change no value', async (t) => {
           // Of other styles the text alone does not say which number is the day.
           await t.throwsAsync(
             c.fetchRow(textQuery, [null], exact),
-            { message: /set DateStyle to ISO/ },
+            { instanceOf: UnsupportedClientFeatureError, message: /set DateStyle to ISO/ },
             style,
           )
         }
