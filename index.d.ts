@@ -1432,7 +1432,9 @@ interface BuiltinTypeCodecOptions extends TypeSchemaOptions {
 type NamedTypeCodec = {
     /** The type's name in `pg_type`. */
     typeName: string;
-} & (TypeCodecOptions<any> | BuiltinTypeCodecOptions);
+} & (TypeCodecOptions<any> | (BuiltinTypeCodecOptions & {
+    format?: undefined;
+}));
 
 /** The password, or a function that gives it. */
 type Password = string | (() => string | PromiseLike<string>);

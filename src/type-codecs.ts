@@ -55,8 +55,9 @@ export interface BuiltinTypeCodecOptions extends TypeSchemaOptions {
 export type NamedTypeCodec = {
   /** The type's name in `pg_type`. */
   typeName: string
+  // Without the format in all of them, TypeScript does not tell what `decode` of a text codec is given.
   // biome-ignore lint/suspicious/noExplicitAny: each codec has a type of its own
-} & (TypeCodecOptions<any> | BuiltinTypeCodecOptions)
+} & (TypeCodecOptions<any> | (BuiltinTypeCodecOptions & { format?: undefined }))
 
 const CODEC_OPTIONS: ReadonlySet<string> = new Set(['schema', 'format', 'encode', 'decode'])
 const BUILTIN_OPTIONS: ReadonlySet<string> = new Set(['schema', 'codecName'])
@@ -74,15 +75,20 @@ const TUPLE_TYPES: ReadonlySet<string> = new Set([
   'interval',
 ])
 
-/** For each name: what kind of type it is, and what is to be said about it. A domain's base is the type below all. */
+/**
+ * For each name: what kind of type it is, and what is to be said about it. A domain's base is the type below all. All
+ * values cross as cstring, a pseudo-type: no codec that the application has set can be in their way.
+ */
 const LOOK_UP = `
-  SELECT type.typtype::text AS kind, type.typcategory = 'A' AS is_array,
-    type.typsend <> 0 AND type.typreceive <> 0 AS is_binary,
-    coalesce(base.name, pg_catalog.format_type(nullif(type.typelem, 0), NULL)) AS part,
-    EXISTS (SELECT FROM pg_catalog.pg_type built_in JOIN pg_catalog.pg_namespace place
+  SELECT type.typtype::pg_catalog.text::pg_catalog.cstring AS kind,
+    (type.typcategory = 'A')::pg_catalog.text::pg_catalog.cstring AS is_array,
+    (type.typsend <> 0 AND type.typreceive <> 0)::pg_catalog.text::pg_catalog.cstring AS is_binary,
+    coalesce(base.name, pg_catalog.format_type(nullif(type.typelem, 0), NULL))::pg_catalog.cstring AS part,
+    (EXISTS (SELECT FROM pg_catalog.pg_type built_in JOIN pg_catalog.pg_namespace place
       ON place.oid = built_in.typnamespace
-      WHERE place.nspname = 'pg_catalog' AND built_in.typname = asked.name) AS is_built_in
-  FROM pg_catalog.unnest($1::text[], $2::text[]) WITH ORDINALITY asked (schema, name, position)
+      WHERE place.nspname = 'pg_catalog' AND built_in.typname = asked.name))::pg_catalog.text::pg_catalog.cstring AS is_built_in
+  FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.cstring::pg_catalog.text::pg_catalog.text[]),
+    pg_catalog.unnest($2::pg_catalog.cstring::pg_catalog.text::pg_catalog.text[])) WITH ORDINALITY asked (schema, name, position)
   LEFT JOIN pg_catalog.pg_namespace schema ON schema.nspname = asked.schema
   LEFT JOIN pg_catalog.pg_type type ON type.typnamespace = schema.oid AND type.typname = asked.name
   LEFT JOIN LATERAL (
@@ -96,13 +102,16 @@ const LOOK_UP = `
 
 const ROWS = planFor(DEFAULT_PLAN, { rowMode: 'object' })
 
+/** A row of the look-up: PostgreSQL's text. */
 interface Found {
   kind: string | null
-  is_array: boolean
-  is_binary: boolean
+  is_array: string
+  is_binary: string
   part: string | null
-  is_built_in: boolean
+  is_built_in: string
 }
+
+const TRUE = 'true'
 
 /** A codec that has been checked as far as that goes without a server. */
 interface Checked {
@@ -189,11 +198,16 @@ async function lookUp(
   types: readonly { schema: string; name: string }[],
   timeoutMs: number,
 ): Promise<readonly Found[]> {
-  const parameters = [types.map(({ schema }) => schema), types.map(({ name }) => name)]
+  const parameters = [arrayText(types.map(({ schema }) => schema)), arrayText(types.map(({ name }) => name))]
   const request = target.query(LOOK_UP, parameters, 0, timeoutMs, ROWS, undefined)
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: LOOK_UP })
   return request.rows as readonly Found[]
+}
+
+/** PostgreSQL's text of an array (manual, section 8.15.2, Array Value Input). */
+function arrayText(elements: readonly string[]): string {
+  return `{${elements.map((element) => `"${element.replace(/["\\]/g, '\\$&')}"`).join(',')}}`
 }
 
 /** What has to be done to take a codec into use, once all are known to fit their types. */
@@ -206,7 +220,7 @@ function useOf(target: Target, entry: Checked, found: Found | undefined): () => 
       `a codec cannot be set on a domain: set it on ${found.part}, the base type of ${typeName}`,
     )
   }
-  if (found.is_array) {
+  if (found.is_array === TRUE) {
     throw new InterfaceError(
       `a codec cannot be set on an array type: set it on ${found.part}, the element type of ${typeName}`,
     )
@@ -240,7 +254,7 @@ function checkFormat(
       `${typeName} has no tuple: only composite types, date, time, timetz, timestamp, timestamptz and interval have`,
     )
   }
-  if (format === 'binary' && !found.is_binary) {
+  if (format === 'binary' && found.is_binary !== TRUE) {
     throw new UnsupportedClientFeatureError(
       `${typeName} has no binary format: its codec must have the format 'text'`,
     )
@@ -257,7 +271,7 @@ function useFamily(target: Target, { schema, name }: Checked, found: Found, code
   if (found.kind === 'c' || found.kind === 'r') {
     throw new InterfaceError(`${schema}.${name} has parts, and cannot come and go like ${codecName}`)
   }
-  if (!found.is_binary) {
+  if (found.is_binary !== TRUE) {
     throw new UnsupportedClientFeatureError(
       `${schema}.${name} has no binary format, in which the codec ${codecName} works`,
     )
@@ -267,7 +281,7 @@ function useFamily(target: Target, { schema, name }: Checked, found: Found, code
 
 function unknownType({ schema, name }: { schema: string; name: string }, found: Found | undefined): Error {
   const hint =
-    found?.is_built_in === true && schema !== 'pg_catalog'
+    found?.is_built_in === TRUE && schema !== 'pg_catalog'
       ? "; the built-in type of this name is in schema 'pg_catalog'"
       : ''
   return new InterfaceError(`there is no type ${name} in schema ${schema}${hint}`)

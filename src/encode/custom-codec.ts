@@ -1,4 +1,4 @@
-import { types } from 'node:util'
+import { thrownReason } from '../types/thrown-reason'
 import type { TypeCodec } from '../types/type-codec'
 import type { TypeNode } from '../types/type-node'
 import { describeValue } from './describe-value'
@@ -77,20 +77,11 @@ function run(codec: TypeCodec, value: unknown): unknown {
   try {
     return codec.encode(value)
   } catch (error) {
-    throw new FailedCodec(codec, value, reasonOf(error), error)
+    throw new FailedCodec(codec, value, thrownReason('encode', error), error)
   }
 }
 
 function wrongReturn(codec: TypeCodec, value: unknown, result: unknown, needed: string): FailedCodec {
   const reason = `encode returned ${describeValue(result)}, where the format ${codec.format} needs ${needed}`
   return new FailedCodec(codec, value, reason)
-}
-
-/** What an error says; anything can be thrown. */
-function reasonOf(error: unknown): string {
-  if (types.isNativeError(error) || error instanceof Error) {
-    const message = Object.getOwnPropertyDescriptor(error, 'message')?.value as unknown
-    if (typeof message === 'string' && message !== '') return message
-  }
-  return `encode threw ${describeValue(error)}`
 }

@@ -12,6 +12,8 @@ import { TypeScope } from './type-scope'
 const FLAG_CONTROL = 1
 /** Flag of BATCH: the rows are wanted. */
 const FLAG_ROWS = 1
+/** How long calls may run on that were still in flight when their connection was released, as in `pool_actions.rs`. */
+const LEFTOVER_LIMIT_MS = 60_000
 
 /** What the server says of a transaction: none, open, or failed. */
 export type TransactionStatus = 'I' | 'T' | 'E'
@@ -29,6 +31,12 @@ export interface Notification {
   readonly pid: number
   readonly channel: string
   readonly payload: string
+}
+
+/** What is known of statements, and the codecs that it goes by. */
+interface Knowledge {
+  readonly queries: Queries
+  readonly scope: TypeScope | undefined
 }
 
 /** What requests go to: a connection, or a pool that chooses one. */
@@ -69,9 +77,12 @@ export abstract class Target {
     this.environment.native.reloadTypes(this.id)
   }
 
-  /** Goes by what other statements are known to be. */
-  protected useQueries(queries: Queries): void {
-    this.statements = queries
+  /** Goes by other codecs, and by what statements are known to be with those; gives what there was before. */
+  protected exchange(knowledge: Knowledge): Knowledge {
+    const before = { queries: this.statements, scope: this.scope }
+    this.statements = knowledge.queries
+    this.scope = knowledge.scope
+    return before
   }
 
   /** Forgets the codecs that were given here. */
@@ -182,8 +193,10 @@ export abstract class Target {
 export class ConnectionTarget extends Target {
   /** What is known of statements in the pool that leases it, if any does. */
   private readonly poolQueries: Queries | undefined
-  /** Of a pool's connection: it has codecs of its own, for good or until it is released. */
-  private ownTypes: 'none' | 'for good' | 'until release' = 'none'
+  /** Of a pool's connection: it has codecs of its own for good. */
+  private hasOwnTypes = false
+  /** Of a pool's connection that has codecs of its own until it is released: what holds then. */
+  private afterRelease: Knowledge | undefined = undefined
   /** The pool's `init` hook runs: what it says holds for good. */
   isInitializing = false
   readonly backendPid: number
@@ -217,33 +230,54 @@ export class ConnectionTarget extends Target {
   noteClosed(failure: Failure | undefined): void {
     this.isClosed = true
     this.closeFailure = failure
-    if (this.queries !== this.poolQueries) this.queries.close()
+    this.forget({ queries: this.queries, scope: undefined })
     this.closeTypes()
+    if (this.afterRelease !== undefined) this.forget(this.afterRelease)
     this.onClosed?.(failure)
   }
 
   /** Its codecs. A pool's connection gets some of its own: the pool's other connections keep theirs. */
   override get types(): TypeScope {
-    if (this.poolQueries !== undefined && this.ownTypes === 'none') {
-      this.environment.outbox.flush()
-      this.environment.native.forkTypes(this.id)
-      this.useQueries(new Queries(this.environment.native, CONNECTION_QUERIES))
-      this.ownTypes = this.isInitializing ? 'for good' : 'until release'
+    if (this.poolQueries !== undefined) {
+      if (!this.isInitializing) this.afterRelease ??= this.fork()
+      else if (!this.hasOwnTypes) {
+        this.hasOwnTypes = true
+        this.fork()
+      }
     }
     return super.types
   }
 
+  private fork(): Knowledge {
+    this.environment.outbox.flush()
+    this.environment.native.forkTypes(this.id)
+    const queries = new Queries(this.environment.native, CONNECTION_QUERIES)
+    return this.exchange({ queries, scope: undefined })
+  }
+
   /** Gives a leased connection back to its pool, which resets it. */
   release(): void {
-    if (this.ownTypes === 'until release' && this.poolQueries !== undefined) {
+    const { afterRelease } = this
+    if (afterRelease === undefined) {
+      this.environment.outbox.command(Opcode.RELEASE, 0, this.id, 0, 0, 0)
+      return
+    }
+    // Calls in flight go by its codecs to their end.
+    const last = this.script('', true, LEFTOVER_LIMIT_MS, undefined)
+    last.settled.then(() => {
+      if (this.isClosed) return
+      if (last.failure !== undefined) this.terminate()
       this.environment.outbox.flush()
       this.environment.native.joinTypes(this.id)
-      this.queries.close()
-      this.useQueries(this.poolQueries)
-      this.closeTypes()
-      this.ownTypes = 'none'
-    }
-    this.environment.outbox.command(Opcode.RELEASE, 0, this.id, 0, 0, 0)
+      this.afterRelease = undefined
+      this.forget(this.exchange(afterRelease))
+      this.release()
+    })
+  }
+
+  private forget({ queries, scope }: Knowledge): void {
+    if (queries !== this.poolQueries) queries.close()
+    scope?.close()
   }
 
   /** It keeps the process alive, idle or not. */

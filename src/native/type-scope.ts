@@ -4,13 +4,13 @@ import type { NativeFunctions } from './load'
 /** Choices of `chooseCodec`; shared with `crates/node/src/types.rs`. */
 const Choice = { NONE: 0, text: 1, binary: 2, tuple: 3, FAMILY: 4 } as const
 
-/** The codecs that one connection or pool has been given, by type. */
+/** The codecs that one connection or pool has been given. */
 export class TypeScope {
   private readonly native: NativeFunctions
   /** The connection or pool as Rust knows it. */
   private readonly id: number
-  /** Ids of the codecs given here. */
-  private readonly given = new Map<string, number>()
+  /** Ids of all codecs that were ever given here: calls in flight may go by one that was replaced. */
+  private readonly given: number[] = []
 
   constructor(native: NativeFunctions, id: number) {
     this.native = native
@@ -19,40 +19,24 @@ export class TypeScope {
 
   /** Takes a codec for a type into use. */
   setCodec(schema: string, name: string, codec: TypeCodec): void {
-    this.forget(schema, name)
     const id = registerCodec(codec)
-    this.given.set(keyOf(schema, name), id)
+    this.given.push(id)
     this.native.chooseCodec(this.id, schema, name, Choice[codec.format], id)
   }
 
   /** Makes values of a type cross like those of a family. */
   setFamily(schema: string, name: string, code: number): void {
-    this.forget(schema, name)
     this.native.chooseCodec(this.id, schema, name, Choice.FAMILY, code)
   }
 
   /** Values of a type cross as they do by default. */
   reset(schema: string, name: string): void {
-    this.forget(schema, name)
     this.native.chooseCodec(this.id, schema, name, Choice.NONE, 0)
   }
 
   /** Nobody asks for the codecs any more. */
   close(): void {
-    for (const id of this.given.values()) unregisterCodec(id)
-    this.given.clear()
+    for (const id of this.given) unregisterCodec(id)
+    this.given.length = 0
   }
-
-  private forget(schema: string, name: string): void {
-    const key = keyOf(schema, name)
-    const id = this.given.get(key)
-    if (id === undefined) return
-    unregisterCodec(id)
-    this.given.delete(key)
-  }
-}
-
-/** No name of PostgreSQL's has a NUL character. */
-function keyOf(schema: string, name: string): string {
-  return `${schema}\0${name}`
 }

@@ -1,9 +1,10 @@
 //! One session on the loop: its socket, its engine, and what is between them.
 
 use std::ffi::c_int;
+use std::rc::Rc;
 
 use oxpg_client::open::{CancelTarget, Socket};
-use oxpg_client::session::{EndCause, Session, Sink};
+use oxpg_client::session::{Catalog, EndCause, Session, Sink};
 
 use crate::reactor::{Handle, Reactor, uv};
 use crate::socket::{self, Progress};
@@ -36,6 +37,8 @@ pub(crate) struct Connection {
     pub(crate) is_referenced: bool,
     /// The engine's head sequence that the pool's policy knows of, for rule 9.
     pub(crate) last_head: u64,
+    /// What it knew of types before it got codecs of its own, and goes back to.
+    pub(crate) catalogs_below: Vec<Rc<Catalog>>,
     socket: Socket,
     handle: Handle,
     events: c_int,
@@ -80,6 +83,7 @@ impl Connection {
             guarded_head: None,
             is_referenced: false,
             last_head: 0,
+            catalogs_below: Vec::new(),
             socket: parts.socket,
             handle,
             events: uv::READABLE,

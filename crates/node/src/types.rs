@@ -24,7 +24,11 @@ pub(crate) fn family_of(name: &str) -> TypeCode {
         "vector" => TypeCode::VECTOR,
         "halfvec" => TypeCode::HALFVEC,
         "geometry" | "geography" => TypeCode::EWKB,
-        _ => oid_of_name(name).map_or(TypeCode::UNKNOWN, TypeCode::of),
+        _ => {
+            let code = oid_of_name(name).map_or(TypeCode::UNKNOWN, TypeCode::of);
+            let has_parts = code.is_array() || code.is_compound() || code == TypeCode::RECORD;
+            if has_parts || code == TypeCode::VOID { TypeCode::UNKNOWN } else { code }
+        }
     }
 }
 
@@ -52,26 +56,31 @@ impl Environment {
         }
     }
 
-    /// Forgets what was looked up.
+    /// Forgets what was looked up; also what the pool of a connection knows, which may be other than what it goes by.
     pub(crate) fn reload_types(&mut self, target: u32) {
         if let Some(catalog) = self.catalog(target) {
             catalog.invalidate();
         }
-    }
-
-    /// A pool's connection is to have codecs of its own.
-    pub(crate) fn fork_types(&mut self, connection: u32) {
-        if let Some(held) = self.connections.get_mut(connection) {
-            let catalog = held.session.catalog().fork();
-            held.session.set_catalog(catalog);
+        let pool = self.connections.get(target).map_or(0, |connection| connection.pool);
+        if let Some(driver) = self.pools.get(pool) {
+            driver.catalog.invalidate();
         }
     }
 
-    /// A pool's connection has no codecs of its own any more.
+    /// A pool's connection is to have codecs of its own, beside those that it has.
+    pub(crate) fn fork_types(&mut self, connection: u32) {
+        if let Some(held) = self.connections.get_mut(connection) {
+            let catalog = Rc::clone(held.session.catalog());
+            held.session.set_catalog(catalog.fork());
+            held.catalogs_below.push(catalog);
+        }
+    }
+
+    /// A pool's connection has the codecs again that it had before the last fork.
     pub(crate) fn join_types(&mut self, connection: u32) {
         let Some(held) = self.connections.get_mut(connection) else { return };
-        if let Some(driver) = self.pools.get(held.pool) {
-            held.session.set_catalog(Rc::clone(&driver.catalog));
+        if let Some(catalog) = held.catalogs_below.pop() {
+            held.session.set_catalog(catalog);
         }
     }
 }

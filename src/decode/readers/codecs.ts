@@ -1,4 +1,5 @@
 import { DataError } from '../../errors/index'
+import { thrownReason } from '../../types/thrown-reason'
 import type { TypeCodec } from '../../types/type-codec'
 import { type ColumnReader, calledReader } from './column-reader'
 
@@ -17,8 +18,9 @@ export function codecReader(codec: TypeCodec, source: ColumnReader): ColumnReade
       try {
         return decode(value)
       } catch (cause) {
-        const reason = cause instanceof Error ? cause.message : String(cause)
-        throw new DataError(`cannot decode a value of type ${typeName}: ${reason}`, { cause })
+        throw new DataError(`cannot decode a value of type ${typeName}: ${thrownReason('decode', cause)}`, {
+          cause,
+        })
       }
     }),
     mayBeBigInt: true,

@@ -143,6 +143,12 @@ impl Catalog {
         type_oids.iter().copied().filter(|type_oid| self.type_of(*type_oid).is_none()).collect()
     }
 
+    /// Whether those types are still what a server says now.
+    pub(super) fn is_as_found(&self, asked: &[u32], found: &HashMap<u32, CatalogType>) -> bool {
+        let types = self.types.borrow();
+        asked.iter().all(|type_oid| types.get(type_oid).is_some_and(|known| has_parts_as_found(known, found)))
+    }
+
     /// Takes what a server said about `asked` and all that those types are made of. What it does not know any more
     /// becomes a type without a codec, so that nobody asks again.
     pub(super) fn learn(&self, asked: &[u32], found: &HashMap<u32, CatalogType>) {
@@ -164,7 +170,11 @@ impl Catalog {
         };
         let part = |type_oid: u32| self.node(type_oid, found, level + 1);
         let choice = self.choice(&facts.schema, &facts.name);
-        let scalar = |own: TypeCode| (Kind::Scalar, choice.map_or(own, |choice| choice.code(own)));
+        let mut own_code = TypeCode::UNKNOWN;
+        let mut scalar = |own: TypeCode| {
+            own_code = own;
+            (Kind::Scalar, choice.map_or(own, |choice| choice.code(own)))
+        };
         let mut codec = choice.map_or(0, CodecChoice::id);
         let mut name: Box<str> = facts.name.as_str().into();
         let (kind, code) = match facts.class {
@@ -177,7 +187,7 @@ impl Catalog {
             }
             TypeClass::Domain { base } => {
                 let base = part(base);
-                codec = base.codec;
+                (codec, own_code) = (base.codec, base.own_code);
                 (base.kind.clone(), base.code)
             }
             // Other codecs than those of their parts make them scalars.
@@ -190,7 +200,7 @@ impl Catalog {
                 (Kind::Composite { fields: facts.attributes.iter().map(field).collect() }, TypeCode::UNKNOWN)
             }
         };
-        self.keep(Type::new(type_oid, &facts.schema, &name, kind, code, codec))
+        self.keep(type_of(type_oid, (&facts.schema, &name), kind, code, (codec, own_code)))
     }
 
     /// A built-in type, with the application's codec for it if there is one.
@@ -209,7 +219,7 @@ impl Catalog {
             }
         };
         let codec = choice.filter(|_| facts.element_oid == 0).map_or(0, CodecChoice::id);
-        self.keep(Type::new(type_oid, BUILT_IN_SCHEMA, facts.name, kind, code, codec))
+        self.keep(type_of(type_oid, (BUILT_IN_SCHEMA, facts.name), kind, code, (codec, facts.code)))
     }
 
     fn choice(&self, schema: &str, name: &str) -> Option<CodecChoice> {
@@ -223,6 +233,44 @@ impl Catalog {
     fn keep(&self, described: Rc<Type>) -> Rc<Type> {
         self.types.borrow_mut().insert(described.oid, Rc::clone(&described));
         described
+    }
+}
+
+/// Whether a type's attributes, and those of all that it is made of, are what a server says now. The rest of a type does
+/// not change.
+fn has_parts_as_found(known: &Type, found: &HashMap<u32, CatalogType>) -> bool {
+    match &known.kind {
+        Kind::Scalar => true,
+        Kind::Array { element: part, .. } | Kind::Range { subtype: part } | Kind::Multirange { range: part } => {
+            has_parts_as_found(part, found)
+        }
+        Kind::Composite { fields } => {
+            let mut facts = found.get(&known.oid);
+            while let Some(CatalogType { class: TypeClass::Domain { base }, .. }) = facts {
+                facts = found.get(base);
+            }
+            let attributes = facts.map_or(&[][..], |facts| &facts.attributes);
+            fields.len() == attributes.len()
+                && fields.iter().zip(attributes).all(|(field, (name, type_oid))| {
+                    *field.name == **name
+                        && field.described.oid == *type_oid
+                        && has_parts_as_found(&field.described, found)
+                })
+        }
+    }
+}
+
+/// A type, which may have a codec of the application's beside its own code.
+fn type_of(
+    type_oid: u32,
+    (schema, name): (&str, &str),
+    kind: Kind,
+    code: TypeCode,
+    (codec, own_code): (u32, TypeCode),
+) -> Rc<Type> {
+    match kind {
+        Kind::Scalar => Type::with_codec(type_oid, schema, name, code, (codec, own_code)),
+        kind => Type::new(type_oid, schema, name, kind, code, codec),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use oxpg_codec::types::ParameterType;
+
 use super::event::{Event, ProtocolViolation, Sink};
 use super::failure::{Failure, FailureKind};
 use super::looking_up::Undescribed;
@@ -44,8 +46,15 @@ impl Session {
         }
         let mut parameters = std::mem::take(&mut head.parameters);
         let Some(query) = head.pending.query().map(Rc::clone) else { return Ok(()) };
-        if let Err(missing) = catalog.describe(&mut parameters, &mut columns) {
-            let statement = Undescribed { parameters, columns, missing };
+        let described = catalog.describe(&mut parameters, &mut columns);
+        let is_renewal = std::mem::take(&mut head.pending.is_renewal_wanted) && described.is_ok();
+        let missing = match described {
+            Ok(()) if is_renewal => changeable(&parameters),
+            Ok(()) => Vec::new(),
+            Err(missing) => missing,
+        };
+        if !missing.is_empty() {
+            let statement = Undescribed { parameters, columns, missing, is_renewal };
             self.types_missing(&query, statement);
             return Ok(());
         }
@@ -147,6 +156,12 @@ impl Session {
         sink.event(Event::Described { request, description, needs_bind: true });
         self.catch_up_batch(sink);
     }
+}
+
+/// The types of parameters that can be other than when they were looked up.
+fn changeable(parameters: &[ParameterType]) -> Vec<u32> {
+    let described = parameters.iter().filter_map(|parameter| parameter.described.as_ref());
+    described.filter(|described| described.has_attributes()).map(|described| described.oid).collect()
 }
 
 fn too_many_parameters() -> Failure {

@@ -1,5 +1,7 @@
 //! What an ErrorResponse leads to (rules 11 to 14).
 
+use oxpg_codec::types::TypeCode;
+
 use super::Session;
 use super::event::{ProtocolViolation, Sink};
 use super::failure::{Failure, FailureKind, ServerMessage};
@@ -18,6 +20,12 @@ const NOT_RESENT: &str = " (a cancel request that was meant for another call hit
 /// SQLSTATEs with which Bind fails when a composite type, or a part of another type, is not as it was when it was looked
 /// up: `record_recv` in rowtypes.c, `array_recv` in arrayfuncs.c.
 const PARTS_MISFIT: [&str; 2] = ["42804", "22P03"];
+
+/// What `record_in` in rowtypes.c says of text with too few or too many attributes.
+const MALFORMED_RECORD: (&str, &str) = ("22P02", "record_in");
+
+/// What a server says, untranslated, of a type that is gone (`getTypeInputInfo` and its like in lsyscache.c).
+const TYPE_IS_GONE: (&str, &str) = ("XX000", "cache lookup failed for type ");
 
 /// What a Bind that went by old types comes to.
 const PARTS_CHANGED: &str = " (a type has changed since it was looked up; what was known of it is dropped, so the same \
@@ -140,10 +148,7 @@ impl Session {
             verdict.retry = healing;
             verdict.is_cache_lost = is_lost || !may_heal;
             verdict.is_safe_to_retry = true;
-        } else if is_binding
-            && PARTS_MISFIT.iter().any(|sqlstate| message.has_sqlstate(sqlstate))
-            && head.description.as_ref().is_some_and(|description| description.has_described_parameters())
-        {
+        } else if is_binding && !head.pending.was_healed && parts_misfit(head, message) {
             verdict.is_stale = true;
             verdict.is_outdated = true;
             verdict.is_catalog_stale = true;
@@ -153,7 +158,7 @@ impl Session {
         } else if head.is_whole && head.stage == Stage::Parsing {
             let has_types = head.description.as_ref().is_some_and(|known| !known.parameters.is_empty());
             let is_misfit = message.field(b'C').is_some_and(|sqlstate| TYPES_MISFIT.contains(&sqlstate));
-            if has_types && is_misfit {
+            if has_types && (is_misfit || is_type_gone(message)) {
                 verdict.is_stale = true;
                 verdict.retry = healing;
             }
@@ -190,6 +195,22 @@ impl Session {
         pending.is_asked = false;
         self.waiting.push_front(pending);
     }
+}
+
+/// Whether Bind failed because the parameters went by types that are not as they were.
+fn parts_misfit(head: &WrittenRequest, message: &ServerMessage) -> bool {
+    let Some(description) = &head.description else { return false };
+    let (sqlstate, routine) = MALFORMED_RECORD;
+    let is_malformed = message.has_sqlstate(sqlstate) && message.field(b'R') == Some(routine);
+    // In other text it is the application's own that is malformed.
+    let is_ours = || description.parameters.iter().any(|parameter| parameter.code == TypeCode::COMPOUND_TEXT);
+    let is_misfit = PARTS_MISFIT.iter().any(|sqlstate| message.has_sqlstate(sqlstate));
+    description.has_described_parameters() && (is_misfit || is_type_gone(message) || (is_malformed && is_ours()))
+}
+
+fn is_type_gone(message: &ServerMessage) -> bool {
+    let (sqlstate, text) = TYPE_IS_GONE;
+    message.has_sqlstate(sqlstate) && message.field(b'M').is_some_and(|said| said.starts_with(text))
 }
 
 /// What an error means for its request and the caches.

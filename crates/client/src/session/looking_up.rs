@@ -30,6 +30,8 @@ const RELEASE: &str = "RELEASE SAVEPOINT oxpg_look_up";
 #[derive(Debug)]
 pub(super) struct LookUp {
     type_oids: Vec<u32>,
+    /// They are known, and may be out of date.
+    is_renewal: bool,
     then: Then,
     found: HashMap<u32, CatalogType>,
     /// The statement of the Sync group that gives the rows, counted from 0, and how many there are.
@@ -53,6 +55,8 @@ pub(super) struct Undescribed {
     pub(super) parameters: Vec<ParameterType>,
     pub(super) columns: Vec<Column>,
     pub(super) missing: Vec<u32>,
+    /// What is missing is the certainty that the types are still what they were.
+    pub(super) is_renewal: bool,
 }
 
 /// Rows that wait for the types of their values.
@@ -117,18 +121,19 @@ impl Session {
             let failure = changing().unsent();
             return self.fail_unwritten(&pending, failure, sink);
         }
-        let (id, type_oids) = (pending.id, statement.missing.clone());
-        self.put_first(id, type_oids, Then::Bind { pending: Box::new(pending), statement });
+        let (id, type_oids, is_renewal) = (pending.id, statement.missing.clone(), statement.is_renewal);
+        self.put_first(id, type_oids, is_renewal, Then::Bind { pending: Box::new(pending), statement });
     }
 
     /// The rows of a request that is over wait for their types.
     pub(super) fn look_up_rows(&mut self, mut written: WrittenRequest) {
         let type_oids = written.parked.as_mut().map(|parked| std::mem::take(&mut parked.type_oids)).unwrap_or_default();
-        self.put_first(written.pending.id, type_oids, Then::Deliver(Box::new(written)));
+        self.put_first(written.pending.id, type_oids, false, Then::Deliver(Box::new(written)));
     }
 
-    fn put_first(&mut self, id: Option<RequestId>, type_oids: Vec<u32>, then: Then) {
-        let look_up = LookUp { type_oids, then, found: HashMap::new(), query_at: 1, statement_count: 2, completed: 0 };
+    fn put_first(&mut self, id: Option<RequestId>, type_oids: Vec<u32>, is_renewal: bool, then: Then) {
+        let found = HashMap::new();
+        let look_up = LookUp { type_oids, is_renewal, then, found, query_at: 1, statement_count: 2, completed: 0 };
         self.waiting.push_front(PendingRequest::look_up(id, look_up));
     }
 
@@ -138,7 +143,9 @@ impl Session {
         if pending.id.is_none() {
             return;
         }
-        look_up.type_oids = self.catalog.missing(&look_up.type_oids);
+        if !look_up.is_renewal {
+            look_up.type_oids = self.catalog.missing(&look_up.type_oids);
+        }
         if look_up.type_oids.is_empty() {
             return self.after_look_up(pending, sink);
         }
@@ -204,7 +211,10 @@ impl Session {
     /// The types are known: what waited for them goes on.
     pub(super) fn after_look_up(&mut self, pending: PendingRequest, sink: &mut impl Sink) {
         let Task::LookUp(look_up) = pending.task else { return };
-        let LookUp { type_oids, then, found, .. } = *look_up;
+        let LookUp { type_oids, is_renewal, then, found, .. } = *look_up;
+        if is_renewal && !self.catalog.is_as_found(&type_oids, &found) {
+            self.catalog.invalidate();
+        }
         self.catalog.learn(&type_oids, &found);
         match then {
             Then::Bind { pending: mut waiting, mut statement } => {

@@ -79,6 +79,8 @@ pub(super) struct PendingRequest {
     pub(super) is_asked: bool,
     /// Ask the server about the statement even if the environment knows it.
     pub(super) is_cold_wanted: bool,
+    /// What the environment knew did not take the parameters: ask the server about their types as well.
+    pub(super) is_renewal_wanted: bool,
     /// It was sent again after somebody else's cancel hit it (rule 11).
     pub(super) was_resent: bool,
     /// It was sent again after its plan was stale or its statement lost (rule 14).
@@ -110,6 +112,7 @@ impl PendingRequest {
             told: given.as_ref().map(|bind| Rc::clone(&bind.description)),
             bind: given,
             is_cold_wanted,
+            is_renewal_wanted: is_cold_wanted,
             ..Self::of(Some(request.id), task)
         }
     }
@@ -127,6 +130,7 @@ impl PendingRequest {
             told: None,
             is_asked: false,
             is_cold_wanted: false,
+            is_renewal_wanted: false,
             was_resent: false,
             was_healed: false,
             look_ups: 0,

@@ -273,6 +273,112 @@ fn a_type_that_has_changed_is_looked_up_again() {
     assert_eq!(look_ups(&client), 2);
 }
 
+fn attribute_count(client: &mut Client, text: &str) -> usize {
+    let known = client.text(text).description().unwrap();
+    match &known.parameters[0].described.as_ref().unwrap().kind {
+        Kind::Composite { fields } => fields.len(),
+        _ => 0,
+    }
+}
+
+#[test]
+fn a_parameter_that_what_is_known_does_not_take_makes_its_type_be_looked_up_again() {
+    let mut client = knowing_types(Client::new());
+    client.server.parameter_oid = PERSON;
+    client.query(1, "insert 1 $1", 1);
+    client.settle_all();
+    let known = client.text("insert 1 $1").description().unwrap().id;
+    client.fresh_query(2, "insert 1 $1", 2);
+    client.settle_all();
+    assert_eq!(look_ups(&client), 2);
+    assert_eq!(client.text("insert 1 $1").description().unwrap().id, known, "nothing has changed");
+    client.server.catalog.push(["70002", "public", "person", "c", "0", "0", "0", ",", "t", "", "more", "23"]);
+    client.fresh_query(3, "insert 1 $1", 3);
+    client.settle_all();
+    assert_eq!(attribute_count(&mut client, "insert 1 $1"), 3);
+    assert_eq!(client.server.committed, [(1, 1), (1, 2), (1, 3)]);
+    assert_eq!(look_ups(&client), 3);
+}
+
+#[test]
+fn types_that_cannot_change_are_not_looked_up_again() {
+    let mut client = knowing_types(Client::new());
+    client.server.parameter_oid = MOOD;
+    client.query(1, "insert 1 $1", 1);
+    client.settle_all();
+    client.fresh_query(2, "insert 1 $1", 2);
+    client.settle_all();
+    client.server.parameter_oid = 3904;
+    client.fresh_query(3, "insert 3 $1", 3);
+    client.settle_all();
+    assert_eq!(look_ups(&client), 1);
+}
+
+#[test]
+fn rule_14_a_parameter_of_a_type_that_has_changed_or_is_gone_heals_once() {
+    for (code, sqlstate, message, routine) in [
+        (TypeCode::COMPOUND, "42804", "wrong number of columns: 2, expected 3", "record_recv"),
+        (TypeCode::COMPOUND, "XX000", "cache lookup failed for type 70002", "getTypeBinaryInputInfo"),
+        (TypeCode::COMPOUND_TEXT, "22P02", "malformed record literal: \"(1,)\"", "record_in"),
+    ] {
+        let mut client = knowing_types(Client::new());
+        client.server.parameter_oid = PERSON;
+        if code == TypeCode::COMPOUND_TEXT {
+            // An aclitem, which has no binary format.
+            client.server.catalog[2][11] = "1033";
+        }
+        client.query(1, "insert 1 $1", 1);
+        client.settle_all();
+        assert_eq!(client.text("insert 1 $1").description().unwrap().parameters[0].code, code);
+        client.server.catalog.push(["70002", "public", "person", "c", "0", "0", "0", ",", "t", "", "more", "23"]);
+        client.server.bind_errors = [(sqlstate, message, routine)].into();
+        client.query(2, "insert 1 $1", 2);
+        client.settle_all();
+        assert_eq!(client.completed(2), 1, "{sqlstate}");
+        assert_eq!(attribute_count(&mut client, "insert 1 $1"), 3);
+        client.server.bind_errors = [(sqlstate, message, routine); 2].into();
+        client.query(3, "insert 1 $1", 3);
+        client.settle_all();
+        assert_eq!((client.kind(3), client.sqlstate(3)), (FailureKind::Server, sqlstate), "not the type's fault");
+        assert!(!client.failure(3).message.contains("has changed"));
+        client.query(4, "insert 1 $1", 4);
+        client.settle_all();
+        assert_eq!(client.server.committed, [(1, 1), (1, 2), (1, 4)]);
+    }
+}
+
+#[test]
+fn text_of_the_applications_that_is_malformed_says_nothing_of_types() {
+    let mut client = knowing_types(Client::new());
+    client.server.parameter_oid = PERSON;
+    client.query(1, "insert 1 $1", 1);
+    client.settle_all();
+    client.server.bind_errors = [("22P02", "malformed record literal: \"x\"", "record_in")].into();
+    client.query(2, "insert 1 $1", 2);
+    client.settle_all();
+    assert_eq!((client.kind(2), client.sqlstate(2)), (FailureKind::Server, "22P02"));
+    assert_eq!(look_ups(&client), 1);
+}
+
+#[test]
+fn inside_a_transaction_a_parameter_of_a_changed_type_fails_and_is_safe_to_retry() {
+    let mut client = knowing_types(Client::new());
+    client.server.parameter_oid = PERSON;
+    client.query(1, "insert 1 $1", 1);
+    client.query(2, "begin", 0);
+    client.settle_all();
+    client.server.bind_errors = [("42804", "wrong number of columns: 2, expected 3", "record_recv")].into();
+    client.query(3, "insert 1 $1", 3);
+    client.query(4, "rollback", 0);
+    client.settle_all();
+    assert_eq!(client.kind(3), FailureKind::OutdatedSchema);
+    assert!(client.failure(3).is_safe_to_retry);
+    client.query(5, "insert 1 $1", 5);
+    client.settle_all();
+    assert_eq!(client.server.committed, [(1, 1), (1, 5)]);
+    assert_eq!(look_ups(&client), 2);
+}
+
 #[test]
 fn a_codec_makes_every_statement_be_described_anew() {
     use oxpg_client::session::CodecChoice;

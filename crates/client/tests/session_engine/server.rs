@@ -43,6 +43,8 @@ pub(crate) struct Server {
     pub(crate) column_count: usize,
     /// What a look-up of types finds: its result's columns, the first of which is the type's OID.
     pub(crate) catalog: Vec<[&'static str; 12]>,
+    /// The next Binds meet these errors: SQLSTATE, message and the server's function.
+    pub(crate) bind_errors: VecDeque<(&'static str, &'static str, &'static str)>,
     /// Every message as it was executed or skipped, by its type byte.
     pub(crate) log: String,
     pub(crate) executed: Vec<String>,
@@ -78,6 +80,7 @@ impl Server {
             parameter_oid: 23,
             column_count: 2,
             catalog: Vec::new(),
+            bind_errors: VecDeque::new(),
             log: String::new(),
             executed: Vec::new(),
             parses: Vec::new(),
@@ -319,6 +322,10 @@ impl Server {
     fn bind(&mut self, body: &[u8]) -> Result<(), Refused> {
         let at = &mut 0;
         let (_portal, name) = (text_at(body, at), text_at(body, at));
+        let is_own = name.is_empty() && !self.unnamed.as_ref().is_some_and(|known| has_parameter(&known.text));
+        if !is_own && let Some((sqlstate, message, routine)) = self.bind_errors.pop_front() {
+            return Err((sqlstate, message.to_owned(), routine));
+        }
         let formats = usize::from(u16_at(body, at));
         *at += formats * 2;
         let count = usize::from(u16_at(body, at));

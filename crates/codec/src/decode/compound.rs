@@ -2,6 +2,7 @@
 //! `text_parts`.
 
 mod composite;
+mod printed;
 mod range;
 mod record;
 
@@ -12,6 +13,10 @@ use std::rc::Rc;
 
 use super::{Cell, Destination, Problem, Stop, array, fixed_front, text_parts, value};
 use crate::types::{Kind, Type, TypeCode};
+
+/// Where a value would have to come as text, and comes in binary.
+const NO_BINARY: &str = "a value of a type with a codec of the format text, or without any codec, which PostgreSQL sends \
+                         in binary here: give the type a codec of the format binary, or select the value by itself";
 
 /// Decodes a column's value by its type.
 #[inline(never)]
@@ -30,7 +35,9 @@ pub(super) fn column(
 /// Decodes a value of any type that is not NULL.
 fn part(destination: &mut Destination<'_>, described: &Type, bytes: &[u8]) -> Result<Cell, Stop> {
     match described.code {
-        TypeCode::COMPOUND => parts(destination, described, bytes),
+        // In anonymous records all is binary, also what would come in the text format otherwise.
+        TypeCode::COMPOUND | TypeCode::COMPOUND_TEXT => parts(destination, described, bytes),
+        TypeCode::UNKNOWN if described.codec != 0 => printed::printed(destination, described.own_code, bytes),
         code => scalar(destination, code, bytes),
     }
 }
@@ -41,7 +48,7 @@ fn scalar(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Re
     if code.is_binary() {
         value(destination, code, bytes)
     } else {
-        Err(Stop::Malformed(Problem::Unsupported("a value of a type without a binary codec inside a binary value")))
+        Err(Stop::Malformed(Problem::Unsupported(NO_BINARY)))
     }
 }
 

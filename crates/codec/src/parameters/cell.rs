@@ -183,7 +183,7 @@ impl<'a> Cells<'a> {
                 let [flags, ..] = auxiliary.to_le_bytes();
                 Value::Range { flags }
             }
-            // Text that a codec gave for a range is one cell.
+            // A range that a codec made text or bytes of is one cell.
             13 => Value::Multirange { count: self.count(auxiliary, 1)? },
             14 => {
                 let (2, _, days) = self.raw()? else { return Err(Refusal::malformed()) };

@@ -111,6 +111,8 @@ built_in! {
     UNKNOWN "pg_ndistinct" 3361 0,
     UNKNOWN "pg_dependencies" 3402 0,
     UNKNOWN "pg_mcv_list" 5017 0,
+    UNKNOWN "pg_brin_bloom_summary" 4600 0,
+    UNKNOWN "pg_brin_minmax_multi_summary" 4601 0,
     UNKNOWN "pg_ddl_command" 32 0,
     UNKNOWN "trigger" 2279 0,
     UNKNOWN "event_trigger" 3838 0,

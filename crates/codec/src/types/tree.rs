@@ -22,6 +22,8 @@ pub struct Type {
     pub kind: Kind,
     /// The application's codec for it, 0 for none.
     pub codec: u32,
+    /// How its values would cross without that codec.
+    pub own_code: TypeCode,
 }
 
 /// What a type is made of.
@@ -68,7 +70,35 @@ impl Type {
     #[must_use]
     pub fn new(oid: u32, schema: &str, name: &str, kind: Kind, own_code: TypeCode, codec: u32) -> Rc<Self> {
         let code = code_of(&kind, own_code);
-        Rc::new(Self { id: next_id(), oid, schema: schema.into(), name: name.into(), code, kind, codec })
+        let (schema, name) = (schema.into(), name.into());
+        Rc::new(Self { id: next_id(), oid, schema, name, code, kind, codec, own_code: code })
+    }
+
+    /// A scalar type that crosses by `code` because the application has a codec for it, and by `own_code` otherwise.
+    #[must_use]
+    pub fn with_codec(
+        oid: u32,
+        schema: &str,
+        name: &str,
+        code: TypeCode,
+        (codec, own_code): (u32, TypeCode),
+    ) -> Rc<Self> {
+        let (schema, name) = (schema.into(), name.into());
+        Rc::new(Self { id: next_id(), oid, schema, name, code, kind: Kind::Scalar, codec, own_code })
+    }
+}
+
+impl Type {
+    /// Whether it is composite, or made of a composite type.
+    #[must_use]
+    pub fn has_attributes(&self) -> bool {
+        match &self.kind {
+            Kind::Scalar => false,
+            Kind::Composite { .. } => true,
+            Kind::Array { element: part, .. } | Kind::Range { subtype: part } | Kind::Multirange { range: part } => {
+                part.has_attributes()
+            }
+        }
     }
 }
 

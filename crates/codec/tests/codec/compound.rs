@@ -158,6 +158,7 @@ fn parts_without_a_binary_codec_are_not_decoded_from_binary() {
         code: TypeCode::COMPOUND,
         kind: text_tree.kind.clone(),
         codec: 0,
+        own_code: TypeCode::COMPOUND,
     };
     let error = decode_described(&Rc::new(binary), &record_bytes(&[(790, Some(&[0; 8]))])).unwrap_err();
     assert_eq!(error.fault(), RowFault::Unsupported);

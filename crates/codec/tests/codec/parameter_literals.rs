@@ -77,6 +77,9 @@ fn multiranges() {
         range_cell(0, string("3"), Cell::Null),
     ]);
     literal(&described, cell, r#"{[1,"2,5"),empty,(3,)}"#);
+    // What a codec of the range type made, with fewer cells than ranges have.
+    let texts = vec![string("[1,2)"), string("empty")];
+    literal(&described, Cell::Multirange(texts), "{[1,2),empty}");
 }
 
 #[test]

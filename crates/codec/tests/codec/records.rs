@@ -129,8 +129,9 @@ fn unknown_types_are_named_unless_the_value_is_null() {
 fn values_without_a_binary_codec_are_unsupported() {
     let money = scalar(790, TypeCode::UNKNOWN);
     let types = Types(vec![composite(20_000, "price", &[&money]), money]);
-    for type_oid in [790, 20_000] {
-        let error = decode_with(&record_type(), &types, &record_bytes(&[(type_oid, Some(&[0; 8]))])).unwrap_err();
+    let price = record_bytes(&[(790, Some(&[0; 8]))]);
+    for (type_oid, bytes) in [(790, &[0; 8][..]), (20_000, &price)] {
+        let error = decode_with(&record_type(), &types, &record_bytes(&[(type_oid, Some(bytes))])).unwrap_err();
         assert_eq!(error.fault(), RowFault::Unsupported);
         assert!(decode_with(&record_type(), &types, &record_bytes(&[(type_oid, None)])).is_ok());
     }
@@ -141,6 +142,48 @@ fn composites_inside_records_are_checked_like_others() {
     let types = Types(vec![composite(20_000, "t", &[&scalar(INT4, TypeCode::INT4)])]);
     let error = decode_with(&record_type(), &types, &record_bytes(&[(20_000, Some(&[0; 4]))])).unwrap_err();
     assert_eq!(error.fault(), RowFault::OutdatedType);
+}
+
+#[test]
+fn values_whose_codec_takes_text_are_printed() {
+    let with_codec = |oid: u32, own: TypeCode| Type::with_codec(oid, "s", "t", TypeCode::UNKNOWN, (7, own));
+    for (own, bytes, printed) in [
+        (TypeCode::TEXT, &b"ab"[..], "ab"),
+        (TypeCode::NUMERIC, &[0, 1, 0, 0, 0, 0, 0, 1, 0, 7], "7.0"),
+        (TypeCode::JSONB, b"\x01[1]", "[1]"),
+        (TypeCode::BOOL, &[1], "t"),
+        (TypeCode::BOOL, &[0], "f"),
+        (TypeCode::INT2, &[0x80, 0], "-32768"),
+        (TypeCode::INT4, &[0xff; 4], "-1"),
+        (TypeCode::INT8, &[0x80, 0, 0, 0, 0, 0, 0, 0], "-9223372036854775808"),
+        (TypeCode::OID, &[0xff; 4], "4294967295"),
+        (TypeCode::XID8, &[0xff; 8], "18446744073709551615"),
+    ] {
+        let described = with_codec(20_000, own);
+        let types = Types(vec![Rc::clone(&described)]);
+        let decoded = decode_with(&record_type(), &types, &record_bytes(&[(20_000, Some(bytes))]));
+        let expected = Value::Record(vec![(ValueType::Described("t".to_owned()), text(printed))]);
+        assert_eq!(decoded, Ok(expected), "{own:?}");
+    }
+    for own in [TypeCode::FLOAT8, TypeCode::TIMESTAMPTZ, TypeCode::BYTEA, TypeCode::UNKNOWN] {
+        let types = Types(vec![with_codec(20_000, own)]);
+        let error = decode_with(&record_type(), &types, &record_bytes(&[(20_000, Some(&[0; 8]))])).unwrap_err();
+        assert_eq!(error.fault(), RowFault::Unsupported, "{own:?}");
+    }
+    let short = Types(vec![with_codec(20_000, TypeCode::INT4)]);
+    assert!(decode_with(&record_type(), &short, &record_bytes(&[(20_000, Some(&[0; 3]))])).is_err());
+}
+
+#[test]
+fn parts_whose_codec_takes_text_are_printed() {
+    let item = Type::with_codec(20_000, "s", "t", TypeCode::UNKNOWN, (7, TypeCode::INT4));
+    let pair = composite(20_001, "pair", &[&item, &item]);
+    assert_eq!(pair.code, TypeCode::COMPOUND_TEXT);
+    let inner = record_bytes(&[(20_000, Some(&[0, 0, 0, 5])), (20_000, None)]);
+    let types = Types(vec![item, Rc::clone(&pair)]);
+    let decoded = decode_with(&record_type(), &types, &record_bytes(&[(20_001, Some(&inner))]));
+    let expected = Value::Composite(vec![text("5"), Value::Null]);
+    assert_eq!(decoded, Ok(Value::Record(vec![(ValueType::Described("pair".to_owned()), expected)])));
 }
 
 #[test]

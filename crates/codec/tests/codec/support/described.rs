@@ -48,6 +48,7 @@ pub(crate) fn as_text(described: &Rc<Type>) -> Rc<Type> {
         code: TypeCode::COMPOUND_TEXT,
         kind: described.kind.clone(),
         codec: 0,
+        own_code: TypeCode::COMPOUND_TEXT,
     })
 }
 

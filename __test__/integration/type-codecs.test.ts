@@ -1,0 +1,611 @@
+// Codecs of the application's: what they reach, what they are given, and what they may not do.
+import test, { type ExecutionContext } from 'ava'
+import {
+  type Connection,
+  connect,
+  DataError,
+  InterfaceError,
+  Range,
+  type TypeCodecOptions,
+  UnsupportedClientFeatureError,
+} from 'oxpg'
+import { connection, uniqueName, url } from '../support/server.js'
+
+/** A schema with types, gone with the test. */
+async function schemaOfTypes(t: ExecutionContext): Promise<string> {
+  const schema = uniqueName('codecs')
+  const c = await connect(url)
+  await c.execute(`
+    create schema ${schema};
+    create type ${schema}.mood as enum ('sad', 'happy');
+    create domain ${schema}.mood_domain as ${schema}.mood;
+    create domain ${schema}.domain_of_domain as ${schema}.mood_domain;
+    create domain ${schema}.amount as numeric;
+    create type ${schema}.pair as (amount numeric, mood ${schema}.mood);
+    create type ${schema}.nested as (pair ${schema}.pair, amounts numeric[]);
+    create type ${schema}.amount_range as range (subtype = numeric);
+    create table ${schema}.item (id int, amount numeric, mood ${schema}.mood)`)
+  t.teardown(async () => {
+    await c.execute(`set client_min_messages = error; drop schema ${schema} cascade`)
+    await c.close()
+  })
+  return schema
+}
+
+/** A decimal as an application may have it. */
+class Decimal {
+  constructor(readonly text: string) {}
+}
+
+const decimalCodec: TypeCodecOptions<Decimal> = {
+  schema: 'pg_catalog',
+  encode: (value) => value.text,
+  decode: (text) => new Decimal(text),
+}
+
+const upperCase = (schema: string): TypeCodecOptions<string> => ({
+  schema,
+  encode: (value) => value.toLowerCase(),
+  decode: (text) => text.toUpperCase(),
+})
+
+const open = (t: ExecutionContext): Promise<Connection> => connection(t, { rowMode: 'object' })
+
+test('a text codec of a base type', async (t) => {
+  const c = await open(t)
+  await c.setTypeCodec('numeric', decimalCodec)
+  t.deepEqual(await c.fetchVal('select 1.50'), new Decimal('1.50'))
+  t.deepEqual(await c.fetchVal('select $1::numeric * 2', [new Decimal('0.25')]), new Decimal('0.50'))
+  t.deepEqual(await c.fetchRow('select 1.5 as a, 2 as b, null::numeric as c'), {
+    a: new Decimal('1.5'),
+    b: 2,
+    c: null,
+  })
+})
+
+test('a codec is used for statements that were known before', async (t) => {
+  const c = await open(t)
+  const statement = await c.prepare('select $1::numeric as n')
+  t.is(await statement.fetchVal(['1.5']), '1.5')
+  t.is(await c.fetchVal('select 2.5'), '2.5')
+  await c.setTypeCodec('numeric', decimalCodec)
+  t.deepEqual(await statement.fetchVal([new Decimal('1.5')]), new Decimal('1.5'))
+  t.deepEqual(await c.fetchVal('select 2.5'), new Decimal('2.5'))
+  t.deepEqual(await statement.fetchMany([[new Decimal('3')]]), [{ n: new Decimal('3') }])
+  await c.resetTypeCodec('numeric', { schema: 'pg_catalog' })
+  t.is(await statement.fetchVal(['1.5']), '1.5')
+  t.is(await c.fetchVal('select 2.5'), '2.5')
+})
+
+test('a codec that is set again replaces the one before', async (t) => {
+  const c = await open(t)
+  await c.setTypeCodec('numeric', decimalCodec)
+  t.deepEqual(await c.fetchVal('select $1::numeric', [new Decimal('1')]), new Decimal('1'))
+  await c.setTypeCodec<number>('numeric', { schema: 'pg_catalog', encode: String, decode: Number })
+  t.is(await c.fetchVal('select $1::numeric', [1.5]), 1.5)
+  t.is(await c.fetchVal('select sum(n) from unnest($1::numeric[]) n', [[1.5, 2]]), 3.5)
+})
+
+test('binary codecs get and give the bytes on the wire', async (t) => {
+  const c = await open(t)
+  await c.setTypeCodec<number>('int4', {
+    schema: 'pg_catalog',
+    format: 'binary',
+    encode: (value) => {
+      const bytes = Buffer.alloc(4)
+      bytes.writeInt32BE(value - 1)
+      return bytes
+    },
+    decode: (bytes) => bytes.readInt32BE(0) + 1,
+  })
+  t.is(await c.fetchVal('select 41'), 42)
+  t.is(await c.fetchVal('select $1::int4', [42]), 42)
+  t.is(await c.fetchVal('select $1::int4::text', [42]), '41')
+  t.deepEqual(await c.fetchVal('select $1::int4[]', [[1, null, 3]]), [1, null, 3])
+  t.deepEqual(await c.fetchVal("select '{{1,2},{3,4}}'::int4[]"), [
+    [2, 3],
+    [4, 5],
+  ])
+  t.deepEqual(await c.fetchVal('select $1::int4range', [new Range(5, 7)]), new Range(5, 7))
+  t.is(await c.fetchVal('select lower($1::int4range)::text', [new Range(5, 7)]), '4')
+  t.deepEqual(await c.fetchVal('select row(1, 2::int2)'), { f1: 2, f2: 2 })
+})
+
+test('the bytes that a binary codec is given are its own', async (t) => {
+  const c = await open(t)
+  await c.setTypeCodec<Uint8Array>('uuid', {
+    schema: 'pg_catalog',
+    format: 'binary',
+    encode: (value) => value,
+    decode: (bytes) => bytes,
+  })
+  const rows = await c.fetch<{ id: Buffer }>('select gen_random_uuid() as id from generate_series(1, 2000)')
+  t.is(new Set(rows.map(({ id }) => id.toString('hex'))).size, 2000)
+  t.true(rows.every(({ id }) => id.length === 16))
+  const id = new Uint8Array(32).subarray(8, 24).fill(7)
+  t.is(await c.fetchVal('select $1::uuid::text', [id]), '07070707-0707-0707-0707-070707070707')
+  t.deepEqual(await c.fetchVal('select array[$1::uuid]', [id]), [Buffer.from(id)])
+})
+
+test('jsonb and json in the text format', async (t) => {
+  const c = await open(t)
+  for (const name of ['json', 'jsonb']) {
+    await c.setTypeCodec<unknown>(name, {
+      schema: 'pg_catalog',
+      encode: (value) => JSON.stringify({ wrapped: value }),
+      decode: (text) => JSON.parse(text).wrapped,
+    })
+  }
+  const value = ['a', 1, null, { b: true }]
+  t.deepEqual(await c.fetchVal('select $1::jsonb', [value]), value)
+  t.deepEqual(await c.fetchVal('select $1::json', ['text']), 'text')
+  t.is(await c.fetchVal('select $1::jsonb::text', [1]), '{"wrapped": 1}')
+  t.deepEqual(await c.fetchVal('select array[$1::jsonb, null]', [value]), [value, null])
+  t.deepEqual(await c.fetchVal('select $1::jsonb[]', [[value, value]]), [value, value])
+})
+
+test('a codec of an enum reaches wherever the enum is', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  await c.setTypeCodec('mood', upperCase(schema))
+  t.is(await c.fetchVal(`select 'sad'::${schema}.mood`), 'SAD')
+  t.is(await c.fetchVal(`select $1::${schema}.mood::text`, ['HAPPY']), 'happy')
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.mood[]`, [['SAD', null]]), ['SAD', null])
+  t.is(await c.fetchVal(`select $1::${schema}.mood_domain`, ['SAD']), 'SAD')
+  t.is(await c.fetchVal(`select $1::${schema}.domain_of_domain`, ['SAD']), 'SAD')
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.domain_of_domain[]`, [['SAD']]), ['SAD'])
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.pair`, [{ amount: '1', mood: 'SAD' }]), {
+    amount: '1',
+    mood: 'SAD',
+  })
+  t.deepEqual(await c.fetchVal(`select row('sad'::${schema}.mood, 1)`), { f1: 'SAD', f2: 1 })
+  t.deepEqual(await c.fetch(`select distinct 'sad'::${schema}.mood as m, 'plain'::text as p`), [
+    { m: 'SAD', p: 'plain' },
+  ])
+})
+
+test('a codec of a base type reaches composites, ranges, multiranges, records and domains', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  await c.setTypeCodec('numeric', decimalCodec)
+  const d = (text: string) => new Decimal(text)
+  const nested = { pair: { amount: d('1.50'), mood: 'sad' }, amounts: [d('2'), null, d('-3.25')] }
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.nested`, [nested]), nested)
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.nested[]`, [[nested, null]]), [nested, null])
+  t.deepEqual(await c.fetchVal(`select row(row(1.50, 'sad'), '{2}')::${schema}.nested`), {
+    pair: { amount: d('1.50'), mood: 'sad' },
+    amounts: [d('2')],
+  })
+  const range = new Range(d('1.5'), d('2.5'))
+  t.deepEqual(await c.fetchVal('select $1::numrange', [range]), range)
+  t.deepEqual(await c.fetchVal('select $1::numrange[]', [[range]]), [range])
+  t.deepEqual(await c.fetchVal('select $1::nummultirange', [[range]]), [range])
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.amount_range`, [range]), range)
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.amount_multirange`, [[range]]), [range])
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.amount`, [d('7')]), d('7'))
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.amount[]`, [[d('7')]]), [d('7')])
+  t.deepEqual(await c.fetchVal("select row(1.5, array[2.5], '[1,2]'::numrange)"), {
+    f1: d('1.5'),
+    f2: [d('2.5')],
+    f3: new Range(d('1'), d('2'), { upperInclusive: true }),
+  })
+})
+
+test('what a text codec gives is quoted where it has to be', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  await c.execute(`create type ${schema}.labelled as (id int, label varchar);
+    create type ${schema}.label_range as range (subtype = varchar)`)
+  await c.setTypeCodec<string>('varchar', {
+    schema: 'pg_catalog',
+    encode: (value) => value.slice(1, -1),
+    decode: (text) => `<${text}>`,
+  })
+  for (const inner of [
+    '',
+    ' ',
+    '"',
+    '\\',
+    '{}',
+    ',',
+    '()',
+    'NULL',
+    'null',
+    `a"b\\c,{d}(e)'f'`,
+    '\n\t',
+    'ü😀',
+  ]) {
+    const value = `<${inner}>`
+    t.is(await c.fetchVal('select $1::varchar', [value]), value)
+    t.deepEqual(await c.fetchVal('select $1::varchar[]', [[value, null, value]]), [value, null, value])
+    t.deepEqual(await c.fetchVal(`select $1::${schema}.labelled`, [{ id: 1, label: value }]), {
+      id: 1,
+      label: value,
+    })
+    t.deepEqual(await c.fetchVal(`select $1::${schema}.labelled[]`, [[[2, value]]]), [
+      { id: 2, label: value },
+    ])
+    t.deepEqual(await c.fetchVal('select row($1::varchar, 1)', [value]), { f1: value, f2: 1 })
+    const range = new Range(value, value, { upperInclusive: true })
+    t.deepEqual(await c.fetchVal(`select $1::${schema}.label_range`, [range]), range)
+  }
+})
+
+test('a codec of a range type gets the whole range', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  const codec: TypeCodecOptions<string> = { encode: (value) => value.slice(2), decode: (text) => `r:${text}` }
+  await c.setTypeCodec('amount_range', { ...codec, schema })
+  await c.setTypeCodec('int4range', { ...codec, schema: 'pg_catalog' })
+  t.is(await c.fetchVal(`select $1::${schema}.amount_range`, ['r:[1,2]']), 'r:[1,2]')
+  t.is(await c.fetchVal("select '[1,5)'::int4range"), 'r:[1,5)')
+  t.is(await c.fetchVal('select $1::int4range', ['r:[1,5)']), 'r:[1,5)')
+  t.deepEqual(await c.fetchVal('select $1::int4range[]', [['r:empty', null]]), ['r:empty', null])
+  t.deepEqual(await c.fetchVal('select $1::int4multirange', [['r:[1,2)', 'r:[5,6)']]), ['r:[1,2)', 'r:[5,6)'])
+  t.deepEqual(await c.fetchVal("select '{[1,2),[5,6)}'::int4multirange"), ['r:[1,2)', 'r:[5,6)'])
+  t.deepEqual(await c.fetchVal(`select '{[1,2)}'::${schema}.amount_multirange`), ['r:[1,2)'])
+  t.is(await c.fetchVal("select '[1,2)'::int8range").then(String), '[1,2)')
+})
+
+test('a tuple codec of a composite type gets its attributes in order', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  class Money {
+    constructor(
+      readonly amount: string | null,
+      readonly mood: string | null,
+    ) {}
+  }
+  await c.setTypeCodec<Money>('pair', {
+    schema,
+    format: 'tuple',
+    encode: (money) => [money.amount, money.mood],
+    decode: ([amount, mood]) => new Money(amount, mood),
+  })
+  const money = new Money('1.50', 'sad')
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.pair`, [money]), money)
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.pair[]`, [[money, null]]), [money, null])
+  t.deepEqual(await c.fetchVal(`select row(null, null)::${schema}.pair`), new Money(null, null))
+  const nested = { pair: money, amounts: [] }
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.nested`, [nested]), nested)
+  t.deepEqual(await c.fetchVal(`select row('(1,sad)'::${schema}.pair)`), { f1: new Money('1', 'sad') })
+  await c.setTypeCodec('numeric', decimalCodec)
+  t.deepEqual(
+    await c.fetchVal(`select '(1,sad)'::${schema}.pair`),
+    new Money(new Decimal('1') as never, 'sad'),
+  )
+})
+
+test('a table has a tuple codec like any composite type', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  await c.setTypeCodec<unknown[]>('item', {
+    schema,
+    format: 'tuple',
+    encode: (v) => v,
+    decode: (parts) => parts,
+  })
+  await c.execute(`insert into ${schema}.item values (1, 2.5, 'sad')`)
+  t.deepEqual(await c.fetch(`select i from ${schema}.item i`), [{ i: [1, '2.5', 'sad'] }])
+  t.is(await c.fetchVal(`select ($1::${schema}.item).mood`, [[1, null, 'happy']]), 'happy')
+})
+
+test('types of the same name in other schemas are not meant', async (t) => {
+  const [first, second] = [await schemaOfTypes(t), await schemaOfTypes(t)]
+  const c = await open(t)
+  await c.setTypeCodec('mood', upperCase(first))
+  t.is(await c.fetchVal(`select 'sad'::${first}.mood`), 'SAD')
+  t.is(await c.fetchVal(`select 'sad'::${second}.mood`), 'sad')
+  await c.execute(`create domain ${second}.numeric as text`)
+  await c.setTypeCodec('numeric', decimalCodec)
+  t.is(await c.fetchVal(`select 'x'::${second}.numeric`), 'x')
+})
+
+test('many rows of parameters and results go through codecs', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  await c.setTypeCodec('numeric', decimalCodec)
+  await c.setTypeCodec('mood', upperCase(schema))
+  const rows = Array.from({ length: 3000 }, (_, n) => [n, new Decimal(`${n}.5`), n % 2 === 0 ? 'SAD' : null])
+  t.is(await c.executeMany(`insert into ${schema}.item values ($1, $2, $3)`, rows), 3000)
+  t.deepEqual(await c.fetch(`select * from ${schema}.item order by id`, [], { rowMode: 'array' }), rows)
+  t.deepEqual(
+    await c.fetchMany(`select amount from ${schema}.item where amount = $1`, [
+      [new Decimal('7.5')],
+      [new Decimal('9.50')],
+    ]),
+    [{ amount: new Decimal('7.5') }, { amount: new Decimal('9.5') }],
+  )
+})
+
+test('null never reaches a codec', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  const seen: unknown[] = []
+  const note = (value: unknown) => {
+    seen.push(value)
+    return value as string
+  }
+  await c.setTypeCodec('numeric', { schema: 'pg_catalog', encode: note, decode: note })
+  await c.setTypeCodec('pair', { schema, format: 'tuple', encode: note as never, decode: note })
+  t.deepEqual(
+    await c.fetchRow(
+      `select $1::numeric as a, $2::numeric[] as b, $3::${schema}.pair as c, $4::${schema}.pair[] as d, '[,]'::numrange as e`,
+      [null, [null, undefined], null, [null]],
+    ),
+    { a: null, b: [null, null], c: null, d: [null], e: new Range(null, null) },
+  )
+  t.deepEqual(seen, [])
+})
+
+test('an encode that throws or returns something else rejects before anything is sent', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  let result: unknown
+  const cause = new TypeError('cannot do that')
+  await c.setTypeCodec<unknown>('numeric', {
+    schema: 'pg_catalog',
+    encode: () => {
+      if (result === cause) throw cause
+      return result as string
+    },
+    decode: (text) => text,
+  })
+  const call = () => c.fetchVal('select $1::numeric', ['x'])
+  result = cause
+  const error = await t.throwsAsync(call(), {
+    instanceOf: DataError,
+    message: /\$1.*pg_catalog\.numeric.*cannot do that/,
+  })
+  t.is(error!.cause, cause)
+  t.true(error!.safeToRetry)
+  for (const wrong of [1, undefined, null, Buffer.from('1'), ['1'], 'a\0b', Symbol('1')]) {
+    result = wrong
+    await t.throwsAsync(
+      call(),
+      { instanceOf: DataError, message: /pg_catalog\.numeric: encode returned/ },
+      String(wrong),
+    )
+  }
+  result = wrongInRow
+  await t.throwsAsync(c.executeMany(`insert into ${schema}.item (amount) values ($1)`, [[1]]), {
+    instanceOf: DataError,
+    message: /row 0: /,
+  })
+  result = 'not a number'
+  await t.throwsAsync(call(), { code: '22P02' })
+  result = '1.5'
+  t.is(await call(), '1.5')
+  t.is(await c.fetchVal(`select count(*) from ${schema}.item`), 0)
+})
+
+const wrongInRow = Symbol('wrong')
+
+test('binary and tuple codecs have to return bytes and tuples', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  let result: unknown
+  await c.setTypeCodec('uuid', {
+    schema: 'pg_catalog',
+    format: 'binary',
+    encode: () => result as Buffer,
+    decode: (b) => b,
+  })
+  await c.setTypeCodec('pair', {
+    schema,
+    format: 'tuple',
+    encode: () => result as [],
+    decode: (parts) => parts,
+  })
+  for (const wrong of ['x', 1, undefined, [1], new ArrayBuffer(16)]) {
+    result = wrong
+    await t.throwsAsync(c.fetchVal('select $1::uuid', ['x']), {
+      instanceOf: DataError,
+      message: /pg_catalog\.uuid/,
+    })
+  }
+  result = Buffer.alloc(3)
+  await t.throwsAsync(c.fetchVal('select $1::uuid', ['x']), { code: '08P01' })
+  for (const wrong of ['x', 1, undefined, ['1'], ['1', 'sad', 'more'], { amount: '1', mood: 'sad' }]) {
+    result = wrong
+    await t.throwsAsync(c.fetchVal(`select $1::${schema}.pair`, ['x']), {
+      instanceOf: DataError,
+      message: new RegExp(`${schema}\\.pair`),
+    })
+  }
+  result = [{}, 'sad']
+  await t.throwsAsync(c.fetchVal(`select $1::${schema}.pair`, ['x']), {
+    instanceOf: DataError,
+    message: /amount/,
+  })
+  result = ['1', 'sad']
+  t.deepEqual(await c.fetchVal(`select $1::${schema}.pair`, ['x']), ['1', 'sad'])
+})
+
+test('a decode that throws rejects with its reason, and the connection goes on', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  let cause: unknown = new RangeError('seven is too much')
+  await c.setTypeCodec<number>('numeric', {
+    schema: 'pg_catalog',
+    encode: String,
+    decode: (text) => {
+      if (text === '7') throw cause
+      return Number(text)
+    },
+  })
+  const [before, failed, behind] = await Promise.allSettled([
+    c.fetch('select n::numeric as n from generate_series(1, 3) n'),
+    c.fetch('select n::numeric as n from generate_series(1, 5000) n'),
+    c.fetchVal('select 8::numeric'),
+  ])
+  t.deepEqual(before as unknown, { status: 'fulfilled', value: [{ n: 1 }, { n: 2 }, { n: 3 }] })
+  t.deepEqual(behind as unknown, { status: 'fulfilled', value: 8 })
+  t.is(failed!.status, 'rejected')
+  const reason = (failed as PromiseRejectedResult).reason
+  t.true(reason instanceof DataError)
+  t.regex(reason.message, /pg_catalog\.numeric.*seven is too much/)
+  t.is(reason.cause, cause)
+  t.false(reason.safeToRetry)
+  await t.throwsAsync(c.fetchVal("select array['7'::numeric]"), { instanceOf: DataError })
+  await t.throwsAsync(c.fetchVal(`select '(7,sad)'::${schema}.pair`), { instanceOf: DataError })
+  await t.throwsAsync(c.fetchMany('select $1::numeric', [[1], [7]]), { instanceOf: DataError })
+  await c.transaction(async (tx) => {
+    await t.throwsAsync(tx.fetchVal('select 7::numeric'), { instanceOf: DataError })
+    t.is(await tx.fetchVal('select 6::numeric'), 6)
+  })
+  for (const thrown of ['a string', undefined, null, Symbol('s'), Object.create(null), { message: 1 }]) {
+    cause = thrown
+    const error = await t.throwsAsync(c.fetchVal('select 7::numeric'), { instanceOf: DataError })
+    t.is(error!.cause, thrown)
+  }
+  t.is(await c.fetchVal('select 8::numeric'), 8)
+})
+
+test('codecs may call the connection, whose answer they do not wait for', async (t) => {
+  const c = await open(t)
+  const calls: Promise<unknown>[] = []
+  await c.setTypeCodec<string>('numeric', {
+    schema: 'pg_catalog',
+    encode: (value) => {
+      calls.push(c.fetchVal('select $1::int', [1]))
+      return value
+    },
+    decode: (text) => {
+      calls.push(c.fetchVal('select $1::int', [2]))
+      return text
+    },
+  })
+  t.deepEqual(await c.fetchVal('select $1::numeric[]', [['1', '2']]), ['1', '2'])
+  t.deepEqual(await Promise.all(calls), [1, 1, 2, 2])
+})
+
+test('resetTypeCodec takes a codec back, and does nothing without one', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  await c.setTypeCodec('mood', upperCase(schema))
+  t.deepEqual(await c.fetchVal(`select array['sad'::${schema}.mood]`), ['SAD'])
+  await c.resetTypeCodec('mood', { schema })
+  t.deepEqual(await c.fetchVal(`select array['sad'::${schema}.mood]`), ['sad'])
+  t.is(await c.fetchVal(`select $1::${schema}.mood`, ['happy']), 'happy')
+  await c.resetTypeCodec('mood', { schema })
+  await c.resetTypeCodec('numeric', { schema: 'pg_catalog' })
+  t.is(await c.fetchVal('select 1.5'), '1.5')
+  await t.throwsAsync(c.resetTypeCodec('nothing'), {
+    instanceOf: InterfaceError,
+    message: /no type nothing in schema public/,
+  })
+  await t.throwsAsync(c.resetTypeCodec('int4'), { instanceOf: InterfaceError, message: /pg_catalog/ })
+})
+
+test('what cannot have a codec is refused by name, and nothing changes', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  const codec = { encode: String, decode: (text: string) => `changed ${text}` }
+  const refused = async (
+    name: string,
+    options: object,
+    errorClass: typeof InterfaceError,
+    message: RegExp,
+  ) => {
+    const call = c.setTypeCodec(name, { ...codec, schema, ...options } as TypeCodecOptions)
+    await t.throwsAsync(call, { instanceOf: errorClass, message }, name)
+  }
+  await refused('mood_domain', {}, InterfaceError, new RegExp(`domain.*${schema}\\.mood\\b`))
+  await refused('domain_of_domain', {}, InterfaceError, new RegExp(`domain.*${schema}\\.mood\\b`))
+  await refused('amount', {}, InterfaceError, /domain.*numeric/)
+  await refused('_mood', {}, InterfaceError, new RegExp(`array.*${schema}\\.mood\\b`))
+  await refused('_int4', { schema: 'pg_catalog' }, InterfaceError, /array.*integer|array.*int4/)
+  await refused('amount_multirange', {}, InterfaceError, /multirange/)
+  await refused('int4multirange', { schema: 'pg_catalog' }, InterfaceError, /multirange/)
+  await refused('anyelement', { schema: 'pg_catalog' }, InterfaceError, /pseudo-type/)
+  await refused('record', { schema: 'pg_catalog' }, InterfaceError, /pseudo-type/)
+  await refused('nothing', {}, InterfaceError, new RegExp(`no type nothing in schema ${schema}$`))
+  await refused(
+    'numeric',
+    { schema: 'public' },
+    InterfaceError,
+    /no type numeric in schema public; .*'pg_catalog'/,
+  )
+  await refused('mood', { schema: 'no_such_schema' }, InterfaceError, /no type mood in schema no_such_schema/)
+  await refused('pair', {}, UnsupportedClientFeatureError, /composite.*'tuple'/)
+  await refused('pair', { format: 'binary' }, UnsupportedClientFeatureError, /composite.*'tuple'/)
+  await refused('mood', { format: 'tuple' }, UnsupportedClientFeatureError, /no tuple/)
+  await refused(
+    'numeric',
+    { schema: 'pg_catalog', format: 'tuple' },
+    UnsupportedClientFeatureError,
+    /no tuple/,
+  )
+  await refused(
+    'aclitem',
+    { schema: 'pg_catalog', format: 'binary' },
+    UnsupportedClientFeatureError,
+    /no binary format/,
+  )
+  await refused('numeric); drop', {}, InterfaceError, /no type/)
+  t.deepEqual(
+    await c.fetchRow(
+      `select 'sad'::${schema}.mood as a, '(1,sad)'::${schema}.pair as b, 1.5 as c, 2::${schema}.amount as d`,
+    ),
+    { a: 'sad', b: { amount: '1', mood: 'sad' }, c: '1.5', d: '2' },
+  )
+})
+
+test('options of codecs are checked', async (t) => {
+  const c = await open(t)
+  const set = (name: unknown, options: unknown) => c.setTypeCodec(name as string, options as TypeCodecOptions)
+  const good = { schema: 'pg_catalog', encode: String, decode: String }
+  for (const [name, options, message] of [
+    ['numeric', undefined, /codec of type 'numeric'/],
+    ['numeric', null, /codec of type 'numeric'/],
+    ['numeric', { ...good, encoder: String }, /encoder/],
+    ['numeric', { ...good, format: 'json' }, /format must be/],
+    ['numeric', { ...good, encode: undefined }, /encode/],
+    ['numeric', { ...good, decode: 'x' }, /decode/],
+    ['numeric', { ...good, schema: 5 }, /schema/],
+    ['numeric', { ...good, schema: '' }, /schema/],
+    ['', good, /type name/],
+    [7, good, /type name/],
+    ['a\0b', good, /type name/],
+  ] as const) {
+    await t.throwsAsync(set(name, options), { instanceOf: InterfaceError, message }, JSON.stringify(options))
+  }
+  await t.throwsAsync(c.resetTypeCodec('numeric', { schemas: 'x' } as never), {
+    instanceOf: InterfaceError,
+    message: /schemas/,
+  })
+  await t.throwsAsync(c.setBuiltinTypeCodec('numeric', {} as never), {
+    instanceOf: InterfaceError,
+    message: /codecName/,
+  })
+  await t.throwsAsync(c.setBuiltinTypeCodec('numeric', { codecName: 'int4', format: 'text' } as never), {
+    instanceOf: InterfaceError,
+    message: /format/,
+  })
+  t.is(await c.fetchVal('select 1.5'), '1.5')
+})
+
+test('a codec cannot be set in a failed transaction, and the old one stays', async (t) => {
+  const c = await open(t)
+  await c.execute('begin')
+  await t.throwsAsync(c.fetchVal('select 1 / 0'))
+  await t.throwsAsync(c.setTypeCodec('numeric', decimalCodec), { code: '25P02' })
+  await c.execute('rollback')
+  t.is(await c.fetchVal('select 1.5'), '1.5')
+  await c.transaction(async (tx) => {
+    await c.setTypeCodec('numeric', decimalCodec)
+    t.deepEqual(await tx.fetchVal('select 1.5'), new Decimal('1.5'))
+  })
+  t.deepEqual(await c.fetchVal('select 1.5'), new Decimal('1.5'))
+})
+
+test('calls that were made before a codec go by what there was', async (t) => {
+  const c = await open(t)
+  t.is(await c.fetchVal('select $1::numeric', ['1']), '1')
+  const early = c.fetchVal('select $1::numeric', ['1.5'])
+  const set = c.setTypeCodec('numeric', decimalCodec)
+  t.is(await early, '1.5')
+  await set
+  t.deepEqual(await c.fetchVal('select $1::numeric', [new Decimal('1.5')]), new Decimal('1.5'))
+})
