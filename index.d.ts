@@ -2,51 +2,6 @@
 
 import { inspect, InspectOptionsStylized } from 'node:util';
 
-/** As much of Temporal as results need; TypeScript's ES2023 library does not know it. */
-interface TemporalNamespace {
-    readonly PlainDate: new (year: number, month: number, day: number) => unknown;
-    readonly PlainTime: new (hour: number, minute: number, second: number, millisecond: number, microsecond: number) => unknown;
-    readonly PlainDateTime: new (year: number, month: number, day: number, hour: number, minute: number, second: number, millisecond: number, microsecond: number) => unknown;
-    readonly Instant: new (epochNanoseconds: bigint) => unknown;
-    readonly Duration: new (years: number, months: number, weeks: number, days: number, hours: number, minutes: number, seconds: number, milliseconds: number, microseconds: number) => unknown;
-}
-
-/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
-type RowMode = 'record' | 'object' | 'array';
-/** Turns the text of a value into what the application wants to have. */
-type TextParser = (text: string) => unknown;
-/** How values of some types are given to JavaScript; what is left out keeps the default. */
-interface ResultMapping {
-    /** Default `'number-or-bigint'`: a number while it is a safe integer, else a bigint. `'number'` may round. */
-    int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined;
-    /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
-    numeric?: 'string' | 'number' | TextParser | undefined;
-    /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
-    json?: 'parse' | 'string' | TextParser | undefined;
-    /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
-    uuid?: 'string' | 'buffer' | undefined;
-    /** Default `'string'`. `'date'` is UTC midnight; `'temporal'` a Temporal.PlainDate. */
-    date?: 'string' | 'date' | 'temporal' | undefined;
-    /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. timetz is always a string: Temporal has no such type. */
-    time?: 'string' | 'temporal' | undefined;
-    /**
-     * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
-     * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
-     */
-    timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined;
-    /** Default `'date'`. `'micros'` as above, `'string'` is in UTC, `'temporal'` a Temporal.Instant. */
-    timestamptz?: 'date' | 'string' | 'micros' | 'temporal' | undefined;
-    /**
-     * Default `'interval'`: an {@link Interval}. `'string'` is ISO 8601, `'temporal'` a Temporal.Duration, which cannot
-     * hold an interval of mixed signs.
-     */
-    interval?: 'interval' | 'string' | 'temporal' | undefined;
-    /** bit and varbit. Default `'bitstring'`: a {@link BitString}. */
-    bit?: 'bitstring' | 'string' | undefined;
-    /** The Temporal that `'temporal'` means, such as a polyfill's. Default: the runtime's. */
-    temporal?: TemporalNamespace | undefined;
-}
-
 /**
  * The fields of an ErrorResponse or NoticeResponse (PostgreSQL manual, "Error and Notice Message Fields"). A field that
  * the server did not send is undefined.
@@ -1285,6 +1240,51 @@ declare class TimeoutError extends ClientError {
     constructor(message: string, fields?: ClientErrorFields);
 }
 
+/** As much of Temporal as results need; TypeScript's ES2023 library does not know it. */
+interface TemporalNamespace {
+    readonly PlainDate: new (year: number, month: number, day: number) => unknown;
+    readonly PlainTime: new (hour: number, minute: number, second: number, millisecond: number, microsecond: number) => unknown;
+    readonly PlainDateTime: new (year: number, month: number, day: number, hour: number, minute: number, second: number, millisecond: number, microsecond: number) => unknown;
+    readonly Instant: new (epochNanoseconds: bigint) => unknown;
+    readonly Duration: new (years: number, months: number, weeks: number, days: number, hours: number, minutes: number, seconds: number, milliseconds: number, microseconds: number) => unknown;
+}
+
+/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
+type RowMode = 'record' | 'object' | 'array';
+/** Turns the text of a value into what the application wants to have. */
+type TextParser = (text: string) => unknown;
+/** How values of some types are given to JavaScript; what is left out keeps the default. */
+interface ResultMapping {
+    /** Default `'number-or-bigint'`: a number while it is a safe integer, else a bigint. `'number'` may round. */
+    int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined;
+    /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
+    numeric?: 'string' | 'number' | TextParser | undefined;
+    /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
+    json?: 'parse' | 'string' | TextParser | undefined;
+    /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
+    uuid?: 'string' | 'buffer' | undefined;
+    /** Default `'string'`. `'date'` is UTC midnight; `'temporal'` a Temporal.PlainDate. */
+    date?: 'string' | 'date' | 'temporal' | undefined;
+    /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. timetz is always a string: Temporal has no such type. */
+    time?: 'string' | 'temporal' | undefined;
+    /**
+     * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
+     * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
+     */
+    timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined;
+    /** Default `'date'`. `'micros'` as above, `'string'` is in UTC, `'temporal'` a Temporal.Instant. */
+    timestamptz?: 'date' | 'string' | 'micros' | 'temporal' | undefined;
+    /**
+     * Default `'interval'`: an {@link Interval}. `'string'` is ISO 8601, `'temporal'` a Temporal.Duration, which cannot
+     * hold an interval of mixed signs.
+     */
+    interval?: 'interval' | 'string' | 'temporal' | undefined;
+    /** bit and varbit. Default `'bitstring'`: a {@link BitString}. */
+    bit?: 'bitstring' | 'string' | undefined;
+    /** The Temporal that `'temporal'` means, such as a polyfill's. Default: the runtime's. */
+    temporal?: TemporalNamespace | undefined;
+}
+
 /** Counters of a pool, as of the call. */
 interface PoolStats {
     /** Connections that are open. */
@@ -1418,7 +1418,8 @@ interface BinaryTypeCodec<T> extends TypeSchemaOptions {
 interface TupleTypeCodec<T> extends TypeSchemaOptions {
     format: 'tuple';
     encode: (value: T) => readonly unknown[];
-    decode: (parts: any[]) => T;
+    /** Gets an array. */
+    decode: (parts: any) => T;
 }
 /** How values of one type come to be the application's, and go to PostgreSQL. NULL passes by both functions. */
 type TypeCodecOptions<T = unknown> = TextTypeCodec<T> | BinaryTypeCodec<T> | TupleTypeCodec<T>;

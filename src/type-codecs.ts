@@ -37,8 +37,9 @@ export interface BinaryTypeCodec<T> extends TypeSchemaOptions {
 export interface TupleTypeCodec<T> extends TypeSchemaOptions {
   format: 'tuple'
   encode: (value: T) => readonly unknown[]
-  // biome-ignore lint/suspicious/noExplicitAny: what the parts are depends on the type
-  decode: (parts: any[]) => T
+  /** Gets an array. */
+  // biome-ignore lint/suspicious/noExplicitAny: what the parts are depends on the type, and the codec's author knows it
+  decode: (parts: any) => T
 }
 
 /** How values of one type come to be the application's, and go to PostgreSQL. NULL passes by both functions. */

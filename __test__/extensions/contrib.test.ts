@@ -1,4 +1,5 @@
 // Types and functions of the extensions that come with PostgreSQL.
+import { DataError } from 'oxpg'
 import { testTypes, testWith, useExtensions } from '../support/extensions.js'
 
 useExtensions('hstore', 'citext', 'ltree', 'cube', 'seg', 'isn', 'intarray', 'pg_trgm', 'uuid-ossp')
@@ -34,6 +35,17 @@ testWith('hstore', 'keys named like properties of every object', async (t, c) =>
   t.deepEqual(Object.keys(value ?? {}).sort(), ['__proto__', 'constructor', 'toString'])
   t.deepEqual(Object.values(value ?? {}).sort(), ['1', '2', '3'])
   t.is(await c.fetchVal(`select ($1::hstore) -> '__proto__'`, [value]), '2')
+})
+
+testWith('hstore', 'NUL is refused in keys and in values, in an array as well', async (t, c) => {
+  for (const value of [{ 'a\0': 'x' }, { a: 'x\0' }, 'a => "\0"']) {
+    await t.throwsAsync(c.fetch('select $1::hstore', [value]), { instanceOf: DataError, message: /\$1.*NUL/ })
+    await t.throwsAsync(c.fetch('select $1::hstore[]', [[value]]), {
+      instanceOf: DataError,
+      message: /\$1.*NUL/,
+    })
+  }
+  t.is(await c.fetchVal('select 1'), 1)
 })
 
 testWith('hstore', 'columns are written and read', async (t, c) => {

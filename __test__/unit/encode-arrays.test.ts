@@ -76,6 +76,33 @@ test("a string is PostgreSQL's text of an array", (t) => {
   }
 })
 
+test('arrays of numbers are points and vectors, other arrays are dimensions of them', (t) => {
+  const points = TypeCode.POINT | ARRAY_BIT
+  const shapeOfArray = (code: number, value: unknown) => encode(code, value)[0]
+  t.deepEqual(shapeOfArray(points, [[1, 2], null]), ['array', [[2, 1]], 2])
+  t.deepEqual(
+    shapeOfArray(points, [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+    ]),
+    // biome-ignore format: the dimensions and the number of elements
+    ['array', [[1, 1], [2, 1]], 2],
+  )
+  const vectors = TypeCode.VECTOR | ARRAY_BIT
+  const vector = new Float32Array([1, 2])
+  t.deepEqual(shapeOfArray(vectors, [[1, 2, 3]]), ['array', [[1, 1]], 1])
+  t.deepEqual(
+    shapeOfArray(vectors, [
+      [vector, null],
+      [null, vector],
+    ]),
+    // biome-ignore format: the dimensions and the number of elements
+    ['array', [[2, 1], [2, 1]], 4],
+  )
+})
+
 test('refused arrays say what is wrong and where', (t) => {
   const refused: [code: number, value: unknown, message: RegExp][] = [
     [

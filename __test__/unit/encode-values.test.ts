@@ -203,7 +203,12 @@ test('timestamps take Dates, text, microseconds, ±Infinity and Temporal', (t) =
     t.deepEqual(encodeOne(code, Infinity), ['millis', Infinity])
     const instant = temporal('Instant', '', { epochNanoseconds: -1n })
     t.deepEqual(encodeOne(code, instant), ['i64', -1n])
-    refuses(t, code, [0, Number.NaN, new Date(Number.NaN), 2n ** 63n - 1n, -(2n ** 63n), {}, true])
+    const zone = code === T.TIMESTAMPTZ ? '+00' : ''
+    const last = 9_224_318_015_999_999_999n
+    t.deepEqual(encodeOne(code, 2n ** 63n - 2n), ['i64', 2n ** 63n - 2n])
+    t.deepEqual(encodeOne(code, 2n ** 63n - 1n), ['text', `294247-01-10 04:00:54.775807${zone}`])
+    t.deepEqual(encodeOne(code, last), ['text', `294276-12-31 23:59:59.999999${zone}`])
+    refuses(t, code, [0, Number.NaN, new Date(Number.NaN), last + 1n, -(2n ** 63n), {}, true])
   }
   const plain = temporal('PlainDateTime', '2024-01-02T03:04:05')
   t.deepEqual(encodeOne(T.TIMESTAMP, plain), ['text', '2024-01-02T03:04:05'])

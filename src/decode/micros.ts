@@ -1,6 +1,6 @@
 /**
- * Timestamps cross as int64 microseconds since 1970, seen as two 32-bit words: `high` signed, `low` unsigned. All
- * arithmetic here is on doubles that hold their integers exactly, so that no bigint is made.
+ * Timestamps cross as int64 microseconds since 1970, seen as two 32-bit words: `high` signed, `low` unsigned. Nearly
+ * all arithmetic here is on doubles that hold their integers exactly, so that no bigint is made.
  */
 
 /** 2³² µs are 4294 s and 967 296 µs, and 4 294 967 ms and 296 µs. */
@@ -12,13 +12,25 @@ const SUBMILLIS_LEFT_PER_HIGH = 296
 /** The greatest distance from 1970 that a Date can hold, in milliseconds (ECMA-262, Time Values and Time Range). */
 export const MAX_DATE_MILLIS = 8.64e15
 
+/** Far below this high word there are no timestamps: PostgreSQL's begin in 4714 BC. */
+const LEAST_HIGH = -0x7000_0000
+/** What is added to those cells: the moments of PostgreSQL's last years, which are beyond int64. */
+const BEYOND_INT64 = 2n ** 64n - 2n
+const HIGH_BEYOND_INT64 = 2 ** 32
+const LOW_BEYOND_INT64 = -2
+
+/** Microseconds since 1970 of a cell that is not infinite. */
+export function microsOf(cell: bigint, high: number): bigint {
+  return high < LEAST_HIGH ? cell + BEYOND_INT64 : cell
+}
+
 /** +Infinity or −Infinity for the ends of int64, 0 for a moment in time. */
 export function infinityOf(high: number, low: number): number {
   if (high === 0x7fffffff && low === 0xffffffff) return Number.POSITIVE_INFINITY
   return high === -0x80000000 && low === 0 ? Number.NEGATIVE_INFINITY : 0
 }
 
-/** Milliseconds since 1970, rounded down; exact in the range of Date, and beyond it outside that range. */
+/** Milliseconds since 1970, rounded down; exact in the range of Date, and outside it for all other cells. */
 export function millisOf(high: number, low: number): number {
   return high * MILLIS_PER_HIGH + Math.floor((high * SUBMILLIS_LEFT_PER_HIGH + low) / 1000)
 }
@@ -36,8 +48,14 @@ export interface ClockFields {
   microsecond: number
 }
 
-/** The clock's fields in the proleptic Gregorian calendar; exact for every int64. */
+/** The clock's fields in the proleptic Gregorian calendar; exact for every cell. */
 export function clockFields(high: number, low: number): ClockFields {
+  return high < LEAST_HIGH
+    ? exactClockFields(high + HIGH_BEYOND_INT64, low + LOW_BEYOND_INT64)
+    : exactClockFields(high, low)
+}
+
+function exactClockFields(high: number, low: number): ClockFields {
   const rest = high * MICROS_LEFT_PER_HIGH + low
   const restSeconds = Math.floor(rest / 1_000_000)
   const microsecond = rest - restSeconds * 1_000_000

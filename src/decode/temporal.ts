@@ -1,3 +1,4 @@
+import { DataError } from '../errors/index'
 import type { CompleteResultMapping } from './mapping'
 
 /** As much of Temporal as results need; TypeScript's ES2023 library does not know it. */
@@ -53,6 +54,14 @@ export function missingFromTemporal(candidate: unknown): string | undefined {
 /** The application's Temporal, or else the runtime's. A plan asks for it only where there is one (see `planFor`). */
 export function temporalOf(mapping: CompleteResultMapping): TemporalNamespace {
   return mapping.temporal ?? runtimeTemporal()!
+}
+
+/** What to throw for a value, such as `time 24:00:00`, that a class of Temporal refused. */
+export function beyondTemporal(value: string, className: string, cause: unknown): DataError {
+  return new DataError(`the ${value} is beyond what a Temporal.${className} can be`, {
+    hint: "Read the column with the mapping 'string'.",
+    cause,
+  })
 }
 
 function runtimeTemporal(): TemporalNamespace | undefined {

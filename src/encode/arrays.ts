@@ -11,14 +11,15 @@ type Level = ArrayLike<unknown>
  * Arrays, nested by dimension; every array of a level has the same length. A string is PostgreSQL's text of an array
  * (manual, section 8.15.2, Array Value Input).
  *
- * Where an array can be a value of the element's type (json, composites, multiranges, points, vectors, domains over
- * arrays, types with a codec of the application's), arrays within the array are values, and it has one dimension. It
- * has more only when it came from PostgreSQL with more, which is marked on it together with its lower bounds.
+ * Where any array can be a value of the element's type (json, composites, multiranges, domains over arrays, types with a
+ * codec of the application's), arrays within the array are values, and it has one dimension. It has more only when it
+ * came from PostgreSQL with more, which is marked on it together with its lower bounds. Points and vectors may be given as
+ * arrays of numbers, which no dimension of them is.
  *
  * @param elementType The name of the element's type, for messages, where it is another than the parameter's says.
  */
 export function arrayEncoder(element: TypeEncoder, elementType?: string): TypeEncoder {
-  const { isArrayOfThese } = element
+  const { isArrayOfThese, isValue } = element
   const isNested = element.takesArrays !== true
   const kinds = isArrayOfThese === undefined ? 'an array' : 'an array, typed array'
   const expected = `${kinds} or PostgreSQL's text of one`
@@ -26,6 +27,10 @@ export function arrayEncoder(element: TypeEncoder, elementType?: string): TypeEn
     if (Array.isArray(value)) return value
     return isArrayOfThese?.(value) ? (value as Level) : undefined
   }
+  const asInnerLevel =
+    isValue === undefined
+      ? asLevel
+      : (value: unknown) => (Array.isArray(value) && isValue(value) ? undefined : asLevel(value))
 
   const encode: ValueEncoder = (value, sink) => {
     if (typeof value === 'string') {
@@ -36,12 +41,12 @@ export function arrayEncoder(element: TypeEncoder, elementType?: string): TypeEn
     if (outer === undefined) throw new RefusedValue(value, expected)
     const lowerBounds = lowerBoundsOf(outer)
     const levelsAtMost = isNested ? MAX_DIMENSIONS + 1 : (lowerBounds?.length ?? 1)
-    const lengths = lengthsOf(outer, asLevel, levelsAtMost)
+    const lengths = lengthsOf(outer, asInnerLevel, levelsAtMost)
     if (lengths.length > MAX_DIMENSIONS) {
       throw new RefusedValue(value, `at most ${MAX_DIMENSIONS} dimensions`)
     }
     // One-dimensional arrays, nearly all, are not copied.
-    const elements = lengths.length === 1 ? outer : flatten(outer, lengths, asLevel)
+    const elements = lengths.length === 1 ? outer : flatten(outer, lengths, asInnerLevel)
     const count = lengths.length === 1 ? lengths[0]! : elements.length
     if (count === 0) {
       sink.array([], 0)

@@ -1,14 +1,17 @@
 import type { ParameterSink } from './parameter-sink'
 import { instantMicros, temporalClass, temporalText } from './temporal'
+import { lateTimestampText, MICROS_OF_2000 } from './tuples'
 import { millisOfDate, RefusedValue, type TypeEncoder, writeText } from './value-encoder'
 
 const DATE_EXPECTED = 'a string, Date, Temporal.PlainDate, or ±Infinity'
 const TIME_EXPECTED = 'a string or Temporal.PlainTime'
 const TIMESTAMP_EXPECTED = 'a Date, string, bigint of microseconds, Temporal object, or ±Infinity'
 
+/** 294276-12-31 23:59:59.999999, the last of PostgreSQL's timestamps. */
+const LAST_MICROS = 9_224_318_015_999_999_999n
 /** The ends of int64 stand for ±infinity. */
-const MAX_MICROS = 2n ** 63n - 2n
-const MIN_MICROS = -MAX_MICROS
+const MAX_INT64_MICROS = 2n ** 63n - 2n
+const MIN_MICROS = -MAX_INT64_MICROS
 
 /** What dates and timestamps take alike: text, Dates and ±Infinity. */
 function writeCommon(value: unknown, sink: ParameterSink): boolean {
@@ -45,18 +48,18 @@ export const timeEncoder: TypeEncoder = {
   },
 }
 
-/** timestamp, timestamptz */
-function timestampEncoder(takesPlain: boolean): TypeEncoder {
+/** timestamp, timestamptz; of the latter text has a zone. */
+function timestampEncoder(takesPlain: boolean, zone: string): TypeEncoder {
   return {
     encode(value, sink) {
       if (writeCommon(value, sink)) return
       if (typeof value === 'bigint') {
-        writeMicros(value, value, sink)
+        writeMicros(value, value, zone, sink)
         return
       }
       const temporal = temporalClass(value)
       if (temporal === 'Instant' || temporal === 'ZonedDateTime') {
-        writeMicros(instantMicros(value), value, sink)
+        writeMicros(instantMicros(value), value, zone, sink)
       } else if (takesPlain && (temporal === 'PlainDateTime' || temporal === 'PlainDate')) {
         writeText(temporalText(value), value, sink)
       } else {
@@ -67,14 +70,15 @@ function timestampEncoder(takesPlain: boolean): TypeEncoder {
 }
 
 /** timestamp: a Date and a Temporal.Instant give their UTC clock. */
-export const timestampEncoderFamily = timestampEncoder(true)
+export const timestampEncoderFamily = timestampEncoder(true, '')
 
 /** timestamptz: a Temporal.PlainDateTime is not a moment, and refused. */
-export const timestamptzEncoderFamily = timestampEncoder(false)
+export const timestamptzEncoderFamily = timestampEncoder(false, '+00')
 
-function writeMicros(micros: bigint, value: unknown, sink: ParameterSink): void {
-  if (micros < MIN_MICROS || micros > MAX_MICROS) {
-    throw new RefusedValue(value, `microseconds since 1970 from ${MIN_MICROS} to ${MAX_MICROS}`)
+function writeMicros(micros: bigint, value: unknown, zone: string, sink: ParameterSink): void {
+  if (micros < MIN_MICROS || micros > LAST_MICROS) {
+    throw new RefusedValue(value, `microseconds since 1970 from ${MIN_MICROS} to ${LAST_MICROS}`)
   }
-  sink.i64(micros)
+  if (micros > MAX_INT64_MICROS) sink.text(lateTimestampText(micros - MICROS_OF_2000, zone))
+  else sink.i64(micros)
 }

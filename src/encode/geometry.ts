@@ -1,5 +1,5 @@
 import { FieldNames, type NamedFields } from './named-fields'
-import { RefusedValue, refusalAt, type TypeEncoder, writeText } from './value-encoder'
+import { isNumbers, RefusedValue, refusalAt, type TypeEncoder, writeText } from './value-encoder'
 
 const POINT_EXPECTED = 'a Point, { x, y } or [x, y], of numbers'
 const POINT_NAMES = new FieldNames(['x', 'y'])
@@ -41,7 +41,7 @@ export const pointEncoder: TypeEncoder = {
     appendPoint(value, doubles)
     sink.doubles(0, doubles)
   },
-  takesArrays: true,
+  isValue: isNumbers,
 }
 
 /** line: Ax + By + C = 0 */

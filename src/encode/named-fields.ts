@@ -1,4 +1,5 @@
 import { types } from 'node:util'
+import { Row } from '../record'
 import { describeValue } from './describe-value'
 import { RefusedValue } from './value-encoder'
 
@@ -25,8 +26,8 @@ export class FieldNames {
   }
 
   /**
-   * The value as an object with these fields; undefined for values of another kind. Of a class it has to have one of
-   * the fields at least: Dates, promises and the like are none.
+   * The value as an object with these fields; undefined for values of another kind. Of a class other than Row it has to
+   * have one of the fields at least: Dates, promises and the like are none.
    *
    * @throws RefusedValue naming an own enumerable property that is no field: it would be lost.
    */
@@ -41,7 +42,11 @@ export class FieldNames {
         )
       }
     }
-    if (!isPlain(value) && !this.names.some((name) => name in value && !this.inherited.has(name))) {
+    if (
+      !isPlain(value) &&
+      !(value instanceof Row) &&
+      !this.names.some((name) => name in value && !this.inherited.has(name))
+    ) {
       return undefined
     }
     return value as NamedFields

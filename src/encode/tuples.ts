@@ -18,7 +18,8 @@ const INT64_MIN = -(2n ** 63n)
 const INT64_MAX = 2n ** 63n - 1n
 
 const MILLIS_OF_2000 = 946_684_800_000
-const MICROS_OF_2000 = 946_684_800_000_000n
+/** 2000-01-01 in microseconds since 1970. */
+export const MICROS_OF_2000 = 946_684_800_000_000n
 const MILLIS_OF_DAY = 86_400_000
 const MICROS_OF_DAY = 86_400_000_000
 /** How far a JavaScript Date reaches on either side of 1970. */
@@ -94,15 +95,17 @@ function timestampForm(zone: string): TupleForm {
       if (micros === INT64_MIN) sink.millis(Number.NEGATIVE_INFINITY)
       else if (micros === INT64_MAX) sink.millis(Number.POSITIVE_INFINITY)
       else if (micros < INT64_MAX - MICROS_OF_2000) sink.i64(micros + MICROS_OF_2000)
-      else {
-        // Counted from 1970 it would not fit; years are positive here.
-        const days = micros / BigInt(MICROS_OF_DAY)
-        const time = timeText(Number(micros - days * BigInt(MICROS_OF_DAY)))
-        sink.text(`${dateText(Number(days))} ${time}${zone}`)
-      }
+      else sink.text(lateTimestampText(micros, zone))
       return true
     },
   }
+}
+
+/** The text of a timestamp so late that the microseconds since 1970 would not fit int64: after 2000 at least. */
+export function lateTimestampText(microsSince2000: bigint, zone: string): string {
+  const days = microsSince2000 / BigInt(MICROS_OF_DAY)
+  const time = timeText(Number(microsSince2000 - days * BigInt(MICROS_OF_DAY)))
+  return `${dateText(Number(days))} ${time}${zone}`
 }
 
 /** A date by the days since 2000-01-01. */

@@ -11,8 +11,15 @@ export interface TypeEncoder {
   readonly encode: ValueEncoder
   /** Which typed arrays stand for arrays of the type; none without it. */
   readonly isArrayOfThese?: (value: unknown) => boolean
-  /** Whether an array can be a value of the type. */
+  /** Whether any array can be a value of the type. */
   readonly takesArrays?: boolean
+  /** Which arrays are values of the type, where that can be told: arrays of numbers. */
+  readonly isValue?: (array: readonly unknown[]) => boolean
+}
+
+/** Arrays of numbers: the coordinates of a point, a vector. */
+export function isNumbers(array: readonly unknown[]): boolean {
+  return array.length > 0 && array.every((item) => typeof item === 'number')
 }
 
 /** Where a value is: an element of an array by its number, from 1, or another part in words: `attribute "home"`. */

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { RefusedValue, type TypeEncoder, writeText } from './value-encoder'
+import { isNumbers, RefusedValue, type TypeEncoder, writeText } from './value-encoder'
 
 const EXPECTED = 'an array of numbers, a typed array, or text such as [1,2]'
 
@@ -31,7 +31,7 @@ function denseEncoder(limit: number, typeName: string): TypeEncoder {
       }
       sink.bytes(new Uint8Array(floats.buffer))
     },
-    takesArrays: true,
+    isValue: isNumbers,
   }
 }
 

@@ -14,6 +14,9 @@ use built_in::{BUILT_IN, BuiltIn};
 const VECTORS: [(u32, TypeCode, u32); 2] =
     [(22, TypeCode(TypeCode::INT2.0 | TypeCode::ARRAY), 21), (30, TypeCode(TypeCode::OID.0 | TypeCode::ARRAY), 26)];
 
+/// What stands between the numbers of `int2vector` and `oidvector` in the text format.
+pub const DELIMITER_OF_VECTORS: u8 = b' ';
+
 /// How values of one type cross the boundary; one byte per column and parameter.
 ///
 /// The low seven bits name a family (a constant below), bit 7 marks an array of it.
@@ -124,6 +127,8 @@ pub struct BuiltInType {
     pub code: TypeCode,
     /// The OID of the elements of an array type, 0 for others.
     pub element_oid: u32,
+    /// What stands between the elements of an array type in the text format.
+    pub delimiter: u8,
 }
 
 /// What is known of an OID without asking a server.
@@ -134,6 +139,11 @@ pub fn built_in(type_oid: u32) -> Option<BuiltInType> {
         name: if is_array { found.array_name } else { found.name },
         code: found.code,
         element_oid: array_element_oid(type_oid).unwrap_or(0),
+        delimiter: match found.code {
+            _ if first_subscript(type_oid) == 0 => DELIMITER_OF_VECTORS,
+            TypeCode::BOX => b';',
+            _ => b',',
+        },
     })
 }
 

@@ -1,6 +1,6 @@
 import { DataError } from '../../errors/index'
 import type { CompleteResultMapping } from '../mapping'
-import { temporalOf } from '../temporal'
+import { beyondTemporal, temporalOf } from '../temporal'
 import { type ColumnReader, calledReader } from './column-reader'
 import { readText, textReader } from './text'
 
@@ -51,7 +51,13 @@ const dateReader = finiteReader(utcMidnight)
 
 function plainDateReader(mapping: CompleteResultMapping): ColumnReader {
   const { PlainDate } = temporalOf(mapping)
-  return finiteReader((text) => new PlainDate(...dateFields(text)))
+  return finiteReader((text) => {
+    try {
+      return new PlainDate(...dateFields(text))
+    } catch (cause) {
+      throw beyondTemporal(`date ${text}`, 'PlainDate', cause)
+    }
+  })
 }
 
 /** date */
@@ -71,13 +77,17 @@ function plainTimeReader(mapping: CompleteResultMapping): ColumnReader {
   return calledReader((views, cell, context) => {
     const text = readText(views, cell, context)
     const micros = Number(text.substring(9).padEnd(6, '0'))
-    return new PlainTime(
-      Number(text.substring(0, 2)),
-      Number(text.substring(3, 5)),
-      Number(text.substring(6, 8)),
-      Math.floor(micros / 1000),
-      micros % 1000,
-    )
+    try {
+      return new PlainTime(
+        Number(text.substring(0, 2)),
+        Number(text.substring(3, 5)),
+        Number(text.substring(6, 8)),
+        Math.floor(micros / 1000),
+        micros % 1000,
+      )
+    } catch (cause) {
+      throw beyondTemporal(`time ${text}`, 'PlainTime', cause)
+    }
   })
 }
 

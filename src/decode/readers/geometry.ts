@@ -19,8 +19,8 @@ function fixedReader(make: (doubles: Doubles, first: number) => unknown): Column
   return calledReader((views, cell) => make(views.f, views.u[2 * cell]! + 1))
 }
 
-/** point: may be given as an array of two numbers, so arrays of them have to show their dimensions. */
-export const pointReader: ColumnReader = { ...fixedReader(pointAt), mayBeArray: true }
+/** point */
+export const pointReader = fixedReader(pointAt)
 
 /** line */
 export const lineReader = fixedReader((f, first) => new Line(f[first]!, f[first + 1]!, f[first + 2]!))

@@ -1,7 +1,7 @@
 import { DataError } from '../../errors/index'
 import type { CompleteResultMapping } from '../mapping'
-import { clockFields, infinityOf, MAX_DATE_MILLIS, millisOf, timestampText } from '../micros'
-import { temporalOf } from '../temporal'
+import { clockFields, infinityOf, MAX_DATE_MILLIS, microsOf, millisOf, timestampText } from '../micros'
+import { beyondTemporal, temporalOf } from '../temporal'
 import { type ColumnReader, calledReader, inlineReader } from './column-reader'
 
 /** A moment as a Date, rounded down to milliseconds; ±Infinity as a number. */
@@ -48,7 +48,10 @@ const timestampStringReader = finiteReader((high, low) => timestampText(high, lo
 const timestamptzStringReader = finiteReader((high, low) => timestampText(high, low, '+00'))
 
 const microsReader: ColumnReader = {
-  ...calledReader((views, cell) => infinityOf(views.i[2 * cell + 1]!, views.u[2 * cell]!) || views.b[cell]),
+  ...calledReader((views, cell) => {
+    const high = views.i[2 * cell + 1]!
+    return infinityOf(high, views.u[2 * cell]!) || microsOf(views.b[cell]!, high)
+  }),
   mayBeBigInt: true,
 }
 
@@ -58,25 +61,36 @@ function plainDateTimeReader(mapping: CompleteResultMapping): ColumnReader {
     const at = clockFields(high, low)
     const millisecond = Math.floor(at.microsecond / 1000)
     const microsecond = at.microsecond % 1000
-    return new PlainDateTime(
-      at.year,
-      at.month,
-      at.day,
-      at.hour,
-      at.minute,
-      at.second,
-      millisecond,
-      microsecond,
-    )
+    try {
+      return new PlainDateTime(
+        at.year,
+        at.month,
+        at.day,
+        at.hour,
+        at.minute,
+        at.second,
+        millisecond,
+        microsecond,
+      )
+    } catch (cause) {
+      throw beyondTemporal(`timestamp ${timestampText(high, low, '')}`, 'PlainDateTime', cause)
+    }
   })
 }
 
 function instantReader(mapping: CompleteResultMapping): ColumnReader {
   const { Instant } = temporalOf(mapping)
-  return calledReader(
-    (views, cell) =>
-      infinityOf(views.i[2 * cell + 1]!, views.u[2 * cell]!) || new Instant(views.b[cell]! * 1000n),
-  )
+  return calledReader((views, cell) => {
+    const high = views.i[2 * cell + 1]!
+    const low = views.u[2 * cell]!
+    const infinity = infinityOf(high, low)
+    if (infinity !== 0) return infinity
+    try {
+      return new Instant(microsOf(views.b[cell]!, high) * 1000n)
+    } catch (cause) {
+      throw beyondTemporal(`timestamptz ${timestampText(high, low, '+00')}`, 'Instant', cause)
+    }
+  })
 }
 
 /** timestamp */

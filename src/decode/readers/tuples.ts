@@ -1,5 +1,5 @@
 import { TypeCode } from '../../types/type-code'
-import { daysFromCivil } from '../micros'
+import { daysFromCivil, microsOf } from '../micros'
 import { type ColumnReader, calledReader } from './column-reader'
 import { dateFields, infinityOfText } from './dates'
 import { readText } from './text'
@@ -23,7 +23,8 @@ const dateTuple = calledReader((views, cell, text) => {
 /** timestamp, timestamptz: microseconds since 2000-01-01. */
 const timestampTuple = calledReader((views, cell) => {
   const micros = views.b[cell]!
-  return [micros === GREATEST || micros === LEAST ? micros : micros - MICROS_TO_2000]
+  if (micros === GREATEST || micros === LEAST) return [micros]
+  return [microsOf(micros, views.i[2 * cell + 1]!) - MICROS_TO_2000]
 })
 
 /** time: microseconds since midnight. */

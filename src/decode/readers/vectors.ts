@@ -1,10 +1,10 @@
 import { MARK_ASIDE } from '../mailbox-views'
-import { type ColumnReader, calledReader } from './column-reader'
+import { calledReader } from './column-reader'
 
 const FLOAT_BYTES = 4
 
-/** Elements are float4, little-endian, copied into memory of their own, where they are aligned. */
-const readVector = calledReader((views, cell, text) => {
+/** vector, halfvec: float4 elements, little-endian, copied into memory of their own, where they are aligned. */
+export const vectorReader = calledReader((views, cell, text) => {
   const start = views.u[2 * cell]!
   const bytes: Uint8Array =
     views.n[cell] === MARK_ASIDE
@@ -14,6 +14,3 @@ const readVector = calledReader((views, cell, text) => {
   new Uint8Array(vector.buffer).set(bytes)
   return vector
 })
-
-/** vector, halfvec: may be given as arrays of numbers, so arrays of them have to show their dimensions. */
-export const vectorReader: ColumnReader = { ...readVector, mayBeArray: true }

@@ -17,8 +17,6 @@ use super::query::Column;
 const BUILT_IN_SCHEMA: &str = "pg_catalog";
 /// `anyarray`, as in `pg_stats`: an array whose element type only its text hides.
 const ANY_ARRAY: u32 = 2277;
-/// `box` is the one built-in type whose arrays are not delimited by commas.
-const BOX: u32 = 603;
 /// No type of PostgreSQL's can contain itself; this bounds what a server that says otherwise can do.
 const MOST_LEVELS: usize = 64;
 
@@ -210,8 +208,7 @@ impl Catalog {
         let choice = self.choice(BUILT_IN_SCHEMA, facts.name);
         let node = |type_oid: u32| self.node(type_oid, &HashMap::new(), 0);
         let (kind, code) = if facts.element_oid != 0 {
-            let delimiter = if facts.element_oid == BOX { b';' } else { b',' };
-            (Kind::Array { element: node(facts.element_oid), delimiter }, TypeCode::UNKNOWN)
+            (Kind::Array { element: node(facts.element_oid), delimiter: facts.delimiter }, TypeCode::UNKNOWN)
         } else if let Some(choice) = choice {
             (Kind::Scalar, choice.code(facts.code))
         } else {
@@ -297,6 +294,7 @@ fn any_array() -> Rc<Type> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use oxpg_codec::types::DELIMITER_OF_VECTORS;
 
     fn facts(name: &str, class: TypeClass, attributes: &[(&str, u32)]) -> CatalogType {
         let attributes = attributes.iter().map(|(name, type_oid)| ((*name).to_owned(), *type_oid)).collect();
@@ -350,6 +348,14 @@ mod tests {
     fn a_domain_keeps_its_name_and_oid() {
         let described = some_types().type_of(70_010).unwrap().described.unwrap();
         assert_eq!((described.oid, &*described.name, &*described.schema), (70_010, "higher", "app"));
+    }
+
+    #[test]
+    fn a_domain_over_a_vector_is_known_by_the_delimiter() {
+        let vector = learned(vec![(70_000, facts("keys", TypeClass::Domain { base: 22 }, &[]))]);
+        let described = vector.type_of(70_000).unwrap().described.unwrap();
+        assert_eq!(described.code, TypeCode(TypeCode::INT2.0 | TypeCode::ARRAY));
+        assert!(matches!(described.kind, Kind::Array { delimiter: DELIMITER_OF_VECTORS, .. }));
     }
 
     #[test]

@@ -10,9 +10,9 @@ use crate::types::{NoTypes, TypeCode};
 /// # Errors
 /// When it is no value of that family.
 pub fn own_memory_text(code: TypeCode, text: &[u8]) -> Result<OwnedRow, RowError> {
-    // Enough for all families: what is not UTF-8 becomes three times as long, nothing longer, and two bytes can be a
-    // number.
-    let (byte_count, block_cells) = (3 * text.len() + 64, text.len() + 2);
+    // Enough for all families: what is not UTF-8 becomes three times as long, and each comma of a vector announces four
+    // bytes, before it is seen that there is no number behind it.
+    let (byte_count, block_cells) = (4 * text.len() + 64, text.len() + 2);
     let mut row = OwnedRow {
         cells: vec![0; 1 + block_cells],
         marks: vec![0; 1 + block_cells],

@@ -39,7 +39,7 @@ impl RowError {
             Kind::Column { problem: Problem::AttributeCount { .. } | Problem::AttributeType { .. }, .. } => {
                 RowFault::OutdatedType
             }
-            Kind::Column { problem: Problem::Unsupported(_), .. } => RowFault::Unsupported,
+            Kind::Column { problem: Problem::Unsupported(_) | Problem::NoBinaryCodec(_), .. } => RowFault::Unsupported,
             _ => RowFault::Malformed,
         }
     }

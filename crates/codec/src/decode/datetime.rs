@@ -7,16 +7,18 @@ use crate::calendar::{self, DATE_TEXT, MICROS_OF_EPOCH, TIME_TEXT};
 /// Seconds that no zone is away from UTC: PostgreSQL's TZDISP_LIMIT.
 const ZONE_LIMIT: u64 = 16 * 3_600;
 
-/// Rebases microseconds since 2000 to 1970. The int64 ends are the infinities and stay.
+/// Rebases microseconds since 2000 to 1970. The int64 ends are the infinities and stay. The last of PostgreSQL's years
+/// are beyond int64 then, and come in from its other end, where there are no timestamps, past -infinity.
 #[inline(always)]
-pub(super) fn timestamp(micros: i64) -> Result<Cell, Stop> {
-    if micros == i64::MIN || micros == i64::MAX {
-        return Ok(Cell::value(micros.cast_unsigned()));
-    }
-    match micros.checked_add(MICROS_OF_EPOCH) {
-        Some(i64::MAX) | None => Err(Stop::invalid("a timestamp out of range")),
-        Some(micros) => Ok(Cell::value(micros.cast_unsigned())),
-    }
+pub(super) fn timestamp(micros: i64) -> Cell {
+    let rebased = match micros {
+        i64::MIN | i64::MAX => micros,
+        _ => match micros.checked_add(MICROS_OF_EPOCH) {
+            Some(i64::MAX) | None => micros.wrapping_add(MICROS_OF_EPOCH + 2),
+            Some(rebased) => rebased,
+        },
+    };
+    Cell::value(rebased.cast_unsigned())
 }
 
 /// Decodes a date, days since 2000-01-01.

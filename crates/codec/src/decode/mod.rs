@@ -24,7 +24,7 @@ pub(crate) use destination::{BlockSpace, Cell, Destination, MOST_BYTES, TextSpac
 use std::fmt;
 
 use crate::batch::{RowError, RowTypes};
-use crate::types::TypeCode;
+use crate::types::{TypeCode, type_name};
 
 /// What is wrong with a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub(crate) enum Problem {
     AttributeType { index: usize, described: u32, actual: u32 },
     /// A value in an anonymous record has a type that is not known.
     UnknownType(u32),
+    /// A value in an anonymous record has a type that crosses as text only, and comes in the binary format.
+    NoBinaryCodec(u32),
     /// No format serves all parts of the type, or there are too many levels of them.
     Unsupported(&'static str),
 }
@@ -61,6 +63,17 @@ impl fmt::Display for Problem {
                 index + 1
             ),
             Self::UnknownType(oid) => write!(formatter, "a value of the type with OID {oid}, which is not known"),
+            Self::NoBinaryCodec(oid) => {
+                match type_name(*oid) {
+                    Some(name) => write!(formatter, "a value of type {name}")?,
+                    None => write!(formatter, "a value of the type with OID {oid}")?,
+                }
+                write!(
+                    formatter,
+                    ", a type without a binary codec, in an anonymous record: cast it to text, or select the record's \
+                     values as columns"
+                )
+            }
         }
     }
 }
@@ -158,7 +171,7 @@ fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Res
             let value = i32::from(i16::from_be_bytes(fixed(bytes)?));
             Ok(Cell::value(u64::from(value.cast_unsigned())))
         }
-        TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => datetime::timestamp(i64::from_be_bytes(fixed(bytes)?)),
+        TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => Ok(datetime::timestamp(i64::from_be_bytes(fixed(bytes)?))),
         TypeCode::UUID => uuid::uuid(destination, fixed(bytes)?),
         TypeCode::FLOAT4 => Ok(Cell::value(float::widen(f32::from_be_bytes(fixed(bytes)?)).to_bits())),
         TypeCode::NUMERIC => numeric::numeric(destination, bytes),

@@ -1,7 +1,9 @@
 //! The type that a value is encoded for.
 
 use super::error::Refusal;
-use crate::types::{Field, Kind, ParameterType, Type, TypeCode, array_element_oid, first_subscript};
+use crate::types::{
+    DELIMITER_OF_VECTORS, Field, Kind, ParameterType, Type, TypeCode, array_element_oid, first_subscript,
+};
 
 /// A type: a parameter's, or that of a part of it.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +53,13 @@ impl<'t> Target<'t> {
 
     /// The elements, when this is an array type.
     pub(super) fn elements(&self) -> Result<Elements<'t>, Refusal> {
-        let is_vector = first_subscript(self.oid) == 0;
         match self.kind() {
             Kind::Array { element, delimiter } => {
+                let is_vector = *delimiter == DELIMITER_OF_VECTORS;
                 Ok(Elements { target: Target::from(&**element), delimiter: *delimiter, is_vector })
             }
             _ if self.code.is_array() => {
+                let is_vector = first_subscript(self.oid) == 0;
                 Ok(self.undescribed_elements(array_element_oid(self.oid).unwrap_or(0), is_vector))
             }
             _ => Err(Refusal::mismatch(self.code, "an array")),

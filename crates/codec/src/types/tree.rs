@@ -35,7 +35,8 @@ pub enum Kind {
     Array {
         /// The type of its elements.
         element: Rc<Type>,
-        /// What stands between elements in the text format (`pg_type.typdelim`): a comma for nearly all types.
+        /// What stands between elements in the text format (`pg_type.typdelim`): a comma for nearly all types; and
+        /// [`DELIMITER_OF_VECTORS`](super::DELIMITER_OF_VECTORS), by which a domain over a vector is known as one.
         delimiter: u8,
     },
     /// A composite type.

@@ -2,10 +2,11 @@
 //! `multirange_recv` and `array_recv` read.
 
 use crate::parameter_types::{
-    array, binary, composite, encode, int4, literal, money, multirange_of, range_of, refused, scalar, text, timestamptz,
+    array, binary, composite, delimited_array, encode, int4, literal, money, multirange_of, range_of, refused, scalar,
+    text, timestamptz,
 };
 use crate::support::{Cell, Outbox, list, range_cell, string};
-use oxpg_codec::types::{ParameterType, Type, TypeCode};
+use oxpg_codec::types::{DELIMITER_OF_VECTORS, ParameterType, Type, TypeCode};
 use std::rc::Rc;
 
 fn address() -> Rc<Type> {
@@ -95,6 +96,24 @@ fn a_multirange_has_ranges() {
         "00000002 00000011 02 00000004 00000001 00000004 00000005 00000009 10 00000004 00000008",
     );
     binary(&int4multirange(), Cell::Multirange(vec![]), "00000000");
+}
+
+#[test]
+fn a_multirange_may_have_ranges_in_text_only() {
+    literal(&int4multirange(), Cell::Multirange(vec![string("[1,5)"), string("[8,)")]), "{[1,5),[8,)}");
+    let mixed = vec![range_cell(2, Cell::I32(1), Cell::I32(5)), string("[8,)")];
+    literal(&int4multirange(), Cell::Multirange(mixed), "{[1,5),[8,)}");
+}
+
+/// `int2vectorrecv` in int.c takes subscripts from 0 only, and knows nothing of domains.
+#[test]
+fn a_domain_over_a_vector_is_a_vector() {
+    let int2 = scalar(21, "int2", TypeCode::INT2);
+    let keys = delimited_array(90_020, &int2, DELIMITER_OF_VECTORS);
+    let cell = || list(vec![Cell::I32(1), Cell::I32(-2)]);
+    binary(&keys, cell(), "00000001 00000000 00000015 00000002 00000000 00000002 0001 00000002 fffe");
+    let textual = composite(90_021, "textual", &[("keys", &keys), ("price", &money())]);
+    literal(&textual, Cell::Composite(vec![cell(), Cell::Null]), r#"("1 -2",)"#);
 }
 
 #[test]

@@ -148,6 +148,20 @@ fn timestamps_count_from_1970() {
 }
 
 #[test]
+fn timestamps_that_are_beyond_int64_when_counted_from_1970_come_in_from_its_other_end() {
+    check(
+        TypeCode::TIMESTAMP,
+        &[
+            ("7ffca2fec4c81ffe", Value::Int(i64::MAX - 1)),
+            ("7ffca2fec4c81fff", Value::Int(i64::MIN + 1)),
+            ("7ffca2fec4c82000", Value::Int(i64::MIN + 2)),
+            // 294276-12-31 23:59:59.999999, the last of all.
+            ("7fffff5bb3b29fff", Value::Int(-9_222_426_057_709_551_615)),
+        ],
+    );
+}
+
+#[test]
 fn void_is_null() {
     check(TypeCode::VOID, &[("", Value::Null)]);
 }

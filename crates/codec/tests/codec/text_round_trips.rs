@@ -85,7 +85,11 @@ proptest! {
         prop_assert_eq!(decode_text(TypeCode::FLOAT8, &format!("{value:e}")), Ok(Value::Float(bits)));
         let single = f32::from_bits(bits as u32);
         prop_assume!(!single.is_nan());
-        prop_assert_eq!(decode_text(TypeCode::FLOAT4, &single.to_string()), decode(TypeCode::FLOAT4, &single.to_be_bytes()));
+        // What PostgreSQL prints is the decimal that the binary decoder finds; Rust's own text can be another where two
+        // decimals of that length are equally near.
+        let expected = decode(TypeCode::FLOAT4, &single.to_be_bytes());
+        let Ok(Value::Float(decimal)) = expected else { panic!("a float4 that is none: {single}") };
+        prop_assert_eq!(decode_text(TypeCode::FLOAT4, &f64::from_bits(decimal).to_string()), expected);
         prop_assert_eq!(decode_text(TypeCode::VECTOR, &format!("[{single}]")), Ok(vector(&[single])));
         prop_assert_eq!(decode_text(TypeCode::INT8, &bits.cast_signed().to_string()), Ok(Value::Int(bits.cast_signed())));
     }

@@ -37,6 +37,9 @@ fn value(destination: &mut Destination<'_>, type_oid: u32, bytes: Option<&[u8]>)
     let unknown = Stop::Malformed(Problem::UnknownType(type_oid));
     let of_code = |code: TypeCode| Cell::value(u64::from(code.0));
     match (destination.source().type_of(type_oid), bytes) {
+        (Some(TypeRef { code, .. }), Some(_)) if !code.is_binary() => {
+            Err(Stop::Malformed(Problem::NoBinaryCodec(type_oid)))
+        }
         (Some(TypeRef { described: Some(described), .. }), Some(bytes)) => {
             let decoded = part(destination, &described, bytes)?;
             Ok((destination.type_value(described), decoded))

@@ -3,30 +3,30 @@
 use super::scanner::Scanner;
 use super::{Cell, Destination, Stop};
 use crate::calendar::{DAYS_OF_EPOCH, MICROS_OF_DAY, days_of};
+use crate::decode::Problem;
 use crate::decode::datetime;
 
-const OTHER_STYLE: &str = "a date that is not in the ISO style: set DateStyle to ISO";
+/// Of other styles the text alone does not say which number is the day.
+const OTHER_STYLE: Stop = Stop::Malformed(Problem::Unsupported(
+    "a date inside a value in the text format, and not in the ISO style: set DateStyle to ISO",
+));
 
 /// Decodes a date, which the ISO style prints as its cell has it.
 pub(super) fn date(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
     let mut scanner = Scanner::new(text.strip_suffix(b" BC").unwrap_or(text));
     let is_iso = year_month_day(&mut scanner).is_some() && scanner.is_empty();
-    if is_iso || matches!(text, b"infinity" | b"-infinity") {
-        destination.text_value(text)
-    } else {
-        Err(Stop::invalid(OTHER_STYLE))
-    }
+    if is_iso || matches!(text, b"infinity" | b"-infinity") { destination.text_value(text) } else { Err(OTHER_STYLE) }
 }
 
 /// Decodes a timestamp, or a timestamptz, which `has_zone`.
 pub(super) fn timestamp(text: &[u8], has_zone: bool) -> Result<Cell, Stop> {
     match text {
-        b"infinity" => return datetime::timestamp(i64::MAX),
-        b"-infinity" => return datetime::timestamp(i64::MIN),
+        b"infinity" => return Ok(datetime::timestamp(i64::MAX)),
+        b"-infinity" => return Ok(datetime::timestamp(i64::MIN)),
         _ => {}
     }
     let mut scanner = Scanner::new(text);
-    let (year, month, day) = year_month_day(&mut scanner).ok_or(Stop::invalid(OTHER_STYLE))?;
+    let (year, month, day) = year_month_day(&mut scanner).ok_or(OTHER_STYLE)?;
     let malformed = Stop::invalid("a malformed timestamp");
     let time = time_of_day(&mut scanner).ok_or(malformed)?;
     let zone = if has_zone { zone(&mut scanner).ok_or(malformed)? } else { 0 };
@@ -41,7 +41,7 @@ pub(super) fn timestamp(text: &[u8], has_zone: bool) -> Result<Cell, Stop> {
     match i64::try_from(micros) {
         // The ends would be infinities.
         Ok(i64::MIN | i64::MAX) | Err(_) => Err(Stop::invalid("a timestamp out of range")),
-        Ok(micros) => datetime::timestamp(micros),
+        Ok(micros) => Ok(datetime::timestamp(micros)),
     }
 }
 

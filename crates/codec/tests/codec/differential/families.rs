@@ -1,8 +1,4 @@
 //! The same for the families with text of their own and for values in blocks.
-//!
-//! Not in force yet: `mod families;` belongs below the macro in `differential.rs` as soon as these families can be
-//! decoded, with the four functions under "how tests see values in blocks" as `support.rs` then has them. What we
-//! refuse on purpose and rust-postgres takes goes into `STRICTER`.
 
 use super::*;
 use oxpg_codec::types::{Kind, Type as Described};
@@ -46,9 +42,9 @@ fn doubles_of(value: &Value) -> Option<(bool, &[u64])> {
     Some((*is_closed, numbers))
 }
 
-/// Keys and values in turn.
-fn pairs_of(value: &Value) -> Option<&[Value]> {
-    let Value::Hstore(pairs) = value else { return None };
+/// Keys and values.
+fn pairs_of(value: &Value) -> Option<&[(Value, Value)]> {
+    let Value::Pairs(pairs) = value else { return None };
     Some(pairs)
 }
 
@@ -241,11 +237,11 @@ fn is_block_of_doubles(ours: &Value, (is_closed, numbers): &Doubles) -> bool {
 }
 
 fn is_hstore(ours: &Value, theirs: &impl AsRef<[(String, Option<String>)]>) -> bool {
-    let fields = theirs
+    let pairs = theirs
         .as_ref()
         .iter()
-        .flat_map(|(key, value)| [Value::Text(key.clone()), value.clone().map_or(Value::Null, Value::Text)]);
-    pairs_of(ours) == Some(&fields.collect::<Vec<_>>())
+        .map(|(key, value)| (Value::Text(key.clone()), value.clone().map_or(Value::Null, Value::Text)));
+    pairs_of(ours) == Some(&pairs.collect::<Vec<_>>())
 }
 
 fn is_range(ours: &Value, (flags, bounds): &(u8, [Option<i32>; 2])) -> bool {
