@@ -237,7 +237,11 @@ test('a record with a value that has no binary codec says so, and one with a NUL
       const reading = c.fetch(`select row(1, ${value})`)
       await t.throwsAsync(
         reading,
-        { instanceOf: UnsupportedClientFeatureError, message: /type (money|regclass|regclass\[\]|tsvector), a type without a binary codec, .*cast it to text/ },
+        {
+          instanceOf: UnsupportedClientFeatureError,
+          message:
+            /type (money|regclass|regclass\[\]|tsvector), a type without a binary codec, .*cast it to text/,
+        },
         value,
       )
     }

@@ -14,10 +14,6 @@ use std::rc::Rc;
 use super::{Cell, Destination, Problem, Stop, array, fixed_front, text_parts, value};
 use crate::types::{Kind, Type, TypeCode};
 
-/// Where a value would have to come as text, and comes in binary.
-const NO_BINARY: &str = "a value of a type with a codec of the format text, or without any codec, which PostgreSQL sends \
-                         in binary here: give the type a codec of the format binary, or select the value by itself";
-
 /// Decodes a column's value by its type.
 #[inline(never)]
 pub(super) fn column(
@@ -37,18 +33,18 @@ fn part(destination: &mut Destination<'_>, described: &Type, bytes: &[u8]) -> Re
     match described.code {
         // In anonymous records all is binary, also what would come in the text format otherwise.
         TypeCode::COMPOUND | TypeCode::COMPOUND_TEXT => parts(destination, described, bytes),
-        TypeCode::UNKNOWN if described.codec != 0 => printed::printed(destination, described.own_code, bytes),
-        code => scalar(destination, code, bytes),
+        TypeCode::UNKNOWN if described.codec != 0 => printed::printed(destination, described, bytes),
+        code => scalar(destination, (code, described.oid), bytes),
     }
 }
 
 /// Decodes a value whose code says enough.
 #[inline(always)]
-fn scalar(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
+fn scalar(destination: &mut Destination<'_>, (code, type_oid): (TypeCode, u32), bytes: &[u8]) -> Result<Cell, Stop> {
     if code.is_binary() {
         value(destination, code, bytes)
     } else {
-        Err(Stop::Malformed(Problem::Unsupported(NO_BINARY)))
+        Err(Stop::Malformed(Problem::NoBinaryCodec(type_oid)))
     }
 }
 

@@ -37,9 +37,6 @@ fn value(destination: &mut Destination<'_>, type_oid: u32, bytes: Option<&[u8]>)
     let unknown = Stop::Malformed(Problem::UnknownType(type_oid));
     let of_code = |code: TypeCode| Cell::value(u64::from(code.0));
     match (destination.source().type_of(type_oid), bytes) {
-        (Some(TypeRef { code, .. }), Some(_)) if !code.is_binary() => {
-            Err(Stop::Malformed(Problem::NoBinaryCodec(type_oid)))
-        }
         (Some(TypeRef { described: Some(described), .. }), Some(bytes)) => {
             let decoded = part(destination, &described, bytes)?;
             Ok((destination.type_value(described), decoded))
@@ -47,7 +44,7 @@ fn value(destination: &mut Destination<'_>, type_oid: u32, bytes: Option<&[u8]>)
         (Some(TypeRef { described: Some(described), .. }), None) => Ok((destination.type_value(described), Cell::NULL)),
         (Some(TypeRef { code, described: None }), Some(_)) if code.is_compound() => Err(unknown),
         (Some(TypeRef { code, described: None }), Some(bytes)) => {
-            Ok((of_code(code), scalar(destination, code, bytes)?))
+            Ok((of_code(code), scalar(destination, (code, type_oid), bytes)?))
         }
         (Some(TypeRef { code, described: None }), None) if !code.is_compound() => Ok((of_code(code), Cell::NULL)),
         (_, None) => Ok((of_code(TypeCode::UNKNOWN), Cell::NULL)),
