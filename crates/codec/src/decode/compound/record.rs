@@ -1,6 +1,6 @@
 //! Anonymous records: a block with the type of each value, then the values.
 
-use super::{Cell, Destination, Problem, Stop, part, part_count, scalar};
+use super::{Cell, Destination, NO_BINARY, Problem, Stop, part, part_count, scalar};
 use crate::decode::{fixed_front, prefixed};
 use crate::types::{TypeCode, TypeRef};
 
@@ -37,20 +37,27 @@ fn value(destination: &mut Destination<'_>, type_oid: u32, bytes: Option<&[u8]>)
     let unknown = Stop::Malformed(Problem::UnknownType(type_oid));
     let of_code = |code: TypeCode| Cell::value(u64::from(code.0));
     match (destination.source().type_of(type_oid), bytes) {
-        (Some(TypeRef { code, .. }), Some(_)) if !code.is_binary() => {
-            Err(Stop::Malformed(Problem::NoBinaryCodec(type_oid)))
-        }
         (Some(TypeRef { described: Some(described), .. }), Some(bytes)) => {
-            let decoded = part(destination, &described, bytes)?;
+            let decoded = part(destination, &described, bytes).map_err(|stop| of_type(stop, type_oid))?;
             Ok((destination.type_value(described), decoded))
         }
         (Some(TypeRef { described: Some(described), .. }), None) => Ok((destination.type_value(described), Cell::NULL)),
         (Some(TypeRef { code, described: None }), Some(_)) if code.is_compound() => Err(unknown),
         (Some(TypeRef { code, described: None }), Some(bytes)) => {
-            Ok((of_code(code), scalar(destination, code, bytes)?))
+            let decoded = scalar(destination, code, bytes).map_err(|stop| of_type(stop, type_oid))?;
+            Ok((of_code(code), decoded))
         }
         (Some(TypeRef { code, described: None }), None) if !code.is_compound() => Ok((of_code(code), Cell::NULL)),
         (_, None) => Ok((of_code(TypeCode::UNKNOWN), Cell::NULL)),
         (None, Some(_)) => Err(unknown),
+    }
+}
+
+/// Names the type that has no binary codec.
+#[cold]
+fn of_type(stop: Stop, type_oid: u32) -> Stop {
+    match stop {
+        Stop::Malformed(Problem::Unsupported(NO_BINARY)) => Stop::Malformed(Problem::NoBinaryCodec(type_oid)),
+        stop => stop,
     }
 }
