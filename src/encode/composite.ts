@@ -1,5 +1,5 @@
+import { describeValue } from '../errors/describe-value'
 import type { CompositeNode, TypeNode } from '../types/type-node'
-import { describeValue } from './describe-value'
 import { FieldNames } from './named-fields'
 import type { ParameterSink } from './parameter-sink'
 import { qualifiedName } from './type-name'

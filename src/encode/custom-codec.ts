@@ -1,7 +1,7 @@
-import { thrownReason } from '../types/thrown-reason'
+import { describeValue } from '../errors/describe-value'
+import { thrownReason } from '../errors/thrown-reason'
 import type { TypeCodec } from '../types/type-codec'
 import type { TypeNode } from '../types/type-node'
-import { describeValue } from './describe-value'
 import { tupleFormOf } from './tuples'
 import { bytesOfView, RefusedValue, type TypeEncoder, type ValueEncoder } from './value-encoder'
 

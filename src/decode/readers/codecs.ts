@@ -1,5 +1,5 @@
 import { DataError } from '../../errors/index'
-import { thrownReason } from '../../types/thrown-reason'
+import { thrownReason } from '../../errors/thrown-reason'
 import type { TypeCodec } from '../../types/type-codec'
 import { type ColumnReader, calledReader } from './column-reader'
 

@@ -20,13 +20,20 @@ const NOT_RESENT: &str = " (a cancel request that was meant for another call hit
 /// With this Bind fails when a composite type is not as it was when it was looked up (`record_recv` in rowtypes.c).
 const ATTRIBUTES_MISFIT: &str = "42804";
 
-/// With these, too: `array_recv` in arrayfuncs.c, and `record_in` for text with too few or too many attributes. Or what a
-/// codec of the application's made is malformed.
-const MAYBE_MISFIT: &str = "22P03";
+/// With these, too, by SQLSTATE and routine; or what a codec of the application's made is malformed.
+const MAYBE_MISFIT: (&str, &str) = ("22P03", "record_recv");
 const MALFORMED_RECORD: (&str, &str) = ("22P02", "record_in");
 
-/// What a server says, untranslated, of a type that is gone (`getTypeInputInfo` and its like in lsyscache.c).
-const TYPE_IS_GONE: (&str, &str) = ("XX000", "cache lookup failed for type ");
+/// With this Parse and Bind fail when a type is gone, in one of these routines: lsyscache.c, parse_type.c, typcache.c.
+const TYPE_IS_GONE: &str = "XX000";
+const TYPE_LOOK_UPS: [&str; 6] = [
+    "getTypeInputInfo",
+    "getTypeBinaryInputInfo",
+    "getTypeOutputInfo",
+    "getTypeBinaryOutputInfo",
+    "getBaseTypeAndTypmod",
+    "lookup_type_cache",
+];
 
 /// What a Bind that went by old types comes to.
 const PARTS_CHANGED: &str = " (a type has changed since it was looked up; what was known of it is dropped, so the same \
@@ -209,17 +216,17 @@ fn parts_misfit(head: &WrittenRequest, message: &ServerMessage) -> bool {
     if message.has_sqlstate(ATTRIBUTES_MISFIT) || is_type_gone(message) {
         return true;
     }
-    let (sqlstate, routine) = MALFORMED_RECORD;
-    let is_malformed_record = message.has_sqlstate(sqlstate) && message.field(b'R') == Some(routine);
+    let is_from =
+        |(sqlstate, routine): (&str, &str)| message.has_sqlstate(sqlstate) && message.field(b'R') == Some(routine);
     // In other text it is the application's own that is malformed.
     let is_ours = || description.parameters.iter().any(|parameter| parameter.code == TypeCode::COMPOUND_TEXT);
     // What was healed went by the types as they are.
-    !head.pending.was_healed && (message.has_sqlstate(MAYBE_MISFIT) || (is_malformed_record && is_ours()))
+    !head.pending.was_healed && (is_from(MAYBE_MISFIT) || (is_from(MALFORMED_RECORD) && is_ours()))
 }
 
 fn is_type_gone(message: &ServerMessage) -> bool {
-    let (sqlstate, text) = TYPE_IS_GONE;
-    message.has_sqlstate(sqlstate) && message.field(b'M').is_some_and(|said| said.starts_with(text))
+    let is_look_up = |routine: &str| TYPE_LOOK_UPS.contains(&routine);
+    message.has_sqlstate(TYPE_IS_GONE) && message.field(b'R').is_some_and(is_look_up)
 }
 
 /// What an error means for its request and the caches.
