@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url))
 const python = here('../.venv/bin/python')
@@ -17,6 +17,17 @@ const definitions = {
   bun: { command: [bun, here('bun-sql.mjs')], needs: bun },
   asyncpg: { command: [python, here('asyncpg_peer.py')], needs: python },
   floor: { command: [floor], needs: floor, isSingle: true },
+}
+
+/** OXPG_BEFORE is the folder of another checkout of oxpg, built: what a change costs is measured beside it. */
+const before = process.env.OXPG_BEFORE
+if (before !== undefined) {
+  const root = pathToFileURL(`${before}/`)
+  definitions.before = {
+    ...definitions.oxpg,
+    needs: `${before}/dist/index.mjs`,
+    env: { OXPG_ROOT: root.href },
+  }
 }
 
 export const peerNames = Object.keys(definitions)
@@ -35,8 +46,12 @@ export class Peer {
 
   constructor(name, url, connections) {
     this.name = name
+    const { env } = definitions[name]
     const [command, ...args] = definitions[name].command
-    this.#child = spawn(command, [...args, url, String(connections)], { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child = spawn(command, [...args, url, String(connections)], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
+    })
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 

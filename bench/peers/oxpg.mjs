@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { connect, createPool } from '../../dist/index.mjs'
 import { serveSlices } from './slices.mjs'
 
-const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+// As the peer `before`: another checkout of oxpg, built.
+const root = new URL(process.env.OXPG_ROOT ?? '../../', import.meta.url)
+const { connect, createPool } = await import(new URL('dist/index.mjs', root))
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'))
 
 await serveSlices(async ({ url, connections }) => {
   const target =
