@@ -63,8 +63,13 @@ pub(super) struct Undescribed {
 #[derive(Debug, Default)]
 pub(super) struct ParkedRows {
     rows: VecDeque<Box<[u8]>>,
+    /// Bytes of the rows.
+    size: usize,
     type_oids: Vec<u32>,
-    rounds: u8,
+    /// Types that were looked up for them.
+    asked: Vec<u32>,
+    /// How often one of those was not known all the same.
+    repetitions: u8,
 }
 
 /// A request that is over but for its rows.
@@ -106,6 +111,7 @@ impl WrittenRequest {
     pub(super) fn park(&mut self, row: &[u8], type_oid: Option<u32>) {
         let parked = self.parked.get_or_insert_default();
         parked.rows.push_back(row.into());
+        parked.size += row.len();
         if let Some(type_oid) = type_oid {
             parked.type_oids.push(type_oid);
         }
@@ -127,7 +133,11 @@ impl Session {
 
     /// The rows of a request that is over wait for their types.
     pub(super) fn look_up_rows(&mut self, mut written: WrittenRequest) {
-        let type_oids = written.parked.as_mut().map(|parked| std::mem::take(&mut parked.type_oids)).unwrap_or_default();
+        let type_oids = written.parked.as_mut().map_or_else(Vec::new, |parked| {
+            let type_oids = std::mem::take(&mut parked.type_oids);
+            parked.asked.extend_from_slice(&type_oids);
+            type_oids
+        });
         self.put_first(written.pending.id, type_oids, false, Then::Deliver(Box::new(written)));
     }
 
@@ -250,15 +260,18 @@ impl Session {
         let (Some(request), Some(description)) = (written.pending.id, written.description.clone()) else { return true };
         while let Some(parked) = written.parked.as_mut().filter(|_| written.row_failure.is_none()) {
             let Some(row) = parked.rows.front() else { break };
-            let remaining = parked.rows.iter().skip(1).map(|row| row.len()).sum();
+            let remaining = parked.size.saturating_sub(row.len());
             match sink.row(request, &description, row, remaining) {
-                RowTaken::Taken => drop(parked.rows.pop_front()),
+                RowTaken::Taken => {
+                    parked.size = remaining;
+                    parked.rows.pop_front();
+                }
                 RowTaken::Full => {
                     self.backlog = Some(backlog);
                     return false;
                 }
-                RowTaken::UnknownType(type_oid) if parked.rounds < MOST_ROUNDS => {
-                    parked.rounds += 1;
+                RowTaken::UnknownType(type_oid) if parked.repetitions < MOST_ROUNDS => {
+                    parked.repetitions += u8::from(parked.asked.contains(&type_oid));
                     parked.type_oids.push(type_oid);
                     self.look_up_rows(backlog.0);
                     return true;

@@ -1,6 +1,7 @@
 //! A session, a model server, and the wire between them.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use oxpg_client::session::{
@@ -30,8 +31,8 @@ pub(crate) struct Recorder {
     pub(crate) malformed: Option<RequestId>,
     /// This request's rows have a type that is not as it was.
     pub(crate) outdated: Option<RequestId>,
-    /// Rows have values of this type.
-    pub(crate) unknown_type: Option<u32>,
+    /// Rows have values of these types.
+    pub(crate) unknown_types: Range<u32>,
     described: HashMap<RequestId, u32>,
 }
 
@@ -79,7 +80,8 @@ impl Sink for Recorder {
         if let Some(described) = self.described.get(&request) {
             assert_eq!(*described, description.id, "rows of {request} follow the last description");
         }
-        if let Some(type_oid) = self.unknown_type.filter(|oid| description.catalog.type_of(*oid).is_none()) {
+        let is_unknown = |type_oid: &u32| description.catalog.type_of(*type_oid).is_none();
+        if let Some(type_oid) = self.unknown_types.clone().find(is_unknown) {
             return RowTaken::UnknownType(type_oid);
         }
         self.row_count += 1;

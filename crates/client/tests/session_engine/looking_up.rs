@@ -222,7 +222,7 @@ fn a_type_that_is_gone_becomes_one_without_a_codec() {
 #[test]
 fn rows_wait_for_the_types_of_their_values() {
     let mut client = knowing_types(Client::new());
-    client.sink.unknown_type = Some(MOOD);
+    client.sink.unknown_types = MOOD..MOOD + 1;
     client.query(1, "select 7 3", 0);
     client.query(2, "insert 1 $1", 2);
     client.settle_all();
@@ -234,9 +234,19 @@ fn rows_wait_for_the_types_of_their_values() {
 }
 
 #[test]
+fn rows_may_have_values_of_many_unknown_types() {
+    let mut client = Client::new();
+    client.sink.unknown_types = 70_100..70_140;
+    client.query(1, "select 7 3", 0);
+    client.settle_all();
+    assert_eq!(client.completed(1), 3);
+    assert_eq!(look_ups(&client), 40);
+}
+
+#[test]
 fn rows_that_waited_stop_at_a_full_sink() {
     let mut client = knowing_types(Client::new());
-    client.sink.unknown_type = Some(MOOD);
+    client.sink.unknown_types = MOOD..MOOD + 1;
     client.sink.full_at = vec![0, 1, 2, 2];
     client.query(1, "select 7 3", 0);
     client.settle_all();
@@ -249,7 +259,7 @@ fn rows_that_waited_stop_at_a_full_sink() {
 fn rows_whose_types_cannot_be_looked_up_were_executed_all_the_same() {
     let options = SessionOptions { returns_requests: true, ..SessionOptions::default() };
     let mut client = knowing_types(Client::with(options));
-    client.sink.unknown_type = Some(MOOD);
+    client.sink.unknown_types = MOOD..MOOD + 1;
     client.server.faults = [None, None, Some(Fault::Silence)].into();
     client.query(1, "insert 7 returning", 0);
     client.settle_all();

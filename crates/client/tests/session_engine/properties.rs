@@ -211,7 +211,7 @@ impl World {
                     _ if detail & 16 == 0 => self.client.session.catalog().invalidate(),
                     _ => {
                         let type_oid = 70_010 + u32::from(detail >> 5);
-                        self.client.sink.unknown_type = Some(type_oid);
+                        self.client.sink.unknown_types = type_oid..type_oid + 3;
                     }
                 }
                 self.client.server.generation += 1;
