@@ -46,6 +46,16 @@ impl Session {
         }
         let mut parameters = std::mem::take(&mut head.parameters);
         let Some(query) = head.pending.query().map(Rc::clone) else { return Ok(()) };
+        if let Some(sent) = head.description.clone().filter(|sent| sent.is_answered_by(&parameters, &columns)) {
+            // One write: Bind went by just this. What is known of its types may have been dropped meanwhile, for a type of
+            // somebody else's that has changed; whether these have, the rows tell.
+            head.stage = Stage::Binding;
+            if let Some(name) = head.statement.clone() {
+                self.statements.ready(&name, &sent);
+            }
+            self.ask_waiting(&query, sink);
+            return Ok(());
+        }
         let described = catalog.describe(&mut parameters, &mut columns);
         let is_renewal = std::mem::take(&mut head.pending.is_renewal_wanted) && described.is_ok();
         let missing = match described {

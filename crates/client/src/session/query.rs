@@ -152,6 +152,20 @@ impl Description {
         Rc::ptr_eq(&self.catalog, catalog)
     }
 
+    /// Whether a server describes a statement just as this does; its types may be other ones under the same OIDs.
+    pub(super) fn is_answered_by(&self, parameters: &[ParameterType], columns: &[Column]) -> bool {
+        let facts =
+            |column: &Column| (column.type_oid, column.table_oid, column.attribute_number, column.type_modifier);
+        self.parameters.len() == parameters.len()
+            && self.columns.len() == columns.len()
+            && self.parameters.iter().zip(parameters).all(|(known, told)| known.type_oid == told.type_oid)
+            && self
+                .columns
+                .iter()
+                .zip(columns)
+                .all(|(known, told)| known.name == told.name && facts(known) == facts(told))
+    }
+
     /// Whether a parameter is of a type whose parts were looked up, and may have changed.
     pub(super) fn has_described_parameters(&self) -> bool {
         self.parameters.iter().any(|parameter| parameter.described.is_some())

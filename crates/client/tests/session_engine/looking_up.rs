@@ -393,6 +393,29 @@ fn inside_a_transaction_a_parameter_of_a_changed_type_fails_and_is_safe_to_retry
 }
 
 #[test]
+fn what_is_dropped_for_one_type_fails_nobody_else() {
+    let mut first = knowing_types(Client::new());
+    first.server.column_oid = MOOD;
+    first.server.parameter_oid = PERSON;
+    first.query(1, "insert 1 $1 returning", 1);
+    first.settle_all();
+    let mut second = knowing_types(Client::new());
+    second.share_knowledge_of(&first);
+    second.server.column_oid = MOOD;
+    second.server.parameter_oid = PERSON;
+    second.query(2, "insert 1 $1 returning", 2);
+    second.flush();
+    // Another connection meets a type that has changed, while this one's Bind is on its way.
+    second.session.catalog().invalidate();
+    second.settle_all();
+    assert_eq!(second.completed(2), 1);
+    assert_eq!(second.sink.rows[&2], [(2, 0)]);
+    second.query(3, "insert 1 $1 returning", 3);
+    second.settle_all();
+    assert_eq!((second.completed(3), look_ups(&second)), (1, 1));
+}
+
+#[test]
 fn a_codec_makes_every_statement_be_described_anew() {
     use oxpg_client::session::CodecChoice;
     let mut client = Client::new();
