@@ -42,7 +42,7 @@ const tuples: readonly (readonly [type: string, literal: string, tuple: readonly
   ['timestamp', '1999-12-31 23:59:59.999999', [-1n]],
   ['timestamp', '2024-02-29 12:34:56.789012', [762525296789012n]],
   ['timestamp', '4714-11-24 00:00:00 BC', [-211813488000000000n]],
-  // The last one that crosses: counted from 1970, the next would be the end of int64, which is infinity.
+  // Counted from 1970, the next would be the end of int64, which is infinity.
   ['timestamp', '294247-01-10 04:00:54.775806', [9222425352054775806n]],
   ['timestamp', 'infinity', [MOST]],
   ['timestamp', '-infinity', [LEAST]],
@@ -61,6 +61,11 @@ const tuples: readonly (readonly [type: string, literal: string, tuple: readonly
 for (const [type, literal, tuple] of tuples) {
   test(`${type} '${literal}' is ${tuple.join(', ')}`, async (t) => {
     const c = await withTuples(t, type)
+    // Intervals have infinities from PostgreSQL 17 on.
+    if (type === 'interval' && literal.endsWith('infinity') && c.serverVersion.major < 17) {
+      t.pass()
+      return
+    }
     await c.execute("set timezone = 'UTC'")
     t.deepEqual(await c.fetchVal(`select '${literal}'::${type}`), tuple)
     t.true(await c.fetchVal<boolean>(`select $1::${type} = '${literal}'::${type}`, [tuple]))
@@ -119,6 +124,7 @@ test('tuples inside ranges and multiranges', async (t) => {
   const c = await withTuples(t, 'date', 'timestamptz')
   t.deepEqual(await c.fetchVal("select '[2000-01-02,2000-01-05)'::daterange"), new Range([1], [4]))
   t.deepEqual(await c.fetchVal('select $1::daterange', [new Range([1], [4])]), new Range([1], [4]))
+  if (c.serverVersion.major < 14) return
   t.deepEqual(await c.fetchVal('select $1::tstzmultirange', [[new Range([0n], [5n])]]), [
     new Range([0n], [5n]),
   ])
