@@ -6,6 +6,6 @@ use oxpg_fuzz::{check, type_of};
 
 fuzz_target!(|input: ([u8; 12], &[u8])| {
     let (choices, bytes) = input;
-    let described = type_of(&choices, false);
-    check(described.code, &described, bytes);
+    let tree = type_of(&choices, false);
+    check(tree.code, &tree, bytes);
 });

@@ -6,6 +6,6 @@ use oxpg_fuzz::{check, type_of};
 
 fuzz_target!(|input: ([u8; 12], &[u8])| {
     let (choices, text) = input;
-    let described = type_of(&choices, true);
-    check(described.code, &described, text);
+    let tree = type_of(&choices, true);
+    check(tree.code, &tree, text);
 });

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oxpg_codec::batch::{Aside, RowTypes, own_memory_row};
+use oxpg_codec::batch::{ExtraValue, RowTypes, own_memory_row};
 use oxpg_codec::parameters::encode_parameters;
 use oxpg_codec::types::{ParameterType, TypeCode};
 
@@ -22,9 +22,9 @@ fn encode(text: &[u8]) -> Option<Vec<u8>> {
 /// The text of a value that has its length in front.
 fn decode(field: &[u8]) -> Option<Vec<u8>> {
     let mut owned = own_memory_row(RowTypes::plain(&[TypeCode::NUMERIC]), &[&[0, 1], field].concat()).ok()?;
-    match owned.asides.pop() {
-        Some(Aside::Text(text) | Aside::Bytes(text)) => Some(text),
-        Some(Aside::Type(_)) => panic!("a type in place of a numeric"),
+    match owned.extras.pop() {
+        Some(ExtraValue::Text(text) | ExtraValue::Bytes(text)) => Some(text),
+        Some(ExtraValue::Type(_)) => panic!("a type in place of a numeric"),
         None => Some(owned.bytes),
     }
 }

@@ -13,14 +13,14 @@ const MOST_LEVELS: usize = 5;
 const FAMILIES: u8 = 41;
 
 /// A type from a plan: a byte for what it is, then its parts.
-fn described(plan: &mut impl Iterator<Item = u8>, levels: usize) -> Rc<Type> {
+fn tree(plan: &mut impl Iterator<Item = u8>, levels: usize) -> Rc<Type> {
     let byte = plan.next().unwrap_or(0);
     let oid = u32::from(byte) + 16;
     let kind = match byte % 8 {
         _ if levels == 0 => Kind::Scalar,
-        0 | 1 => Kind::Array { element: described(plan, levels - 1), delimiter: b',' },
+        0 | 1 => Kind::Array { element: tree(plan, levels - 1), delimiter: b',' },
         2 | 3 => {
-            let mut field = || Field { name: "attribute".into(), described: described(plan, levels - 1) };
+            let mut field = || Field { name: "attribute".into(), tree: tree(plan, levels - 1) };
             Kind::Composite { fields: (0..byte / 8 % 4).map(|_| field()).collect() }
         }
         4 => range(plan, levels),
@@ -31,15 +31,15 @@ fn described(plan: &mut impl Iterator<Item = u8>, levels: usize) -> Rc<Type> {
 }
 
 fn range(plan: &mut impl Iterator<Item = u8>, levels: usize) -> Kind {
-    Kind::Range { subtype: described(plan, levels - 1) }
+    Kind::Range { subtype: tree(plan, levels - 1) }
 }
 
 fuzz_target!(|input: (u16, u8, &[u8], &[u8], &[u8])| {
     let (type_oid, code, plan, text, cells) = input;
-    let described = described(&mut plan.iter().copied(), MOST_LEVELS);
+    let tree = tree(&mut plan.iter().copied(), MOST_LEVELS);
     let types = [
-        ParameterType { type_oid: described.oid, code: described.code, described: Some(described) },
-        ParameterType { type_oid: u32::from(type_oid), code: TypeCode(code), described: None },
+        ParameterType { type_oid: tree.oid, code: tree.code, tree: Some(tree) },
+        ParameterType { type_oid: u32::from(type_oid), code: TypeCode(code), tree: None },
         ParameterType::built_in(u32::from(type_oid)),
     ];
     let mut out = b"before".to_vec();

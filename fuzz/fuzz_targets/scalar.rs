@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oxpg_codec::batch::{Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowTypes, own_memory_row};
+use oxpg_codec::batch::{Batch, ExtraValue, Memory, OwnedRow, Pushed, ResultText, RowTypes, own_memory_row};
 use oxpg_codec::types::TypeCode;
 
 const CELLS: usize = 4096;
@@ -32,12 +32,12 @@ fn is_text(code: TypeCode) -> bool {
     )
 }
 
-fn text_of(cell: u64, mark: u8, bytes: &[u8], asides: &[Aside]) -> String {
+fn text_of(cell: u64, mark: u8, bytes: &[u8], extras: &[ExtraValue]) -> String {
     match mark {
         0 => String::from_utf8_lossy(&bytes[cell as u32 as usize..(cell >> 32) as usize]).into_owned(),
-        _ => match &asides[cell as usize] {
-            Aside::Text(text) => String::from_utf8(text.clone()).expect("UTF-8"),
-            Aside::Bytes(_) | Aside::Type(_) => panic!("no text"),
+        _ => match &extras[cell as usize] {
+            ExtraValue::Text(text) => String::from_utf8(text.clone()).expect("UTF-8"),
+            ExtraValue::Bytes(_) | ExtraValue::Type(_) => panic!("no text"),
         },
     }
 }
@@ -57,14 +57,14 @@ fuzz_target!(|input: (u8, &[u8])| {
     if fits {
         assert_eq!(pushed.is_ok(), owned.is_ok());
     }
-    let Ok(OwnedRow { cells: own_cells, marks: own_marks, bytes: own_bytes, asides, .. }) = owned else { return };
+    let Ok(OwnedRow { cells: own_cells, marks: own_marks, bytes: own_bytes, extras, .. }) = owned else { return };
     assert_eq!(own_cells.len(), own_marks.len());
     if fits {
         assert_eq!(marks[0], own_marks[0]);
-        assert_eq!(batch.asides(), asides);
+        assert_eq!(batch.extras(), extras);
         if is_text(codes[0]) {
-            let own_text = text_of(own_cells[0], own_marks[0], &own_bytes, &asides);
-            assert_eq!(text_of(cells[0], marks[0], &bytes, batch.asides()), own_text);
+            let own_text = text_of(own_cells[0], own_marks[0], &own_bytes, &extras);
+            assert_eq!(text_of(cells[0], marks[0], &bytes, batch.extras()), own_text);
         }
     }
 });

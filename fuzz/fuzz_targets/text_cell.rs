@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use oxpg_codec::batch::{Aside, Batch, Memory, Pushed, ResultText, RowTypes, TextMode};
+use oxpg_codec::batch::{Batch, ExtraValue, Memory, Pushed, ResultText, RowTypes, TextMode};
 use oxpg_codec::types::TypeCode;
 
 fuzz_target!(|input: (u16, Vec<&[u8]>)| {
@@ -31,9 +31,9 @@ fuzz_target!(|input: (u16, Vec<&[u8]>)| {
             let index = (segment.first_cell + row) as usize;
             let (start, end) = (cells[index] as u32 as usize, (cells[index] >> 32) as usize);
             let read = match (marks[index], segment.mode) {
-                (2, _) => match &batch.asides()[cells[index] as usize] {
-                    Aside::Text(text) | Aside::Bytes(text) => String::from_utf8(text.clone()).expect("UTF-8"),
-                    Aside::Type(_) => panic!("a type in place of a text"),
+                (2, _) => match &batch.extras()[cells[index] as usize] {
+                    ExtraValue::Text(text) | ExtraValue::Bytes(text) => String::from_utf8(text.clone()).expect("UTF-8"),
+                    ExtraValue::Type(_) => panic!("a type in place of a text"),
                 },
                 (_, TextMode::Direct) => String::from_utf8_lossy(&bytes[start..end]).into_owned(),
                 (_, TextMode::Shared) => String::from_utf16(&units[start..end]).expect("whole characters"),

@@ -11,16 +11,16 @@ const FIRST_OID: u32 = 16_384;
 /// A type made of what the bytes choose, of built-in families where they end. `is_text` makes it one whose values
 /// come in the text format.
 pub fn type_of(choices: &[u8], is_text: bool) -> Rc<Type> {
-    let described = part(&mut choices.iter().copied(), 0);
-    let described = if described.code.is_compound() { described } else { array_of(described) };
+    let tree = part(&mut choices.iter().copied(), 0);
+    let tree = if tree.code.is_compound() { tree } else { array_of(tree) };
     let code = if is_text { TypeCode::COMPOUND_TEXT } else { TypeCode::COMPOUND };
     Rc::new(Type {
-        id: described.id,
-        oid: described.oid,
-        schema: described.schema.clone(),
-        name: described.name.clone(),
+        id: tree.id,
+        oid: tree.oid,
+        schema: tree.schema.clone(),
+        name: tree.name.clone(),
         code,
-        kind: described.kind.clone(),
+        kind: tree.kind.clone(),
         codec: 0,
     })
 }
@@ -31,9 +31,9 @@ fn part(choices: &mut impl Iterator<Item = u8>, level: usize) -> Rc<Type> {
     let kind = match choice % 8 {
         _ if level == MOST_LEVELS => Kind::Scalar,
         0 => Kind::Array { element: next(), delimiter: if choice & 8 == 0 { b',' } else { b';' } },
-        1 | 2 => Kind::Composite {
-            fields: (0..choice / 8 % 4).map(|_| Field { name: "a".into(), described: next() }).collect(),
-        },
+        1 | 2 => {
+            Kind::Composite { fields: (0..choice / 8 % 4).map(|_| Field { name: "a".into(), tree: next() }).collect() }
+        }
         3 => Kind::Range { subtype: next() },
         4 => Kind::Multirange { range: new(Kind::Range { subtype: next() }, TypeCode::UNKNOWN) },
         _ => Kind::Scalar,
@@ -56,22 +56,19 @@ struct Source<'a>(&'a Rc<Type>);
 impl TypeSource for Source<'_> {
     fn type_of(&self, type_oid: u32) -> Option<TypeRef> {
         match u8::try_from(type_oid).ok()? {
-            200 => Some(TypeRef { code: self.0.code, described: Some(Rc::clone(self.0)) }),
-            code => Some(TypeRef { code: TypeCode(code), described: None }).filter(|_| code != 255),
+            200 => Some(TypeRef { code: self.0.code, tree: Some(Rc::clone(self.0)) }),
+            code => Some(TypeRef { code: TypeCode(code), tree: None }).filter(|_| code != 255),
         }
     }
 }
 
 /// A row of one value: no panic, the mailbox takes what memory of its own takes, and that is in proportion.
-pub fn check(code: TypeCode, described: &Rc<Type>, bytes: &[u8]) {
+pub fn check(code: TypeCode, tree: &Rc<Type>, bytes: &[u8]) {
     let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
     let row = [&[0, 1][..], &length.to_be_bytes(), bytes].concat();
-    let trees = [Some(Rc::clone(described))];
-    let types = RowTypes {
-        codes: &[code],
-        described: if code.is_compound() { &trees } else { &[] },
-        source: &Source(described),
-    };
+    let trees = [Some(Rc::clone(tree))];
+    let types =
+        RowTypes { codes: &[code], trees: if code.is_compound() { &trees } else { &[] }, source: &Source(tree) };
     let (mut cells, mut marks, mut text) = ([0; 256], [0; 256], [0; 4096]);
     let mut memory = Memory { cells: &mut cells, marks: &mut marks, bytes: &mut text };
     let pushed = Batch::new().push_row(&mut memory, &mut ResultText::default(), 1, types, &row, 0);

@@ -11,7 +11,7 @@ export interface CellViews {
   readonly f: Float64Array
   /** Cells as 64-bit integers. */
   readonly b: BigInt64Array
-  /** One mark per cell: {@link MARK_VALUE}, {@link MARK_NULL} or {@link MARK_ASIDE}. */
+  /** One mark per cell: {@link MARK_VALUE}, {@link MARK_NULL} or {@link MARK_EXTRA}. */
   readonly n: Uint8Array
   /** Bytes of text (direct mode) and bytea. */
   readonly t: Buffer
@@ -22,7 +22,7 @@ export const MARK_VALUE = 0
 /** The cell is NULL. */
 export const MARK_NULL = 1
 /** The value is `extras[u[2p]]`. */
-export const MARK_ASIDE = 2
+export const MARK_EXTRA = 2
 
 /** Text mode of a segment whose ranges are offsets into `t` and whose bytes are all ASCII. */
 export const TEXT_DIRECT_ASCII = -1

@@ -51,7 +51,7 @@ export interface OwnMemoryRow {
   readonly cells: ArrayBuffer
   readonly marks: ArrayBuffer
   readonly bytes: ArrayBuffer
-  /** The row's asides; its text is direct. */
+  /** The row's long values; its text is direct. */
   readonly extras: readonly unknown[]
   readonly isAscii: boolean
 }

@@ -21,8 +21,8 @@ export const CellTag = {
   TEXT: 5,
   BYTES: 6,
   ARRAY: 7,
-  TEXT_ASIDE: 8,
-  BYTES_ASIDE: 9,
+  TEXT_EXTRA: 8,
+  BYTES_EXTRA: 9,
   MILLIS: 10,
   COMPOSITE: 11,
   RANGE: 12,
@@ -101,7 +101,7 @@ export class ParameterCells implements ParameterSink {
   text(value: string): void {
     const length = value.length
     if (length > LONGEST_TEXT) {
-      this.aside(CellTag.TEXT_ASIDE, value)
+      this.extra(CellTag.TEXT_EXTRA, value)
       return
     }
     const payload = this.cell(CellTag.TEXT, 0)
@@ -118,7 +118,7 @@ export class ParameterCells implements ParameterSink {
   bytes(value: Uint8Array): void {
     const length = value.length
     if (length > LONGEST_BYTES) {
-      this.aside(CellTag.BYTES_ASIDE, value)
+      this.extra(CellTag.BYTES_EXTRA, value)
       // The caller may change it once control returns.
       this.hasBorrowedBytes = true
       return
@@ -218,7 +218,7 @@ export class ParameterCells implements ParameterSink {
     this.words[payload + 1] = Math.floor(value / 4_294_967_296)
   }
 
-  private aside(tag: number, value: string | Uint8Array): void {
+  private extra(tag: number, value: string | Uint8Array): void {
     const payload = this.cell(tag, 0)
     this.extras ??= []
     this.words[payload] = this.extras.push(value) - 1

@@ -21,8 +21,8 @@ use crate::types::{NoTypes, Type, TypeCode, TypeSource};
 const SEGMENT_TEXT: usize = 64 * 1024;
 /// Strings of one result past which it goes on in shared segments.
 const DIRECT_STRINGS: usize = 32;
-/// Bytes of asides past which a batch waits for its delivery.
-const ASIDE_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of extras past which a batch waits for its delivery.
+const EXTRA_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of a DataRow message in front of its body.
 const MESSAGE_HEADER: usize = 5;
 
@@ -32,7 +32,7 @@ const MESSAGE_HEADER: usize = 5;
 pub struct Memory<'a> {
     /// Row cells upwards, array blocks downwards.
     pub cells: &'a mut [u64],
-    /// One mark per cell: 0 a value, 1 NULL, 2 aside.
+    /// One mark per cell: 0 a value, 1 NULL, 2 extra.
     pub marks: &'a mut [u8],
     /// Text upwards, bytea downwards. At most 4 GiB of it are used.
     pub bytes: &'a mut [u8],
@@ -44,7 +44,7 @@ pub struct RowTypes<'a> {
     /// Of each column.
     pub codes: &'a [TypeCode],
     /// The types of columns whose code is a compound one, by column. Shorter when those at the end have none.
-    pub described: &'a [Option<Rc<Type>>],
+    pub trees: &'a [Option<Rc<Type>>],
     /// Knows the types of values in anonymous records.
     pub source: &'a dyn TypeSource,
 }
@@ -53,7 +53,7 @@ impl<'a> RowTypes<'a> {
     /// Columns of built-in types without parts.
     #[must_use]
     pub fn plain(codes: &'a [TypeCode]) -> Self {
-        Self { codes, described: &[], source: &NoTypes }
+        Self { codes, trees: &[], source: &NoTypes }
     }
 }
 
@@ -94,7 +94,7 @@ pub struct Segment {
 
 /// Something that no cell holds, handed over by itself.
 #[derive(Clone, Debug)]
-pub enum Aside {
+pub enum ExtraValue {
     /// Text, always valid UTF-8.
     Text(Vec<u8>),
     /// A bytea value.
@@ -103,18 +103,18 @@ pub enum Aside {
     Type(Rc<Type>),
 }
 
-impl PartialEq for Aside {
+impl PartialEq for ExtraValue {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Text(text), Self::Text(other)) => text == other,
             (Self::Bytes(bytes), Self::Bytes(other)) => bytes == other,
-            (Self::Type(described), Self::Type(other)) => described.id == other.id,
+            (Self::Type(tree), Self::Type(other)) => tree.id == other.id,
             _ => false,
         }
     }
 }
 
-impl Eq for Aside {}
+impl Eq for ExtraValue {}
 
 /// What became of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,13 +156,13 @@ impl ResultText {
 #[derive(Debug, Default)]
 pub struct Batch {
     segments: Vec<Segment>,
-    asides: Vec<Aside>,
+    extras: Vec<ExtraValue>,
     is_open: bool,
     row_cells: usize,
     block_cells: usize,
     text_bytes: usize,
     bytea_bytes: usize,
-    aside_bytes: usize,
+    extra_bytes: usize,
     /// Length of the open segment's text, counted as its mode does.
     segment_units: usize,
 }
@@ -173,13 +173,13 @@ impl Batch {
     pub const fn new() -> Self {
         Self {
             segments: Vec::new(),
-            asides: Vec::new(),
+            extras: Vec::new(),
             is_open: false,
             row_cells: 0,
             block_cells: 0,
             text_bytes: 0,
             bytea_bytes: 0,
-            aside_bytes: 0,
+            extra_bytes: 0,
             segment_units: 0,
         }
     }
@@ -193,13 +193,13 @@ impl Batch {
     /// Forgets everything: all the memory is free again.
     pub fn reset(&mut self) {
         self.segments.clear();
-        self.asides.clear();
+        self.extras.clear();
         self.is_open = false;
         self.row_cells = 0;
         self.block_cells = 0;
         self.text_bytes = 0;
         self.bytea_bytes = 0;
-        self.aside_bytes = 0;
+        self.extra_bytes = 0;
     }
 
     /// The next row opens a new segment, even when it belongs to the same result.
@@ -215,8 +215,8 @@ impl Batch {
 
     /// The values that did not go into the cells; a cell with mark 2 holds an index into them.
     #[must_use]
-    pub fn asides(&self) -> &[Aside] {
-        &self.asides
+    pub fn extras(&self) -> &[ExtraValue] {
+        &self.extras
     }
 
     /// Decodes a row. `data_row` is the body of a DataRow message, from its number of fields on, and `remaining` is
@@ -237,7 +237,7 @@ impl Batch {
         // A row without columns takes a cell as well, so that no number of them is free.
         let row_end = self.row_cells + types.codes.len().max(1);
         let cells_end = memory.cells.len().min(memory.marks.len()).saturating_sub(self.block_cells);
-        if row_end > cells_end || self.aside_bytes >= ASIDE_BYTES {
+        if row_end > cells_end || self.extra_bytes >= EXTRA_BYTES {
             return Ok(Pushed::Full);
         }
         text.look_ahead(data_row.len(), remaining);
@@ -245,7 +245,7 @@ impl Batch {
             Some(last) if self.is_open && last.request == request && last.mode == text.mode => *last,
             _ => self.new_segment(request, text.mode),
         };
-        let asides_before = self.asides.len();
+        let extras_before = self.extras.len();
         loop {
             let (row_cells, free_cells) = memory.cells[..cells_end].split_at_mut(row_end);
             let (row_marks, free_marks) = memory.marks[..cells_end].split_at_mut(row_end);
@@ -268,7 +268,7 @@ impl Batch {
                     is_utf16: segment.mode == TextMode::Shared,
                     is_wide: text.is_wide,
                 },
-                &mut self.asides,
+                &mut self.extras,
                 types.source,
             );
             match decode_row(&mut destination, row, types, fields) {
@@ -279,7 +279,7 @@ impl Batch {
                     self.block_cells += free_cell_count - taken.free_cells;
                     self.text_bytes = taken.text_end;
                     self.bytea_bytes += bytes_end - taken.bytea_start;
-                    self.aside_bytes += taken.aside_bytes;
+                    self.extra_bytes += taken.extra_bytes;
                     self.segment_units = taken.position;
                     text.rows += 1;
                     text.strings += taken.strings;
@@ -290,15 +290,15 @@ impl Batch {
                 }
                 Err(RowStop::SegmentFull) => segment = self.new_segment(request, text.mode),
                 Err(RowStop::Full) => {
-                    self.asides.truncate(asides_before);
+                    self.extras.truncate(extras_before);
                     return Ok(Pushed::Full);
                 }
                 Err(RowStop::Malformed(error)) => {
-                    self.asides.truncate(asides_before);
+                    self.extras.truncate(extras_before);
                     return Err(error);
                 }
             }
-            self.asides.truncate(asides_before);
+            self.extras.truncate(extras_before);
         }
     }
 

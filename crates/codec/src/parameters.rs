@@ -32,7 +32,7 @@ use crate::types::ParameterType;
 
 /// Encodes one execution's parameters: appends to `out` a Bind message's part from the number of parameter format
 /// codes through the last value, and gives the number of bytes of `cells` that it has read. The cells are drawn in
-/// `docs/internals/boundary.md`; `text` are the outbox's bytes, `asides` its long values.
+/// `docs/internals/boundary.md`; `text` are the outbox's bytes, `extras` its long values.
 ///
 /// # Errors
 /// When a value does not fit its parameter's type, or the message would be longer than 1 GiB; `out` is as it was.
@@ -40,11 +40,11 @@ pub fn encode_parameters(
     types: &[ParameterType],
     cells: &[u8],
     text: &[u8],
-    asides: &[Vec<u8>],
+    extras: &[Vec<u8>],
     out: &mut Vec<u8>,
 ) -> Result<usize, EncodeError> {
     let start = out.len();
-    let mut cells = Cells::new(cells, text, asides);
+    let mut cells = Cells::new(cells, text, extras);
     let result = encode(types, &mut cells, out);
     if result.is_err() {
         out.truncate(start);

@@ -97,21 +97,21 @@ pub struct ParameterType {
     /// How its values cross.
     pub code: TypeCode,
     /// The type, unless it is a built-in one without parts.
-    pub described: Option<Rc<Type>>,
+    pub tree: Option<Rc<Type>>,
 }
 
 impl ParameterType {
     /// A parameter of a built-in type without parts.
     #[must_use]
     pub fn built_in(type_oid: u32) -> Self {
-        Self { type_oid, code: TypeCode::of(type_oid), described: None }
+        Self { type_oid, code: TypeCode::of(type_oid), tree: None }
     }
 }
 
 impl PartialEq for ParameterType {
     /// Types that were looked up at different times are different: what they are made of may have changed.
     fn eq(&self, other: &Self) -> bool {
-        let id = |parameter: &Self| parameter.described.as_ref().map(|described| described.id);
+        let id = |parameter: &Self| parameter.tree.as_ref().map(|tree| tree.id);
         self.type_oid == other.type_oid && self.code == other.code && id(self) == id(other)
     }
 }

@@ -22,12 +22,12 @@ const FLAG_ROWS: u32 = 1;
 impl Environment {
     /// Carries out all commands of a flush, then writes each dirty socket once.
     ///
-    /// `asides` are the long texts and byte strings, by their index in the outbox's extras.
-    pub(crate) fn carry_out(&mut self, letters: Letters<'_>, asides: &[Vec<u8>]) {
+    /// `extras` are the long texts and byte strings, by their index in the outbox's extras.
+    pub(crate) fn carry_out(&mut self, letters: Letters<'_>, extras: &[Vec<u8>]) {
         let now_ms = self.now_ms();
         let text = letters.text;
         for command in letters.commands {
-            let parcel = Parcel { command, text, asides, now_ms };
+            let parcel = Parcel { command, text, extras, now_ms };
             if catch_unwind(AssertUnwindSafe(|| self.carry_out_one(&parcel))).is_err() {
                 // The commands behind it concern others.
                 self.end_panicked();
@@ -97,7 +97,7 @@ impl Environment {
 
     fn bind(&mut self, parcel: &Parcel<'_>) {
         let Command { slot, rest: [_, _, _, count], .. } = parcel.command;
-        let Some((connection, description)) = self.described(slot) else { return };
+        let Some((connection, description)) = self.awaited_description(slot) else { return };
         match self.encode(parcel, description, count) {
             Ok(bind) => {
                 self.drive(connection, |connection, sink, _, _| connection.session.bind(slot, bind, sink));
@@ -123,10 +123,10 @@ impl Environment {
     }
 
     /// The connection and description of a request that was asked for its parameters.
-    fn described(&self, slot: u32) -> Option<(u32, Rc<Description>)> {
+    fn awaited_description(&self, slot: u32) -> Option<(u32, Rc<Description>)> {
         let state = self.requests.get(slot)?;
         let Place::Connection(connection) = state.place else { return None };
-        Some((connection, state.described.clone()?))
+        Some((connection, state.description.clone()?))
     }
 
     fn script(&mut self, parcel: &Parcel<'_>) {
@@ -160,7 +160,7 @@ impl Environment {
 
     fn batch_row(&mut self, parcel: &Parcel<'_>) {
         let Command { slot, rest: [_, _, _, count], .. } = parcel.command;
-        let Some((connection, description)) = self.described(slot) else { return };
+        let Some((connection, description)) = self.awaited_description(slot) else { return };
         match self.encode(parcel, description, count) {
             Ok(bind) => {
                 self.drive(connection, |connection, sink, _, _| connection.session.batch_row(slot, bind, sink));
@@ -214,7 +214,7 @@ impl Environment {
             return Err(Box::new(FailureData::parameter_count(types.len(), count as usize)));
         }
         let mut parameters = Vec::with_capacity(16 + types.len() * 16);
-        encode_parameters(types, parcel.command.cells, parcel.text, parcel.asides, &mut parameters)
+        encode_parameters(types, parcel.command.cells, parcel.text, parcel.extras, &mut parameters)
             .map_err(|error: EncodeError| Box::new(FailureData::data(&error)))?;
         Ok(Bind { description, parameters })
     }
@@ -224,19 +224,19 @@ impl Environment {
 struct Parcel<'a> {
     command: Command<'a>,
     text: &'a [u8],
-    asides: &'a [Vec<u8>],
+    extras: &'a [Vec<u8>],
     now_ms: u64,
 }
 
 impl Parcel<'_> {
-    /// The text of a command whose only cell is one: tag 5 TEXT or 8 TEXT_ASIDE.
+    /// The text of a command whose only cell is one: tag 5 TEXT or 8 TEXT_EXTRA.
     fn single_text(&self) -> Option<&str> {
         let cell = self.command.cells.get(..16)?;
         let word = |at: usize| cell.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
         let (start, length) = (word(8)? as usize, word(12)? as usize);
         let bytes = match word(0)? {
             5 => self.text.get(start..start.checked_add(length)?)?,
-            8 => self.asides.get(start)?,
+            8 => self.extras.get(start)?,
             _ => return None,
         };
         std::str::from_utf8(bytes).ok()

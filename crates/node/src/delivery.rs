@@ -5,7 +5,7 @@
 use std::ptr;
 
 use napi_sys as sys;
-use oxpg_codec::batch::{Aside, TextMode};
+use oxpg_codec::batch::{ExtraValue, TextMode};
 
 use crate::environment::Environment;
 use crate::mailbox::{Extra, Kind, Mailbox, RECORD_WORDS, Record};
@@ -76,8 +76,8 @@ fn ends_request(record: &Record) -> bool {
 
 /// Writes the records into JavaScript's memory and makes the array of extras (`undefined` when there are none).
 fn lay_out(env: sys::napi_env, mailbox: &Mailbox, records: &[Record]) -> sys::napi_value {
-    let asides = mailbox.batch.asides();
-    let mut extras: Vec<sys::napi_value> = asides.iter().map(|aside| aside_value(env, aside)).collect();
+    let values = mailbox.batch.extras();
+    let mut extras: Vec<sys::napi_value> = values.iter().map(|extra| extra_of_row(env, extra)).collect();
     // SAFETY: `Mailbox::new`'s promise, and `records` is one chunk of at most `records_capacity`.
     let memory =
         unsafe { std::slice::from_raw_parts_mut(mailbox.records_memory, mailbox.records_capacity * RECORD_WORDS) };
@@ -108,11 +108,11 @@ fn index_of_last(extras: &[sys::napi_value]) -> i32 {
     i32::try_from(extras.len() - 1).unwrap_or(i32::MAX)
 }
 
-fn aside_value(env: sys::napi_env, aside: &Aside) -> sys::napi_value {
-    match aside {
-        Aside::Text(text) => value::text(env, text),
-        Aside::Bytes(bytes) => value::buffer(env, bytes),
-        Aside::Type(described) => crate::facts::described(env, described),
+fn extra_of_row(env: sys::napi_env, extra: &ExtraValue) -> sys::napi_value {
+    match extra {
+        ExtraValue::Text(text) => value::text(env, text),
+        ExtraValue::Bytes(bytes) => value::buffer(env, bytes),
+        ExtraValue::Type(tree) => crate::facts::type_tree(env, tree),
     }
 }
 
@@ -139,8 +139,8 @@ fn extra_value(env: sys::napi_env, extra: &Extra) -> sys::napi_value {
             value::set(env, object, "cells", value::array_buffer(env, &cells));
             value::set(env, object, "marks", value::array_buffer(env, &row.marks));
             value::set(env, object, "bytes", value::array_buffer(env, &row.bytes));
-            let asides = row.asides.iter().map(|aside| aside_value(env, aside));
-            value::set(env, object, "extras", value::array(env, asides));
+            let extras = row.extras.iter().map(|extra| extra_of_row(env, extra));
+            value::set(env, object, "extras", value::array(env, extras));
             value::set(env, object, "isAscii", value::boolean(env, row.is_ascii));
             object
         }

@@ -15,14 +15,14 @@ pub(crate) fn description(env: sys::napi_env, description: &Description) -> sys:
     value::set(env, object, "id", value::number(env, f64::from(description.id)));
     let parameters = description.parameters.iter().map(|parameter| {
         let entry = value::object(env);
-        set_type(env, entry, parameter.type_oid, parameter.code.0, parameter.described.as_deref());
+        set_type(env, entry, parameter.type_oid, parameter.code.0, parameter.tree.as_deref());
         entry
     });
     value::set(env, object, "parameters", value::array(env, parameters));
     let columns = description.columns.iter().map(|column| {
         let entry = value::object(env);
         value::set(env, entry, "name", value::text(env, column.name.as_bytes()));
-        set_type(env, entry, column.type_oid, column.code.0, column.described.as_deref());
+        set_type(env, entry, column.type_oid, column.code.0, column.tree.as_deref());
         value::set(env, entry, "tableOid", value::number(env, f64::from(column.table_oid)));
         value::set(env, entry, "attributeNumber", value::number(env, f64::from(column.attribute_number)));
         value::set(env, entry, "typeModifier", value::number(env, f64::from(column.type_modifier)));
@@ -42,44 +42,44 @@ fn set_type(env: sys::napi_env, entry: sys::napi_value, type_oid: u32, code: u8,
     value::set(env, entry, "typeName", value::text(env, name.as_bytes()));
     value::set(env, entry, "code", value::number(env, f64::from(code)));
     if let Some(tree) = tree {
-        value::set(env, entry, "type", described(env, tree));
+        value::set(env, entry, "type", type_tree(env, tree));
     }
 }
 
 /// `{ id, oid, schema, name, code, codec, kind, … }`; `src/types/type-node.ts` has what each kind adds.
-pub(crate) fn described(env: sys::napi_env, described: &Type) -> sys::napi_value {
+pub(crate) fn type_tree(env: sys::napi_env, tree: &Type) -> sys::napi_value {
     let object = value::object(env);
-    let kind = match &described.kind {
+    let kind = match &tree.kind {
         TypeKind::Scalar => "scalar",
         TypeKind::Array { .. } => "array",
         TypeKind::Composite { .. } => "composite",
         TypeKind::Range { .. } => "range",
         TypeKind::Multirange { .. } => "multirange",
     };
-    value::set(env, object, "id", value::number(env, f64::from(described.id)));
-    value::set(env, object, "oid", value::number(env, f64::from(described.oid)));
-    value::set(env, object, "schema", value::text(env, described.schema.as_bytes()));
-    value::set(env, object, "name", value::text(env, described.name.as_bytes()));
-    value::set(env, object, "code", value::number(env, f64::from(described.code.0)));
-    value::set(env, object, "codec", value::number(env, f64::from(described.codec)));
+    value::set(env, object, "id", value::number(env, f64::from(tree.id)));
+    value::set(env, object, "oid", value::number(env, f64::from(tree.oid)));
+    value::set(env, object, "schema", value::text(env, tree.schema.as_bytes()));
+    value::set(env, object, "name", value::text(env, tree.name.as_bytes()));
+    value::set(env, object, "code", value::number(env, f64::from(tree.code.0)));
+    value::set(env, object, "codec", value::number(env, f64::from(tree.codec)));
     value::set(env, object, "kind", value::text(env, kind.as_bytes()));
-    match &described.kind {
+    match &tree.kind {
         TypeKind::Scalar => {}
         TypeKind::Array { element, delimiter } => {
-            value::set(env, object, "element", self::described(env, element));
+            value::set(env, object, "element", type_tree(env, element));
             value::set(env, object, "delimiter", value::text(env, &[*delimiter]));
         }
         TypeKind::Composite { fields } => {
             let fields = fields.iter().map(|field| {
                 let entry = value::object(env);
                 value::set(env, entry, "name", value::text(env, field.name.as_bytes()));
-                value::set(env, entry, "type", self::described(env, &field.described));
+                value::set(env, entry, "type", type_tree(env, &field.tree));
                 entry
             });
             value::set(env, object, "fields", value::array(env, fields));
         }
-        TypeKind::Range { subtype } => value::set(env, object, "subtype", self::described(env, subtype)),
-        TypeKind::Multirange { range } => value::set(env, object, "range", self::described(env, range)),
+        TypeKind::Range { subtype } => value::set(env, object, "subtype", type_tree(env, subtype)),
+        TypeKind::Multirange { range } => value::set(env, object, "range", type_tree(env, range)),
     }
     object
 }

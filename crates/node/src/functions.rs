@@ -92,12 +92,12 @@ unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) ->
     unsafe {
         run(env, info, |call| {
             let length = call.number(0) as usize;
-            let asides = value::elements(env, call.arguments[1])
+            let extras = value::elements(env, call.arguments[1])
                 .into_iter()
                 .map(|element| value::as_bytes(env, element).unwrap_or_default())
                 .collect::<Vec<_>>();
             let letters = call.environment.outbox.letters(length);
-            call.environment.carry_out(letters, &asides);
+            call.environment.carry_out(letters, &extras);
             None
         })
     }

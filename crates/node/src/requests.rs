@@ -43,7 +43,7 @@ pub(crate) struct RequestState {
     /// How the result's text crosses; lives as long as the result.
     pub(crate) text: ResultText,
     /// The description that a `DESCRIBED` record announced for this request alone.
-    pub(crate) described: Option<Rc<Description>>,
+    pub(crate) description: Option<Rc<Description>>,
     /// Why a batch is being taken back: a value that did not fit.
     pub(crate) refusal: Option<Box<FailureData>>,
     /// What to submit when the pool grants a connection.
@@ -65,7 +65,7 @@ impl RequestState {
             timeout_ms: 0,
             moves: 0,
             text: ResultText::default(),
-            described: None,
+            description: None,
             refusal: None,
             waiting_work: None,
         }
@@ -127,7 +127,7 @@ impl Requests {
         state.holds_lease = false;
         state.moves = 0;
         state.text = ResultText::default();
-        state.described = None;
+        state.description = None;
         state.refusal = None;
         state.waiting_work = None;
     }

@@ -83,7 +83,7 @@ impl Sink for Deliveries<'_> {
         match event {
             Event::Described { request, description, needs_bind } => {
                 let Some(state) = self.requests.get_mut(request) else { return };
-                state.described = Some(Rc::clone(&description));
+                state.description = Some(Rc::clone(&description));
                 self.mailbox.push_extra(Kind::Described, request, 3, Extra::Description(description), |words| {
                     words[4] = i32::from(needs_bind);
                 });

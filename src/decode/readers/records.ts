@@ -1,5 +1,5 @@
 import type { TypeNode } from '../../types/type-node'
-import { type CellViews, MARK_ASIDE } from '../mailbox-views'
+import { type CellViews, MARK_EXTRA } from '../mailbox-views'
 import type { RowMode } from '../mapping'
 import { planRows, type RowReader } from '../row-plan'
 import { singleRowReader } from '../single-row'
@@ -62,7 +62,7 @@ function hasTypes(types: readonly number[], views: CellViews, block: number, tex
 /** What stands for the type in a cell: its code, or its id behind all codes. */
 function typeNumber(views: CellViews, cell: number, text: TextContext): number {
   const value = views.u[2 * cell]!
-  return views.n[cell] === MARK_ASIDE ? 0x100 + (text.extras[value] as TypeNode).id : value
+  return views.n[cell] === MARK_EXTRA ? 0x100 + (text.extras[value] as TypeNode).id : value
 }
 
 function recordTypeAt(
@@ -89,7 +89,7 @@ function recordTypeAt(
 
 function valueTypeAt(views: CellViews, cell: number, text: TextContext): ValueType {
   const value = views.u[2 * cell]!
-  if (views.n[cell] !== MARK_ASIDE) return { code: value }
+  if (views.n[cell] !== MARK_EXTRA) return { code: value }
   const type = text.extras[value] as TypeNode
   return { code: type.code, type }
 }

@@ -1,4 +1,4 @@
-import { type CellViews, MARK_ASIDE, MARK_NULL } from '../mailbox-views'
+import { type CellViews, MARK_EXTRA, MARK_NULL } from '../mailbox-views'
 import type { ColumnReader, TextContext } from './column-reader'
 
 /** Methods of Node's Buffer that its types leave out: `toString` without its argument checks. */
@@ -10,7 +10,7 @@ interface SliceableBuffer {
 /** The text of a cell that is not NULL. */
 export function readText(views: CellViews, cell: number, text: TextContext): string {
   const start = views.u[2 * cell]!
-  if (views.n[cell] === MARK_ASIDE) return text.extras[start] as string
+  if (views.n[cell] === MARK_EXTRA) return text.extras[start] as string
   const end = views.u[2 * cell + 1]!
   return text.shared !== null ? text.shared.substring(start, end) : directText(views.t, text, start, end)
 }

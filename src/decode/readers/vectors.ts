@@ -1,4 +1,4 @@
-import { MARK_ASIDE } from '../mailbox-views'
+import { MARK_EXTRA } from '../mailbox-views'
 import { calledReader } from './column-reader'
 
 const FLOAT_BYTES = 4
@@ -7,7 +7,7 @@ const FLOAT_BYTES = 4
 export const vectorReader = calledReader((views, cell, text) => {
   const start = views.u[2 * cell]!
   const bytes: Uint8Array =
-    views.n[cell] === MARK_ASIDE
+    views.n[cell] === MARK_EXTRA
       ? (text.extras[start] as Uint8Array)
       : views.t.subarray(start, views.u[2 * cell + 1])
   const vector = new Float32Array(bytes.length / FLOAT_BYTES)

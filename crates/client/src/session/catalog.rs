@@ -67,13 +67,13 @@ impl TypeSource for Catalog {
     fn type_of(&self, type_oid: u32) -> Option<TypeRef> {
         let code = TypeCode::of(type_oid);
         if code != TypeCode::UNKNOWN && self.choices.borrow().is_empty() {
-            return Some(TypeRef { code, described: None });
+            return Some(TypeRef { code, tree: None });
         }
-        if let Some(described) = self.types.borrow().get(&type_oid) {
-            return Some(reference(type_oid, described));
+        if let Some(tree) = self.types.borrow().get(&type_oid) {
+            return Some(reference(type_oid, tree));
         }
         let known = match type_oid {
-            0 => return Some(TypeRef { code: TypeCode::UNKNOWN, described: None }),
+            0 => return Some(TypeRef { code: TypeCode::UNKNOWN, tree: None }),
             ANY_ARRAY => self.keep(any_array()),
             _ => self.built_in_type(type_oid, built_in(type_oid)?),
         };
@@ -119,21 +119,21 @@ impl Catalog {
     ///
     /// # Errors
     /// The OIDs of types that have to be looked up before.
-    pub(super) fn describe(&self, parameters: &mut [ParameterType], columns: &mut [Column]) -> Result<(), Vec<u32>> {
+    pub(super) fn resolve(&self, parameters: &mut [ParameterType], columns: &mut [Column]) -> Result<(), Vec<u32>> {
         let mut missing = Vec::new();
-        let mut resolve = |type_oid: u32, code: &mut TypeCode, described: &mut Option<Rc<Type>>| {
+        let mut resolve = |type_oid: u32, code: &mut TypeCode, tree: &mut Option<Rc<Type>>| {
             if let Some(known) = self.type_of(type_oid) {
                 *code = known.code;
-                *described = known.described;
+                *tree = known.tree;
             } else if !missing.contains(&type_oid) {
                 missing.push(type_oid);
             }
         };
         for parameter in parameters {
-            resolve(parameter.type_oid, &mut parameter.code, &mut parameter.described);
+            resolve(parameter.type_oid, &mut parameter.code, &mut parameter.tree);
         }
         for column in columns {
-            resolve(column.type_oid, &mut column.code, &mut column.described);
+            resolve(column.type_oid, &mut column.code, &mut column.tree);
         }
         if missing.is_empty() { Ok(()) } else { Err(missing) }
     }
@@ -196,7 +196,7 @@ impl Catalog {
             TypeClass::Multirange { range } => (Kind::Multirange { range: part(range) }, TypeCode::UNKNOWN),
             TypeClass::Composite => {
                 let field =
-                    |(name, type_oid): &(String, u32)| Field { name: name.as_str().into(), described: part(*type_oid) };
+                    |(name, type_oid): &(String, u32)| Field { name: name.as_str().into(), tree: part(*type_oid) };
                 (Kind::Composite { fields: facts.attributes.iter().map(field).collect() }, TypeCode::UNKNOWN)
             }
         };
@@ -230,9 +230,9 @@ impl Catalog {
         choices.get(&(Box::from(schema), Box::from(name))).copied()
     }
 
-    fn keep(&self, described: Rc<Type>) -> Rc<Type> {
-        self.types.borrow_mut().insert(described.oid, Rc::clone(&described));
-        described
+    fn keep(&self, tree: Rc<Type>) -> Rc<Type> {
+        self.types.borrow_mut().insert(tree.oid, Rc::clone(&tree));
+        tree
     }
 }
 
@@ -252,9 +252,7 @@ fn has_parts_as_found(known: &Type, found: &HashMap<u32, CatalogType>) -> bool {
             let attributes = facts.map_or(&[][..], |facts| &facts.attributes);
             fields.len() == attributes.len()
                 && fields.iter().zip(attributes).all(|(field, (name, type_oid))| {
-                    *field.name == **name
-                        && field.described.oid == *type_oid
-                        && has_parts_as_found(&field.described, found)
+                    *field.name == **name && field.tree.oid == *type_oid && has_parts_as_found(&field.tree, found)
                 })
         }
     }
@@ -275,14 +273,13 @@ fn type_of(
 }
 
 /// Built-in types whose code says enough cross without their tree.
-fn reference(type_oid: u32, described: &Rc<Type>) -> TypeRef {
-    let code = described.code;
-    let has_codec =
-        described.codec != 0 || matches!(&described.kind, Kind::Array { element, .. } if element.codec != 0);
+fn reference(type_oid: u32, tree: &Rc<Type>) -> TypeRef {
+    let code = tree.code;
+    let has_codec = tree.codec != 0 || matches!(&tree.kind, Kind::Array { element, .. } if element.codec != 0);
     let is_plain = !code.is_compound() && !has_codec && code == TypeCode::of(type_oid);
     // Of a user's type the code may be unknown, too, but the name is wanted.
     let is_plain = is_plain && built_in(type_oid).is_some();
-    TypeRef { code, described: (!is_plain).then(|| Rc::clone(described)) }
+    TypeRef { code, tree: (!is_plain).then(|| Rc::clone(tree)) }
 }
 
 fn any_array() -> Rc<Type> {
@@ -346,23 +343,23 @@ mod tests {
 
     #[test]
     fn a_domain_keeps_its_name_and_oid() {
-        let described = some_types().type_of(70_010).unwrap().described.unwrap();
-        assert_eq!((described.oid, &*described.name, &*described.schema), (70_010, "higher", "app"));
+        let tree = some_types().type_of(70_010).unwrap().tree.unwrap();
+        assert_eq!((tree.oid, &*tree.name, &*tree.schema), (70_010, "higher", "app"));
     }
 
     #[test]
     fn a_domain_over_a_vector_is_known_by_the_delimiter() {
         let vector = learned(vec![(70_000, facts("keys", TypeClass::Domain { base: 22 }, &[]))]);
-        let described = vector.type_of(70_000).unwrap().described.unwrap();
-        assert_eq!(described.code, TypeCode(TypeCode::INT2.0 | TypeCode::ARRAY));
-        assert!(matches!(described.kind, Kind::Array { delimiter: DELIMITER_OF_VECTORS, .. }));
+        let tree = vector.type_of(70_000).unwrap().tree.unwrap();
+        assert_eq!(tree.code, TypeCode(TypeCode::INT2.0 | TypeCode::ARRAY));
+        assert!(matches!(tree.kind, Kind::Array { delimiter: DELIMITER_OF_VECTORS, .. }));
     }
 
     #[test]
     fn built_in_types_without_parts_have_no_tree() {
         let catalog = Catalog::new();
         for type_oid in [16, 23, 1007, 1186, 3802, 22, 2249, 2205] {
-            assert!(catalog.type_of(type_oid).unwrap().described.is_none(), "{type_oid}");
+            assert!(catalog.type_of(type_oid).unwrap().tree.is_none(), "{type_oid}");
         }
         assert!(catalog.type_of(70_000).is_none());
     }
@@ -371,11 +368,11 @@ mod tests {
     fn built_in_types_with_parts_are_built_of_what_is_known() {
         let catalog = Catalog::new();
         let is_range = |type_oid: u32, name: &str| {
-            let described = catalog.type_of(type_oid).unwrap().described.unwrap();
-            matches!(&described.kind, Kind::Range { subtype } if &*subtype.name == name)
+            let tree = catalog.type_of(type_oid).unwrap().tree.unwrap();
+            matches!(&tree.kind, Kind::Range { subtype } if &*subtype.name == name)
         };
         assert!(is_range(3904, "int4") && is_range(3910, "timestamptz"));
-        let multirange = catalog.type_of(4451).unwrap().described.unwrap();
+        let multirange = catalog.type_of(4451).unwrap().tree.unwrap();
         assert!(matches!(&multirange.kind, Kind::Multirange { range } if &*range.name == "int4range"));
         assert_eq!(code(&catalog, 2210), TypeCode::COMPOUND_TEXT, "regclass[]");
         assert_eq!(code(&catalog, ANY_ARRAY), TypeCode::COMPOUND_TEXT);
@@ -398,7 +395,7 @@ mod tests {
             ]),
         );
         assert_eq!(code(&catalog, MOOD), TypeCode::RAW);
-        assert_eq!(catalog.type_of(DOMAIN).unwrap().described.unwrap().codec, 6);
+        assert_eq!(catalog.type_of(DOMAIN).unwrap().tree.unwrap().codec, 6);
         assert_eq!(code(&catalog, PERSON), TypeCode::COMPOUND_TEXT);
         assert_eq!(code(&catalog, 1007), TypeCode::COMPOUND_TEXT, "int4[]");
         let range = catalog.type_of(3904).unwrap();
@@ -411,11 +408,11 @@ mod tests {
     fn a_tuple_codec_of_elements_is_seen_in_their_arrays() {
         let catalog = Catalog::new();
         catalog.choose("pg_catalog", "date", Some(CodecChoice::Tuple(9)));
-        assert_eq!(catalog.type_of(1082).unwrap().described.unwrap().codec, 9);
+        assert_eq!(catalog.type_of(1082).unwrap().tree.unwrap().codec, 9);
         let dates = catalog.type_of(1182).unwrap();
         assert_eq!(dates.code, TypeCode::of(1182));
-        assert!(matches!(&dates.described.unwrap().kind, Kind::Array { element, .. } if element.codec == 9));
-        assert!(catalog.type_of(23).unwrap().described.is_none(), "others are as they were");
+        assert!(matches!(&dates.tree.unwrap().kind, Kind::Array { element, .. } if element.codec == 9));
+        assert!(catalog.type_of(23).unwrap().tree.is_none(), "others are as they were");
     }
 
     #[test]
@@ -424,8 +421,8 @@ mod tests {
         catalog.choose("pg_catalog", "date", Some(CodecChoice::Tuple(9)));
         let fork = catalog.fork();
         fork.choose("pg_catalog", "time", Some(CodecChoice::Text(10)));
-        assert!(fork.type_of(1082).unwrap().described.is_some());
-        assert!(catalog.type_of(1083).unwrap().described.is_none());
+        assert!(fork.type_of(1082).unwrap().tree.is_some());
+        assert!(catalog.type_of(1083).unwrap().tree.is_none());
     }
 
     #[test]

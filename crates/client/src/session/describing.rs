@@ -6,7 +6,7 @@ use oxpg_codec::types::ParameterType;
 
 use super::event::{Event, ProtocolViolation, Sink};
 use super::failure::{Failure, FailureKind};
-use super::looking_up::Undescribed;
+use super::looking_up::Unresolved;
 use super::query::{Column, Query};
 use super::reader;
 use super::request::Task;
@@ -56,35 +56,35 @@ impl Session {
             self.ask_waiting(&query, sink);
             return Ok(());
         }
-        let described = catalog.describe(&mut parameters, &mut columns);
-        let is_renewal = std::mem::take(&mut head.pending.is_renewal_wanted) && described.is_ok();
-        let missing = match described {
+        let resolution = catalog.resolve(&mut parameters, &mut columns);
+        let is_renewal = std::mem::take(&mut head.pending.is_renewal_wanted) && resolution.is_ok();
+        let missing = match resolution {
             Ok(()) if is_renewal => changeable(&parameters),
             Ok(()) => Vec::new(),
             Err(missing) => missing,
         };
         if !missing.is_empty() {
-            let statement = Undescribed { parameters, columns, missing, is_renewal };
+            let statement = Unresolved { parameters, columns, missing, is_renewal };
             self.types_missing(&query, statement);
             return Ok(());
         }
-        let described = query.learn(parameters, columns, &catalog);
-        let sent = head.description.replace(Rc::clone(&described));
+        let description = query.learn(parameters, columns, &catalog);
+        let sent = head.description.replace(Rc::clone(&description));
         if let Some(sent) = sent {
             // One write: Bind went by what the environment knew.
             head.stage = Stage::Binding;
-            head.is_outdated = !described.takes_parameters_of(&sent) || !described.has_formats_of(&sent);
+            head.is_outdated = !description.takes_parameters_of(&sent) || !description.has_formats_of(&sent);
             if head.is_outdated {
                 head.row_failure = Some(Box::new(outdated()));
-            } else if !head.pending.knows(&described) {
-                writing::tell(&mut head.pending, &described, sink);
+            } else if !head.pending.knows(&description) {
+                writing::tell(&mut head.pending, &description, sink);
             }
         } else {
             head.stage = if head.is_synced { Stage::Prepared } else { Stage::AwaitingBind };
         }
         let is_flushed = head.stage == Stage::AwaitingBind;
         if let Some(name) = head.statement.clone() {
-            self.statements.ready(&name, &described);
+            self.statements.ready(&name, &description);
         }
         if is_flushed {
             self.choose_parameters(sink);
@@ -95,7 +95,7 @@ impl Session {
 
     /// The head is described, with types that have to be looked up: what it is will be known to its query, and the
     /// statement is parsed again with its Bind.
-    fn types_missing(&mut self, query: &Query, statement: Undescribed) {
+    fn types_missing(&mut self, query: &Query, statement: Unresolved) {
         let Some(head) = self.written.front_mut() else { return };
         if let Some(name) = head.statement.take() {
             self.statements.discard(&name);
@@ -109,7 +109,7 @@ impl Session {
             return;
         }
         head.stage = Stage::Prepared;
-        head.undescribed = Some(Box::new(statement));
+        head.unresolved = Some(Box::new(statement));
         if !head.is_synced {
             self.sync_head();
         }
@@ -170,8 +170,8 @@ impl Session {
 
 /// The types of parameters that can be other than when they were looked up.
 fn changeable(parameters: &[ParameterType]) -> Vec<u32> {
-    let described = parameters.iter().filter_map(|parameter| parameter.described.as_ref());
-    described.filter(|described| described.has_attributes()).map(|described| described.oid).collect()
+    let trees = parameters.iter().filter_map(|parameter| parameter.tree.as_ref());
+    trees.filter(|tree| tree.has_attributes()).map(|tree| tree.oid).collect()
 }
 
 fn too_many_parameters() -> Failure {

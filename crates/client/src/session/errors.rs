@@ -210,7 +210,7 @@ impl Session {
 
 /// Whether Bind failed because the parameters went by types that are not as they were.
 fn parts_misfit(head: &WrittenRequest, message: &ServerMessage) -> bool {
-    let Some(description) = head.description.as_ref().filter(|known| known.has_described_parameters()) else {
+    let Some(description) = head.description.as_ref().filter(|known| known.has_tree_parameters()) else {
         return false;
     };
     if message.has_sqlstate(ATTRIBUTES_MISFIT) || is_type_gone(message) {

@@ -44,14 +44,14 @@ pub(super) struct LookUp {
 #[derive(Debug)]
 enum Then {
     /// A statement that is to be bound.
-    Bind { pending: Box<PendingRequest>, statement: Undescribed },
+    Bind { pending: Box<PendingRequest>, statement: Unresolved },
     /// Rows that are to be delivered; their request is over.
     Deliver(Box<WrittenRequest>),
 }
 
 /// What a server said of a statement whose types are not all known.
 #[derive(Debug)]
-pub(super) struct Undescribed {
+pub(super) struct Unresolved {
     pub(super) parameters: Vec<ParameterType>,
     pub(super) columns: Vec<Column>,
     pub(super) missing: Vec<u32>,
@@ -120,7 +120,7 @@ impl WrittenRequest {
 
 impl Session {
     /// The head, which was described and is taken off, waits for its types.
-    pub(super) fn look_up_statement(&mut self, head: WrittenRequest, statement: Undescribed, sink: &mut impl Sink) {
+    pub(super) fn look_up_statement(&mut self, head: WrittenRequest, statement: Unresolved, sink: &mut impl Sink) {
         let mut pending = head.pending;
         pending.look_ups += 1;
         if pending.look_ups > MOST_ROUNDS {
@@ -229,8 +229,8 @@ impl Session {
         match then {
             Then::Bind { pending: mut waiting, mut statement } => {
                 waiting.id = pending.id;
-                let described = self.catalog.describe(&mut statement.parameters, &mut statement.columns);
-                if let (Ok(()), Some(query)) = (described, waiting.query()) {
+                let resolution = self.catalog.resolve(&mut statement.parameters, &mut statement.columns);
+                if let (Ok(()), Some(query)) = (resolution, waiting.query()) {
                     query.learn(statement.parameters, statement.columns, &self.catalog);
                     // It is fresh now.
                     waiting.is_cold_wanted = false;

@@ -94,14 +94,14 @@ pub struct Column {
     /// How its values cross to JavaScript.
     pub code: TypeCode,
     /// The type, unless it is a built-in one without parts.
-    pub described: Option<Rc<Type>>,
+    pub tree: Option<Rc<Type>>,
 }
 
 impl PartialEq for Column {
     fn eq(&self, other: &Self) -> bool {
         let facts = |column: &Self| {
-            let described = column.described.as_ref().map(|described| described.id);
-            (column.type_oid, column.table_oid, column.attribute_number, column.type_modifier, column.code, described)
+            let tree = column.tree.as_ref().map(|tree| tree.id);
+            (column.type_oid, column.table_oid, column.attribute_number, column.type_modifier, column.code, tree)
         };
         self.name == other.name && facts(self) == facts(other)
     }
@@ -121,7 +121,7 @@ pub struct Description {
     /// The columns' codes, for the row decoder.
     pub codes: Vec<TypeCode>,
     /// The columns' types, up to the last that is not a built-in one without parts.
-    pub described: Vec<Option<Rc<Type>>>,
+    pub trees: Vec<Option<Rc<Type>>>,
     /// What was known of the types.
     pub catalog: Rc<Catalog>,
     generation: u64,
@@ -130,16 +130,16 @@ pub struct Description {
 impl Description {
     fn new(parameters: Vec<ParameterType>, columns: Vec<Column>, catalog: Rc<Catalog>) -> Rc<Self> {
         let codes = columns.iter().map(|column| column.code).collect();
-        let count = columns.iter().rposition(|column| column.described.is_some()).map_or(0, |last| last + 1);
-        let described = columns.iter().take(count).map(|column| column.described.clone()).collect();
+        let count = columns.iter().rposition(|column| column.tree.is_some()).map_or(0, |last| last + 1);
+        let trees = columns.iter().take(count).map(|column| column.tree.clone()).collect();
         let generation = catalog.generation();
-        Rc::new(Self { id: next_id(), parameters, columns, codes, described, catalog, generation })
+        Rc::new(Self { id: next_id(), parameters, columns, codes, trees, catalog, generation })
     }
 
     /// The types, for the row decoder.
     #[must_use]
     pub fn row_types(&self) -> RowTypes<'_> {
-        RowTypes { codes: &self.codes, described: &self.described, source: &*self.catalog }
+        RowTypes { codes: &self.codes, trees: &self.trees, source: &*self.catalog }
     }
 
     /// Nothing has shown since that its types are not as they were.
@@ -167,8 +167,8 @@ impl Description {
     }
 
     /// Whether a parameter is of a type whose parts were looked up, and may have changed.
-    pub(super) fn has_described_parameters(&self) -> bool {
-        self.parameters.iter().any(|parameter| parameter.described.is_some())
+    pub(super) fn has_tree_parameters(&self) -> bool {
+        self.parameters.iter().any(|parameter| parameter.tree.is_some())
     }
 
     /// Whether parameters encoded for `other` fit this one.

@@ -168,7 +168,7 @@ pub(super) fn row_description(body: &[u8]) -> Result<Vec<Column>, ProtocolViolat
         // Of a statement it is always 0: the formats are chosen in Bind.
         let _format_code = reader.i16()?;
         let code = TypeCode::of(type_oid);
-        columns.push(Column { name, type_oid, table_oid, attribute_number, type_modifier, code, described: None });
+        columns.push(Column { name, type_oid, table_oid, attribute_number, type_modifier, code, tree: None });
     }
     reader.end()?;
     Ok(columns)

@@ -172,7 +172,7 @@ impl Session {
             return Err(unexpected(b'Z'));
         }
         self.transaction_status = status;
-        if let Some(statement) = head.undescribed.take() {
+        if let Some(statement) = head.unresolved.take() {
             if let Some(head) = self.pop_head().filter(|head| head.pending.id.is_some()) {
                 self.look_up_statement(head, *statement, sink);
             }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use oxpg_codec::types::ParameterType;
 
 use super::failure::Failure;
-use super::looking_up::{ParkedRows, Undescribed};
+use super::looking_up::{ParkedRows, Unresolved};
 use super::query::Description;
 use super::request::{PendingRequest, Task};
 use super::tag::CommandTag;
@@ -69,7 +69,7 @@ pub(super) struct WrittenRequest {
     /// From ParameterDescription until RowDescription.
     pub(super) parameters: Vec<ParameterType>,
     /// It is described, with types that have to be looked up.
-    pub(super) undescribed: Option<Box<Undescribed>>,
+    pub(super) unresolved: Option<Box<Unresolved>>,
     /// Rows with values whose types have to be looked up, and all behind them.
     pub(super) parked: Option<Box<ParkedRows>>,
     /// Parse, Describe, Bind and Execute went in one write.
@@ -111,7 +111,7 @@ impl WrittenRequest {
             statement: None,
             description: None,
             parameters: Vec::new(),
-            undescribed: None,
+            unresolved: None,
             parked: None,
             is_whole: false,
             is_synced: false,

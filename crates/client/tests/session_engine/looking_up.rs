@@ -36,7 +36,7 @@ fn a_column_of_an_unknown_type_is_looked_up_between_describe_and_bind() {
     assert_eq!(client.server.log, "PDSCPBEPBESPDBES", "no more round trips than needed");
     let known = client.text("select 1 2").description().unwrap();
     assert_eq!(known.codes, [TypeCode::TEXT; 2]);
-    assert_eq!(&*known.columns[0].described.as_ref().unwrap().name, "mood");
+    assert_eq!(&*known.columns[0].tree.as_ref().unwrap().name, "mood");
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_parameter_of_an_unknown_type_is_looked_up_before_its_value_is_asked_for() {
     client.settle_all();
     assert_eq!(client.server.committed, [(1, 7)]);
     let known = client.text("insert 1 $1").description().unwrap();
-    let person = known.parameters[0].described.as_ref().unwrap();
+    let person = known.parameters[0].tree.as_ref().unwrap();
     assert_eq!(person.code, TypeCode::COMPOUND);
     assert!(matches!(&person.kind, Kind::Composite { fields } if fields.len() == 2 && &*fields[1].name == "mood"));
 }
@@ -285,7 +285,7 @@ fn a_type_that_has_changed_is_looked_up_again() {
 
 fn attribute_count(client: &mut Client, text: &str) -> usize {
     let known = client.text(text).description().unwrap();
-    match &known.parameters[0].described.as_ref().unwrap().kind {
+    match &known.parameters[0].tree.as_ref().unwrap().kind {
         Kind::Composite { fields } => fields.len(),
         _ => 0,
     }
@@ -425,7 +425,7 @@ fn a_codec_makes_every_statement_be_described_anew() {
     client.settle_all();
     let known = client.text("select 1 1").description().unwrap();
     assert_eq!(known.codes, [TypeCode::UNKNOWN; 2]);
-    assert_eq!(known.columns[0].described.as_ref().unwrap().codec, 1);
+    assert_eq!(known.columns[0].tree.as_ref().unwrap().codec, 1);
     client.session.catalog().choose("pg_catalog", "int4", None);
     client.query(2, "select 1 1", 0);
     client.settle_all();

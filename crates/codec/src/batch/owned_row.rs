@@ -1,6 +1,6 @@
 //! A row in memory of its own, for rows that no mailbox holds.
 
-use super::{Aside, RowError, RowTypes};
+use super::{ExtraValue, RowError, RowTypes};
 use crate::decode::{BlockSpace, Destination, MOST_BYTES, RowStop, TextSpace, array_cells, decode_row, fields};
 use crate::types::TypeCode;
 
@@ -15,7 +15,7 @@ pub struct OwnedRow {
     /// Text and bytea.
     pub bytes: Vec<u8>,
     /// Long values; a cell with mark 2 holds an index into them.
-    pub asides: Vec<Aside>,
+    pub extras: Vec<ExtraValue>,
     /// Whether all text in `bytes` is ASCII.
     pub is_ascii: bool,
 }
@@ -39,7 +39,7 @@ pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, 
             cells: vec![0; codes.len() + block_cells],
             marks: vec![0; codes.len() + block_cells],
             bytes: vec![0; byte_count],
-            asides: Vec::new(),
+            extras: Vec::new(),
             is_ascii: true,
         };
         let (row_cells, free_cells) = row.cells.split_at_mut(codes.len());
@@ -55,7 +55,7 @@ pub fn own_memory_row(types: RowTypes<'_>, data_row: &[u8]) -> Result<OwnedRow, 
                 is_utf16: false,
                 is_wide: true,
             },
-            &mut row.asides,
+            &mut row.extras,
             types.source,
         );
         match decode_row(&mut destination, (row_cells, row_marks), types, fields) {

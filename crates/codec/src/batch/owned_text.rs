@@ -17,7 +17,7 @@ pub fn own_memory_text(code: TypeCode, text: &[u8]) -> Result<OwnedRow, RowError
         cells: vec![0; 1 + block_cells],
         marks: vec![0; 1 + block_cells],
         bytes: vec![0; byte_count],
-        asides: Vec::new(),
+        extras: Vec::new(),
         is_ascii: true,
     };
     let mut destination = Destination::new(
@@ -31,7 +31,7 @@ pub fn own_memory_text(code: TypeCode, text: &[u8]) -> Result<OwnedRow, RowError
             is_utf16: false,
             is_wide: true,
         },
-        &mut row.asides,
+        &mut row.extras,
         &NoTypes,
     );
     match decode_text(&mut destination, code, text) {

@@ -11,7 +11,7 @@ pub struct RowError(Kind);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Kind {
-    ColumnCount { described: usize, actual: Option<u16> },
+    ColumnCount { expected: usize, actual: Option<u16> },
     BytesBehind(usize),
     Column { column: usize, type_name: Box<str>, problem: Problem },
     TooLarge,
@@ -44,8 +44,8 @@ impl RowError {
         }
     }
 
-    pub(crate) fn column_count(described: usize, actual: Option<u16>) -> Self {
-        Self(Kind::ColumnCount { described, actual })
+    pub(crate) fn column_count(expected: usize, actual: Option<u16>) -> Self {
+        Self(Kind::ColumnCount { expected, actual })
     }
 
     pub(crate) fn bytes_behind(count: usize) -> Self {
@@ -54,8 +54,8 @@ impl RowError {
 
     /// `index` counts from 0.
     pub(crate) fn in_column(index: usize, types: RowTypes<'_>, problem: Problem) -> Self {
-        let type_name = match (types.described.get(index), types.codes.get(index)) {
-            (Some(Some(described)), _) => described.name.clone(),
+        let type_name = match (types.trees.get(index), types.codes.get(index)) {
+            (Some(Some(tree)), _) => tree.name.clone(),
             (_, Some(code)) => code.name().into(),
             _ => Box::default(),
         };
@@ -70,11 +70,11 @@ impl RowError {
 impl fmt::Display for RowError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
-            Kind::ColumnCount { described, actual: Some(actual) } => {
-                write!(formatter, "malformed row: {actual} columns where {described} were described")
+            Kind::ColumnCount { expected, actual: Some(actual) } => {
+                write!(formatter, "malformed row: {actual} columns where {expected} were described")
             }
-            Kind::ColumnCount { described, actual: None } => {
-                write!(formatter, "malformed row: no number of columns where {described} were described")
+            Kind::ColumnCount { expected, actual: None } => {
+                write!(formatter, "malformed row: no number of columns where {expected} were described")
             }
             Kind::BytesBehind(count) => write!(formatter, "malformed row: {count} bytes behind the last column"),
             Kind::Column { column, type_name, problem } => {

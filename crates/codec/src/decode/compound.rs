@@ -18,23 +18,23 @@ use crate::types::{Kind, Type, TypeCode};
 #[inline(never)]
 pub(super) fn column(
     destination: &mut Destination<'_>,
-    described: Option<&Option<Rc<Type>>>,
+    tree: Option<&Option<Rc<Type>>>,
     bytes: &[u8],
 ) -> Result<Cell, Stop> {
-    match described {
-        Some(Some(described)) if described.code.is_binary() => part(destination, described, bytes),
-        Some(Some(described)) => text_parts::part(destination, described, bytes),
+    match tree {
+        Some(Some(tree)) if tree.code.is_binary() => part(destination, tree, bytes),
+        Some(Some(tree)) => text_parts::part(destination, tree, bytes),
         _ => Err(Stop::invalid("a type with parts that was not described")),
     }
 }
 
 /// Decodes a value of any type that is not NULL.
-fn part(destination: &mut Destination<'_>, described: &Type, bytes: &[u8]) -> Result<Cell, Stop> {
-    match described.code {
+fn part(destination: &mut Destination<'_>, tree: &Type, bytes: &[u8]) -> Result<Cell, Stop> {
+    match tree.code {
         // In anonymous records all is binary, also what would come in the text format otherwise.
-        TypeCode::COMPOUND | TypeCode::COMPOUND_TEXT => parts(destination, described, bytes),
-        TypeCode::UNKNOWN if described.codec != 0 => printed::printed(destination, described, bytes),
-        code => scalar(destination, (code, described.oid), bytes),
+        TypeCode::COMPOUND | TypeCode::COMPOUND_TEXT => parts(destination, tree, bytes),
+        TypeCode::UNKNOWN if tree.codec != 0 => printed::printed(destination, tree, bytes),
+        code => scalar(destination, (code, tree.oid), bytes),
     }
 }
 
@@ -49,9 +49,9 @@ fn scalar(destination: &mut Destination<'_>, (code, type_oid): (TypeCode, u32), 
 }
 
 #[inline(never)]
-fn parts(destination: &mut Destination<'_>, described: &Type, bytes: &[u8]) -> Result<Cell, Stop> {
+fn parts(destination: &mut Destination<'_>, tree: &Type, bytes: &[u8]) -> Result<Cell, Stop> {
     destination.descend()?;
-    let cell = match &described.kind {
+    let cell = match &tree.kind {
         Kind::Composite { fields } => composite::composite(destination, fields, bytes)?,
         Kind::Array { element, .. } => {
             array::array_of(destination, bytes, |destination, bytes| part(destination, element, bytes))?

@@ -4,16 +4,16 @@ use std::borrow::Cow;
 use std::rc::Rc;
 
 use super::{Problem, Stop};
-use crate::batch::Aside;
+use crate::batch::ExtraValue;
 use crate::types::{Type, TypeSource};
 
-/// A longer value is an aside.
+/// A longer value is an extra.
 const LONG_VALUE: usize = 16 * 1024;
 /// V8's longest string (`String::kMaxLength` on 64-bit systems), in UTF-16 units.
 const LONGEST_STRING: usize = (1 << 29) - 24;
 /// Levels of values inside values: decoding goes into them by recursion.
 const MOST_LEVELS: usize = 64;
-/// How far back a type that is an aside already is looked for.
+/// How far back a type that is an extra already is looked for.
 const TYPES_LOOKED_AT: usize = 32;
 const LONG_STRING: &str = "a text longer than a JavaScript string can be (2²⁹ − 24 characters)";
 /// Offsets into the bytes are 32 bits wide.
@@ -62,7 +62,7 @@ pub(crate) struct TextSpace<'a> {
     pub(crate) start: usize,
     /// Where the segment's text must end.
     pub(crate) limit: usize,
-    /// Texts beyond the limit are asides; otherwise they stop the row.
+    /// Texts beyond the limit are extras; otherwise they stop the row.
     pub(crate) is_limit_final: bool,
     /// What the next text range starts with.
     pub(crate) position: usize,
@@ -78,7 +78,7 @@ pub(crate) struct Taken {
     pub(crate) text_end: usize,
     pub(crate) bytea_start: usize,
     pub(crate) position: usize,
-    pub(crate) aside_bytes: usize,
+    pub(crate) extra_bytes: usize,
     pub(crate) strings: usize,
     pub(crate) is_ascii: bool,
 }
@@ -91,8 +91,8 @@ pub(crate) struct Destination<'a> {
     /// How far text may go.
     text_room: usize,
     bytea_start: usize,
-    asides: &'a mut Vec<Aside>,
-    aside_bytes: usize,
+    extras: &'a mut Vec<ExtraValue>,
+    extra_bytes: usize,
     strings: usize,
     is_ascii: bool,
     /// Knows the types of values in anonymous records.
@@ -106,7 +106,7 @@ impl<'a> Destination<'a> {
     pub(crate) fn new(
         blocks: BlockSpace<'a>,
         text: TextSpace<'a>,
-        asides: &'a mut Vec<Aside>,
+        extras: &'a mut Vec<ExtraValue>,
         source: &'a dyn TypeSource,
     ) -> Self {
         let bytea_start = text.bytes.len();
@@ -116,8 +116,8 @@ impl<'a> Destination<'a> {
             bytea_start,
             blocks,
             text,
-            asides,
-            aside_bytes: 0,
+            extras,
+            extra_bytes: 0,
             strings: 0,
             is_ascii: true,
             source,
@@ -161,7 +161,7 @@ impl<'a> Destination<'a> {
             text_end: self.text_end,
             bytea_start: self.bytea_start,
             position: self.text.position,
-            aside_bytes: self.aside_bytes,
+            extra_bytes: self.extra_bytes,
             strings: self.strings,
             is_ascii: self.is_ascii,
         }
@@ -197,8 +197,8 @@ impl<'a> Destination<'a> {
         }
         let end = self.text_end + value.len();
         if value.len() > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
-            // Texts taken for ASCII are looked at afterwards, but not asides.
-            return Ok(self.aside(Aside::Text(valid_utf8(&value).into_owned())));
+            // Texts taken for ASCII are looked at afterwards, but not extras.
+            return Ok(self.extra(ExtraValue::Text(valid_utf8(&value).into_owned())));
         }
         if end > self.text.limit {
             return Err(Stop::SegmentFull);
@@ -223,7 +223,7 @@ impl<'a> Destination<'a> {
         if length > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
             let mut text = vec![0; length];
             write(&mut text);
-            return Ok(self.aside(Aside::Text(text)));
+            return Ok(self.extra(ExtraValue::Text(text)));
         }
         if end > self.text.limit {
             return Err(Stop::SegmentFull);
@@ -238,7 +238,7 @@ impl<'a> Destination<'a> {
     /// Takes a bytea.
     pub(super) fn bytea_value(&mut self, value: &[u8]) -> Result<Cell, Stop> {
         if value.len() > LONG_VALUE {
-            return Ok(self.aside(Aside::Bytes(value.to_vec())));
+            return Ok(self.extra(ExtraValue::Bytes(value.to_vec())));
         }
         let (cell, bytes) = self.bytea_space(value.len())?;
         bytes.copy_from_slice(value);
@@ -254,7 +254,7 @@ impl<'a> Destination<'a> {
         if length > LONG_VALUE {
             let mut bytes = vec![0; length];
             write(&mut bytes)?;
-            return Ok(self.aside(Aside::Bytes(bytes)));
+            return Ok(self.extra(ExtraValue::Bytes(bytes)));
         }
         let (cell, bytes) = self.bytea_space(length)?;
         write(bytes)?;
@@ -275,22 +275,22 @@ impl<'a> Destination<'a> {
     }
 
     /// Takes the type of a value in an anonymous record. The rows of a result have the same types again and again.
-    pub(super) fn type_value(&mut self, described: Rc<Type>) -> Cell {
-        let is_it = |aside: &Aside| matches!(aside, Aside::Type(other) if Rc::ptr_eq(other, &described));
-        let first = self.asides.len().saturating_sub(TYPES_LOOKED_AT);
-        match self.asides[first..].iter().rposition(is_it) {
+    pub(super) fn type_value(&mut self, tree: Rc<Type>) -> Cell {
+        let is_it = |extra: &ExtraValue| matches!(extra, ExtraValue::Type(other) if Rc::ptr_eq(other, &tree));
+        let first = self.extras.len().saturating_sub(TYPES_LOOKED_AT);
+        match self.extras[first..].iter().rposition(is_it) {
             Some(place) => Cell { word: (first + place) as u64, mark: 2 },
-            None => self.aside(Aside::Type(described)),
+            None => self.extra(ExtraValue::Type(tree)),
         }
     }
 
-    fn aside(&mut self, aside: Aside) -> Cell {
-        let index = self.asides.len();
-        self.aside_bytes += match &aside {
-            Aside::Text(bytes) | Aside::Bytes(bytes) => bytes.len(),
-            Aside::Type(_) => 0,
+    fn extra(&mut self, extra: ExtraValue) -> Cell {
+        let index = self.extras.len();
+        self.extra_bytes += match &extra {
+            ExtraValue::Text(bytes) | ExtraValue::Bytes(bytes) => bytes.len(),
+            ExtraValue::Type(_) => 0,
         };
-        self.asides.push(aside);
+        self.extras.push(extra);
         Cell { word: index as u64, mark: 2 }
     }
 

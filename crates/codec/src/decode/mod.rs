@@ -36,9 +36,9 @@ pub(crate) enum Problem {
     /// The value breaks a rule of its type.
     Invalid(&'static str),
     /// A composite value has another number of attributes than its type had when it was looked up.
-    AttributeCount { described: usize, actual: usize },
+    AttributeCount { expected: usize, actual: usize },
     /// An attribute of a composite value has another type than when the composite type was looked up.
-    AttributeType { index: usize, described: u32, actual: u32 },
+    AttributeType { index: usize, expected: u32, actual: u32 },
     /// A value in an anonymous record has a type that is not known.
     UnknownType(u32),
     /// A value in an anonymous record has a type that crosses as text only, and comes in the binary format.
@@ -53,12 +53,12 @@ impl fmt::Display for Problem {
             Self::Length { expected, actual } => write!(formatter, "{actual} bytes where {expected} were expected"),
             Self::Truncated => write!(formatter, "the message ends inside the value"),
             Self::Invalid(what) | Self::Unsupported(what) => write!(formatter, "{what}"),
-            Self::AttributeCount { described, actual } => {
-                write!(formatter, "{actual} attributes where the type had {described} when it was looked up")
+            Self::AttributeCount { expected, actual } => {
+                write!(formatter, "{actual} attributes where the type had {expected} when it was looked up")
             }
-            Self::AttributeType { index, described, actual } => write!(
+            Self::AttributeType { index, expected, actual } => write!(
                 formatter,
-                "attribute {} has the type with OID {actual}, and had the one with OID {described} when the composite \
+                "attribute {} has the type with OID {actual}, and had the one with OID {expected} when the composite \
                  type was looked up",
                 index + 1
             ),
@@ -137,7 +137,7 @@ pub(crate) fn decode_row(
             let (bytes, behind) = behind.split_at_checked(length).ok_or_else(truncated)?;
             fields = behind;
             let decoded = if code.is_compound() {
-                compound::column(destination, types.described.get(index), bytes)
+                compound::column(destination, types.trees.get(index), bytes)
             } else {
                 value(destination, code, bytes)
             };

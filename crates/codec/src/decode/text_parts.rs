@@ -19,17 +19,17 @@ const INT2_VECTOR: TypeCode = TypeCode(TypeCode::INT2.0 | TypeCode::ARRAY);
 const OID_VECTOR: TypeCode = TypeCode(TypeCode::OID.0 | TypeCode::ARRAY);
 
 /// Decodes a value of any type that is not NULL.
-pub(super) fn part(destination: &mut Destination<'_>, described: &Type, text: &[u8]) -> Result<Cell, Stop> {
-    match (described.code, &described.kind) {
-        (code, _) if code.is_compound() => parts(destination, described, text),
+pub(super) fn part(destination: &mut Destination<'_>, tree: &Type, text: &[u8]) -> Result<Cell, Stop> {
+    match (tree.code, &tree.kind) {
+        (code, _) if code.is_compound() => parts(destination, tree, text),
         (code, Kind::Array { delimiter, .. }) if code.is_array() => array_of_code(destination, code, *delimiter, text),
         (code, _) => leaf(destination, code, text),
     }
 }
 
-fn parts(destination: &mut Destination<'_>, described: &Type, text: &[u8]) -> Result<Cell, Stop> {
+fn parts(destination: &mut Destination<'_>, tree: &Type, text: &[u8]) -> Result<Cell, Stop> {
     destination.descend()?;
-    let cell = match &described.kind {
+    let cell = match &tree.kind {
         Kind::Composite { fields } => composite::composite(destination, fields, text)?,
         Kind::Array { element, delimiter } => {
             array::array(destination, *delimiter, text, |destination, text| part(destination, element, text))?

@@ -124,12 +124,12 @@ pub(super) struct Cells<'a> {
     cells: &'a [u8],
     position: usize,
     text: &'a [u8],
-    asides: &'a [Vec<u8>],
+    extras: &'a [Vec<u8>],
 }
 
 impl<'a> Cells<'a> {
-    pub(super) fn new(cells: &'a [u8], text: &'a [u8], asides: &'a [Vec<u8>]) -> Self {
-        Self { cells, position: 0, text, asides }
+    pub(super) fn new(cells: &'a [u8], text: &'a [u8], extras: &'a [Vec<u8>]) -> Self {
+        Self { cells, position: 0, text, extras }
     }
 
     /// The number of bytes read.
@@ -167,8 +167,8 @@ impl<'a> Cells<'a> {
                 let dimension_count = usize::try_from(auxiliary).map_err(|_| Refusal::malformed())?;
                 Value::Array { dimension_count, element_count }
             }
-            8 => Value::Text(self.aside(first)?),
-            9 => Value::Bytes(self.aside(first)?),
+            8 => Value::Text(self.extra(first)?),
+            9 => Value::Bytes(self.extra(first)?),
             10 => Value::Millis(f64::from_le_bytes(payload)),
             _ => return self.value_of_several_cells(tag, auxiliary, payload),
         })
@@ -253,8 +253,8 @@ impl<'a> Cells<'a> {
         self.text.get(start..start + index(length)).ok_or_else(Refusal::malformed)
     }
 
-    fn aside(&self, aside: u32) -> Result<&'a [u8], Refusal> {
-        self.asides.get(index(aside)).map(Vec::as_slice).ok_or_else(Refusal::malformed)
+    fn extra(&self, extra: u32) -> Result<&'a [u8], Refusal> {
+        self.extras.get(index(extra)).map(Vec::as_slice).ok_or_else(Refusal::malformed)
     }
 }
 

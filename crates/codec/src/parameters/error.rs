@@ -129,11 +129,11 @@ impl Refusal {
     /// Says that the value was for `target`, whose name the message then has, unless a part of it is to blame.
     #[cold]
     pub(super) fn of_type(mut self, target: Target<'_>) -> Self {
-        if let Some(described) = target.described
+        if let Some(tree) = target.tree
             && !self.0.is_named
             && !self.0.type_name.is_empty()
         {
-            (*described.name).clone_into(&mut self.0.type_name);
+            (*tree.name).clone_into(&mut self.0.type_name);
         }
         self.0.is_named = true;
         self

@@ -140,7 +140,7 @@ fn composite(
             continue;
         }
         text.clear();
-        append(Target::from(&*attribute.described), &value, cells, &mut text, limits.of_own_buffer())
+        append(Target::from(&*attribute.tree), &value, cells, &mut text, limits.of_own_buffer())
             .and_then(|()| Quotes::COMPOSITE.append(&text, out, limits))
             .map_err(|refusal| refusal.in_attribute(&attribute.name))?;
     }

@@ -143,9 +143,9 @@ fn composite(
     let attributes = target.attributes(count)?;
     append_count(count, out)?;
     for attribute in attributes {
-        out.extend_from_slice(&attribute.described.oid.to_be_bytes());
+        out.extend_from_slice(&attribute.tree.oid.to_be_bytes());
         let value = cells.next()?;
-        let format = part(Target::from(&*attribute.described), &value, cells, out, limits)
+        let format = part(Target::from(&*attribute.tree), &value, cells, out, limits)
             .map_err(|refusal| refusal.in_attribute(&attribute.name))?;
         if format == Format::Text {
             return Ok(Format::Text);

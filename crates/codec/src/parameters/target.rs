@@ -12,7 +12,7 @@ pub(super) struct Target<'t> {
     pub(super) oid: u32,
     pub(super) code: TypeCode,
     /// `None` for a built-in type without parts.
-    pub(super) described: Option<&'t Type>,
+    pub(super) tree: Option<&'t Type>,
 }
 
 /// The elements of an array type.
@@ -31,24 +31,24 @@ const BOX_ARRAY: u32 = 1020;
 
 impl<'t> From<&'t ParameterType> for Target<'t> {
     fn from(parameter: &'t ParameterType) -> Self {
-        Self { oid: parameter.type_oid, code: parameter.code, described: parameter.described.as_deref() }
+        Self { oid: parameter.type_oid, code: parameter.code, tree: parameter.tree.as_deref() }
     }
 }
 
 impl<'t> From<&'t Type> for Target<'t> {
-    fn from(described: &'t Type) -> Self {
-        Self { oid: described.oid, code: described.code, described: Some(described) }
+    fn from(tree: &'t Type) -> Self {
+        Self { oid: tree.oid, code: tree.code, tree: Some(tree) }
     }
 }
 
 impl<'t> Target<'t> {
     fn kind(&self) -> &'t Kind {
-        self.described.map_or(&Kind::Scalar, |described| &described.kind)
+        self.tree.map_or(&Kind::Scalar, |tree| &tree.kind)
     }
 
     /// The name for messages.
     pub(super) fn name(&self) -> &'t str {
-        self.described.map_or(self.code.name(), |described| &described.name)
+        self.tree.map_or(self.code.name(), |tree| &tree.name)
     }
 
     /// The elements, when this is an array type.
@@ -60,7 +60,7 @@ impl<'t> Target<'t> {
             }
             _ if self.code.is_array() => {
                 let is_vector = first_subscript(self.oid) == 0;
-                Ok(self.undescribed_elements(array_element_oid(self.oid).unwrap_or(0), is_vector))
+                Ok(self.elements_without_tree(array_element_oid(self.oid).unwrap_or(0), is_vector))
             }
             _ => Err(Refusal::mismatch(self.code, "an array")),
         }
@@ -68,13 +68,13 @@ impl<'t> Target<'t> {
 
     /// The elements of a parameter of a type of which nothing is known: it may be an array.
     pub(super) fn unknown_elements(&self) -> Option<Elements<'t>> {
-        let is_unknown = self.code == TypeCode::UNKNOWN && self.described.is_none();
-        is_unknown.then(|| self.undescribed_elements(0, false))
+        let is_unknown = self.code == TypeCode::UNKNOWN && self.tree.is_none();
+        is_unknown.then(|| self.elements_without_tree(0, false))
     }
 
-    fn undescribed_elements(&self, oid: u32, is_vector: bool) -> Elements<'t> {
+    fn elements_without_tree(&self, oid: u32, is_vector: bool) -> Elements<'t> {
         let delimiter = if self.oid == BOX_ARRAY { b';' } else { b',' };
-        Elements { target: Target { oid, code: self.code.element(), described: None }, delimiter, is_vector }
+        Elements { target: Target { oid, code: self.code.element(), tree: None }, delimiter, is_vector }
     }
 
     /// The attributes, when this is a composite type with so many of them.

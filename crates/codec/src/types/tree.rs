@@ -62,7 +62,7 @@ pub struct Field {
     /// `pg_attribute.attname`
     pub name: Box<str>,
     /// Its type, as it was declared: perhaps a domain.
-    pub described: Rc<Type>,
+    pub tree: Rc<Type>,
 }
 
 impl Type {
@@ -115,7 +115,7 @@ fn code_of(kind: &Kind, own_code: TypeCode) -> TypeCode {
                 of_parts(code.is_binary())
             }
         }
-        Kind::Composite { fields } => of_parts(fields.iter().all(|field| field.described.code.is_binary())),
+        Kind::Composite { fields } => of_parts(fields.iter().all(|field| field.tree.code.is_binary())),
         Kind::Range { subtype } => of_parts(subtype.code.is_binary()),
         Kind::Multirange { range } => of_parts(range.code.is_binary()),
     }
@@ -138,7 +138,7 @@ pub struct TypeRef {
     /// How its values cross.
     pub code: TypeCode,
     /// The type, unless it is a built-in one without parts.
-    pub described: Option<Rc<Type>>,
+    pub tree: Option<Rc<Type>>,
 }
 
 /// Finds the types of values that bring their OIDs along: those in anonymous records.
@@ -154,6 +154,6 @@ pub struct NoTypes;
 impl TypeSource for NoTypes {
     fn type_of(&self, type_oid: u32) -> Option<TypeRef> {
         let code = TypeCode::of(type_oid);
-        (code != TypeCode::UNKNOWN).then_some(TypeRef { code, described: None })
+        (code != TypeCode::UNKNOWN).then_some(TypeRef { code, tree: None })
     }
 }

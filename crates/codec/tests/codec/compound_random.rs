@@ -1,7 +1,7 @@
 //! Random types with random values: both formats say the same, and bytes that mean harm get an error at most.
 
 use crate::support::{
-    Mailbox, Value, array_of, as_text, composite, data_row, decode_described, decode_with, domain_over, multirange_of,
+    Mailbox, Value, array_of, as_text, composite, data_row, decode_tree, decode_with, domain_over, multirange_of,
     prefixed, range, range_of, record_bytes, scalar, text,
 };
 use oxpg_codec::batch::{OwnedRow, Pushed, RowError, RowTypes, own_memory_row};
@@ -69,13 +69,13 @@ fn build(shape: &Shape, last_oid: &mut u32) -> Rc<Type> {
 }
 
 /// Types whose values have a sample.
-fn described() -> impl Strategy<Value = Rc<Type>> {
+fn tree() -> impl Strategy<Value = Rc<Type>> {
     let leaf = prop_oneof![3 => Just(Shape::Text), 1 => Just(Shape::Uuid), 1 => Just(Shape::Jsonb)];
     shape(leaf).prop_map(|shape| build(&shape, &mut 20_000))
 }
 
 /// Types of all families.
-fn any_described() -> impl Strategy<Value = Rc<Type>> {
+fn any_tree() -> impl Strategy<Value = Rc<Type>> {
     let leaf = (0_u8..45, prop_oneof![4 => Just(0), 1 => Just(TypeCode::ARRAY)]);
     let leaf = leaf.prop_filter("no scalars", |(family, _)| !TypeCode(*family).is_compound());
     shape(leaf.prop_map(|(family, array)| Shape::Code(family | array))).prop_map(|shape| build(&shape, &mut 20_000))
@@ -123,8 +123,8 @@ fn any_text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn sample(described: &Type) -> BoxedStrategy<Sample> {
-    match (&described.kind, described.code) {
+fn sample(tree: &Type) -> BoxedStrategy<Sample> {
+    match (&tree.kind, tree.code) {
         (Kind::Scalar, TypeCode::UUID) => any::<[u8; 16]>()
             .prop_map(|bytes| {
                 let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -142,10 +142,10 @@ fn sample(described: &Type) -> BoxedStrategy<Sample> {
         (Kind::Array { element, .. }, _) => array_sample(element),
         (Kind::Composite { fields }, _) => fields
             .iter()
-            .map(|field| proptest::option::of(sample(&field.described)))
+            .map(|field| proptest::option::of(sample(&field.tree)))
             .collect::<Vec<_>>()
             .prop_map({
-                let type_oids: Vec<_> = fields.iter().map(|field| field.described.oid).collect();
+                let type_oids: Vec<_> = fields.iter().map(|field| field.tree.oid).collect();
                 move |values| {
                     let attributes: Vec<_> = type_oids.iter().copied().zip(values.iter().map(binary_of)).collect();
                     Sample {
@@ -239,9 +239,9 @@ fn braces(dimensions: &[(u32, i32)], elements: &[String]) -> String {
 }
 
 fn typed_sample() -> impl Strategy<Value = (Rc<Type>, Sample)> {
-    described().prop_flat_map(|described| {
-        let sample = sample(&described);
-        (Just(described), sample)
+    tree().prop_flat_map(|tree| {
+        let sample = sample(&tree);
+        (Just(tree), sample)
     })
 }
 
@@ -251,18 +251,18 @@ struct Types(Rc<Type>);
 impl TypeSource for Types {
     fn type_of(&self, type_oid: u32) -> Option<TypeRef> {
         match type_oid {
-            1 => Some(TypeRef { code: self.0.code, described: Some(Rc::clone(&self.0)) }),
-            2..2_000 => Some(TypeRef { code: TypeCode(type_oid as u8), described: None }),
+            1 => Some(TypeRef { code: self.0.code, tree: Some(Rc::clone(&self.0)) }),
+            2..2_000 => Some(TypeRef { code: TypeCode(type_oid as u8), tree: None }),
             _ => None,
         }
     }
 }
 
 /// Both ways of decoding agree, and memory is in proportion to the row.
-fn check_hostile(described: &Rc<Type>, bytes: &[u8]) -> Result<(), TestCaseError> {
-    let (codes, trees) = ([described.code], [Some(Rc::clone(described))]);
-    let source = Types(Rc::clone(described));
-    let types = RowTypes { codes: &codes, described: &trees, source: &source };
+fn check_hostile(tree: &Rc<Type>, bytes: &[u8]) -> Result<(), TestCaseError> {
+    let (codes, trees) = ([tree.code], [Some(Rc::clone(tree))]);
+    let source = Types(Rc::clone(tree));
+    let types = RowTypes { codes: &codes, trees: &trees, source: &source };
     let row = data_row(&[Some(bytes)]);
     let owned = own_memory_row(types, &row);
     let mut mailbox = Mailbox::of_size(100, 300);
@@ -271,7 +271,7 @@ fn check_hostile(described: &Rc<Type>, bytes: &[u8]) -> Result<(), TestCaseError
         pushed => prop_assert_eq!(pushed.err(), owned.clone().err()),
     }
     if owned.is_ok() {
-        prop_assert!(decode_with(described, &source, bytes).is_ok());
+        prop_assert!(decode_with(tree, &source, bytes).is_ok());
     }
     check_proportion(&owned, &row)
 }
@@ -288,21 +288,21 @@ fn check_proportion(owned: &Result<OwnedRow, RowError>, row: &[u8]) -> Result<()
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1_000))]
     #[test]
-    fn both_formats_say_the_same((described, sample) in typed_sample()) {
-        prop_assert_eq!(decode_described(&described, &sample.binary), Ok(sample.value.clone()));
-        let described = as_text(&composite(1, "of one", &[&described]));
+    fn both_formats_say_the_same((tree, sample) in typed_sample()) {
+        prop_assert_eq!(decode_tree(&tree, &sample.binary), Ok(sample.value.clone()));
+        let tree = as_text(&composite(1, "of one", &[&tree]));
         let whole = format!("({})", attribute(&Some(sample.clone())));
-        prop_assert_eq!(decode_described(&described, whole.as_bytes()), Ok(Value::Composite(vec![sample.value])));
+        prop_assert_eq!(decode_tree(&tree, whole.as_bytes()), Ok(Value::Composite(vec![sample.value])));
     }
 
     #[test]
-    fn random_binary_never_panics(described in any_described(), bytes in vec(prop_oneof![0_u8..3, any::<u8>()], 0..80)) {
-        check_hostile(&described, &bytes)?;
+    fn random_binary_never_panics(tree in any_tree(), bytes in vec(prop_oneof![0_u8..3, any::<u8>()], 0..80)) {
+        check_hostile(&tree, &bytes)?;
     }
 
     #[test]
     fn broken_binary_never_panics(
-        (described, sample) in typed_sample(),
+        (tree, sample) in typed_sample(),
         place: prop::sample::Index,
         byte: u8,
         length: prop::sample::Index,
@@ -313,20 +313,20 @@ proptest! {
             bytes[place] = byte;
             bytes.truncate(length.index(bytes.len() * 2));
         }
-        check_hostile(&described, &bytes)?;
+        check_hostile(&tree, &bytes)?;
     }
 
     #[test]
-    fn random_text_never_panics(described in any_described(), value in r#"[\[\](){},"\\a1:= ]{0,40}"#) {
-        check_hostile(&as_text(&composite(1, "of one", &[&described])), format!("({value})").as_bytes())?;
-        if described.code.is_compound() {
-            check_hostile(&as_text(&described), value.as_bytes())?;
+    fn random_text_never_panics(tree in any_tree(), value in r#"[\[\](){},"\\a1:= ]{0,40}"#) {
+        check_hostile(&as_text(&composite(1, "of one", &[&tree])), format!("({value})").as_bytes())?;
+        if tree.code.is_compound() {
+            check_hostile(&as_text(&tree), value.as_bytes())?;
         }
     }
 
     #[test]
     fn broken_text_never_panics(
-        (described, sample) in typed_sample(),
+        (tree, sample) in typed_sample(),
         place: prop::sample::Index,
         byte in prop::sample::select(&br#"[](){},"\a1:= "#[..]),
         length: prop::sample::Index,
@@ -337,21 +337,21 @@ proptest! {
             bytes[place] = byte;
             bytes.truncate(length.index(bytes.len() * 2));
         }
-        if described.code.is_compound() {
-            check_hostile(&as_text(&described), &bytes)?;
+        if tree.code.is_compound() {
+            check_hostile(&as_text(&tree), &bytes)?;
         }
     }
 
     #[test]
     fn random_records_never_panic(
-        described in any_described(),
+        tree in any_tree(),
         values in vec((prop_oneof![Just(1_u32), 0..300_u32], prop::option::of(vec(0_u8..3, 0..20))), 0..6),
         bytes in vec(prop_oneof![0_u8..3, any::<u8>()], 0..60),
     ) {
         let record = scalar(2_249, TypeCode::RECORD);
         let values: Vec<_> = values.iter().map(|(type_oid, value)| (*type_oid, value.as_deref())).collect();
         let (codes, trees) = ([record.code], [Some(record)]);
-        let types = RowTypes { codes: &codes, described: &trees, source: &Types(described) };
+        let types = RowTypes { codes: &codes, trees: &trees, source: &Types(tree) };
         for bytes in [record_bytes(&values), bytes] {
             let row = data_row(&[Some(&bytes)]);
             let owned = own_memory_row(types, &row);

@@ -1,7 +1,7 @@
 //! Types with parts in the text format.
 
 use crate::support::{
-    Value, array_of, as_text, composite, decode_described, domain_over, multirange_of, range, range_of, scalar, text,
+    Value, array_of, as_text, composite, decode_tree, domain_over, multirange_of, range, range_of, scalar, text,
 };
 use oxpg_codec::batch::RowFault;
 use oxpg_codec::types::{Kind, Type, TypeCode};
@@ -22,8 +22,8 @@ fn array(dimensions: &[(u32, i32)], elements: &[&str]) -> Value {
     Value::Array(dimensions.to_vec(), has_other_bounds, elements.iter().map(element).collect())
 }
 
-fn refusal(described: &Rc<Type>, value: &str) -> String {
-    let message = decode_described(described, value.as_bytes()).unwrap_err().to_string();
+fn refusal(tree: &Rc<Type>, value: &str) -> String {
+    let message = decode_tree(tree, value.as_bytes()).unwrap_err().to_string();
     message.split_once("): ").unwrap().1.to_owned()
 }
 
@@ -44,7 +44,7 @@ fn arrays_of_any_dimension() {
         ("[-2147483648:-2147483648]={a}", array(&[(1, i32::MIN)], &["a"])),
         ("[1:1][-2:-1]={{a,b}}", array(&[(1, 1), (2, -2)], &["a", "b"])),
     ] {
-        assert_eq!(decode_described(&moneys(), value.as_bytes()), Ok(expected), "{value}");
+        assert_eq!(decode_tree(&moneys(), value.as_bytes()), Ok(expected), "{value}");
     }
 }
 
@@ -90,37 +90,37 @@ fn arrays_that_are_no_arrays_are_refused() {
 fn the_delimiter_is_the_one_of_the_type() {
     let element = scalar(20_000, TypeCode::UNKNOWN);
     let kind = Kind::Array { element, delimiter: b'|' };
-    let described = Type::new(20_001, "public", "bars", kind, TypeCode::UNKNOWN, 0);
+    let tree = Type::new(20_001, "public", "bars", kind, TypeCode::UNKNOWN, 0);
     let expected = array(&[(2, 1)], &["a,b", "c|d"]);
-    assert_eq!(decode_described(&described, br#"{a,b|"c|d"}"#), Ok(expected));
+    assert_eq!(decode_tree(&tree, br#"{a,b|"c|d"}"#), Ok(expected));
 }
 
 #[test]
 fn arrays_of_a_family_inside_text_are_arrays_of_that_family() {
     let texts = array_of(1009, &scalar(25, TypeCode::TEXT));
     assert!(texts.code.is_array());
-    let described = composite(20_000, "t", &[&money(), &texts, &scalar(1009, texts.code)]);
-    let decoded = decode_described(&described, br#"(1,"{a,""b c""}","[0:0]={NULL}")"#);
+    let tree = composite(20_000, "t", &[&money(), &texts, &scalar(1009, texts.code)]);
+    let decoded = decode_tree(&tree, br#"(1,"{a,""b c""}","[0:0]={NULL}")"#);
     let expected = vec![text("1"), array(&[(2, 1)], &["a", "b c"]), array(&[(1, 0)], &["NULL"])];
     assert_eq!(decoded, Ok(Value::Composite(expected)));
-    assert_eq!(refusal(&described, "(1,a,)"), "an array without braces");
+    assert_eq!(refusal(&tree, "(1,a,)"), "an array without braces");
 }
 
 #[test]
 fn vectors_have_no_braces_and_start_at_0() {
     let vector = scalar(22, TypeCode::of(22));
-    let described = composite(20_000, "t", &[&money(), &vector]);
-    let Ok(Value::Composite(values)) = decode_described(&described, b"(,\"1 2 3\")") else { panic!() };
+    let tree = composite(20_000, "t", &[&money(), &vector]);
+    let Ok(Value::Composite(values)) = decode_tree(&tree, b"(,\"1 2 3\")") else { panic!() };
     assert!(
         matches!(&values[1], Value::Array(dimensions, true, elements) if *dimensions == [(3, 0)] && elements.len() == 3)
     );
-    let Ok(Value::Composite(values)) = decode_described(&described, b"(,\"\")") else { panic!() };
+    let Ok(Value::Composite(values)) = decode_tree(&tree, b"(,\"\")") else { panic!() };
     assert_eq!(values[1], Value::Array(vec![(0, 0)], true, vec![]));
 }
 
 #[test]
 fn composites_with_nulls_quotes_and_escapes() {
-    let described = composite(20_000, "t", &[&money(), &money(), &money()]);
+    let tree = composite(20_000, "t", &[&money(), &money(), &money()]);
     for (value, expected) in [
         ("(1,2,3)", [text("1"), text("2"), text("3")]),
         ("(,,)", [Value::Null, Value::Null, Value::Null]),
@@ -129,24 +129,24 @@ fn composites_with_nulls_quotes_and_escapes() {
         (r#"("""","(,)",NULL)"#, [text("\""), text("(,)"), text("NULL")]),
         ("(ä,\"\u{1f600} \",x)", [text("ä"), text("\u{1f600} "), text("x")]),
     ] {
-        assert_eq!(decode_described(&described, value.as_bytes()), Ok(Value::Composite(expected.to_vec())), "{value}");
+        assert_eq!(decode_tree(&tree, value.as_bytes()), Ok(Value::Composite(expected.to_vec())), "{value}");
     }
 }
 
 #[test]
 fn composites_of_one_and_of_no_attribute_have_the_same_text() {
     let one = composite(20_000, "one", &[&money()]);
-    assert_eq!(decode_described(&one, b"()"), Ok(Value::Composite(vec![Value::Null])));
+    assert_eq!(decode_tree(&one, b"()"), Ok(Value::Composite(vec![Value::Null])));
     let none = as_text(&composite(20_001, "none", &[]));
-    assert_eq!(decode_described(&none, b"()"), Ok(Value::Composite(vec![])));
-    assert_eq!(decode_described(&none, b"(1)").unwrap_err().fault(), RowFault::OutdatedType);
+    assert_eq!(decode_tree(&none, b"()"), Ok(Value::Composite(vec![])));
+    assert_eq!(decode_tree(&none, b"(1)").unwrap_err().fault(), RowFault::OutdatedType);
 }
 
 #[test]
 fn composites_with_another_number_of_attributes_are_outdated() {
-    let described = composite(20_000, "price", &[&money(), &money()]);
+    let tree = composite(20_000, "price", &[&money(), &money()]);
     for (value, count) in [("()", 1), ("(1,2,3)", 3), ("(\"a,b\")", 1)] {
-        let error = decode_described(&described, value.as_bytes()).unwrap_err();
+        let error = decode_tree(&tree, value.as_bytes()).unwrap_err();
         assert_eq!(error.fault(), RowFault::OutdatedType, "{value}");
         let expected = format!("column 1 (price): {count} attributes where the type had 2 when it was looked up");
         assert_eq!(error.to_string(), expected);
@@ -155,7 +155,7 @@ fn composites_with_another_number_of_attributes_are_outdated() {
 
 #[test]
 fn composites_that_are_no_composites_are_refused() {
-    let described = composite(20_000, "t", &[&money(), &money()]);
+    let tree = composite(20_000, "t", &[&money(), &money()]);
     for (value, expected) in [
         ("", "a composite value without parentheses"),
         ("1,2", "a composite value without parentheses"),
@@ -170,13 +170,13 @@ fn composites_that_are_no_composites_are_refused() {
         ("(1,2\"3\")", "a value that should be in quotes"),
         ("(1,(2)", "a value that should be in quotes"),
     ] {
-        assert_eq!(refusal(&described, value), expected, "{value}");
+        assert_eq!(refusal(&tree, value), expected, "{value}");
     }
 }
 
 #[test]
 fn ranges_with_and_without_bounds() {
-    let described = range_of(20_000, &money());
+    let tree = range_of(20_000, &money());
     for (value, expected) in [
         ("empty", range(1, Value::Null, Value::Null)),
         ("[1,5)", range(2, text("1"), text("5"))),
@@ -187,7 +187,7 @@ fn ranges_with_and_without_bounds() {
         ("[,]", range(8 | 16, Value::Null, Value::Null)),
         (r#"["","a""\\"]"#, range(2 | 4, text(""), text(r#"a"\"#))),
     ] {
-        assert_eq!(decode_described(&described, value.as_bytes()), Ok(expected), "{value}");
+        assert_eq!(decode_tree(&tree, value.as_bytes()), Ok(expected), "{value}");
     }
     for (value, expected) in [
         ("", "a range without brackets"),
@@ -200,19 +200,19 @@ fn ranges_with_and_without_bounds() {
         ("[1,\"5\"x)", "a range without brackets"),
         ("[(1,5)", "a value that should be in quotes"),
     ] {
-        assert_eq!(refusal(&described, value), expected, "{value}");
+        assert_eq!(refusal(&tree, value), expected, "{value}");
     }
 }
 
 #[test]
 fn multiranges_of_any_number_of_ranges() {
-    let described = multirange_of(20_001, &range_of(20_000, &money()));
+    let tree = multirange_of(20_001, &range_of(20_000, &money()));
     for (value, expected) in [
         ("{}", vec![]),
         ("{[1,2)}", vec![range(2, text("1"), text("2"))]),
         ("{(,\"a)}\"),[5,6]}", vec![range(8, Value::Null, text("a)}")), range(2 | 4, text("5"), text("6"))]),
     ] {
-        assert_eq!(decode_described(&described, value.as_bytes()), Ok(Value::Multirange(expected)), "{value}");
+        assert_eq!(decode_tree(&tree, value.as_bytes()), Ok(Value::Multirange(expected)), "{value}");
     }
     for (value, expected) in [
         ("[1,2)", "a multirange without braces"),
@@ -222,7 +222,7 @@ fn multiranges_of_any_number_of_ranges() {
         ("{[1,2)[3,4)}", "text behind a range"),
         ("{[1,2)}x", "text behind a range"),
     ] {
-        assert_eq!(refusal(&described, value), expected, "{value}");
+        assert_eq!(refusal(&tree, value), expected, "{value}");
     }
 }
 
@@ -231,7 +231,7 @@ fn arrays_of_composites_of_arrays_of_composites() {
     let price = domain_over(20_010, &money());
     let line = composite(20_000, "line", &[&price, &range_of(20_001, &price)]);
     let order = composite(20_002, "order", &[&array_of(20_003, &line), &money()]);
-    let described = array_of(20_004, &order);
+    let tree = array_of(20_004, &order);
     // array[row(array[row('1', span('a b', 'c')), NULL, row(NULL, 'empty')]::line[], 'x')::"order", NULL]
     let value = r#"{"(\"{\"\"(1,\\\\\"\"[\\\\\"\"\\\\\"\"a b\\\\\"\"\\\\\"\",c)\\\\\"\")\"\",NULL,\"\"(,empty)\"\"}\",x)",NULL}"#;
     let lines = vec![
@@ -241,29 +241,29 @@ fn arrays_of_composites_of_arrays_of_composites() {
     ];
     let order = Value::Composite(vec![Value::Array(vec![(3, 1)], false, lines), text("x")]);
     let expected = Value::Array(vec![(2, 1)], false, vec![order, Value::Null]);
-    assert_eq!(decode_described(&described, value.as_bytes()), Ok(expected));
+    assert_eq!(decode_tree(&tree, value.as_bytes()), Ok(expected));
 }
 
 #[test]
 fn binary_codecs_of_the_application_are_no_use_inside_text() {
-    let described = composite(20_000, "t", &[&money(), &scalar(20_001, TypeCode::RAW)]);
-    assert_eq!(decode_described(&described, b"(1,x)").unwrap_err().fault(), RowFault::Unsupported);
+    let tree = composite(20_000, "t", &[&money(), &scalar(20_001, TypeCode::RAW)]);
+    assert_eq!(decode_tree(&tree, b"(1,x)").unwrap_err().fault(), RowFault::Unsupported);
 }
 
 #[test]
-fn long_values_are_asides() {
+fn long_values_are_extras() {
     let long = "ü".repeat(20_000);
-    let described = composite(20_000, "t", &[&money(), &money()]);
+    let tree = composite(20_000, "t", &[&money(), &money()]);
     let value = format!("({long},\"{long}\"\"\")");
     let expected = vec![text(&long), text(&format!("{long}\""))];
-    assert_eq!(decode_described(&described, value.as_bytes()), Ok(Value::Composite(expected)));
+    assert_eq!(decode_tree(&tree, value.as_bytes()), Ok(Value::Composite(expected)));
 }
 
 #[test]
 fn dense_texts_fit_memory_of_their_own() {
     // Records inside text have the most cells for their bytes: three for two of them.
-    let described = as_text(&array_of(20_000, &scalar(2249, TypeCode::RECORD)));
+    let tree = as_text(&array_of(20_000, &scalar(2249, TypeCode::RECORD)));
     let value = format!("{{{}()}}", "(),".repeat(50_000));
-    let Ok(Value::Array(dimensions, false, _)) = decode_described(&described, value.as_bytes()) else { panic!() };
+    let Ok(Value::Array(dimensions, false, _)) = decode_tree(&tree, value.as_bytes()) else { panic!() };
     assert_eq!(dimensions, [(50_001, 1)]);
 }

@@ -1,6 +1,6 @@
 //! A value with a part of every family, in the bytes of a server (PostgreSQL 15) for both formats.
 
-use crate::support::{Value, array_of, as_text, composite, decode_described, hex, multirange_of, range_of, scalar};
+use crate::support::{Value, array_of, as_text, composite, decode_tree, hex, multirange_of, range_of, scalar};
 use oxpg_codec::types::{Type, TypeCode};
 use std::rc::Rc;
 
@@ -59,14 +59,14 @@ fn every() -> Rc<Type> {
 
 #[test]
 fn both_formats_have_the_same_cells() {
-    let described = every();
-    assert_eq!(described.code, TypeCode::COMPOUND);
-    let binary = decode_described(&described, &hex(&BINARY.replace('\n', ""))).unwrap();
-    let text = decode_described(&as_text(&described), TEXT.concat().as_bytes()).unwrap();
+    let tree = every();
+    assert_eq!(tree.code, TypeCode::COMPOUND);
+    let binary = decode_tree(&tree, &hex(&BINARY.replace('\n', ""))).unwrap();
+    let text = decode_tree(&as_text(&tree), TEXT.concat().as_bytes()).unwrap();
     let (Value::Composite(binary), Value::Composite(text)) = (binary, text) else { panic!() };
     assert_eq!(binary.len(), ATTRIBUTES.len() + 5);
-    for ((binary, text), described) in binary.iter().zip(&text).zip(1..) {
-        assert_eq!(binary, text, "attribute {described}");
+    for ((binary, text), attribute) in binary.iter().zip(&text).zip(1..) {
+        assert_eq!(binary, text, "attribute {attribute}");
         assert_ne!(binary, &Value::Null);
     }
 }

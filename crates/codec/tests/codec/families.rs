@@ -319,7 +319,7 @@ fn vectors() {
     check_lengths(TypeCode::VECTOR, "0002 0000 3f800000 c0200000");
     check_lengths(TypeCode::HALFVEC, "0002 0000 3c00 c100");
     check_refused(TypeCode::VECTOR, &[("ffff 0000 3f800000", "8 bytes where 262144 were expected")]);
-    // The longest vector is an aside.
+    // The longest vector is an extra.
     let long = [&16_000_u16.to_be_bytes()[..], &[0, 0], &1.5_f32.to_be_bytes().repeat(16_000)].concat();
     assert_eq!(decode(TypeCode::VECTOR, &long), Ok(vector(&[1.5; 16_000])));
 }

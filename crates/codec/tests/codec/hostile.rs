@@ -209,7 +209,7 @@ proptest! {
         cells in vec((0_i32..18, -2_i32..8, 0_u32..20, 0_u32..20), 0..20),
         text in vec(any::<u8>(), 0..40),
     ) {
-        let types: Vec<_> = codes.iter().map(|(code, type_oid)| ParameterType { type_oid: *type_oid, code: *code, described: None }).collect();
+        let types: Vec<_> = codes.iter().map(|(code, type_oid)| ParameterType { type_oid: *type_oid, code: *code, tree: None }).collect();
         let cells: Vec<u8> = cells
             .iter()
             .flat_map(|(tag, auxiliary, first, second)| {

@@ -1,7 +1,7 @@
 //! Rows in memory of their own.
 
 use crate::support::{Mailbox, Value, data_row, own_values, text};
-use oxpg_codec::batch::{Aside, Pushed, ResultText, RowTypes, own_memory_row};
+use oxpg_codec::batch::{ExtraValue, Pushed, ResultText, RowTypes, own_memory_row};
 use oxpg_codec::types::TypeCode;
 
 #[test]
@@ -36,10 +36,10 @@ fn grows_for_values_that_become_longer() {
 }
 
 #[test]
-fn long_values_are_its_own_asides() {
+fn long_values_are_its_own_extras() {
     let long = "x".repeat(20_000);
     let owned = own_memory_row(RowTypes::plain(&[TypeCode::TEXT]), &data_row(&[Some(long.as_bytes())])).unwrap();
-    assert_eq!(owned.asides, [Aside::Text(long.clone().into_bytes())]);
+    assert_eq!(owned.extras, [ExtraValue::Text(long.clone().into_bytes())]);
     assert_eq!(own_values(&owned, &[TypeCode::TEXT]), [text(&long)]);
 }
 

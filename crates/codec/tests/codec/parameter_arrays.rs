@@ -21,7 +21,7 @@ fn binary_arrays() {
     let expected = hex("00000001 00000000 00000017 00000003 00000001 00000004 00000001 ffffffff 00000004 00000003");
     assert_eq!(encode(INT4_ARRAY, &list(vec![Cell::I32(1), Cell::Null, Cell::I32(3)])), Ok((1, Some(expected))));
     let expected = hex("00000002 00000000 00000019 00000001 00000000 00000002 ffffffff 00000001 61 00000000");
-    let cell = Cell::Array(vec![(1, 0), (2, -1)], vec![string("a"), Cell::TextAside(String::new())]);
+    let cell = Cell::Array(vec![(1, 0), (2, -1)], vec![string("a"), Cell::TextExtra(String::new())]);
     assert_eq!(encode(TEXT_ARRAY, &cell), Ok((1, Some(expected))));
 }
 

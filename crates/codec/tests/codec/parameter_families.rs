@@ -61,7 +61,7 @@ fn geometry_with_another_number_of_numbers_is_refused() {
 fn hstores() {
     let hstore = scalar(90_203, "hstore", TypeCode::HSTORE);
     binary(&hstore, Cell::Hstore(vec![]), "00000000");
-    let pairs = || Cell::Hstore(vec![(string("a"), string("")), (Cell::TextAside("bc".to_owned()), Cell::Null)]);
+    let pairs = || Cell::Hstore(vec![(string("a"), string("")), (Cell::TextExtra("bc".to_owned()), Cell::Null)]);
     binary(&hstore, pairs(), "00000002 00000001 61 00000000 00000002 6263 ffffffff");
     literal(&array(90_204, &hstore), list(vec![pairs(), string("x")]), r#"{"\"a\"=>\"\",\"bc\"=>NULL","x"}"#);
     literal(&hstore, string("a=>1"), "a=>1");
@@ -146,11 +146,11 @@ fn bits() {
 #[test]
 fn bytes_as_they_come() {
     for code in [TypeCode::EWKB, TypeCode::RAW] {
-        let described = scalar(90_207, "own", code);
-        binary(&described, Cell::Bytes(vec![1, 2]), "0102");
-        literal(&described, string("POINT(1 2)"), "POINT(1 2)");
+        let tree = scalar(90_207, "own", code);
+        binary(&tree, Cell::Bytes(vec![1, 2]), "0102");
+        literal(&tree, string("POINT(1 2)"), "POINT(1 2)");
         let expected = "00000001 00000000 0001605f 00000001 00000001 00000001 ff";
-        binary(&array(90_208, &described), list(vec![Cell::BytesAside(vec![255])]), expected);
+        binary(&array(90_208, &tree), list(vec![Cell::BytesExtra(vec![255])]), expected);
     }
 }
 

@@ -26,7 +26,7 @@ const LEAVES: [TypeCode; 14] = [
     TypeCode::HALFVEC,
 ];
 
-fn described() -> impl Strategy<Value = Rc<Type>> {
+fn tree() -> impl Strategy<Value = Rc<Type>> {
     // Types are not Send: they are made from a plan.
     plan().prop_map(|plan| plan.build())
 }
@@ -69,22 +69,20 @@ fn plan() -> impl Strategy<Value = Plan> {
 }
 
 /// A value that fits the type, made with numbers of which there are always more.
-fn fitting(described: &Type, next: &mut impl FnMut() -> u8) -> Cell {
+fn fitting(tree: &Type, next: &mut impl FnMut() -> u8) -> Cell {
     let small = next() % 3;
     if next().is_multiple_of(8) {
         return Cell::Null;
     }
-    match &described.kind {
+    match &tree.kind {
         Kind::Array { element, .. } => {
             let elements: Vec<_> = (0..small).map(|_| fitting(element, next)).collect();
             Cell::Array(vec![(1, 1), (u32::from(small), i32::from(next()))], elements)
         }
-        Kind::Composite { fields } => {
-            Cell::Composite(fields.iter().map(|field| fitting(&field.described, next)).collect())
-        }
-        Kind::Range { .. } => fitting_range(described, next),
+        Kind::Composite { fields } => Cell::Composite(fields.iter().map(|field| fitting(&field.tree, next)).collect()),
+        Kind::Range { .. } => fitting_range(tree, next),
         Kind::Multirange { range } => Cell::Multirange((0..small).map(|_| fitting_range(range, next)).collect()),
-        Kind::Scalar => match described.code {
+        Kind::Scalar => match tree.code {
             TypeCode::BOOL => Cell::Bool(small == 0),
             TypeCode::INT4 | TypeCode::OID | TypeCode::XID8 => Cell::I32(i32::from(small)),
             TypeCode::FLOAT4 => Cell::F64(0.1 * f64::from(small)),
@@ -104,44 +102,44 @@ fn fitting(described: &Type, next: &mut impl FnMut() -> u8) -> Cell {
     }
 }
 
-fn fitting_range(described: &Type, next: &mut impl FnMut() -> u8) -> Cell {
-    let Kind::Range { subtype } = &described.kind else { panic!("{}", described.name) };
+fn fitting_range(tree: &Type, next: &mut impl FnMut() -> u8) -> Cell {
+    let Kind::Range { subtype } = &tree.kind else { panic!("{}", tree.name) };
     Cell::Range(i32::from(next() % 32), Box::new([fitting(subtype, next), fitting(subtype, next)]))
 }
 
-fn cell_of(described: &Type, numbers: &[u8]) -> Cell {
+fn cell_of(tree: &Type, numbers: &[u8]) -> Cell {
     let mut numbers = numbers.iter().copied().cycle();
-    fitting(described, &mut || numbers.next().unwrap())
+    fitting(tree, &mut || numbers.next().unwrap())
 }
 
 proptest! {
     #[test]
-    fn values_that_fit_are_encoded_whole(described in described(), numbers in vec(any::<u8>(), 40)) {
-        let cell = cell_of(&described, &numbers);
-        let encoded = encode_as(of_type(&described), &cell);
+    fn values_that_fit_are_encoded_whole(tree in tree(), numbers in vec(any::<u8>(), 40)) {
+        let cell = cell_of(&tree, &numbers);
+        let encoded = encode_as(of_type(&tree), &cell);
         prop_assert!(encoded.is_ok(), "{:?}", encoded);
-        if described.code == TypeCode::COMPOUND_TEXT {
+        if tree.code == TypeCode::COMPOUND_TEXT {
             prop_assert_eq!(encoded.unwrap().0, 0);
         }
     }
 
     #[test]
     fn broken_cells_never_panic(
-        described in described(),
+        tree in tree(),
         numbers in vec(any::<u8>(), 40),
         place: Index,
         byte: u8,
         end in proptest::option::of(any::<Index>()),
     ) {
         let mut outbox = Outbox::default();
-        outbox.write(&cell_of(&described, &numbers));
+        outbox.write(&cell_of(&tree, &numbers));
         let place = place.index(outbox.cells.len());
         outbox.cells[place] = byte;
         if let Some(end) = end {
             outbox.cells.truncate(end.index(outbox.cells.len()));
         }
         let mut out = vec![1, 2, 3];
-        match outbox.encode(&[of_type(&described)], &mut out) {
+        match outbox.encode(&[of_type(&tree)], &mut out) {
             Ok(consumed) => prop_assert!(consumed <= outbox.cells.len()),
             Err(error) => {
                 prop_assert_eq!(error.parameter, 1);
@@ -151,7 +149,7 @@ proptest! {
     }
 
     #[test]
-    fn more_parts_than_cells_are_refused(described in described(), cells in 0_u32..6, more in 0_u32..i32::MAX as u32) {
+    fn more_parts_than_cells_are_refused(tree in tree(), cells in 0_u32..6, more in 0_u32..i32::MAX as u32) {
         let of_payload = |count: u32| (count, u64::from(count).to_le_bytes());
         // Array, composite, multirange, doubles, hstore, with the cells that each part has at least.
         for (tag, each, is_payload) in [(7, 1, true), (11, 1, false), (13, 1, false), (15, 1, true), (16, 2, false)] {
@@ -165,7 +163,7 @@ proptest! {
                 outbox.write(&Cell::Null);
             }
             let mut out = Vec::new();
-            let error = outbox.encode(&[of_type(&described)], &mut out).unwrap_err();
+            let error = outbox.encode(&[of_type(&tree)], &mut out).unwrap_err();
             prop_assert_eq!(error.to_string(), "malformed parameter cells");
             prop_assert_eq!(out.capacity(), out.capacity().min(64));
         }

@@ -69,27 +69,27 @@ fn ranges() {
 
 #[test]
 fn multiranges() {
-    let described = multirange_of(90_106, "moneymultirange", &moneyrange());
-    literal(&described, Cell::Multirange(vec![]), "{}");
+    let tree = multirange_of(90_106, "moneymultirange", &moneyrange());
+    literal(&tree, Cell::Multirange(vec![]), "{}");
     let cell = Cell::Multirange(vec![
         range_cell(2, string("1"), string("2,5")),
         range_cell(1, Cell::Null, Cell::Null),
         range_cell(0, string("3"), Cell::Null),
     ]);
-    literal(&described, cell, r#"{[1,"2,5"),empty,(3,)}"#);
+    literal(&tree, cell, r#"{[1,"2,5"),empty,(3,)}"#);
     // What a codec of the range type made, with fewer cells than ranges have.
     let texts = vec![string("[1,2)"), string("empty")];
-    literal(&described, Cell::Multirange(texts), "{[1,2),empty}");
+    literal(&tree, Cell::Multirange(texts), "{[1,2),empty}");
 }
 
 #[test]
 fn arrays() {
-    let described = array(90_107, &priced());
+    let tree = array(90_107, &priced());
     let priced = |name: &str| Cell::Composite(vec![string(name), Cell::Null]);
-    literal(&described, Cell::Array(vec![], vec![]), "{}");
-    literal(&described, list(vec![priced("a"), Cell::Null, priced("b c")]), r#"{"(a,)",NULL,"(\"b c\",)"}"#);
+    literal(&tree, Cell::Array(vec![], vec![]), "{}");
+    literal(&tree, list(vec![priced("a"), Cell::Null, priced("b c")]), r#"{"(a,)",NULL,"(\"b c\",)"}"#);
     literal(
-        &described,
+        &tree,
         Cell::Array(vec![(1, 0), (2, 3)], vec![priced("a"), priced("b")]),
         r#"[0:0][3:4]={{"(a,)","(b,)"}}"#,
     );
@@ -153,10 +153,10 @@ fn geometry_as_text() {
 
 #[test]
 fn intervals_as_text_have_all_signs() {
-    let described = array(1187, &scalar(1186, "interval", TypeCode::INTERVAL));
+    let tree = array(1187, &scalar(1186, "interval", TypeCode::INTERVAL));
     let literal = |months, days, micros, expected: &str| {
         let cells = list(vec![Cell::Interval { months, days, micros }, string("x")]);
-        literal(&described, cells, &format!(r#"{{"{expected}","x"}}"#));
+        literal(&tree, cells, &format!(r#"{{"{expected}","x"}}"#));
     };
     literal(0, 0, 0, "+0 mons +0 days +00:00:00");
     literal(-1, 2, -3_500_000, "-1 mons +2 days -00:00:03.5");
@@ -171,12 +171,12 @@ fn intervals_as_text_have_all_signs() {
 #[test]
 fn bytes_that_only_a_codec_of_the_application_reads_are_refused_in_text() {
     let raw = Type::new(90_115, "public", "own", oxpg_codec::types::Kind::Scalar, TypeCode::RAW, 1);
-    let described = composite(90_116, "c", &[("a", &raw), ("b", &money())]);
+    let tree = composite(90_116, "c", &[("a", &raw), ("b", &money())]);
     refused(
-        &described,
+        &tree,
         Cell::Composite(vec![Cell::Bytes(vec![1]), string("1")]),
         "attribute \"a\": the value also has parts that only have text, which the codec does not give for type own",
     );
-    let described = composite(90_117, "d", &[("a", &raw), ("b", &int4())]);
-    assert_eq!(encode(&described, &Cell::Composite(vec![Cell::Bytes(vec![1]), Cell::Null])).unwrap().0, 1);
+    let tree = composite(90_117, "d", &[("a", &raw), ("b", &int4())]);
+    assert_eq!(encode(&tree, &Cell::Composite(vec![Cell::Bytes(vec![1]), Cell::Null])).unwrap().0, 1);
 }

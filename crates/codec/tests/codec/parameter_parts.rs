@@ -132,9 +132,9 @@ fn ranges_of_composites_in_arrays_in_composites() {
 
 #[test]
 fn text_for_a_type_with_parts_is_its_literal() {
-    for described in [address(), int4range(), int4multirange(), array(90_009, &address()), array(1007, &int4())] {
-        literal(&described, string("{whatever"), "{whatever");
-        literal(&described, Cell::TextAside("(1,2)".to_owned()), "(1,2)");
+    for tree in [address(), int4range(), int4multirange(), array(90_009, &address()), array(1007, &int4())] {
+        literal(&tree, string("{whatever"), "{whatever");
+        literal(&tree, Cell::TextExtra("(1,2)".to_owned()), "(1,2)");
     }
     let priced = composite(90_013, "priced", &[("price", &money())]);
     literal(&priced, string("(1.00)"), "(1.00)");
@@ -142,8 +142,8 @@ fn text_for_a_type_with_parts_is_its_literal() {
 
 #[test]
 fn nulls_of_types_with_parts() {
-    for described in [address(), int4range(), int4multirange(), array(90_009, &address())] {
-        assert_eq!(encode(&described, &Cell::Null).unwrap().1, None);
+    for tree in [address(), int4range(), int4multirange(), array(90_009, &address())] {
+        assert_eq!(encode(&tree, &Cell::Null).unwrap().1, None);
     }
 }
 
@@ -247,9 +247,9 @@ fn nesting_has_an_end() {
                 (composite(91_000 + level, "c", &[("a", &inner.0)]), Cell::Composite(vec![inner.1]))
             })
     };
-    let (described, cell) = nested(64);
-    assert_eq!(encode(&described, &cell).unwrap().0, 1);
-    let (described, cell) = nested(65);
-    let error = encode(&described, &cell).unwrap_err().to_string();
+    let (tree, cell) = nested(64);
+    assert_eq!(encode(&tree, &cell).unwrap().0, 1);
+    let (tree, cell) = nested(65);
+    let error = encode(&tree, &cell).unwrap_err().to_string();
     assert!(error.ends_with(": a value with parts nested in more than 64 levels"), "{error}");
 }

@@ -37,10 +37,7 @@ pub(crate) fn delimited_array(oid: u32, element: &Rc<Type>, delimiter: u8) -> Rc
 }
 
 pub(crate) fn composite(oid: u32, name: &str, fields: &[(&str, &Rc<Type>)]) -> Rc<Type> {
-    let fields = fields
-        .iter()
-        .map(|(name, described)| Field { name: (*name).into(), described: Rc::clone(described) })
-        .collect();
+    let fields = fields.iter().map(|(name, tree)| Field { name: (*name).into(), tree: Rc::clone(tree) }).collect();
     Type::new(oid, "public", name, Kind::Composite { fields }, TypeCode::UNKNOWN, 0)
 }
 
@@ -52,30 +49,30 @@ pub(crate) fn multirange_of(oid: u32, name: &str, range: &Rc<Type>) -> Rc<Type> 
     Type::new(oid, "public", name, Kind::Multirange { range: Rc::clone(range) }, TypeCode::UNKNOWN, 0)
 }
 
-pub(crate) fn of_type(described: &Rc<Type>) -> ParameterType {
-    ParameterType { type_oid: described.oid, code: described.code, described: Some(Rc::clone(described)) }
+pub(crate) fn of_type(tree: &Rc<Type>) -> ParameterType {
+    ParameterType { type_oid: tree.oid, code: tree.code, tree: Some(Rc::clone(tree)) }
 }
 
 /// Encodes one value of a described type by itself: its format code and its bytes.
-pub(crate) fn encode(described: &Rc<Type>, cell: &Cell) -> Result<(u8, Option<Vec<u8>>), EncodeError> {
-    encode_as(of_type(described), cell)
+pub(crate) fn encode(tree: &Rc<Type>, cell: &Cell) -> Result<(u8, Option<Vec<u8>>), EncodeError> {
+    encode_as(of_type(tree), cell)
 }
 
 /// Asserts the bytes of a value that goes in binary.
-pub(crate) fn binary(described: &Rc<Type>, cell: Cell, expected: &str) {
+pub(crate) fn binary(tree: &Rc<Type>, cell: Cell, expected: &str) {
     let expected = crate::support::hex(expected);
-    assert_eq!(encode(described, &cell), Ok((1, Some(expected))), "{} {cell:?}", described.name);
+    assert_eq!(encode(tree, &cell), Ok((1, Some(expected))), "{} {cell:?}", tree.name);
 }
 
 /// Asserts the text of a value that goes as text.
-pub(crate) fn literal(described: &Rc<Type>, cell: Cell, expected: &str) {
-    let (format, bytes) = encode(described, &cell).unwrap();
+pub(crate) fn literal(tree: &Rc<Type>, cell: Cell, expected: &str) {
+    let (format, bytes) = encode(tree, &cell).unwrap();
     let bytes = String::from_utf8(bytes.unwrap()).unwrap();
-    assert_eq!((format, bytes.as_str()), (0, expected), "{} {cell:?}", described.name);
+    assert_eq!((format, bytes.as_str()), (0, expected), "{} {cell:?}", tree.name);
 }
 
 /// Asserts the message of a value that is refused.
-pub(crate) fn refused(described: &Rc<Type>, cell: Cell, expected: &str) {
-    let error = encode(described, &cell).unwrap_err();
-    assert_eq!((error.to_string().as_str(), error.element), (expected, None), "{} {cell:?}", described.name);
+pub(crate) fn refused(tree: &Rc<Type>, cell: Cell, expected: &str) {
+    let error = encode(tree, &cell).unwrap_err();
+    assert_eq!((error.to_string().as_str(), error.element), (expected, None), "{} {cell:?}", tree.name);
 }

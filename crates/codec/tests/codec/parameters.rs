@@ -83,11 +83,11 @@ fn nulls() {
 #[test]
 fn texts_and_bytes() {
     binary(TEXT, string("grün"), "6772c3bc6e");
-    binary(TEXT, Cell::TextAside("long".to_owned()), "6c6f6e67");
+    binary(TEXT, Cell::TextExtra("long".to_owned()), "6c6f6e67");
     binary(JSON, string("[]"), "5b5d");
     binary(JSONB, string("[]"), "01 5b5d");
     binary(BYTEA, Cell::Bytes(vec![0, 255]), "00ff");
-    binary(BYTEA, Cell::BytesAside(vec![]), "");
+    binary(BYTEA, Cell::BytesExtra(vec![]), "");
     textual(BYTEA, string("\\x00ff"), "\\x00ff");
     textual(CHAR, string("a"), "a");
     binary(MONEY, Cell::Bytes(vec![1]), "01");

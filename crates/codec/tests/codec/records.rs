@@ -4,7 +4,7 @@ use crate::support::{
     Mailbox, Value, ValueType, array_bytes, as_text, composite, data_row, decode, decode_with, domain_over, hex,
     record_bytes, scalar, text,
 };
-use oxpg_codec::batch::{Aside, RowFault, RowTypes};
+use oxpg_codec::batch::{ExtraValue, RowFault, RowTypes};
 use oxpg_codec::types::{NoTypes, Type, TypeCode, TypeRef, TypeSource};
 use std::rc::Rc;
 
@@ -17,8 +17,8 @@ struct Types(Vec<Rc<Type>>);
 
 impl TypeSource for Types {
     fn type_of(&self, type_oid: u32) -> Option<TypeRef> {
-        match self.0.iter().find(|described| described.oid == type_oid) {
-            Some(described) => Some(TypeRef { code: described.code, described: Some(Rc::clone(described)) }),
+        match self.0.iter().find(|tree| tree.oid == type_oid) {
+            Some(tree) => Some(TypeRef { code: tree.code, tree: Some(Rc::clone(tree)) }),
             None => NoTypes.type_of(type_oid),
         }
     }
@@ -74,7 +74,7 @@ fn records_hold_arrays_and_records() {
 }
 
 #[test]
-fn described_types_are_asides_and_their_values_are_decoded_by_them() {
+fn described_types_are_extras_and_their_values_are_decoded_by_them() {
     let point = composite(20_000, "point3d", &[&scalar(INT4, TypeCode::INT4)]);
     let email = domain_over(20_001, &scalar(TEXT, TypeCode::TEXT));
     let types = Types(vec![point, email]);
@@ -93,26 +93,26 @@ fn described_types_are_asides_and_their_values_are_decoded_by_them() {
 }
 
 #[test]
-fn types_are_asides_once_per_batch() {
+fn types_are_extras_once_per_batch() {
     let types = Types((0..10).map(|oid| domain_over(20_000 + oid, &scalar(INT4, TypeCode::INT4))).collect());
     let values: Vec<_> = (0..30).map(|place| (20_000 + place % 10, Some(&[0, 0, 0, 1][..]))).collect();
     let row = data_row(&[Some(&record_bytes(&values))]);
     let mut mailbox = Mailbox::new();
     for _ in 0..5 {
-        mailbox.push_types(RowTypes { codes: &[TypeCode::RECORD], described: &[], source: &types }, &row).unwrap();
+        mailbox.push_types(RowTypes { codes: &[TypeCode::RECORD], trees: &[], source: &types }, &row).unwrap();
     }
-    assert_eq!(mailbox.batch.asides().len(), 10);
-    assert!(mailbox.batch.asides().iter().all(|aside| matches!(aside, Aside::Type(_))));
+    assert_eq!(mailbox.batch.extras().len(), 10);
+    assert!(mailbox.batch.extras().iter().all(|extra| matches!(extra, ExtraValue::Type(_))));
 }
 
 #[test]
 fn types_of_rows_that_did_not_fit_are_forgotten() {
     let types = Types(vec![domain_over(20_000, &scalar(TEXT, TypeCode::TEXT))]);
     let row = data_row(&[Some(&record_bytes(&[(20_000, Some(b"x")), (20_000, Some(b"too long"))]))]);
-    let types = RowTypes { codes: &[TypeCode::RECORD], described: &[], source: &types };
+    let types = RowTypes { codes: &[TypeCode::RECORD], trees: &[], source: &types };
     let mut mailbox = Mailbox::of_size(100, 4);
     assert_eq!(mailbox.push_types(types, &row), Ok(oxpg_codec::batch::Pushed::Full));
-    assert_eq!(mailbox.batch.asides(), []);
+    assert_eq!(mailbox.batch.extras(), []);
 }
 
 #[test]
@@ -159,8 +159,8 @@ fn values_whose_codec_takes_text_are_printed() {
         (TypeCode::OID, &[0xff; 4], "4294967295"),
         (TypeCode::XID8, &[0xff; 8], "18446744073709551615"),
     ] {
-        let described = with_codec(20_000, own);
-        let types = Types(vec![Rc::clone(&described)]);
+        let tree = with_codec(20_000, own);
+        let types = Types(vec![Rc::clone(&tree)]);
         let decoded = decode_with(&record_type(), &types, &record_bytes(&[(20_000, Some(bytes))]));
         let expected = Value::Record(vec![(ValueType::Described("t".to_owned()), text(printed))]);
         assert_eq!(decoded, Ok(expected), "{own:?}");
@@ -188,13 +188,13 @@ fn parts_whose_codec_takes_text_are_printed() {
 
 #[test]
 fn records_inside_text_are_texts_of_no_known_type() {
-    let described = as_text(&composite(20_000, "t", &[&record_type()]));
+    let tree = as_text(&composite(20_000, "t", &[&record_type()]));
     let expected = vec![
         (code(TypeCode::UNKNOWN), text("1")),
         (code(TypeCode::UNKNOWN), text("a \"b\"")),
         (code(TypeCode::UNKNOWN), Value::Null),
     ];
-    let decoded = decode_with(&described, &NoTypes, br#"("(1,""a """"b"""""",)")"#);
+    let decoded = decode_with(&tree, &NoTypes, br#"("(1,""a """"b"""""",)")"#);
     assert_eq!(decoded, Ok(Value::Composite(vec![Value::Record(expected)])));
 }
 

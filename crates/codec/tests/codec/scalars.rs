@@ -63,7 +63,7 @@ fn numerics() {
 
 #[test]
 fn numerics_with_all_the_digits_there_are() {
-    // 1e131071, the largest power of ten: an aside, by its length.
+    // 1e131071, the largest power of ten: an extra, by its length.
     let Ok(Value::Text(largest)) = decode(TypeCode::NUMERIC, &hex("0001 7fff 0000 0000 03e8")) else { panic!() };
     assert_eq!(largest.len(), 131_072);
     assert!(largest.starts_with('1') && largest[1..].bytes().all(|byte| byte == b'0'));

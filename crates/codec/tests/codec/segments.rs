@@ -1,7 +1,7 @@
 //! Segments: text modes, limits, and what a full mailbox leaves behind.
 
 use crate::support::{Mailbox, Value, data_row, text};
-use oxpg_codec::batch::{Aside, Pushed, ResultText, TextMode};
+use oxpg_codec::batch::{ExtraValue, Pushed, ResultText, TextMode};
 use oxpg_codec::types::TypeCode;
 
 const TEXT: &[TypeCode] = &[TypeCode::TEXT];
@@ -119,33 +119,33 @@ fn a_segments_text_is_at_most_64_kib() {
         for (row, values) in mailbox.all_rows(TEXT).iter().enumerate() {
             assert_eq!(values[0], text(&format!("{row}{value}")));
         }
-        assert!(mailbox.batch.asides().is_empty());
+        assert!(mailbox.batch.extras().is_empty());
     }
 }
 
 #[test]
-fn texts_of_one_row_beyond_64_kib_are_asides() {
+fn texts_of_one_row_beyond_64_kib_are_extras() {
     let mut mailbox = Mailbox::new();
     let value = "x".repeat(15_000);
     let codes = [TypeCode::TEXT; 6];
     let row = data_row(&[Some(value.as_bytes()); 6]);
     assert_eq!(mailbox.push(&mut ResultText::default(), 1, &codes, &row, 0), Ok(Pushed::Opened(0)));
-    assert_eq!(mailbox.batch.asides().len(), 2);
+    assert_eq!(mailbox.batch.extras().len(), 2);
     assert_eq!(mailbox.all_rows(&codes)[0], vec![text(&value); 6]);
 }
 
 #[test]
-fn long_values_are_asides() {
+fn long_values_are_extras() {
     let mut mailbox = Mailbox::new();
     let codes = [TypeCode::TEXT, TypeCode::BYTEA, TypeCode::TEXT];
     let (long, bytes) = ("ü".repeat(8_193), vec![1; 16_385]);
     let row = data_row(&[Some(long.as_bytes()), Some(&bytes), Some(b"short")]);
     mailbox.push(&mut ResultText::default(), 1, &codes, &row, 0).unwrap();
-    assert_eq!(mailbox.batch.asides(), [Aside::Text(long.clone().into_bytes()), Aside::Bytes(bytes.clone())]);
+    assert_eq!(mailbox.batch.extras(), [ExtraValue::Text(long.clone().into_bytes()), ExtraValue::Bytes(bytes.clone())]);
     assert_eq!(mailbox.all_rows(&codes)[0], [text(&long), Value::Bytes(bytes), text("short")]);
     let at_the_limit = "y".repeat(16_384);
     mailbox.push(&mut ResultText::default(), 2, TEXT, &text_row(&at_the_limit), 0).unwrap();
-    assert_eq!(mailbox.batch.asides().len(), 2);
+    assert_eq!(mailbox.batch.extras().len(), 2);
 }
 
 #[test]
@@ -179,7 +179,7 @@ fn full_leaves_no_trace() {
         mailbox.push(&mut result, 1, &first, &data_row(&[Some(b"first"), Some(&array), Some(b"\x01")]), 0).unwrap();
         let before = (mailbox.batch.segments().to_vec(), mailbox.all_rows(&first));
         assert_eq!(mailbox.push(&mut ResultText::default(), 2, codes, &row, 0), Ok(Pushed::Full), "{codes:?}");
-        assert_eq!(mailbox.batch.asides(), []);
+        assert_eq!(mailbox.batch.extras(), []);
         assert_eq!((mailbox.batch.segments().to_vec(), mailbox.all_rows(&first)), before);
         // What is left is as much as before: a row that just fits still does.
         let left = [b'y'; 94];
@@ -200,13 +200,13 @@ fn a_malformed_row_leaves_no_trace() {
     let long = vec![b'x'; 20_000];
     let error = mailbox.push(&mut result, 1, &codes, &data_row(&[Some(&long), Some(b"abc")]), 0).unwrap_err();
     assert_eq!(error.to_string(), "malformed row: column 2 (int4): 3 bytes where 4 were expected");
-    assert!(mailbox.batch.asides().is_empty());
+    assert!(mailbox.batch.extras().is_empty());
     assert_eq!(mailbox.push(&mut result, 1, &codes, &data_row(&[Some(b"b"), None]), 0), Ok(Pushed::Appended));
     assert_eq!(mailbox.all_rows(&codes), [[text("a"), Value::Null], [text("b"), Value::Null]]);
 }
 
 #[test]
-fn many_asides_wait_for_the_delivery() {
+fn many_extras_wait_for_the_delivery() {
     let mut mailbox = Mailbox::new();
     let mut result = ResultText::default();
     let row = text_row(&"x".repeat(1024 * 1024));

@@ -1,11 +1,11 @@
 //! The other side of the boundary: reads cells as JavaScript does, writes parameter cells, makes DataRow bodies.
 
-mod described;
+mod trees;
 
-pub(crate) use described::*;
+pub(crate) use trees::*;
 
 use oxpg_codec::batch::{
-    Aside, Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, Segment, TextMode, own_memory_text,
+    Batch, ExtraValue, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, Segment, TextMode, own_memory_text,
 };
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
 use oxpg_codec::types::{ParameterType, TypeCode};
@@ -84,7 +84,7 @@ struct Reader<'a> {
     cells: &'a [u64],
     marks: &'a [u8],
     bytes: &'a [u8],
-    asides: &'a [Aside],
+    extras: &'a [ExtraValue],
     strings: Strings,
 }
 
@@ -96,10 +96,10 @@ impl Reader<'_> {
             0 => {}
             1 => return Value::Null,
             2 => {
-                return match &self.asides[cell as usize] {
-                    Aside::Text(text) => Value::Text(String::from_utf8(text.clone()).expect("asides are UTF-8")),
-                    Aside::Bytes(bytes) => Value::Bytes(bytes.clone()),
-                    Aside::Type(described) => panic!("the type {} in place of a value", described.name),
+                return match &self.extras[cell as usize] {
+                    ExtraValue::Text(text) => Value::Text(String::from_utf8(text.clone()).expect("extras are UTF-8")),
+                    ExtraValue::Bytes(bytes) => Value::Bytes(bytes.clone()),
+                    ExtraValue::Type(tree) => panic!("the type {} in place of a value", tree.name),
                 };
             }
             mark => panic!("mark {mark}"),
@@ -215,7 +215,7 @@ impl Mailbox {
             }
         };
         let reader =
-            Reader { cells: &self.cells, marks: &self.marks, bytes: &self.bytes, asides: self.batch.asides(), strings };
+            Reader { cells: &self.cells, marks: &self.marks, bytes: &self.bytes, extras: self.batch.extras(), strings };
         (0..segment.rows as usize)
             .map(|row| {
                 let first = segment.first_cell as usize + row * codes.len();
@@ -236,7 +236,7 @@ pub(crate) fn own_values(row: &OwnedRow, codes: &[TypeCode]) -> Vec<Value> {
         cells: &row.cells,
         marks: &row.marks,
         bytes: &row.bytes,
-        asides: &row.asides,
+        extras: &row.extras,
         strings: Strings::Direct { is_ascii: row.is_ascii },
     };
     codes.iter().enumerate().map(|(column, code)| reader.read(*code, column)).collect()
@@ -255,7 +255,7 @@ pub(crate) fn decode_text(code: TypeCode, text: &str) -> Result<Value, RowError>
     Ok(own_values(&owned, &[code]).remove(0))
 }
 
-/// A parameter cell in the making; text and bytes go to the outbox's bytes, or aside.
+/// A parameter cell in the making; text and bytes go to the outbox's bytes, or into the extras.
 #[derive(Clone, Debug)]
 pub(crate) enum Cell {
     Null,
@@ -265,8 +265,8 @@ pub(crate) enum Cell {
     F64(f64),
     Text(String),
     Bytes(Vec<u8>),
-    TextAside(String),
-    BytesAside(Vec<u8>),
+    TextExtra(String),
+    BytesExtra(Vec<u8>),
     Millis(f64),
     /// Length and lower bound of each dimension, and the elements.
     Array(Vec<(u32, i32)>, Vec<Cell>),
@@ -302,7 +302,7 @@ pub(crate) fn string(text: &str) -> Cell {
 pub(crate) struct Outbox {
     pub(crate) cells: Vec<u8>,
     pub(crate) bytes: Vec<u8>,
-    pub(crate) asides: Vec<Vec<u8>>,
+    pub(crate) extras: Vec<Vec<u8>>,
 }
 
 impl Outbox {
@@ -315,8 +315,8 @@ impl Outbox {
             Cell::F64(value) => self.raw(4, 0, value.to_le_bytes()),
             Cell::Text(text) => self.range(5, text.as_bytes()),
             Cell::Bytes(bytes) => self.range(6, bytes),
-            Cell::TextAside(text) => self.aside(8, text.as_bytes()),
-            Cell::BytesAside(bytes) => self.aside(9, bytes),
+            Cell::TextExtra(text) => self.extra(8, text.as_bytes()),
+            Cell::BytesExtra(bytes) => self.extra(9, bytes),
             Cell::Millis(value) => self.raw(10, 0, value.to_le_bytes()),
             Cell::Array(dimensions, elements) => {
                 self.raw(7, dimensions.len() as i32, (elements.len() as u64).to_le_bytes());
@@ -370,14 +370,14 @@ impl Outbox {
         self.raw(tag, 0, range.to_le_bytes());
     }
 
-    fn aside(&mut self, tag: i32, bytes: &[u8]) {
-        let index = self.asides.len() as u64;
-        self.asides.push(bytes.to_vec());
+    fn extra(&mut self, tag: i32, bytes: &[u8]) {
+        let index = self.extras.len() as u64;
+        self.extras.push(bytes.to_vec());
         self.raw(tag, 0, index.to_le_bytes());
     }
 
     pub(crate) fn encode(&self, types: &[ParameterType], out: &mut Vec<u8>) -> Result<usize, EncodeError> {
-        encode_parameters(types, &self.cells, &self.bytes, &self.asides, out)
+        encode_parameters(types, &self.cells, &self.bytes, &self.extras, out)
     }
 }
 

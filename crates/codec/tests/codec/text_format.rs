@@ -322,7 +322,7 @@ fn binary_codecs_have_no_text() {
 }
 
 #[test]
-fn long_values_are_asides() {
+fn long_values_are_extras() {
     let long = "x".repeat(20_000);
     assert_eq!(decode_text(TypeCode::TEXT, &long), Ok(text(&long)));
     assert_eq!(decode_text(TypeCode::BYTEA, &long), Ok(Value::Bytes(long.clone().into_bytes())));

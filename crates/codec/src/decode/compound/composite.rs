@@ -10,7 +10,7 @@ pub(super) fn composite(destination: &mut Destination<'_>, fields: &[Field], byt
     let count =
         usize::try_from(i32::from_be_bytes(count)).map_err(|_| Stop::invalid("a negative number of attributes"))?;
     if count != fields.len() {
-        return Err(Stop::Malformed(Problem::AttributeCount { described: fields.len(), actual: count }));
+        return Err(Stop::Malformed(Problem::AttributeCount { expected: fields.len(), actual: count }));
     }
     // Each attribute has at least its OID and its length.
     if count > attributes.len() / 8 {
@@ -19,14 +19,14 @@ pub(super) fn composite(destination: &mut Destination<'_>, fields: &[Field], byt
     let (index, cells, marks) = destination.block(count)?;
     for (place, ((field, cell), mark)) in fields.iter().zip(cells).zip(marks).enumerate() {
         let (type_oid, behind) = fixed_front::<4>(attributes)?;
-        let (described, actual) = (field.described.oid, u32::from_be_bytes(type_oid));
-        if actual != described {
-            return Err(Stop::Malformed(Problem::AttributeType { index: place, described, actual }));
+        let (expected, actual) = (field.tree.oid, u32::from_be_bytes(type_oid));
+        if actual != expected {
+            return Err(Stop::Malformed(Problem::AttributeType { index: place, expected, actual }));
         }
         let (attribute, behind) = prefixed(behind)?;
         attributes = behind;
         let decoded = match attribute {
-            Some(bytes) => part(destination, &field.described, bytes)?,
+            Some(bytes) => part(destination, &field.tree, bytes)?,
             None => Cell::NULL,
         };
         decoded.put(cell, mark);

@@ -26,8 +26,8 @@ impl Write for Number {
 
 /// Decodes a value into its text. What PostgreSQL prints of the other families depends on settings of the session.
 #[inline(never)]
-pub(super) fn printed(destination: &mut Destination<'_>, described: &Type, bytes: &[u8]) -> Result<Cell, Stop> {
-    match described.own_code {
+pub(super) fn printed(destination: &mut Destination<'_>, tree: &Type, bytes: &[u8]) -> Result<Cell, Stop> {
+    match tree.own_code {
         TypeCode::TEXT
         | TypeCode::CHAR
         | TypeCode::NUMERIC
@@ -42,14 +42,14 @@ pub(super) fn printed(destination: &mut Destination<'_>, described: &Type, bytes
         | TypeCode::LSN
         | TypeCode::TID
         | TypeCode::SNAPSHOT
-        | TypeCode::VERSIONED => value(destination, described.own_code, bytes),
+        | TypeCode::VERSIONED => value(destination, tree.own_code, bytes),
         TypeCode::BOOL => fixed(bytes).and_then(|[byte]| destination.text_value(if byte == 0 { b"f" } else { b"t" })),
         TypeCode::INT2 => number(destination, i16::from_be_bytes(fixed(bytes)?)),
         TypeCode::INT4 => number(destination, i32::from_be_bytes(fixed(bytes)?)),
         TypeCode::INT8 => number(destination, i64::from_be_bytes(fixed(bytes)?)),
         TypeCode::OID => number(destination, u32::from_be_bytes(fixed(bytes)?)),
         TypeCode::XID8 => number(destination, u64::from_be_bytes(fixed(bytes)?)),
-        _ => Err(Stop::Malformed(Problem::NoBinaryCodec(described.oid))),
+        _ => Err(Stop::Malformed(Problem::NoBinaryCodec(tree.oid))),
     }
 }
 

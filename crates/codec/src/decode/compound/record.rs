@@ -21,8 +21,8 @@ pub(in crate::decode) fn record(destination: &mut Destination<'_>, bytes: &[u8])
         let (type_oid, behind) = fixed_front::<4>(values)?;
         let (bytes, behind) = prefixed(behind)?;
         values = behind;
-        let (described, decoded) = value(destination, u32::from_be_bytes(type_oid), bytes)?;
-        described.put(type_cell.0, type_cell.1);
+        let (tree, decoded) = value(destination, u32::from_be_bytes(type_oid), bytes)?;
+        tree.put(type_cell.0, type_cell.1);
         decoded.put(cell, mark);
     }
     if !values.is_empty() {
@@ -37,16 +37,16 @@ fn value(destination: &mut Destination<'_>, type_oid: u32, bytes: Option<&[u8]>)
     let unknown = Stop::Malformed(Problem::UnknownType(type_oid));
     let of_code = |code: TypeCode| Cell::value(u64::from(code.0));
     match (destination.source().type_of(type_oid), bytes) {
-        (Some(TypeRef { described: Some(described), .. }), Some(bytes)) => {
-            let decoded = part(destination, &described, bytes)?;
-            Ok((destination.type_value(described), decoded))
+        (Some(TypeRef { tree: Some(tree), .. }), Some(bytes)) => {
+            let decoded = part(destination, &tree, bytes)?;
+            Ok((destination.type_value(tree), decoded))
         }
-        (Some(TypeRef { described: Some(described), .. }), None) => Ok((destination.type_value(described), Cell::NULL)),
-        (Some(TypeRef { code, described: None }), Some(_)) if code.is_compound() => Err(unknown),
-        (Some(TypeRef { code, described: None }), Some(bytes)) => {
+        (Some(TypeRef { tree: Some(tree), .. }), None) => Ok((destination.type_value(tree), Cell::NULL)),
+        (Some(TypeRef { code, tree: None }), Some(_)) if code.is_compound() => Err(unknown),
+        (Some(TypeRef { code, tree: None }), Some(bytes)) => {
             Ok((of_code(code), scalar(destination, (code, type_oid), bytes)?))
         }
-        (Some(TypeRef { code, described: None }), None) if !code.is_compound() => Ok((of_code(code), Cell::NULL)),
+        (Some(TypeRef { code, tree: None }), None) if !code.is_compound() => Ok((of_code(code), Cell::NULL)),
         (_, None) => Ok((of_code(TypeCode::UNKNOWN), Cell::NULL)),
         (None, Some(_)) => Err(unknown),
     }

@@ -11,11 +11,11 @@ pub(super) fn composite(destination: &mut Destination<'_>, fields: &[Field], tex
     // Without attributes there is the same text as with one that is NULL.
     let is_without = fields.is_empty() && text == b"()";
     if count != fields.len() && !is_without {
-        return Err(Stop::Malformed(Problem::AttributeCount { described: fields.len(), actual: count }));
+        return Err(Stop::Malformed(Problem::AttributeCount { expected: fields.len(), actual: count }));
     }
     let (index, cells, marks) = destination.block(fields.len())?;
     for ((field, token), (cell, mark)) in fields.iter().zip(Attributes::of(text)?).zip(cells.iter_mut().zip(marks)) {
-        let decode = |destination: &mut Destination<'_>, text: &[u8]| part(destination, &field.described, text);
+        let decode = |destination: &mut Destination<'_>, text: &[u8]| part(destination, &field.tree, text);
         token::decode(token?, destination, decode)?.put(cell, mark);
     }
     Ok(Cell::value(index as u64))

@@ -26,14 +26,14 @@ fn ranges() {
     let int4 = Described::new(23, "pg_catalog", "int4", Kind::Scalar, TypeCode::INT4, 0);
     let range = Described::new(3904, "pg_catalog", "int4range", Kind::Range { subtype: int4 }, TypeCode::COMPOUND, 0);
     proptest!(|(bytes in spoilt(range_bytes()))| {
-        compare(&bytes, decode_described(&range, &bytes), read_range(&bytes), is_range)?;
+        compare(&bytes, decode_tree(&range, &bytes), read_range(&bytes), is_range)?;
     });
 }
 
 // How tests see values in blocks.
 
-fn decode_described(described: &Rc<Described>, bytes: &[u8]) -> Result<Value, RowError> {
-    crate::support::decode_described(described, bytes)
+fn decode_tree(tree: &Rc<Described>, bytes: &[u8]) -> Result<Value, RowError> {
+    crate::support::decode_tree(tree, bytes)
 }
 
 /// Whether it is closed, and the bits of its numbers.

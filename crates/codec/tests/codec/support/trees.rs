@@ -1,7 +1,7 @@
 //! Values of types with parts: their trees, their bytes, and how JavaScript reads their cells.
 
 use super::{Mailbox, Reader, Strings, Value, data_row};
-use oxpg_codec::batch::{Aside, Memory, Pushed, ResultText, RowError, RowTypes, TextMode, own_memory_row};
+use oxpg_codec::batch::{ExtraValue, Memory, Pushed, ResultText, RowError, RowTypes, TextMode, own_memory_row};
 use oxpg_codec::types::{Field, Kind, NoTypes, Type, TypeCode, TypeSource};
 use std::rc::Rc;
 
@@ -22,7 +22,7 @@ pub(crate) fn array_of(oid: u32, element: &Rc<Type>) -> Rc<Type> {
 }
 
 pub(crate) fn composite(oid: u32, name: &str, attributes: &[&Rc<Type>]) -> Rc<Type> {
-    let fields = attributes.iter().map(|described| Field { name: "a".into(), described: Rc::clone(described) });
+    let fields = attributes.iter().map(|tree| Field { name: "a".into(), tree: Rc::clone(tree) });
     Type::new(oid, "public", name, Kind::Composite { fields: fields.collect() }, TypeCode::UNKNOWN, 0)
 }
 
@@ -39,14 +39,14 @@ pub(crate) fn domain_over(oid: u32, base: &Rc<Type>) -> Rc<Type> {
 }
 
 /// The same type as if one of its parts had no binary codec.
-pub(crate) fn as_text(described: &Rc<Type>) -> Rc<Type> {
+pub(crate) fn as_text(tree: &Rc<Type>) -> Rc<Type> {
     Rc::new(Type {
-        id: described.id,
-        oid: described.oid,
-        schema: described.schema.clone(),
-        name: described.name.clone(),
+        id: tree.id,
+        oid: tree.oid,
+        schema: tree.schema.clone(),
+        name: tree.name.clone(),
         code: TypeCode::COMPOUND_TEXT,
-        kind: described.kind.clone(),
+        kind: tree.kind.clone(),
         codec: 0,
         own_code: TypeCode::COMPOUND_TEXT,
     })
@@ -85,21 +85,21 @@ pub(crate) fn range(flags: u32, lower: Value, upper: Value) -> Value {
 }
 
 /// Decodes one value of a column with that type, in the mailbox and in memory of its own.
-pub(crate) fn decode_described(described: &Rc<Type>, bytes: &[u8]) -> Result<Value, RowError> {
-    decode_with(described, &NoTypes, bytes)
+pub(crate) fn decode_tree(tree: &Rc<Type>, bytes: &[u8]) -> Result<Value, RowError> {
+    decode_with(tree, &NoTypes, bytes)
 }
 
-pub(crate) fn decode_with(described: &Rc<Type>, source: &dyn TypeSource, bytes: &[u8]) -> Result<Value, RowError> {
-    let (codes, trees) = ([described.code], [Some(Rc::clone(described))]);
-    let types = RowTypes { codes: &codes, described: &trees, source };
+pub(crate) fn decode_with(tree: &Rc<Type>, source: &dyn TypeSource, bytes: &[u8]) -> Result<Value, RowError> {
+    let (codes, trees) = ([tree.code], [Some(Rc::clone(tree))]);
+    let types = RowTypes { codes: &codes, trees: &trees, source };
     let row = data_row(&[Some(bytes)]);
     let owned = own_memory_row(types, &row);
     let mut mailbox = Mailbox::of_size(2_000, 100_000);
     match mailbox.push_types(types, &row) {
-        Ok(Pushed::Full) => owned.map(|owned| own_value(&owned, described)),
+        Ok(Pushed::Full) => owned.map(|owned| own_value(&owned, tree)),
         Ok(_) => {
-            let value = mailbox.first_value(described);
-            assert_eq!(own_value(&owned.unwrap(), described), value, "in memory of its own");
+            let value = mailbox.first_value(tree);
+            assert_eq!(own_value(&owned.unwrap(), tree), value, "in memory of its own");
             Ok(value)
         }
         Err(error) => {
@@ -109,16 +109,16 @@ pub(crate) fn decode_with(described: &Rc<Type>, source: &dyn TypeSource, bytes: 
     }
 }
 
-fn own_value(row: &oxpg_codec::batch::OwnedRow, described: &Type) -> Value {
+fn own_value(row: &oxpg_codec::batch::OwnedRow, tree: &Type) -> Value {
     assert_eq!(row.cells.len(), row.marks.len());
     let reader = Reader {
         cells: &row.cells,
         marks: &row.marks,
         bytes: &row.bytes,
-        asides: &row.asides,
+        extras: &row.extras,
         strings: Strings::Direct { is_ascii: row.is_ascii },
     };
-    reader.read_described(described, 0)
+    reader.read_tree(tree, 0)
 }
 
 impl Mailbox {
@@ -128,39 +128,39 @@ impl Mailbox {
     }
 
     /// The first value of the last segment.
-    pub(crate) fn first_value(&self, described: &Type) -> Value {
+    pub(crate) fn first_value(&self, tree: &Type) -> Value {
         let segment = self.batch.segments().last().expect("a segment");
         assert_eq!(segment.mode, TextMode::Direct);
         let reader = Reader {
             cells: &self.cells,
             marks: &self.marks,
             bytes: &self.bytes,
-            asides: self.batch.asides(),
+            extras: self.batch.extras(),
             strings: Strings::Direct { is_ascii: segment.is_ascii },
         };
-        reader.read_described(described, segment.first_cell as usize)
+        reader.read_tree(tree, segment.first_cell as usize)
     }
 }
 
 impl Reader<'_> {
-    fn read_described(&self, described: &Type, index: usize) -> Value {
-        if self.marks[index] != 0 || !described.code.is_compound() {
-            return self.read(described.code, index);
+    fn read_tree(&self, tree: &Type, index: usize) -> Value {
+        if self.marks[index] != 0 || !tree.code.is_compound() {
+            return self.read(tree.code, index);
         }
         let block = self.cells[index] as usize;
-        match &described.kind {
-            Kind::Array { element, .. } => self.array(block, |cell| self.read_described(element, cell)),
+        match &tree.kind {
+            Kind::Array { element, .. } => self.array(block, |cell| self.read_tree(element, cell)),
             Kind::Composite { fields } => {
                 let cells = fields.iter().zip(block..);
-                Value::Composite(cells.map(|(field, cell)| self.read_described(&field.described, cell)).collect())
+                Value::Composite(cells.map(|(field, cell)| self.read_tree(&field.tree, cell)).collect())
             }
             Kind::Range { subtype } => {
-                let bound = |place: usize| self.read_described(subtype, block + place);
+                let bound = |place: usize| self.read_tree(subtype, block + place);
                 range(self.number(block), bound(1), bound(2))
             }
             Kind::Multirange { range } => {
                 let cells = block + 1..=block + self.number(block) as usize;
-                Value::Multirange(cells.map(|cell| self.read_described(range, cell)).collect())
+                Value::Multirange(cells.map(|cell| self.read_tree(range, cell)).collect())
             }
             Kind::Scalar => panic!("a type with parts without parts"),
         }
@@ -175,15 +175,15 @@ impl Reader<'_> {
     pub(super) fn record(&self, block: usize) -> Value {
         let count = self.number(block) as usize;
         let value = |place: usize| {
-            let (described, value) = (block + 1 + place, block + 1 + count + place);
-            match self.marks[described] {
+            let (tree, value) = (block + 1 + place, block + 1 + count + place);
+            match self.marks[tree] {
                 0 => {
-                    let code = TypeCode(u8::try_from(self.cells[described]).expect("a type code"));
+                    let code = TypeCode(u8::try_from(self.cells[tree]).expect("a type code"));
                     (ValueType::Code(code), self.read(code, value))
                 }
-                2 => match &self.asides[self.cells[described] as usize] {
-                    Aside::Type(described) => {
-                        (ValueType::Described(described.name.to_string()), self.read_described(described, value))
+                2 => match &self.extras[self.cells[tree] as usize] {
+                    ExtraValue::Type(tree) => {
+                        (ValueType::Described(tree.name.to_string()), self.read_tree(tree, value))
                     }
                     other => panic!("{other:?} in place of a type"),
                 },
