@@ -69,6 +69,8 @@ async function lint() {
   await check('cargo clippy', () => run('cargo', clippy))
   const { crateRooms } = await import('./lints/crate-rooms.mjs')
   await check('rooms of the crates', async () => refuse(await crateRooms()))
+  const { sessionModules } = await import('./lints/session-modules.mjs')
+  await check('modules of the session', async () => refuse(sessionModules()))
   const { importRooms } = await import('./lints/import-rooms.mjs')
   await check('rooms of the TypeScript files', async () => refuse(importRooms()))
   await check('index.d.ts is up to date', declarationsAreCurrent)
