@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 use oxpg_client::session::{
-    Bind, Catalog, Description, EndCause, Event, Query, Request, RequestId, RowTaken, Session, SessionOptions,
-    SessionStart, Sink, Work,
+    Bind, Catalog, Description, EndCause, Event, Query, Request, RequestId, ResultForm, ResultFormats, ResultOptions,
+    RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
 };
 
 #[derive(Default)]
@@ -21,7 +21,14 @@ struct Ends {
 }
 
 impl Sink for Ends {
-    fn row(&mut self, request: RequestId, _: &Rc<Description>, row: &[u8], _: usize) -> RowTaken {
+    fn row(
+        &mut self,
+        request: RequestId,
+        _: &Rc<Description>,
+        _: ResultFormats,
+        row: &[u8],
+        _: usize,
+    ) -> RowTaken {
         assert!(!self.settled.contains(&request), "a row after the end");
         self.rows += 1;
         match self.rows % 7 {
@@ -65,10 +72,18 @@ fuzz_target!(|data: &[u8]| {
     for id in 0..8_u32 {
         let query = Rc::clone(&queries[(usize::from(setup) + id as usize) % queries.len()]);
         let work = match (setup >> (id % 8)) & 7 {
-            0..=3 => Work::Query { query, bind: None, max_rows: id % 2, is_fresh: flags & 64 != 0 },
+            0..=3 => {
+                let form = if flags & 16 != 0 { ResultForm::Count } else { ResultForm::Rows };
+                let formats = if flags & 32 != 0 { ResultFormats::Text } else { ResultFormats::ByType };
+                let result = ResultOptions { max_rows: id % 2, form, formats };
+                Work::Query { query, bind: None, result, is_fresh: flags & 64 != 0 }
+            }
             4 => Work::Prepare { query },
             5 => Work::Script { text: "select 1; commit".into(), is_control: flags & 8 != 0 },
-            _ => Work::Batch { query, wants_rows: flags & 16 != 0 },
+            _ => {
+                let form = if flags & 16 != 0 { ResultForm::Rows } else { ResultForm::Count };
+                Work::Batch { query, form }
+            }
         };
         session.submit(Request { id, work }, &mut ends);
         submitted.push(id);

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
-use oxpg_client::session::{Bind, Description, Query, Work};
+use oxpg_client::session::{Bind, Description, Query, ResultForm, ResultOptions, Work};
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
 
 use crate::environment::Environment;
@@ -83,7 +83,8 @@ impl Environment {
             Ok(bind) => bind,
             Err(failure) => return self.fail(slot, *failure),
         };
-        self.dispatch(target, slot, Work::Query { query, bind, max_rows, is_fresh }, parcel.now_ms);
+        let result = ResultOptions { max_rows, ..ResultOptions::default() };
+        self.dispatch(target, slot, Work::Query { query, bind, result, is_fresh }, parcel.now_ms);
     }
 
     /// The query of a command; its request fails when there is none.
@@ -153,7 +154,8 @@ impl Environment {
         let Command { slot, target, query, rest: [flags, timeout_ms, ..], .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
         if let Some(query) = self.defined(slot, query) {
-            let work = Work::Batch { query, wants_rows: flags & FLAG_ROWS != 0 };
+            let form = if flags & FLAG_ROWS != 0 { ResultForm::Rows } else { ResultForm::Count };
+            let work = Work::Batch { query, form };
             self.dispatch(target, slot, work, parcel.now_ms);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use oxpg_client::session::{Description, Event, Request, RequestId, RowTaken, Sink, Work};
+use oxpg_client::session::{Description, Event, Request, RequestId, ResultFormats, RowTaken, Sink, Work};
 use oxpg_codec::batch::RowFault;
 
 use crate::failure::FailureData;
@@ -60,6 +60,7 @@ impl Sink for Deliveries<'_> {
         &mut self,
         request: RequestId,
         description: &Rc<Description>,
+        formats: ResultFormats,
         data_row: &[u8],
         remaining: usize,
     ) -> RowTaken {
@@ -67,7 +68,7 @@ impl Sink for Deliveries<'_> {
             return RowTaken::Taken;
         }
         let Some(state) = self.requests.get_mut(request) else { return RowTaken::Taken };
-        match self.mailbox.push_row(request, &mut state.text, description.row_types(), data_row, remaining) {
+        match self.mailbox.push_row(request, &mut state.text, description.row_types(formats), data_row, remaining) {
             Ok(RowFit::Taken) => RowTaken::Taken,
             Ok(RowFit::Full) => RowTaken::Full,
             Err(error) => match error.fault() {

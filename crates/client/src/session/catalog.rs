@@ -11,8 +11,8 @@ use oxpg_codec::types::{
     BuiltInType, Field, Kind, ParameterType, Type, TypeCode, TypeRef, TypeSource, built_in, built_in_range,
 };
 
+use super::column::Column;
 use super::introspection::{CatalogType, TypeClass};
-use super::query::Column;
 
 const BUILT_IN_SCHEMA: &str = "pg_catalog";
 /// `anyarray`, as in `pg_stats`: an array whose element type only its text hides.

@@ -1,19 +1,26 @@
 //! What the engine tells its caller, and how the caller takes it.
 
-use std::fmt;
 use std::rc::Rc;
 
 use super::failure::{Failure, ServerMessage};
 use super::query::Description;
 use super::request::{Request, RequestId};
+use super::result_options::ResultFormats;
 use super::tag::CommandTag;
+use super::violation::ProtocolViolation;
 
 /// Takes rows and events. The engine is not entered again from inside.
 pub trait Sink {
-    /// A row of a request: `data_row` is the body of a DataRow message, `remaining` the number of received bytes
-    /// behind it.
-    fn row(&mut self, request: RequestId, description: &Rc<Description>, data_row: &[u8], remaining: usize)
-    -> RowTaken;
+    /// A row of a request, in the formats that it had asked for: `data_row` is the body of a DataRow message,
+    /// `remaining` the number of received bytes behind it.
+    fn row(
+        &mut self,
+        request: RequestId,
+        description: &Rc<Description>,
+        formats: ResultFormats,
+        data_row: &[u8],
+        remaining: usize,
+    ) -> RowTaken;
 
     /// Anything else.
     fn event(&mut self, event: Event);
@@ -127,27 +134,6 @@ pub struct Received {
     /// The sink was full: offer the rest again when it has room, before anything is read.
     pub is_stopped: bool,
 }
-
-/// The server broke the protocol; the session cannot go on. Give it to [`end`](super::Session::end).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProtocolViolation {
-    /// What came and why it cannot be.
-    pub message: String,
-}
-
-impl ProtocolViolation {
-    pub(super) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
-    }
-}
-
-impl fmt::Display for ProtocolViolation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for ProtocolViolation {}
 
 /// Why a session ends.
 #[derive(Clone, Debug)]

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::event::ProtocolViolation;
 use super::reader::Reader;
+use super::violation::ProtocolViolation;
 
 /// Who is to blame; JavaScript makes error classes of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

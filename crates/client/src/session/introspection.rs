@@ -5,8 +5,8 @@ use std::fmt::Write;
 
 use oxpg_codec::types::TypeCode;
 
-use super::event::ProtocolViolation;
 use super::reader::Reader;
+use super::violation::ProtocolViolation;
 
 /// Multirange types, and `pg_range.rngmultitypid` with them, came with PostgreSQL 14.
 const FIRST_WITH_MULTIRANGES: u32 = 14;

@@ -4,12 +4,29 @@ use bytes::{Buf, BufMut, BytesMut};
 use oxpg_codec::types::{ParameterType, TypeCode};
 use postgres_protocol::message::frontend;
 
+use super::failure::Failure;
+
 /// An output buffer that grew beyond this is given back once it is empty.
 const KEPT_CAPACITY: usize = 1 << 20;
 
 /// Longest text or parameters of one message. PostgreSQL takes no message of 1 GiB (its MaxAllocSize, 0x3fff_ffff) or
 /// more and ends the session; what stands around them (parameter types, result formats) is below 512 KiB.
 pub(super) const LONGEST: usize = 0x3fff_ffff - (512 << 10);
+
+/// A format code (PostgreSQL manual, "Formats and Format Codes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u16)]
+pub(super) enum Format {
+    Text = 0,
+    Binary = 1,
+}
+
+impl Format {
+    /// The format in which values with this code cross.
+    pub(super) fn of(code: TypeCode) -> Self {
+        if code.is_binary() { Self::Binary } else { Self::Text }
+    }
+}
 
 /// Bytes for the server, in order.
 ///
@@ -73,9 +90,10 @@ impl Output {
         checked(frontend::parse(name, text, oids, &mut self.buffer));
     }
 
-    /// Bind of the unnamed portal, then Execute. `parameters` is ready-made, `columns` chooses the result formats.
-    pub(super) fn bind_and_execute(&mut self, name: &str, parameters: &[u8], columns: &[TypeCode], max_rows: u32) {
-        let size = 4 + 1 + name.len() + 1 + parameters.len() + 2 + 2 * columns.len();
+    /// Bind of the unnamed portal, then Execute. `parameters` is ready-made from the number of format codes on;
+    /// `formats` are those of the result's columns: none means text for all, a single one is for all.
+    pub(super) fn bind_and_execute(&mut self, name: &str, parameters: &[u8], formats: &[Format], max_rows: u32) {
+        let size = 4 + 1 + name.len() + 1 + parameters.len() + 2 + 2 * formats.len();
         self.buffer.reserve(size + 32);
         self.buffer.put_u8(b'B');
         self.buffer.put_i32(i32::try_from(size).unwrap_or(i32::MAX));
@@ -84,9 +102,9 @@ impl Output {
         self.buffer.put_u8(0);
         self.buffer.put_slice(parameters);
         // A RowDescription has at most 65 535 columns: its count is an int16.
-        self.buffer.put_u16(u16::try_from(columns.len()).unwrap_or(u16::MAX));
-        for code in columns {
-            self.buffer.put_u16(u16::from(code.is_binary()));
+        self.buffer.put_u16(u16::try_from(formats.len()).unwrap_or(u16::MAX));
+        for format in formats {
+            self.buffer.put_u16(*format as u16);
         }
         checked(frontend::execute("", i32::try_from(max_rows).unwrap_or(i32::MAX), &mut self.buffer));
     }
@@ -117,6 +135,22 @@ impl Output {
     pub(super) fn flush(&mut self) {
         frontend::flush(&mut self.buffer);
     }
+}
+
+/// Why a text cannot be sent, if it cannot.
+pub(super) fn refusal(text: &str, has_nul: bool) -> Option<Failure> {
+    if has_nul {
+        return Some(Failure::interface("the query text contains a NUL byte, which PostgreSQL cannot take"));
+    }
+    (text.len() > LONGEST).then(too_long)
+}
+
+pub(super) fn too_long() -> Failure {
+    let text = format!(
+        "the query text or its parameters are longer than PostgreSQL takes in one message (1 GiB; here at most \
+         {LONGEST} bytes)"
+    );
+    Failure::interface(text)
 }
 
 fn checked(result: std::io::Result<()>) {

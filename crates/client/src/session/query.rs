@@ -1,6 +1,6 @@
 //! Query texts and what a server said about them.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -8,7 +8,11 @@ use oxpg_codec::batch::RowTypes;
 use oxpg_codec::types::{ParameterType, Type, TypeCode};
 
 use super::catalog::Catalog;
+use super::column::Column;
+use super::failure::Failure;
 use super::keyword::{self, Traits};
+use super::output::{self, Format};
+use super::result_options::ResultFormats;
 
 /// A query text, defined once per environment and shared by all its connections.
 #[derive(Debug)]
@@ -72,42 +76,16 @@ impl Query {
         description
     }
 
+    /// Why its text cannot be sent, if it cannot.
+    pub(super) fn refusal(&self) -> Option<Failure> {
+        output::refusal(&self.text, self.traits.has_nul)
+    }
+
     /// What is known is stale: the next use asks the server again.
     pub(super) fn forget_description(&self) {
         *self.description.borrow_mut() = None;
     }
 }
-
-/// A result column, as a RowDescription message tells it.
-#[derive(Clone, Debug)]
-pub struct Column {
-    /// Its name; not necessarily unique.
-    pub name: String,
-    /// OID of its type.
-    pub type_oid: u32,
-    /// OID of the table it comes from, 0 when it is no plain table column.
-    pub table_oid: u32,
-    /// Its number in that table, 0 when it is no plain table column.
-    pub attribute_number: i16,
-    /// `pg_attribute.atttypmod`; −1 means none.
-    pub type_modifier: i32,
-    /// How its values cross to JavaScript.
-    pub code: TypeCode,
-    /// The type, unless it is a built-in one without parts.
-    pub tree: Option<Rc<Type>>,
-}
-
-impl PartialEq for Column {
-    fn eq(&self, other: &Self) -> bool {
-        let facts = |column: &Self| {
-            let tree = column.tree.as_ref().map(|tree| tree.id);
-            (column.type_oid, column.table_oid, column.attribute_number, column.type_modifier, column.code, tree)
-        };
-        self.name == other.name && facts(self) == facts(other)
-    }
-}
-
-impl Eq for Column {}
 
 /// Parameters and columns of a prepared statement.
 #[derive(Debug)]
@@ -120,6 +98,10 @@ pub struct Description {
     pub columns: Vec<Column>,
     /// The columns' codes, for the row decoder.
     pub codes: Vec<TypeCode>,
+    /// The formats of the columns' types, for Bind.
+    formats: Vec<Format>,
+    /// The codes of as many columns that come as text.
+    text_codes: OnceCell<Vec<TypeCode>>,
     /// The columns' types, up to the last that is not a built-in one without parts.
     pub trees: Vec<Option<Rc<Type>>>,
     /// What was known of the types.
@@ -132,14 +114,30 @@ impl Description {
         let codes = columns.iter().map(|column| column.code).collect();
         let count = columns.iter().rposition(|column| column.tree.is_some()).map_or(0, |last| last + 1);
         let trees = columns.iter().take(count).map(|column| column.tree.clone()).collect();
+        let formats = columns.iter().map(|column| Format::of(column.code)).collect();
         let generation = catalog.generation();
-        Rc::new(Self { id: next_id(), parameters, columns, codes, trees, catalog, generation })
+        let text_codes = OnceCell::new();
+        Rc::new(Self { id: next_id(), parameters, columns, codes, formats, text_codes, trees, catalog, generation })
     }
 
     /// The types, for the row decoder.
     #[must_use]
-    pub fn row_types(&self) -> RowTypes<'_> {
-        RowTypes { codes: &self.codes, trees: &self.trees, source: &*self.catalog }
+    pub fn row_types(&self, formats: ResultFormats) -> RowTypes<'_> {
+        match formats {
+            ResultFormats::ByType => RowTypes { codes: &self.codes, trees: &self.trees, source: &*self.catalog },
+            ResultFormats::Text => {
+                let codes = self.text_codes.get_or_init(|| vec![TypeCode::UNKNOWN; self.columns.len()]);
+                RowTypes { codes, trees: &[], source: &*self.catalog }
+            }
+        }
+    }
+
+    /// The columns' formats, as Bind lists them: none means text for all.
+    pub(super) fn formats(&self, formats: ResultFormats) -> &[Format] {
+        match formats {
+            ResultFormats::ByType => &self.formats,
+            ResultFormats::Text => &[],
+        }
     }
 
     /// Nothing has shown since that its types are not as they were.
@@ -176,14 +174,13 @@ impl Description {
         self.id == other.id || self.parameters == other.parameters
     }
 
-    /// Whether rows come as this description wants them when Bind asked for them by `asked`.
-    pub(super) fn has_formats_of(&self, asked: &Self) -> bool {
-        let is_binary = |code: &TypeCode| code.is_binary();
-        match &asked.codes[..] {
+    /// Whether rows come as this description wants them when Bind asked for the formats of `asked`.
+    pub(super) fn has_formats_of(&self, asked: &Self, formats: ResultFormats) -> bool {
+        match asked.formats(formats) {
             // No format code means text for all columns, a single one is for all columns.
-            [] => !self.codes.iter().any(is_binary),
-            [code] => self.codes.iter().all(|column| column.is_binary() == code.is_binary()),
-            codes => self.codes.iter().map(is_binary).eq(codes.iter().map(is_binary)),
+            [] => formats == ResultFormats::Text || self.formats.iter().all(|format| *format == Format::Text),
+            [single] => self.formats.iter().all(|format| format == single),
+            each => self.formats == each,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use oxpg_codec::types::{ParameterType, TypeCode};
 
-use super::event::ProtocolViolation;
-use super::query::Column;
+use super::column::Column;
+use super::message_name::name;
+use super::tag::CommandTag;
+use super::violation::ProtocolViolation;
 
 /// Messages that are small by nature may not be longer than this, whatever their length says. (libpq does the same.)
 const SHORT_MESSAGE: usize = 30_000;
@@ -30,37 +32,6 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, ProtocolViolation
     }
     let total = size + 1;
     Ok(bytes.get(5..total).map(|body| Frame { tag, body, total }))
-}
-
-/// A backend message's name, for error texts.
-pub(super) fn name(tag: u8) -> String {
-    let name = match tag {
-        b'1' => "ParseComplete",
-        b'2' => "BindComplete",
-        b'3' => "CloseComplete",
-        b'A' => "NotificationResponse",
-        b'C' => "CommandComplete",
-        b'D' => "DataRow",
-        b'E' => "ErrorResponse",
-        b'G' => "CopyInResponse",
-        b'H' => "CopyOutResponse",
-        b'I' => "EmptyQueryResponse",
-        b'K' => "BackendKeyData",
-        b'N' => "NoticeResponse",
-        b'R' => "an authentication message",
-        b'S' => "ParameterStatus",
-        b'T' => "RowDescription",
-        b'W' => "CopyBothResponse",
-        b'Z' => "ReadyForQuery",
-        b'c' => "CopyDone",
-        b'd' => "CopyData",
-        b'n' => "NoData",
-        b's' => "PortalSuspended",
-        b't' => "ParameterDescription",
-        b'v' => "NegotiateProtocolVersion",
-        _ => return format!("a message of the unknown type 0x{tag:02x}"),
-    };
-    name.to_owned()
 }
 
 /// Reads a message's body from the front.
@@ -131,6 +102,19 @@ impl<'a> Reader<'a> {
 
 fn cut_short() -> ProtocolViolation {
     ProtocolViolation::new("a message is shorter than what it must hold")
+}
+
+/// A message without a body.
+pub(super) fn nothing(body: &[u8]) -> Result<(), ProtocolViolation> {
+    Reader::new(body).end()
+}
+
+/// Reads a CommandComplete.
+pub(super) fn command_tag(body: &[u8]) -> Result<CommandTag, ProtocolViolation> {
+    let mut reader = Reader::new(body);
+    let text = reader.text()?;
+    reader.end()?;
+    Ok(CommandTag::parse(&text))
 }
 
 /// Reads a ParameterDescription. `None` when it has more parameters than a Bind can: PostgreSQL takes such statements,

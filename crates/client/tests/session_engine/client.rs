@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use oxpg_client::session::{
-    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, RowTaken, Session,
-    SessionOptions, SessionStart, Sink, Work,
+    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, ResultForm,
+    ResultFormats, ResultOptions, RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
 };
 
 use oxpg_codec::types::TypeSource;
@@ -19,6 +19,8 @@ pub(crate) struct Recorder {
     /// Events in a form that can be compared and read.
     pub(crate) lines: Vec<String>,
     pub(crate) rows: HashMap<RequestId, Vec<(u32, u32)>>,
+    /// The formats in which a request's rows came.
+    pub(crate) formats: HashMap<RequestId, ResultFormats>,
     pub(crate) settled: HashMap<RequestId, Settled>,
     pub(crate) asked: Vec<(RequestId, Rc<Description>)>,
     pub(crate) drained: Vec<RequestId>,
@@ -71,7 +73,14 @@ impl Recorder {
 }
 
 impl Sink for Recorder {
-    fn row(&mut self, request: RequestId, description: &Rc<Description>, row: &[u8], _: usize) -> RowTaken {
+    fn row(
+        &mut self,
+        request: RequestId,
+        description: &Rc<Description>,
+        formats: ResultFormats,
+        row: &[u8],
+        _: usize,
+    ) -> RowTaken {
         if self.full_at.first() == Some(&self.row_count) {
             self.full_at.remove(0);
             return RowTaken::Full;
@@ -92,6 +101,7 @@ impl Sink for Recorder {
             return RowTaken::OutdatedType("column 1 has changed".into());
         }
         let value = |at: usize| u32::from_be_bytes(row[at..at + 4].try_into().unwrap());
+        self.formats.insert(request, formats);
         self.rows.entry(request).or_default().push((value(6), value(14)));
         self.lines.push(format!("row {request} {} {}", value(6), value(14)));
         RowTaken::Taken
@@ -176,6 +186,11 @@ pub(crate) fn encoded(description: &Rc<Description>, value: i32) -> Bind {
     Bind { description: Rc::clone(description), parameters }
 }
 
+/// At most so many rows; 0 means all.
+pub(crate) fn limited(max_rows: u32) -> ResultOptions {
+    ResultOptions { max_rows, ..ResultOptions::default() }
+}
+
 /// One connection.
 pub(crate) struct Client {
     pub(crate) session: Session,
@@ -238,8 +253,10 @@ impl Client {
         let query = self.text(text);
         let bind = query.description().map(|description| encoded(&description, value));
         self.values.insert(id, value);
-        self.session
-            .submit(Request { id, work: Work::Query { query, bind, max_rows, is_fresh: false } }, &mut self.sink);
+        self.session.submit(
+            Request { id, work: Work::Query { query, bind, result: limited(max_rows), is_fresh: false } },
+            &mut self.sink,
+        );
     }
 
     /// As after parameters that did not fit what was known of the text.
@@ -247,7 +264,7 @@ impl Client {
         let query = self.text(text);
         let bind = query.description().map(|description| encoded(&description, value));
         self.values.insert(id, value);
-        let work = Work::Query { query, bind, max_rows: 0, is_fresh: true };
+        let work = Work::Query { query, bind, result: ResultOptions::default(), is_fresh: true };
         self.session.submit(Request { id, work }, &mut self.sink);
     }
 
@@ -263,7 +280,8 @@ impl Client {
 
     pub(crate) fn batch(&mut self, id: RequestId, text: &str, wants_rows: bool) {
         let query = self.text(text);
-        self.session.submit(Request { id, work: Work::Batch { query, wants_rows } }, &mut self.sink);
+        let form = if wants_rows { ResultForm::Rows } else { ResultForm::Count };
+        self.session.submit(Request { id, work: Work::Batch { query, form } }, &mut self.sink);
     }
 
     pub(crate) fn row(&mut self, id: RequestId, value: i32) {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use oxpg_client::session::{Bind, FailureKind, Request, Work};
+use oxpg_client::session::{Bind, FailureKind, Request, ResultOptions, Work};
 
 use crate::client::{Client, Settled};
 
@@ -69,7 +69,7 @@ fn parameters_of_a_gibibyte_are_refused_before_the_first_byte() {
     let query = client.text("insert 1 $1");
     let description = query.description().unwrap();
     let too_long = || Bind { description: Rc::clone(&description), parameters: vec![0; TOO_LONG] };
-    let work = Work::Query { query, bind: Some(too_long()), max_rows: 0, is_fresh: false };
+    let work = Work::Query { query, bind: Some(too_long()), result: ResultOptions::default(), is_fresh: false };
     client.session.submit(Request { id: 1, work }, &mut client.sink);
     client.fresh_query(2, "insert 1 $1", 0);
     client.flush();

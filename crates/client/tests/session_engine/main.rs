@@ -10,6 +10,7 @@ mod limits;
 mod looking_up;
 mod properties;
 mod requests;
+mod results;
 mod rules_cancel;
 mod rules_failure;
 mod rules_healing;

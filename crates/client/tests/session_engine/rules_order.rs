@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use oxpg_client::session::{FailureKind, Query, Request, SessionOptions, Work};
+use oxpg_client::session::{FailureKind, Query, Request, ResultOptions, SessionOptions, Work};
 
 use crate::client::{Client, encoded};
 
@@ -293,7 +293,7 @@ fn rule_5_a_text_that_may_not_be_cached_uses_the_unnamed_statement() {
     for id in [1, 2] {
         client.values.insert(id, 4);
         let bind = query.description().map(|description| encoded(&description, 4));
-        let work = Work::Query { query: Rc::clone(&query), bind, max_rows: 0, is_fresh: false };
+        let work = Work::Query { query: Rc::clone(&query), bind, result: ResultOptions::default(), is_fresh: false };
         client.session.submit(Request { id, work }, &mut client.sink);
         client.settle_all();
     }

@@ -348,7 +348,8 @@ impl Server {
             return Err(refused("08P01", "bind message supplies the wrong number of parameters"));
         }
         let columns = if returns_rows(&statement.text) { self.column_count } else { 0 };
-        if result_formats != columns {
+        // None means text for all columns, and one is for all (PortalSetResultFormat in pquery.c).
+        if result_formats > 1 && result_formats != columns {
             return Err(refused("08P01", "bind message has the wrong number of result formats"));
         }
         self.portal = Some((statement.text, parameters, 0));

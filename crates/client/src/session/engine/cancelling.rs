@@ -1,9 +1,10 @@
 //! Callers that leave: dropping what is not written, cancelling what runs (rules 10 and 11).
 
-use super::Session;
-use super::event::{Event, Sink};
-use super::request::{RequestId, Task};
-use super::written::{Stage, WrittenRequest};
+use crate::session::Session;
+use crate::session::event::{Event, Sink};
+use crate::session::kinds::{Leaving, RequestKind};
+use crate::session::pending::Written;
+use crate::session::request::RequestId;
 
 /// So many requests in a row are cancelled one by one; a pipeline with more of them is closed.
 const CANCELS_IN_ROW: u32 = 3;
@@ -11,7 +12,7 @@ const CANCELS_IN_ROW: u32 = 3;
 /// A cancel that is under way. Nothing new is written until both ends are seen, so that it can hit nothing that is
 /// written later.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Cancel {
+pub(in crate::session) struct Cancel {
     is_connection_over: bool,
     is_head_over: bool,
 }
@@ -31,35 +32,27 @@ impl Session {
     fn leave_written(&mut self, index: usize, sink: &mut impl Sink) {
         let Some(written) = self.written.get_mut(index) else { return };
         written.pending.id = None;
-        written.retry = None;
-        if written.stage == Stage::AwaitingBind {
-            return self.release_head();
-        }
-        if written.is_gathering() {
-            written.wants_cancel = true;
-            return self.take_back_batch(sink);
-        }
-        let (start, is_plain) = (written.start, is_plain_query(written));
-        written.wants_cancel = true;
-        if is_plain && index + 1 == self.written.len() && self.output.truncate(start) {
-            if index == 0 {
-                self.pop_head();
-            } else {
-                self.written.pop_back();
+        written.course.retry = None;
+        let (task, mut turn) = written.turn(&mut self.shared, sink);
+        match task.leave(&mut turn) {
+            Leaving::Stays => {}
+            // Only the head waits for its parameters.
+            Leaving::Goes => drop(self.pop_head()),
+            Leaving::TakesBack => {
+                written.course.wants_cancel = true;
+                self.take_back_batch(sink);
             }
-        }
-    }
-
-    /// The head waits for parameters that will not come.
-    pub(super) fn release_head(&mut self) {
-        let Some(head) = self.written.front_mut() else { return };
-        if head.is_flushed {
-            self.output.sync();
-            head.is_synced = true;
-            head.stage = Stage::Over;
-            head.end = self.output.end();
-        } else {
-            self.pop_head();
+            Leaving::IsCancelled { is_plain } => {
+                written.course.wants_cancel = true;
+                let start = written.course.start;
+                if is_plain && index + 1 == self.written.len() && self.shared.output.truncate(start) {
+                    if index == 0 {
+                        self.pop_head();
+                    } else {
+                        self.written.pop_back();
+                    }
+                }
+            }
         }
     }
 
@@ -68,9 +61,9 @@ impl Session {
         if let Some(cancel) = &mut self.cancel {
             cancel.is_connection_over = true;
             // The server may be ahead of what was read of it: the cancel can have hit any of those that it has.
-            let sent = self.output.sent();
-            for written in self.written.iter_mut().filter(|written| written.start < sent) {
-                written.is_exposed = true;
+            let sent = self.shared.output.sent();
+            for Written { course, .. } in self.written.iter_mut().filter(|written| written.course.start < sent) {
+                course.is_exposed = true;
             }
         }
         self.end_cancel();
@@ -79,37 +72,37 @@ impl Session {
 
     /// Asks for a cancel of the head if its caller has left. One that reached the server before the request itself
     /// would hit nothing, so it waits until the socket has taken the request.
-    pub(super) fn want_cancel(&mut self, sink: &mut impl Sink) {
+    pub(in crate::session) fn want_cancel(&mut self, sink: &mut impl Sink) {
         if self.cancel.is_some() {
             return;
         }
-        let sent = self.output.sent();
+        let sent = self.shared.output.sent();
         let Some(head) = self.written.front_mut() else { return };
-        if !head.wants_cancel || head.is_cancel_sent || !head.is_running() || sent < head.end {
+        if !head.course.wants_cancel || head.course.is_cancel_sent || !head.is_running() || sent < head.course.end {
             return;
         }
         if self.cancels_in_row >= CANCELS_IN_ROW {
             return self.close_after_cancels(sink);
         }
-        head.is_cancel_sent = true;
+        head.course.is_cancel_sent = true;
         self.cancels_in_row += 1;
         self.cancel = Some(Cancel::default());
         sink.event(Event::CancelWanted);
     }
 
     /// Takes the head off the pipeline.
-    pub(super) fn pop_head(&mut self) -> Option<WrittenRequest> {
+    pub(in crate::session) fn pop_head(&mut self) -> Option<Written> {
         let head = self.written.pop_front()?;
         self.head_sequence += 1;
         if head.pending.id.is_some() || self.written.is_empty() {
             self.cancels_in_row = 0;
         }
         if let Some(cancel) = &mut self.cancel {
-            cancel.is_head_over |= head.is_cancel_sent;
+            cancel.is_head_over |= head.course.is_cancel_sent;
             if !cancel.is_connection_over
                 && let Some(next) = self.written.front_mut()
             {
-                next.is_exposed = true;
+                next.course.is_exposed = true;
             }
         }
         self.end_cancel();
@@ -121,14 +114,4 @@ impl Session {
             self.cancel = None;
         }
     }
-}
-
-/// Nothing but Bind, Execute and Sync (or a simple Query): taking it back leaves no trace.
-fn is_plain_query(written: &WrittenRequest) -> bool {
-    written.closes == 0
-        && match written.pending.task {
-            Task::Query { .. } => written.stage == Stage::Binding && !written.is_whole && !written.is_flushed,
-            Task::Script { .. } => written.stage == Stage::Script && written.outcome.is_none(),
-            Task::Prepare { .. } | Task::Batch { .. } | Task::LookUp(_) => false,
-        }
 }

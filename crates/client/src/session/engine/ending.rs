@@ -1,36 +1,52 @@
 //! Settling requests, one by one or all at once.
 
-use super::Session;
-use super::event::{EndCause, Event, Sink};
-use super::failure::{Failure, FailureKind, ServerMessage};
-use super::request::{PendingRequest, Request, Task};
-use super::tag::{Command, CommandTag};
-use super::written::{Outcome, WrittenRequest};
+use super::looking_up::rows_without_types;
+use crate::session::Session;
+use crate::session::course::Outcome;
+use crate::session::event::{EndCause, Event, Sink};
+use crate::session::failure::{Failure, FailureKind, ServerMessage};
+use crate::session::kinds::{RequestKind, Task};
+use crate::session::pending::{Pending, Written};
+use crate::session::request::Request;
+use crate::session::tag::{Command, CommandTag};
 
 impl Session {
+    /// The head is over: takes it off the pipeline, and tells how it ended.
+    pub(in crate::session) fn settle_head(&mut self, sink: &mut impl Sink) {
+        if let Some(head) = self.pop_head() {
+            self.settle(head, sink);
+        }
+    }
+
     /// Tells how a request ended, as of the ReadyForQuery that has just come; or sends it again.
-    pub(super) fn settle(&mut self, mut head: WrittenRequest, sink: &mut impl Sink) {
-        let transaction_status = self.transaction_status;
-        if let Some(retry) = head.retry
+    pub(in crate::session) fn settle(&mut self, mut head: Written, sink: &mut impl Sink) {
+        let transaction_status = self.shared.transaction_status;
+        if let Some(retry) = head.course.retry
             && transaction_status == b'I'
             && head.pending.id.is_some()
         {
             return self.try_again(head, retry, sink);
         }
         let Some(request) = head.pending.id else { return };
-        let has_failed = matches!(head.outcome, Some(Outcome::Failed(_))) || head.row_failure.is_some();
-        match (&head.pending.task, &head.parked) {
-            (Task::LookUp(_), _) if !has_failed => return self.after_look_up(head.pending, sink),
-            (_, Some(_)) if !has_failed => return self.look_up_rows(head),
-            _ => {}
+        let rows = head.pending.task.rows();
+        let (has_parked, have_rows_failed) =
+            rows.map_or((false, false), |(rows, _)| (rows.are_parked(), rows.has_failed()));
+        if !head.course.has_failed() && !have_rows_failed {
+            if let Task::LookUp(_) = head.pending.task {
+                return self.after_look_up(head.pending, sink);
+            }
+            if has_parked {
+                return self.look_up_rows(head);
+            }
         }
         if head.pending.is_executed()
-            && let Some(Outcome::Failed(failure)) = &mut head.outcome
+            && let Some(Outcome::Failed(failure)) = &mut head.course.outcome
         {
-            super::looking_up::rows_without_types(failure);
+            rows_without_types(failure);
         }
-        let outcome = head.outcome.take().or_else(|| head.batch_outcome());
-        let event = match (outcome, head.row_failure.take()) {
+        let outcome = head.course.outcome.take().or_else(|| head.pending.task.outcome());
+        let row_failure = head.pending.task.rows().and_then(|(rows, _)| rows.take_failure());
+        let event = match (outcome, row_failure) {
             (Some(Outcome::Failed(failure)), _) | (_, Some(failure)) => {
                 Event::Failed { request, failure: *failure, transaction_status }
             }
@@ -56,11 +72,11 @@ impl Session {
 
     /// Rule 13: what is behind the head did not run. The head itself did not take effect if the server was shut down
     /// or the session terminated (57P01 to 57P03) before its command tag.
-    pub(super) fn end_by_fatal(&mut self, message: ServerMessage, sink: &mut impl Sink) {
+    pub(in crate::session) fn end_by_fatal(&mut self, message: ServerMessage, sink: &mut impl Sink) {
         let is_termination = ["57P01", "57P02", "57P03"].iter().any(|sqlstate| message.has_sqlstate(sqlstate));
         let is_undone = is_termination
-            && self.transaction_status == b'I'
-            && self.written.front().is_some_and(WrittenRequest::is_undone_by_termination);
+            && self.shared.transaction_status == b'I'
+            && self.written.front().is_some_and(|head| head.pending.task.loss(&head.course).is_undone);
         let said = message.field(b'M').unwrap_or("the server ended the session").to_owned();
         let server = Failure::of_server(message);
         let text = format!("the server ended the session: {said}");
@@ -71,7 +87,7 @@ impl Session {
     }
 
     /// Rule 10: too many requests in a row were abandoned.
-    pub(super) fn close_after_cancels(&mut self, sink: &mut impl Sink) {
+    pub(in crate::session) fn close_after_cancels(&mut self, sink: &mut impl Sink) {
         let text = "the connection was closed, because several calls in a row on it were given up";
         let failure = Failure::new(FailureKind::Connection, Some("08003"), text);
         self.end_all(&failure, None, Some(failure.clone()), sink);
@@ -84,17 +100,16 @@ impl Session {
         }
         self.head_sequence += 1;
         self.cancel = None;
-        let sent = self.output.sent();
+        let sent = self.shared.output.sent();
         for (index, written) in std::mem::take(&mut self.written).into_iter().enumerate() {
-            let is_untouched = written.start >= sent || (index > 0 && head.is_some());
+            let is_untouched = written.course.start >= sent || (index > 0 && head.is_some());
             let failure = head.filter(|_| index == 0).unwrap_or(failure);
             self.settle_lost(written, failure, is_untouched, sink);
         }
-        let backlog = self.backlog.take().and_then(|backlog| backlog.into_id());
-        if let Some(request) = backlog {
-            let transaction_status = self.transaction_status;
+        if let Some(request) = self.backlog.take().and_then(|backlog| backlog.pending.id) {
+            let transaction_status = self.shared.transaction_status;
             let mut failure = failure.clone();
-            super::looking_up::rows_without_types(&mut failure);
+            rows_without_types(&mut failure);
             sink.event(Event::Failed { request, failure, transaction_status });
         }
         for pending in std::mem::take(&mut self.waiting) {
@@ -104,22 +119,21 @@ impl Session {
     }
 
     /// A written request whose session is gone.
-    fn settle_lost(&self, mut written: WrittenRequest, failure: &Failure, is_untouched: bool, sink: &mut impl Sink) {
-        let Some(request) = written.pending.id else { return };
-        let transaction_status = self.transaction_status;
-        let failure = match written.outcome.take() {
+    fn settle_lost(&self, written: Written, failure: &Failure, is_untouched: bool, sink: &mut impl Sink) {
+        let Written { pending, course } = written;
+        let Some(request) = pending.id else { return };
+        let transaction_status = self.shared.transaction_status;
+        let loss = pending.task.loss(&course);
+        let failure = match course.outcome {
             Some(Outcome::Failed(failure)) => *failure,
-            // The server tells of a COMMIT only after it is done.
-            Some(Outcome::Complete { tag: CommandTag { command: Command::Commit, .. }, .. })
-                if written.pending.is_commit() && !written.is_in_result =>
-            {
+            _ if loss.is_committed => {
                 let tag = CommandTag::of(Command::Commit, 0);
                 return sink.event(Event::Completed { request, tag, is_suspended: false, transaction_status: b'I' });
             }
-            _ if is_untouched || written.is_certainly_unexecuted() => {
-                return self.give_back(written.pending, failure.clone().unsent(), sink);
+            _ if is_untouched || loss.is_unexecuted => {
+                return self.give_back(pending, failure.clone().unsent(), sink);
             }
-            _ if written.pending.is_commit() => {
+            _ if loss.is_commit => {
                 let text = "the connection was lost while COMMIT was under way: whether the transaction took effect \
                             is not known";
                 let unknown = Failure::new(FailureKind::Connection, Some("08007"), text);
@@ -131,14 +145,14 @@ impl Session {
     }
 
     /// Rules 13 and 14: a request that certainly did not run goes back to its owner, if he takes it.
-    pub(super) fn give_back(&self, pending: PendingRequest, mut failure: Failure, sink: &mut impl Sink) {
+    pub(in crate::session) fn give_back(&self, pending: Pending, mut failure: Failure, sink: &mut impl Sink) {
         let Some(id) = pending.id else { return };
         if pending.is_executed() {
             // Only the look-up for its rows did not run.
-            super::looking_up::rows_without_types(&mut failure);
+            rows_without_types(&mut failure);
         }
-        let transaction_status = self.transaction_status;
-        let work = if self.options.returns_requests { pending.into_work() } else { None };
+        let transaction_status = self.shared.transaction_status;
+        let work = if self.shared.options.returns_requests { pending.into_work() } else { None };
         sink.event(match work {
             Some(work) => Event::Returned { request: Request { id, work }, failure, transaction_status },
             None => Event::Failed { request: id, failure, transaction_status },
@@ -151,7 +165,7 @@ impl Session {
         self.pump(sink);
     }
 
-    pub(super) fn close_if_idle(&mut self, sink: &mut impl Sink) {
+    pub(in crate::session) fn close_if_idle(&mut self, sink: &mut impl Sink) {
         if self.is_closing && !self.is_over && self.in_flight() == 0 {
             self.is_over = true;
             sink.event(Event::Closed { failure: None });

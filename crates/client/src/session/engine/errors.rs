@@ -1,0 +1,107 @@
+//! Carrying out what an ErrorResponse leads to (rules 11 to 14); `verdict.rs` says what it means.
+
+use crate::session::Session;
+use crate::session::course::{Outcome, Phase, Retry};
+use crate::session::event::Sink;
+use crate::session::failure::{Failure, FailureKind, ServerMessage};
+use crate::session::kinds::RequestKind;
+use crate::session::pending::Written;
+use crate::session::verdict::{Circumstances, Verdict, judge};
+use crate::session::violation::ProtocolViolation;
+
+impl Session {
+    pub(in crate::session) fn error_response(
+        &mut self,
+        message: ServerMessage,
+        sink: &mut impl Sink,
+    ) -> Result<(), ProtocolViolation> {
+        if message.is_fatal() {
+            self.end_by_fatal(message, sink);
+            return Ok(());
+        }
+        let Some(head) = self.written.front().filter(|head| head.pending.task.has_answers_due()) else {
+            return Err(ProtocolViolation::unexpected(b'E'));
+        };
+        let verdict = judge(&head.pending.task.standing(), self.circumstances(head), &message);
+        self.forget_what_is_wrong(&verdict);
+        let Some(head) = self.written.front_mut() else { return Ok(()) };
+        head.course.fail(failure(message, &verdict));
+        head.course.retry = verdict.retry;
+        head.course.closes = 0;
+        head.pending.task.fail();
+        if !head.course.is_synced {
+            // The server skips everything until a Sync.
+            head.course.sync(&mut self.shared.output);
+        }
+        Ok(())
+    }
+
+    fn circumstances(&self, head: &Written) -> Circumstances {
+        let is_outside_transaction = self.shared.transaction_status == b'I';
+        Circumstances {
+            is_alone: self.written.len() == 1 && is_outside_transaction && head.pending.id.is_some(),
+            is_outside_transaction,
+            is_returnable: self.shared.options.returns_requests,
+            is_exposed: head.course.is_exposed,
+            was_resent: head.pending.was_resent,
+            was_healed: head.pending.was_healed,
+        }
+    }
+
+    /// Drops what the error that the head has got shows to be wrong.
+    fn forget_what_is_wrong(&mut self, verdict: &Verdict) {
+        let Some(head) = self.written.front() else { return };
+        let task = &head.pending.task;
+        if verdict.is_stale
+            && let Some(query) = task.query()
+        {
+            query.forget_description();
+        }
+        if let Some(name) = task.statement() {
+            let statements = &mut self.shared.statements;
+            match task.phase() {
+                Phase::Parsing => statements.failed(name),
+                Phase::Describing => statements.discard(name),
+                _ if verdict.is_outdated => statements.discard(name),
+                _ => {}
+            }
+        }
+        if verdict.is_cache_lost {
+            self.shared.statements.forget_all(true);
+        }
+        if verdict.is_catalog_stale {
+            self.shared.catalog.invalidate();
+        }
+    }
+
+    /// Gives a request back to the front of the waiting ones, or to its owner.
+    pub(in crate::session) fn try_again(&mut self, head: Written, retry: Retry, sink: &mut impl Sink) {
+        let Written { mut pending, course } = head;
+        pending.task.restart(matches!(retry, Retry::Heal | Retry::Elsewhere));
+        match retry {
+            Retry::Elsewhere | Retry::ResendElsewhere => {
+                let Some(Outcome::Failed(failure)) = course.outcome else { return };
+                return self.give_back(pending, *failure, sink);
+            }
+            Retry::Resend => pending.was_resent = true,
+            Retry::Heal => pending.was_healed = true,
+        }
+        self.waiting.push_front(pending);
+    }
+}
+
+/// The failure that its caller learns of.
+fn failure(message: ServerMessage, verdict: &Verdict) -> Failure {
+    let mut failure = Failure::of_server(message);
+    failure.is_safe_to_retry = verdict.is_safe_to_retry;
+    if let Some(words) = verdict.words {
+        failure = failure.explained(words);
+    }
+    if verdict.is_catalog_stale {
+        failure.kind = FailureKind::OutdatedSchema;
+    }
+    if let Some(sqlstate) = verdict.sqlstate {
+        failure.sqlstate = Some(sqlstate.to_owned());
+    }
+    failure
+}

@@ -1,0 +1,99 @@
+//! Looking types up before what needs them goes on.
+//!
+//! A statement whose types are not known waits while one query asks for all of them and their parts; then it is taken
+//! up again from the front of the queue. Rows with values of unknown types are kept until their request is over, and
+//! delivered after the look-up. Either way nothing fails, and nobody overtakes.
+
+use crate::session::Session;
+use crate::session::event::Sink;
+use crate::session::failure::{Failure, FailureKind};
+use crate::session::kinds::{RequestKind, Task};
+use crate::session::pending::{Pending, Then, Written};
+use crate::session::preparation::Unresolved;
+use crate::session::rows::{Delivered, MOST_ROUNDS, changing};
+
+impl Session {
+    /// A request, which was described and is taken off the pipeline, waits for its types.
+    pub(in crate::session) fn look_up_statement(
+        &mut self,
+        mut pending: Pending,
+        unresolved: Unresolved,
+        sink: &mut impl Sink,
+    ) {
+        pending.look_ups += 1;
+        if pending.look_ups > MOST_ROUNDS {
+            return self.fail_unwritten(&pending, changing().unsent(), sink);
+        }
+        let (id, type_oids, is_renewal) = (pending.id, unresolved.missing.clone(), unresolved.is_renewal);
+        let then = Then::Bind { pending: Box::new(pending), unresolved };
+        self.waiting.push_front(Pending::look_up(id, type_oids, is_renewal, then));
+    }
+
+    /// The rows of a request that is over wait for their types.
+    pub(in crate::session) fn look_up_rows(&mut self, mut written: Written) {
+        let type_oids = written.pending.task.rows().map_or_else(Vec::new, |(rows, _)| rows.take_unknown_types());
+        let then = Then::Deliver(Box::new(written));
+        let id = match &then {
+            Then::Deliver(written) => written.pending.id,
+            Then::Bind { pending, .. } => pending.id,
+        };
+        self.waiting.push_front(Pending::look_up(id, type_oids, false, then));
+    }
+
+    /// The types are known: what waited for them goes on, unless its caller has left.
+    pub(in crate::session) fn after_look_up(&mut self, pending: Pending, sink: &mut impl Sink) {
+        let Pending { id: id @ Some(_), task: Task::LookUp(look_up), then: Some(then), .. } = pending else { return };
+        let catalog = &self.shared.catalog;
+        look_up.teach(catalog);
+        match then {
+            Then::Bind { pending: mut waiting, unresolved: Unresolved { mut parameters, mut columns, .. } } => {
+                waiting.id = id;
+                let is_resolved = catalog.resolve(&mut parameters, &mut columns).is_ok();
+                if let Some(query) = waiting.task.query().filter(|_| is_resolved) {
+                    query.learn(parameters, columns, catalog);
+                }
+                waiting.task.resume(is_resolved);
+                self.waiting.push_front(*waiting);
+            }
+            Then::Deliver(mut written) => {
+                written.pending.id = id;
+                self.backlog = Some(written);
+                self.deliver_backlog(sink);
+            }
+        }
+    }
+
+    /// Whether rows wait here that no message will bring again.
+    #[must_use]
+    pub fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
+    /// Offers the rows that waited for their types. False when the sink is full.
+    pub(in crate::session) fn deliver_backlog(&mut self, sink: &mut impl Sink) -> bool {
+        let Some(mut written) = self.backlog.take() else { return true };
+        let id = written.pending.id;
+        let (Some(request), Some((rows, Some(description)))) = (id, written.pending.task.rows()) else { return true };
+        match rows.deliver_parked(request, description, &self.shared.catalog, sink) {
+            Delivered::All => self.settle(*written, sink),
+            Delivered::Unknown => self.look_up_rows(*written),
+            Delivered::Full => {
+                self.backlog = Some(written);
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// What is said of a request that was executed, when the look-up for its rows has failed.
+pub(in crate::session) fn rows_without_types(failure: &mut Failure) {
+    if failure.kind == FailureKind::Server {
+        // The statement itself went well.
+        failure.kind = FailureKind::OutdatedSchema;
+    }
+    failure.is_safe_to_retry = false;
+    let reason = std::mem::take(&mut failure.message);
+    failure.message =
+        format!("the types of the result's values could not be looked up, and the statement was executed: {reason}");
+}

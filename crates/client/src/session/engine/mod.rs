@@ -1,0 +1,11 @@
+//! The engine: what is common to all kinds of requests. Each file is a part of [`Session`](super::Session).
+
+mod batching;
+mod cancelling;
+mod ending;
+mod errors;
+mod looking_up;
+mod receiving;
+mod writing;
+
+pub(super) use cancelling::Cancel;

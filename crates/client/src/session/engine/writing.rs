@@ -1,0 +1,126 @@
+//! Taking requests in, and writing them when their turn comes.
+
+use std::rc::Rc;
+
+use crate::session::Session;
+use crate::session::course::Course;
+use crate::session::event::{Event, Sink};
+use crate::session::failure::Failure;
+use crate::session::kinds::{Begun, RequestKind, Task};
+use crate::session::pending::{Pending, Written};
+use crate::session::query::{Bind, Query};
+use crate::session::request::{Request, RequestId};
+
+impl Session {
+    /// Takes a request in, and writes it if its turn has come.
+    pub fn submit(&mut self, request: Request, sink: &mut impl Sink) {
+        let task = Task::of(request.work, &self.shared.catalog);
+        let mut pending = Pending::new(Some(request.id), task);
+        let refusal = if self.is_over || self.is_closing { Some(Failure::closed()) } else { pending.task.refusal() };
+        if let Some(failure) = refusal {
+            return self.fail_unwritten(&pending, failure, sink);
+        }
+        if let Task::Query(query) = &mut pending.task {
+            query.ask_early(pending.id, &mut self.shared, sink);
+        }
+        self.waiting.push_back(pending);
+        self.pump(sink);
+    }
+
+    /// Gives the parameters that `Described { needs_bind: true }` asked for.
+    pub fn bind(&mut self, request: RequestId, bind: Bind, sink: &mut impl Sink) {
+        let pending = if let Some(index) = self.find_waiting(request) {
+            self.waiting.get_mut(index)
+        } else {
+            self.written.front_mut().map(|head| &mut head.pending).filter(|pending| pending.id == Some(request))
+        };
+        let Some(Pending { task: Task::Query(query), .. }) = pending else { return };
+        if !query.is_asked() {
+            return;
+        }
+        if let Err(failure) = query.take_bind(bind) {
+            let transaction_status = self.shared.transaction_status;
+            self.refuse_bind(request, sink);
+            return sink.event(Event::Failed { request, failure, transaction_status });
+        }
+        self.pump(sink);
+    }
+
+    /// The parameters that were asked for do not fit: the request is forgotten without an event.
+    pub fn refuse_bind(&mut self, request: RequestId, sink: &mut impl Sink) {
+        self.abandon(request, sink);
+    }
+
+    /// Writes what may be written now. Call it after [`advance_output`](Self::advance_output).
+    pub fn pump(&mut self, sink: &mut impl Sink) {
+        if self.is_over {
+            return;
+        }
+        self.want_cancel(sink);
+        self.serve_head(sink);
+        while self.may_write() && self.write_next(sink) {}
+        self.close_if_idle(sink);
+    }
+
+    fn may_write(&self) -> bool {
+        !self.is_over && self.cancel.is_none() && self.written.back().is_none_or(|last| !last.blocks_followers())
+    }
+
+    /// What only the head waits for: parameters that have come, or room for more rows of a batch.
+    fn serve_head(&mut self, sink: &mut impl Sink) {
+        let Some(head) = self.written.front_mut() else { return };
+        match head.turn(&mut self.shared, sink) {
+            (Task::Query(query), mut turn) if self.cancel.is_none() && query.is_ready_to_bind() => {
+                query.write_bind(&mut turn);
+            }
+            (Task::Batch(batch), mut turn) => batch.tell_drained(&mut turn),
+            _ => {}
+        }
+    }
+
+    /// Writes (or settles, or asks for) the first waiting request. False when it has to wait.
+    fn write_next(&mut self, sink: &mut impl Sink) -> bool {
+        let is_first = self.written.is_empty();
+        let Some(front) = self.waiting.front_mut() else { return false };
+        let mut course = Course::new(self.shared.output.end());
+        let (task, mut turn) = front.turn(&mut course, &mut self.shared, sink);
+        let begun = task.begin(is_first, &mut turn);
+        if let Begun::Waits = begun {
+            return false;
+        }
+        let Some(pending) = self.waiting.pop_front() else { return false };
+        match begun {
+            Begun::Waits | Begun::Answered => {}
+            Begun::Written => self.push_written(Written { pending, course }),
+            Begun::Gathers => {
+                self.push_written(Written { pending, course });
+                self.gather(sink);
+            }
+            Begun::NotNeeded => self.after_look_up(pending, sink),
+        }
+        true
+    }
+
+    fn push_written(&mut self, written: Written) {
+        if self.written.is_empty() {
+            self.head_sequence += 1;
+        }
+        self.written.push_back(written);
+    }
+
+    /// A statement is known now. Others wait with the same text: all are asked at once, not one after the other.
+    pub(in crate::session) fn ask_waiting(&mut self, query: &Rc<Query>, sink: &mut impl Sink) {
+        let Some(description) = query.description() else { return };
+        for pending in &mut self.waiting {
+            if let Task::Query(waiting) = &mut pending.task {
+                waiting.ask_if_of(pending.id, query, &description, sink);
+            }
+        }
+    }
+
+    pub(in crate::session) fn fail_unwritten(&self, pending: &Pending, failure: Failure, sink: &mut impl Sink) {
+        if let Some(request) = pending.id {
+            sink.event(Event::Failed { request, failure, transaction_status: self.shared.transaction_status });
+        }
+    }
+}

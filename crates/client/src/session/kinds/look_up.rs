@@ -1,0 +1,189 @@
+//! Asking a server what types are made of, in one Sync group, for a request that waits.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use super::request_kind::{Answer, Begun, Leaving, Loss, RequestKind};
+use crate::session::catalog::Catalog;
+use crate::session::course::{Course, Outcome, Phase, Turn};
+use crate::session::event::Sink;
+use crate::session::failure::Failure;
+use crate::session::introspection::{self, CatalogType, WITHOUT_JIT};
+use crate::session::query::Query;
+use crate::session::reader::{Frame, command_tag, nothing};
+use crate::session::request::Work;
+use crate::session::tag::CommandTag;
+use crate::session::verdict::Standing;
+use crate::session::violation::ProtocolViolation;
+
+/// What a savepoint around a look-up inside a transaction is called; it takes the setting for JIT back.
+const SAVEPOINT: &str = "SAVEPOINT oxpg_look_up";
+const ROLLBACK_TO: &str = "ROLLBACK TO SAVEPOINT oxpg_look_up";
+const RELEASE: &str = "RELEASE SAVEPOINT oxpg_look_up";
+
+/// A look-up, waiting or written, under the id of the request that waits for it.
+#[derive(Debug)]
+pub(in crate::session) struct LookUpTask {
+    type_oids: Vec<u32>,
+    /// They are known, and may be out of date.
+    is_renewal: bool,
+    /// What waits for it was executed: it is the types of its rows that are not known.
+    is_for_rows: bool,
+    found: HashMap<u32, CatalogType>,
+    /// The statement of the Sync group that gives the rows, counted from 0, and how many there are.
+    query_at: u8,
+    statement_count: u8,
+    completed: u8,
+    stage: Stage,
+}
+
+/// Which answer comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// None: it is not written
+    Waiting,
+    /// Those of its statements
+    Running,
+    /// ReadyForQuery alone
+    Over,
+}
+
+impl LookUpTask {
+    pub(in crate::session) fn new(type_oids: Vec<u32>, is_renewal: bool, is_for_rows: bool) -> Self {
+        Self {
+            type_oids,
+            is_renewal,
+            is_for_rows,
+            found: HashMap::new(),
+            query_at: 1,
+            statement_count: 2,
+            completed: 0,
+            stage: Stage::Waiting,
+        }
+    }
+
+    /// Whether what waits for it was executed.
+    pub(in crate::session) fn is_for_rows(&self) -> bool {
+        self.is_for_rows
+    }
+
+    /// Hands what was found to the catalog.
+    pub(in crate::session) fn teach(&self, catalog: &Catalog) {
+        if self.is_renewal && !catalog.is_as_found(&self.type_oids, &self.found) {
+            catalog.invalidate();
+        }
+        catalog.learn(&self.type_oids, &self.found);
+    }
+}
+
+impl RequestKind for LookUpTask {
+    fn query(&self) -> Option<&Rc<Query>> {
+        None
+    }
+
+    fn refusal(&self) -> Option<Failure> {
+        None
+    }
+
+    fn begin<S: Sink>(&mut self, _is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+        if !self.is_renewal {
+            self.type_oids = turn.shared.catalog.missing(&self.type_oids);
+        }
+        if turn.id.is_none() || self.type_oids.is_empty() {
+            return Begun::NotNeeded;
+        }
+        let is_in_transaction = turn.shared.transaction_status != b'I';
+        (self.query_at, self.statement_count) = if is_in_transaction { (2, 5) } else { (1, 2) };
+        let query = introspection::look_up_query(&self.type_oids, turn.shared.parameter("server_version"));
+        turn.course.write_closes(turn.shared, None);
+        let output = &mut turn.shared.output;
+        if is_in_transaction {
+            output.statement(SAVEPOINT);
+        }
+        output.statement(WITHOUT_JIT);
+        output.statement(&query);
+        if is_in_transaction {
+            output.statement(ROLLBACK_TO);
+            output.statement(RELEASE);
+        }
+        turn.course.sync(output);
+        self.stage = Stage::Running;
+        Begun::Written
+    }
+
+    fn phase(&self) -> Phase {
+        match self.stage {
+            Stage::Waiting => Phase::AwaitingBind,
+            Stage::Running => Phase::Executing,
+            Stage::Over => Phase::Over,
+        }
+    }
+
+    /// What waits for it goes first.
+    fn is_barrier(&self) -> bool {
+        true
+    }
+
+    fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
+        match (frame.tag, self.stage) {
+            (b'1' | b'2', Stage::Running) => nothing(frame.body)?,
+            (b'C', Stage::Running) => {
+                command_tag(frame.body)?;
+                self.completed += 1;
+                if self.completed == self.statement_count {
+                    self.stage = Stage::Over;
+                    turn.course.outcome =
+                        Some(Outcome::Complete { tag: CommandTag::other("LOOK UP"), is_suspended: false });
+                }
+            }
+            (tag, _) => return Err(ProtocolViolation::unexpected(tag)),
+        }
+        Ok(Answer::Noted)
+    }
+
+    fn data_row<S: Sink>(
+        &mut self,
+        body: &[u8],
+        _remaining: usize,
+        _turn: &mut Turn<'_, S>,
+    ) -> Result<bool, ProtocolViolation> {
+        if self.stage != Stage::Running {
+            return Err(ProtocolViolation::unexpected(b'D'));
+        }
+        if self.completed == self.query_at {
+            introspection::read_row(body, &mut self.found)?;
+        }
+        Ok(true)
+    }
+
+    fn fail(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        Standing { is_unexecuted: !self.is_for_rows, may_repeat: true, ..Standing::at(self.phase()) }
+    }
+
+    fn is_answered(&self, course: &Course, has_left: bool) -> bool {
+        self.stage == Stage::Over && (course.outcome.is_some() || has_left)
+    }
+
+    fn leave<S: Sink>(&mut self, _turn: &mut Turn<'_, S>) -> Leaving {
+        Leaving::IsCancelled { is_plain: false }
+    }
+
+    fn loss(&self, _course: &Course) -> Loss {
+        Loss { is_unexecuted: !self.is_for_rows, ..Loss::default() }
+    }
+
+    fn restart(&mut self, _is_asked_anew: bool) {
+        self.found.clear();
+        self.completed = 0;
+        self.stage = Stage::Waiting;
+    }
+
+    /// What waits for it may go elsewhere; it is not here any more.
+    fn into_work(self) -> Option<Work> {
+        None
+    }
+}

@@ -1,0 +1,167 @@
+//! The kinds of requests, one module each. A kind answers for all that is its own: when it can be written and how,
+//! which message it takes next, what an error at this point means, whether others may be written behind it, and what is
+//! certain of it when the connection is lost. What is common (order, Sync groups, closes, cancels, settling, retries) is
+//! the engine's.
+//!
+//! A kind knows neither the engine nor another kind; what it needs of the session it is handed as a [`Turn`].
+
+mod batch;
+mod look_up;
+mod prepare;
+mod query;
+mod request_kind;
+mod script;
+
+use std::rc::Rc;
+
+pub(super) use batch::{BatchTask, Step as BatchStep};
+pub(super) use look_up::LookUpTask;
+pub(super) use prepare::PrepareTask;
+pub(super) use query::QueryTask;
+pub(super) use request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
+pub(super) use script::ScriptTask;
+
+use super::catalog::Catalog;
+use super::course::{Course, Outcome, Phase, Turn};
+use super::event::Sink;
+use super::failure::{Failure, ServerMessage};
+use super::query::{Description, Query};
+use super::reader::Frame;
+use super::request::Work;
+use super::rows::Rows;
+use super::verdict::Standing;
+use super::violation::ProtocolViolation;
+
+/// A request's kind, with what the engine needs for it.
+#[derive(Debug)]
+pub(super) enum Task {
+    Query(QueryTask),
+    Prepare(PrepareTask),
+    Script(ScriptTask),
+    Batch(Box<BatchTask>),
+    LookUp(Box<LookUpTask>),
+}
+
+impl Task {
+    /// `catalog` is what the session goes by.
+    pub(super) fn of(work: Work, catalog: &Rc<Catalog>) -> Self {
+        match work {
+            Work::Query { query, bind, result, is_fresh } => {
+                Self::Query(QueryTask::new(query, bind, result, is_fresh, catalog))
+            }
+            Work::Prepare { query } => Self::Prepare(PrepareTask::new(query)),
+            Work::Script { text, is_control } => Self::Script(ScriptTask::new(text, is_control)),
+            Work::Batch { query, form } => Self::Batch(Box::new(BatchTask::new(query, form))),
+        }
+    }
+}
+
+/// The one place that tells the kinds apart.
+macro_rules! of_its_kind {
+    ($task:expr, $kind:ident => $answer:expr) => {
+        match $task {
+            Task::Query($kind) => $answer,
+            Task::Prepare($kind) => $answer,
+            Task::Script($kind) => $answer,
+            Task::Batch($kind) => $answer,
+            Task::LookUp($kind) => $answer,
+        }
+    };
+}
+
+impl RequestKind for Task {
+    fn query(&self) -> Option<&Rc<Query>> {
+        of_its_kind!(self, kind => kind.query())
+    }
+
+    fn refusal(&self) -> Option<Failure> {
+        of_its_kind!(self, kind => kind.refusal())
+    }
+
+    fn begin<S: Sink>(&mut self, is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+        of_its_kind!(self, kind => kind.begin(is_first, turn))
+    }
+
+    fn phase(&self) -> Phase {
+        of_its_kind!(self, kind => kind.phase())
+    }
+
+    fn is_barrier(&self) -> bool {
+        of_its_kind!(self, kind => kind.is_barrier())
+    }
+
+    fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
+        of_its_kind!(self, kind => kind.answer(frame, turn))
+    }
+
+    fn data_row<S: Sink>(
+        &mut self,
+        body: &[u8],
+        remaining: usize,
+        turn: &mut Turn<'_, S>,
+    ) -> Result<bool, ProtocolViolation> {
+        of_its_kind!(self, kind => kind.data_row(body, remaining, turn))
+    }
+
+    fn has_answers_due(&self) -> bool {
+        of_its_kind!(self, kind => kind.has_answers_due())
+    }
+
+    fn fail(&mut self) {
+        of_its_kind!(self, kind => kind.fail());
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        of_its_kind!(self, kind => kind.standing())
+    }
+
+    fn is_answered(&self, course: &Course, has_left: bool) -> bool {
+        of_its_kind!(self, kind => kind.is_answered(course, has_left))
+    }
+
+    fn ready<S: Sink>(&mut self, turn: &mut Turn<'_, S>) -> AtReady {
+        of_its_kind!(self, kind => kind.ready(turn))
+    }
+
+    fn outcome(&mut self) -> Option<Outcome> {
+        of_its_kind!(self, kind => kind.outcome())
+    }
+
+    fn leave<S: Sink>(&mut self, turn: &mut Turn<'_, S>) -> Leaving {
+        of_its_kind!(self, kind => kind.leave(turn))
+    }
+
+    fn loss(&self, course: &Course) -> Loss {
+        of_its_kind!(self, kind => kind.loss(course))
+    }
+
+    fn earns(&self, notice: &ServerMessage) -> bool {
+        of_its_kind!(self, kind => kind.earns(notice))
+    }
+
+    fn statement(&self) -> Option<&Rc<str>> {
+        of_its_kind!(self, kind => kind.statement())
+    }
+
+    fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
+        of_its_kind!(self, kind => kind.rows())
+    }
+
+    fn restart(&mut self, is_asked_anew: bool) {
+        of_its_kind!(self, kind => kind.restart(is_asked_anew));
+    }
+
+    fn resume(&mut self, is_resolved: bool) {
+        of_its_kind!(self, kind => kind.resume(is_resolved));
+    }
+
+    fn into_work(self) -> Option<Work> {
+        match self {
+            Self::Query(kind) => kind.into_work(),
+            Self::Prepare(kind) => kind.into_work(),
+            Self::Script(kind) => kind.into_work(),
+            Self::Batch(kind) => kind.into_work(),
+            Self::LookUp(kind) => kind.into_work(),
+        }
+    }
+}

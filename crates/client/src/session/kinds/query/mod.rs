@@ -1,0 +1,395 @@
+//! One statement on the extended protocol.
+//!
+//! | the connection | the caller has | is written |
+//! |---|---|---|
+//! | knows the statement (*warm*) | parameters for it | Bind, Execute, Sync |
+//! | does not, the environment does (*whole*) | parameters for that | Parse, Describe, Bind, Execute, Sync |
+//! | does not, nor does anybody (*cold*) | – | Parse, Describe, Sync; then the parameters are asked for, and Bind, Execute, Sync |
+//! | has no named statements (*cold*) | – | Parse, Describe, Flush; then the same in the same Sync group (rule 5) |
+
+mod binding;
+
+use std::rc::Rc;
+
+use oxpg_codec::types::ParameterType;
+
+use super::request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
+use crate::session::catalog::Catalog;
+use crate::session::column::Column;
+use crate::session::copy;
+use crate::session::course::{Course, Phase, Turn};
+use crate::session::event::Sink;
+use crate::session::failure::{Failure, FailureKind};
+use crate::session::output::{LONGEST, too_long};
+use crate::session::preparation::{Conclusion, Described, Preparation, resolve};
+use crate::session::query::{Bind, Description, Query};
+use crate::session::reader::{Frame, command_tag, nothing};
+use crate::session::request::Work;
+use crate::session::result_options::ResultOptions;
+use crate::session::rows::Rows;
+use crate::session::statements::Lookup;
+use crate::session::tag::{Command, CommandTag};
+use crate::session::verdict::Standing;
+use crate::session::violation::ProtocolViolation;
+
+/// A query, waiting or written.
+#[derive(Debug)]
+pub(in crate::session) struct QueryTask {
+    query: Rc<Query>,
+    result: ResultOptions,
+    /// The parameters; kept after they were written (if they are not too large), to send them again.
+    bind: Option<Bind>,
+    /// The description that the caller goes by.
+    told: Option<Rc<Description>>,
+    /// `Described { needs_bind: true }` is out, and `bind` has not come.
+    is_asked: bool,
+    /// Ask the server about the statement even if the environment knows it.
+    is_cold_wanted: bool,
+    /// What the environment knew did not take the parameters: ask the server about their types as well.
+    is_renewal_wanted: bool,
+    run: Run,
+}
+
+/// How far a query that was written is.
+#[derive(Debug)]
+struct Run {
+    stage: Stage,
+    preparation: Preparation,
+    rows: Rows,
+    /// Parse, Describe, Bind and Execute went in one write.
+    is_whole: bool,
+    /// A Flush keeps its Sync group open, in the unnamed mode (rule 5).
+    is_flushed: bool,
+    /// Bind went by a description that turned out to be wrong here.
+    is_outdated: bool,
+    /// COPY data comes that nobody wants.
+    is_copying_out: bool,
+}
+
+/// Which answer comes next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// None: it is not written
+    Waiting,
+    /// Those to Parse and Describe
+    Preparing,
+    /// ReadyForQuery after Parse and Describe alone
+    Prepared,
+    /// None: the caller's parameters are due, or wait for a cancel to be over
+    AwaitingBind,
+    /// BindComplete
+    Binding,
+    /// DataRow, or the end of the portal's rows
+    Rows,
+    /// ReadyForQuery alone
+    Over,
+}
+
+impl Run {
+    fn new(result: ResultOptions) -> Self {
+        Self {
+            stage: Stage::Waiting,
+            preparation: Preparation::default(),
+            rows: Rows::new(result.form, result.formats),
+            is_whole: false,
+            is_flushed: false,
+            is_outdated: false,
+            is_copying_out: false,
+        }
+    }
+}
+
+impl QueryTask {
+    /// A bind that goes by the types and codecs of another catalog than the session's is dropped.
+    pub(super) fn new(
+        query: Rc<Query>,
+        bind: Option<Bind>,
+        result: ResultOptions,
+        is_fresh: bool,
+        catalog: &Rc<Catalog>,
+    ) -> Self {
+        let bind = bind.filter(|bind| !is_fresh && bind.description.is_of(catalog));
+        Self {
+            query,
+            result,
+            told: bind.as_ref().map(|bind| Rc::clone(&bind.description)),
+            bind,
+            is_asked: false,
+            is_cold_wanted: is_fresh,
+            is_renewal_wanted: is_fresh,
+            run: Run::new(result),
+        }
+    }
+
+    /// An answer to Parse or Describe.
+    fn prepare<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
+        let Run { preparation, is_whole, .. } = &mut self.run;
+        let Described::As { parameters, columns } = preparation.answer(frame, *is_whole, turn)? else {
+            return Ok(Answer::Noted);
+        };
+        if let Some(sent) = preparation.description.clone() {
+            return Ok(self.confirm(&sent, parameters, columns, turn));
+        }
+        let is_renewal = std::mem::take(&mut self.is_renewal_wanted);
+        match preparation.conclude(&self.query, (parameters, columns), is_renewal, turn) {
+            Conclusion::Useless => {
+                self.run.stage = Stage::Over;
+                Ok(Answer::Noted)
+            }
+            Conclusion::Unresolved => {
+                self.run.stage = Stage::Prepared;
+                Ok(Answer::Noted)
+            }
+            Conclusion::Known => {
+                if turn.course.is_synced {
+                    self.run.stage = Stage::Prepared;
+                } else {
+                    self.choose_parameters(turn);
+                }
+                Ok(Answer::Learned)
+            }
+        }
+    }
+
+    /// Bind is on its way already, by what the environment knew: whether that is what the server says.
+    fn confirm<S: Sink>(
+        &mut self,
+        sent: &Rc<Description>,
+        parameters: Vec<ParameterType>,
+        columns: Vec<Column>,
+        turn: &mut Turn<'_, S>,
+    ) -> Answer {
+        self.run.stage = Stage::Binding;
+        if sent.is_answered_by(&parameters, &columns) {
+            // What is known of its types may have been dropped meanwhile, for a type of somebody else's that has
+            // changed; whether these have, the rows tell.
+            self.run.preparation.confirm(sent, turn);
+            return Answer::Learned;
+        }
+        let Ok(description) = resolve(&self.query, parameters, columns, false, &turn.shared.catalog) else {
+            // What it is will be known to its query after a look-up, and the statement is parsed again with its Bind.
+            self.run.preparation.give_up(turn);
+            self.query.forget_description();
+            self.outdate();
+            return Answer::Noted;
+        };
+        self.run.preparation.description = Some(Rc::clone(&description));
+        let has_formats = description.has_formats_of(sent, self.result.formats);
+        if description.takes_parameters_of(sent) && has_formats {
+            self.tell(&description, turn);
+        } else {
+            self.outdate();
+        }
+        self.run.preparation.confirm(&description, turn);
+        Answer::Learned
+    }
+
+    /// What the environment knew of the statement was wrong for this connection.
+    fn outdate(&mut self) {
+        self.run.is_outdated = true;
+        let text = "the statement's types on this connection differ from what was known of it, so its result cannot \
+                    be read; it may have taken effect";
+        self.run.rows.fail(Failure::new(FailureKind::OutdatedSchema, None, text));
+    }
+
+    fn complete<S: Sink>(&mut self, tag: CommandTag, is_suspended: bool, turn: &mut Turn<'_, S>) {
+        turn.shared.note_forgotten(&tag);
+        turn.course.complete(tag, is_suspended);
+        self.run.is_copying_out = false;
+        self.run.stage = Stage::Over;
+    }
+
+    /// Its Bind is not written.
+    fn is_cold(&self) -> bool {
+        !self.run.is_whole && matches!(self.run.stage, Stage::Preparing | Stage::Prepared | Stage::AwaitingBind)
+    }
+}
+
+impl RequestKind for QueryTask {
+    fn query(&self) -> Option<&Rc<Query>> {
+        Some(&self.query)
+    }
+
+    fn refusal(&self) -> Option<Failure> {
+        let is_too_long = self.bind.as_ref().is_some_and(|bind| bind.parameters.len() > LONGEST);
+        self.query.refusal().or_else(|| is_too_long.then(too_long))
+    }
+
+    fn begin<S: Sink>(&mut self, _is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+        if self.is_asked {
+            return Begun::Waits;
+        }
+        let shared = &mut *turn.shared;
+        let known = if self.is_cold_wanted { Lookup::Absent } else { shared.statements.look_up(&self.query) };
+        let to_ask = match known {
+            Lookup::Pending => return Begun::Waits,
+            Lookup::Ready { name, description } if self.has_bind_for(&description) => {
+                self.write_warm(name, description, turn);
+                return Begun::Written;
+            }
+            Lookup::Ready { description, .. } => Some(description),
+            Lookup::Absent if self.is_cold_wanted => None,
+            Lookup::Absent if self.bind.is_some() => {
+                self.write_whole(turn);
+                return Begun::Written;
+            }
+            Lookup::Absent => self.query.description_in(&shared.catalog),
+        };
+        if let Some(description) = to_ask {
+            self.ask(turn.id, description, turn.sink);
+            return Begun::Waits;
+        }
+        self.write_cold(turn);
+        Begun::Written
+    }
+
+    fn phase(&self) -> Phase {
+        match self.run.stage {
+            Stage::Waiting | Stage::AwaitingBind => Phase::AwaitingBind,
+            Stage::Preparing => self.run.preparation.phase(),
+            Stage::Prepared => Phase::Prepared,
+            Stage::Binding => Phase::Binding,
+            Stage::Rows => Phase::Executing,
+            Stage::Over => Phase::Over,
+        }
+    }
+
+    fn is_barrier(&self) -> bool {
+        self.query.traits.is_copy || self.query.traits.forgets_statements || self.is_cold()
+    }
+
+    fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
+        match (frame.tag, self.run.stage) {
+            (_, Stage::Preparing) => return self.prepare(frame, turn),
+            (b'2', Stage::Binding) => {
+                nothing(frame.body)?;
+                self.run.stage = Stage::Rows;
+            }
+            (b'C', Stage::Rows) => self.complete(command_tag(frame.body)?, false, turn),
+            (b'I', Stage::Rows) => {
+                nothing(frame.body)?;
+                self.complete(CommandTag::of(Command::Empty, 0), false, turn);
+            }
+            (b's', Stage::Rows) if self.result.max_rows > 0 => {
+                nothing(frame.body)?;
+                self.complete(CommandTag::of(Command::Select, 0), true, turn);
+            }
+            (b'G', Stage::Rows) => {
+                copy::refuse_in(turn, true);
+                // The Sync behind Execute was swallowed by the COPY, so another one ends the group.
+                turn.course.sync(&mut turn.shared.output);
+                self.run.is_copying_out = false;
+            }
+            (b'H', Stage::Rows) => {
+                copy::refuse_out(turn, true);
+                self.run.is_copying_out = true;
+            }
+            (b'd', _) if self.run.is_copying_out => {}
+            (b'c', _) if self.run.is_copying_out => nothing(frame.body)?,
+            (tag, _) => return Err(ProtocolViolation::unexpected(tag)),
+        }
+        Ok(Answer::Noted)
+    }
+
+    fn data_row<S: Sink>(
+        &mut self,
+        body: &[u8],
+        remaining: usize,
+        turn: &mut Turn<'_, S>,
+    ) -> Result<bool, ProtocolViolation> {
+        let Run { stage: Stage::Rows, rows, preparation, .. } = &mut self.run else {
+            return Err(ProtocolViolation::unexpected(b'D'));
+        };
+        Ok(rows.take(preparation.description.as_ref(), body, remaining, turn))
+    }
+
+    fn fail(&mut self) {
+        self.run.stage = Stage::Over;
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        let is_unexecuted = matches!(self.phase(), Phase::Parsing | Phase::Describing | Phase::Binding);
+        let may_repeat = is_unexecuted || (self.query.is_shareable && self.bind.is_some());
+        Standing {
+            phase: self.phase(),
+            is_single: true,
+            is_unexecuted,
+            may_repeat: may_repeat && !self.run.rows.has_any(),
+            may_move: self.query.is_shareable,
+            may_heal: true,
+            is_whole: self.run.is_whole,
+            is_outdated: self.run.is_outdated,
+            is_named: self.run.preparation.name.is_some(),
+            is_copying_out: self.run.is_copying_out,
+            description: self.run.preparation.description.as_deref(),
+        }
+    }
+
+    fn is_answered(&self, course: &Course, has_left: bool) -> bool {
+        match self.run.stage {
+            Stage::Prepared => true,
+            Stage::Over => course.outcome.is_some() || has_left,
+            _ => false,
+        }
+    }
+
+    fn ready<S: Sink>(&mut self, turn: &mut Turn<'_, S>) -> AtReady {
+        if self.run.stage != Stage::Prepared || turn.id.is_none() {
+            return AtReady::Settles;
+        }
+        if let Some(unresolved) = self.run.preparation.take_unresolved() {
+            return AtReady::LooksUp(unresolved);
+        }
+        turn.course.is_synced = false;
+        self.choose_parameters(turn);
+        AtReady::Stays
+    }
+
+    fn leave<S: Sink>(&mut self, turn: &mut Turn<'_, S>) -> Leaving {
+        if self.run.stage == Stage::AwaitingBind {
+            return self.release(turn);
+        }
+        let is_bind_alone = self.run.stage == Stage::Binding && !self.run.is_whole && !self.run.is_flushed;
+        Leaving::IsCancelled { is_plain: is_bind_alone && turn.course.closes == 0 }
+    }
+
+    fn loss(&self, course: &Course) -> Loss {
+        let is_undoable = self.query.is_shareable || self.query.traits.is_begin;
+        Loss {
+            is_unexecuted: self.is_cold(),
+            is_undone: is_undoable && course.outcome.is_none() && !self.run.rows.has_any(),
+            is_commit: self.query.traits.is_commit,
+            is_committed: self.query.traits.is_commit && course.is_committed(),
+        }
+    }
+
+    fn statement(&self) -> Option<&Rc<str>> {
+        self.run.preparation.name.as_ref()
+    }
+
+    fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
+        Some((&mut self.run.rows, self.run.preparation.description.as_ref()))
+    }
+
+    fn restart(&mut self, is_asked_anew: bool) {
+        self.run = Run::new(self.result);
+        self.is_asked = false;
+        self.is_cold_wanted |= is_asked_anew;
+    }
+
+    fn resume(&mut self, is_resolved: bool) {
+        self.restart(false);
+        self.bind = None;
+        if is_resolved {
+            // It is fresh now.
+            self.is_cold_wanted = false;
+        }
+    }
+
+    /// Who was asked for parameters answers here, so it cannot move then. Parameters whose types may have changed are
+    /// left out: the same is as old on other connections.
+    fn into_work(self) -> Option<Work> {
+        let Self { query, bind, result, is_cold_wanted: is_fresh, is_asked, .. } = self;
+        (!is_asked).then_some(Work::Query { query, bind: bind.filter(|_| !is_fresh), result, is_fresh })
+    }
+}

@@ -1,0 +1,180 @@
+//! A result's rows on their way to the sink.
+//!
+//! Rows with values of unknown types (anonymous records bring theirs along) are kept, with all behind them, until
+//! their request is over, and delivered after a look-up: see `engine/looking_up.rs`.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use super::catalog::Catalog;
+use super::course::Turn;
+use super::event::{RowTaken, Sink};
+use super::failure::{Failure, FailureKind};
+use super::query::Description;
+use super::request::RequestId;
+use super::result_options::{ResultForm, ResultFormats};
+
+/// A type that goes on changing while it is looked up is given up after so many rounds.
+pub(super) const MOST_ROUNDS: u8 = 8;
+
+/// What becomes of a result's rows, and what became of them so far.
+#[derive(Debug)]
+pub(super) struct Rows {
+    form: ResultForm,
+    formats: ResultFormats,
+    /// Rows with values whose types have to be looked up, and all behind them.
+    parked: Option<Box<ParkedRows>>,
+    /// Why the rows cannot be delivered.
+    failure: Option<Box<Failure>>,
+    has_any: bool,
+}
+
+/// Rows that wait for the types of their values.
+#[derive(Debug, Default)]
+struct ParkedRows {
+    rows: VecDeque<Box<[u8]>>,
+    /// Bytes of the rows.
+    size: usize,
+    type_oids: Vec<u32>,
+    /// Types that were looked up for them.
+    asked: Vec<u32>,
+    /// How often one of those was not known all the same.
+    repetitions: u8,
+}
+
+/// How far the delivery of parked rows came.
+pub(super) enum Delivered {
+    /// All of them, or none will be.
+    All,
+    /// The sink is full.
+    Full,
+    /// Types have to be looked up, once more.
+    Unknown,
+}
+
+impl Rows {
+    pub(super) fn new(form: ResultForm, formats: ResultFormats) -> Self {
+        Self { form, formats, parked: None, failure: None, has_any: false }
+    }
+
+    /// A row has come: `remaining` bytes are behind it. False when the sink is full.
+    pub(super) fn take<S: Sink>(
+        &mut self,
+        description: Option<&Rc<Description>>,
+        body: &[u8],
+        remaining: usize,
+        turn: &mut Turn<'_, S>,
+    ) -> bool {
+        let (Some(request), Some(description), None) = (turn.id, description, &self.failure) else { return true };
+        if self.form == ResultForm::Count {
+            self.has_any = true;
+            return true;
+        }
+        if self.parked.is_some() {
+            self.park(body, None);
+            return true;
+        }
+        match turn.sink.row(request, description, self.formats, body, remaining) {
+            RowTaken::Taken => self.has_any = true,
+            RowTaken::Full => return false,
+            RowTaken::UnknownType(type_oid) => {
+                self.has_any = true;
+                self.park(body, Some(type_oid));
+            }
+            refused => self.refuse(refused, &turn.shared.catalog),
+        }
+        true
+    }
+
+    /// Rows have arrived.
+    pub(super) fn has_any(&self) -> bool {
+        self.has_any
+    }
+
+    /// The rows are of no use: none is delivered from here on.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        self.failure = Some(Box::new(failure));
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.failure.is_some()
+    }
+
+    pub(super) fn take_failure(&mut self) -> Option<Box<Failure>> {
+        self.failure.take()
+    }
+
+    pub(super) fn are_parked(&self) -> bool {
+        self.parked.is_some()
+    }
+
+    /// Keeps a row. With an OID, that of a type which has to be looked up for it.
+    fn park(&mut self, row: &[u8], type_oid: Option<u32>) {
+        let parked = self.parked.get_or_insert_default();
+        parked.rows.push_back(row.into());
+        parked.size += row.len();
+        if let Some(type_oid) = type_oid {
+            parked.type_oids.push(type_oid);
+        }
+    }
+
+    /// The types that have to be looked up for what is parked.
+    pub(super) fn take_unknown_types(&mut self) -> Vec<u32> {
+        self.parked.as_mut().map_or_else(Vec::new, |parked| {
+            let type_oids = std::mem::take(&mut parked.type_oids);
+            parked.asked.extend_from_slice(&type_oids);
+            type_oids
+        })
+    }
+
+    /// Offers what is parked to the sink.
+    pub(super) fn deliver_parked(
+        &mut self,
+        request: RequestId,
+        description: &Rc<Description>,
+        catalog: &Catalog,
+        sink: &mut impl Sink,
+    ) -> Delivered {
+        while let Some(parked) = self.parked.as_mut().filter(|_| self.failure.is_none()) {
+            let Some(row) = parked.rows.front() else { break };
+            let remaining = parked.size.saturating_sub(row.len());
+            match sink.row(request, description, self.formats, row, remaining) {
+                RowTaken::Taken => {
+                    parked.size = remaining;
+                    parked.rows.pop_front();
+                }
+                RowTaken::Full => return Delivered::Full,
+                RowTaken::UnknownType(type_oid) if parked.repetitions < MOST_ROUNDS => {
+                    parked.repetitions += u8::from(parked.asked.contains(&type_oid));
+                    parked.type_oids.push(type_oid);
+                    return Delivered::Unknown;
+                }
+                refused => self.refuse(refused, catalog),
+            }
+        }
+        self.parked = None;
+        Delivered::All
+    }
+
+    /// A row was not taken, and none will be.
+    fn refuse(&mut self, refused: RowTaken, catalog: &Catalog) {
+        let (kind, text) = match refused {
+            RowTaken::Taken | RowTaken::Full => return,
+            RowTaken::Malformed(text) => (FailureKind::Protocol, text),
+            RowTaken::Unsupported(text) => (FailureKind::Unsupported, text),
+            RowTaken::OutdatedType(text) => {
+                catalog.invalidate();
+                let text = format!("{text}; what was known of it is dropped, so the next call works");
+                (FailureKind::OutdatedSchema, text)
+            }
+            RowTaken::UnknownType(_) => return self.fail(changing()),
+        };
+        self.fail(Failure::new(kind, None, text));
+    }
+}
+
+/// The types went on changing.
+pub(super) fn changing() -> Failure {
+    let text = "the statement's types went on changing while they were looked up";
+    Failure::new(FailureKind::OutdatedSchema, None, text)
+}

@@ -1,0 +1,88 @@
+//! What all requests of a session share: its output, its statements, what is known of the database's types.
+
+use std::rc::Rc;
+
+use super::catalog::Catalog;
+use super::output::Output;
+use super::statements::Statements;
+use super::tag::{CommandTag, Forgotten};
+
+/// What can be chosen for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Named statements kept on the server, 100 by default. 0 means that only the unnamed statement is used, for
+    /// poolers that do not keep named ones.
+    pub statement_cache_size: usize,
+    /// Bytes that a batch may have in the output before its source has to wait, 256 KiB by default.
+    pub batch_output_bytes: usize,
+    /// Parameters up to so many bytes are kept until the answer is there, to send a request again that somebody
+    /// else's cancel hit, 64 KiB by default.
+    pub resend_bytes: usize,
+    /// A request that certainly did not run, and cannot run here any more, is given back (`Returned`) instead of
+    /// failed, so that its owner may take it elsewhere (rules 13 and 14). False by default.
+    pub returns_requests: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self {
+            statement_cache_size: 100,
+            batch_output_bytes: 256 << 10,
+            resend_bytes: 64 << 10,
+            returns_requests: false,
+        }
+    }
+}
+
+/// What the opening of a session brought to light.
+#[derive(Clone, Debug)]
+pub struct SessionStart {
+    /// Settings that the server reported.
+    pub parameters: Vec<(String, String)>,
+    /// The server process's id, for cancel requests.
+    pub backend_pid: i32,
+    /// The key of cancel requests.
+    pub secret_key: Vec<u8>,
+    /// `I`, `T` or `E`.
+    pub transaction_status: u8,
+}
+
+/// The session without its queues.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) options: SessionOptions,
+    pub(super) start: SessionStart,
+    /// As of the last ReadyForQuery.
+    pub(super) transaction_status: u8,
+    pub(super) output: Output,
+    pub(super) statements: Statements,
+    pub(super) catalog: Rc<Catalog>,
+}
+
+impl Shared {
+    pub(super) fn new(options: SessionOptions, start: SessionStart, catalog: Rc<Catalog>) -> Self {
+        Self {
+            options,
+            transaction_status: start.transaction_status,
+            start,
+            output: Output::default(),
+            statements: Statements::new(options.statement_cache_size),
+            catalog,
+        }
+    }
+
+    /// The last reported value of a server setting.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        self.start.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Rule 4: what DISCARD ALL and DEALLOCATE leave of the cache.
+    pub(super) fn note_forgotten(&mut self, tag: &CommandTag) {
+        match tag.forgets_statements() {
+            Some(Forgotten::All) => self.statements.forget_all(false),
+            // One of ours may be gone; closing the others keeps the server from hoarding them.
+            Some(Forgotten::One) => self.statements.forget_all(true),
+            None => {}
+        }
+    }
+}
