@@ -4,6 +4,8 @@
 //! [`Duration`](std::time::Duration) since some fixed start, and then carries out every [`Action`] that
 //! [`Pool::next_action`] gives, until there is none. [`Pool::next_deadline`] says when [`Pool::tick`] is due.
 //!
+//! Beside the policy stand its [`Guards`], which give up connections that do not answer any more.
+//!
 //! Rules 8 and 9 of the engine are kept here: what may share a connection shares one, idle ones first, then new
 //! ones, then the one with the least in flight; all else has a connection alone, in the order of asking.
 
@@ -12,6 +14,7 @@ mod connection;
 mod connections;
 mod decide;
 mod growth;
+mod guards;
 mod id_map;
 mod load_heap;
 mod options;
@@ -23,5 +26,6 @@ mod tests;
 mod waiters;
 
 pub use action::{Action, AttemptId, CloseReason, ConnectionId, NotLeased, Rejection, Stats, WaiterId, Want};
+pub use guards::{Guards, LEFTOVER_LIMIT, Owed};
 pub use options::PoolOptions;
 pub use policy::Pool;

@@ -43,6 +43,7 @@ use std::rc::Rc;
 
 pub use catalog::{Catalog, CodecChoice};
 pub use column::Column;
+pub use engine::Head;
 pub use event::{EndCause, Event, Received, RowTaken, Sink};
 pub use failure::{Failure, FailureKind, ServerMessage};
 pub use query::{Bind, Description, Query};

@@ -8,6 +8,7 @@ mod hostile;
 mod keywords;
 mod limits;
 mod looking_up;
+mod owing;
 mod properties;
 mod requests;
 mod results;

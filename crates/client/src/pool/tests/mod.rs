@@ -1,6 +1,7 @@
 //! The policy's behaviour, one room per subject, and random worlds for what must always hold.
 
 mod closing;
+mod guards;
 mod leases;
 mod lifetimes;
 mod opening;

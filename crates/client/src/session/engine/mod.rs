@@ -5,7 +5,9 @@ mod cancelling;
 mod ending;
 mod errors;
 mod looking_up;
+mod owing;
 mod receiving;
 mod writing;
 
 pub(super) use cancelling::Cancel;
+pub use owing::Head;

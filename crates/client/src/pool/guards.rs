@@ -1,0 +1,110 @@
+//! Guards: a connection that owes an answer, and whose head has not moved within its limit, is given up.
+//!
+//! A caller that waits has his own timeout. What nobody waits for has a limit here: a request whose caller has left, a
+//! reset, and the calls that a lease left in flight, which its reset waits for. Without one, a server that is not there
+//! any more would keep a slot of the pool for good.
+//!
+//! A guard lasts as long as such a request is anywhere in the pipeline, and looks at the head every two seconds: one that
+//! moved has its whole limit again, however often a guard was asked for meanwhile. So a connection is never given up
+//! before its head has stood still for the limit, and two seconds after that at the latest.
+
+use std::collections::{BTreeSet, HashMap};
+use std::time::Duration;
+
+use super::action::ConnectionId;
+
+/// What the head of a pipeline is, as far as it has a limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owed {
+    /// A request whose caller has left: the server is to answer, or to be interrupted.
+    Abandoned,
+    /// The pool's reset.
+    Reset,
+    /// A call that was still in flight when its connection was released; the reset waits for it.
+    Leftover,
+    /// A call whose caller waits, in front of one that has a limit.
+    Ahead,
+}
+
+impl Owed {
+    /// How long the head may stand still; `None` for ever.
+    #[must_use]
+    pub const fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Abandoned | Self::Reset => Some(ANSWER_LIMIT),
+            Self::Leftover => Some(LEFTOVER_LIMIT),
+            Self::Ahead => None,
+        }
+    }
+}
+
+/// How long a server may take to answer a reset, or to get past a request that it was asked to interrupt.
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// The longest time between two looks at a guarded connection.
+const LOOK_INTERVAL: Duration = ANSWER_LIMIT;
+
+/// How long calls may run on that were still in flight when their connection was released.
+pub const LEFTOVER_LIMIT: Duration = Duration::from_secs(60);
+
+/// The guards of all connections of one driver.
+#[derive(Debug, Default)]
+pub struct Guards {
+    by_connection: HashMap<ConnectionId, Guard>,
+    due: BTreeSet<(Duration, ConnectionId)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Guard {
+    head: u64,
+    owed: Owed,
+    /// Since when that head has been known to owe this.
+    since: Duration,
+    /// When it is looked at again.
+    due: Duration,
+}
+
+impl Guards {
+    /// Looks at a connection: when something on it begins to have a limit, and whenever [`Self::pop_due`] names it.
+    ///
+    /// `head` changes with the head of the pipeline. `owed` is what the head is, `None` when nothing in the pipeline has
+    /// a limit. True when the connection is to be given up.
+    #[must_use]
+    pub fn look(&mut self, now: Duration, connection: ConnectionId, head: u64, owed: Option<Owed>) -> bool {
+        let before = self.by_connection.get(&connection).copied();
+        self.forget(connection);
+        let Some(owed) = owed else { return false };
+        let since = before.filter(|guard| guard.head == head && guard.owed == owed).map_or(now, |guard| guard.since);
+        let given_up_at = owed.limit().map(|limit| since.saturating_add(limit));
+        if given_up_at.is_some_and(|given_up_at| given_up_at <= now) {
+            return true;
+        }
+        let look_at = now.saturating_add(LOOK_INTERVAL);
+        let due = given_up_at.map_or(look_at, |given_up_at| given_up_at.min(look_at));
+        self.by_connection.insert(connection, Guard { head, owed, since, due });
+        self.due.insert((due, connection));
+        false
+    }
+
+    /// A connection is gone.
+    pub fn forget(&mut self, connection: ConnectionId) {
+        if let Some(guard) = self.by_connection.remove(&connection) {
+            self.due.remove(&(guard.due, connection));
+        }
+    }
+
+    /// When the next connection is to be looked at.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// A connection to look at now.
+    pub fn pop_due(&mut self, now: Duration) -> Option<ConnectionId> {
+        let (due, connection) = *self.due.first()?;
+        if due > now {
+            return None;
+        }
+        self.due.pop_first();
+        Some(connection)
+    }
+}

@@ -1,0 +1,84 @@
+//! Bringing a session back to how it was when it was opened: one script for `reset()` and for every pool.
+
+use crate::session::{Session, Work};
+
+/// What a session may have left behind, apart from its prepared statements: asyncpg's reset query, and the roles,
+/// temporary tables and sequences' last values that it forgets.
+macro_rules! reset {
+    ($before:literal) => {
+        concat!(
+            $before,
+            "SET SESSION AUTHORIZATION DEFAULT; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; ",
+            "DISCARD TEMP; DISCARD SEQUENCES",
+        )
+    };
+}
+const RESET: &str = reset!("");
+/// The same where a transaction is or may be open.
+const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
+
+/// The request that resets a session once all that is in flight there has ended. It leaves prepared statements alone.
+///
+/// With something still in flight the last known status says nothing of the transaction, and a ROLLBACK too many does
+/// no harm: the server answers it with a warning.
+#[must_use]
+pub fn reset(session: &Session) -> Work {
+    let is_outside = session.is_idle() && session.transaction_status() == b'I';
+    let text = if is_outside { RESET } else { RESET_TRANSACTION };
+    Work::Script { text: text.into(), is_control: true }
+}
+
+/// The request that ends, without a word of SQL, when all that was in flight before it has ended.
+#[must_use]
+pub fn settlement() -> Work {
+    Work::Script { text: "".into(), is_control: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{Catalog, Event, Request, RequestId, RowTaken, SessionOptions, SessionStart, Sink};
+
+    /// Nobody listens.
+    struct Nobody;
+
+    impl Sink for Nobody {
+        fn row(&mut self, _: RequestId, _: &std::rc::Rc<crate::session::Description>, _: &[u8], _: usize) -> RowTaken {
+            RowTaken::Taken
+        }
+
+        fn event(&mut self, _: Event) {}
+    }
+
+    fn session(transaction_status: u8) -> Session {
+        let start = SessionStart { parameters: Vec::new(), backend_pid: 1, secret_key: Vec::new(), transaction_status };
+        Session::new(SessionOptions::default(), start, Catalog::new())
+    }
+
+    fn text_of(work: Work) -> String {
+        match work {
+            Work::Script { text, is_control: true } => text.to_string(),
+            other => panic!("not a script of the driver's own: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_idle_session_outside_a_transaction_rolls_nothing_back() {
+        let text = text_of(reset(&session(b'I')));
+        assert!(text.starts_with("SET SESSION AUTHORIZATION DEFAULT; "), "{text}");
+        for part in ["pg_advisory_unlock_all()", "CLOSE ALL", "UNLISTEN *", "RESET ALL", "DISCARD TEMP"] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert!(text.ends_with("DISCARD SEQUENCES"), "{text}");
+    }
+
+    #[test]
+    fn a_transaction_that_is_or_may_be_open_is_rolled_back_first() {
+        let mut busy = session(b'I');
+        busy.submit(Request { id: 1, work: settlement() }, &mut Nobody);
+        for session in [session(b'T'), session(b'E'), busy] {
+            let text = text_of(reset(&session));
+            assert_eq!(text.strip_prefix("ROLLBACK; "), Some(RESET));
+        }
+    }
+}
