@@ -1,3 +1,5 @@
+import { leaveParent } from './native/parent'
+
 export { connect } from './connect'
 export type { ConnectOptions, Password } from './connect-options'
 export { type CloseOptions, Connection, type ResetOptions } from './connection'
@@ -41,3 +43,5 @@ export { Interval, type IntervalFields } from './types/interval'
 export { JsonValue, json } from './types/json'
 export { Point, type PointLike } from './types/point'
 export { Range, type RangeOptions } from './types/range'
+
+leaveParent(module)

@@ -13,7 +13,7 @@ const url = process.env.OXPG_TEST_URL
 if (url === undefined) throw new Error('OXPG_TEST_URL is not set')
 const program = (name) => fileURLToPath(new URL(`programs/${name}.cjs`, import.meta.url))
 
-const STATES = ['idle', 'pending', 'waiting', 'opening', 'transaction', 'large']
+const STATES = ['idle', 'closed', 'closing', 'pending', 'waiting', 'opening', 'transaction', 'large']
 /** How the program ends, and the exit code that it means. `end` in a state that is pending is cut by nobody. */
 const EXITS = { end: 0, exit: 7, throw: 1, reject: 1, sigterm: 'SIGTERM' }
 const LIMIT_MS = 30_000

@@ -3,9 +3,6 @@ import type { Addon, NativeFunctions } from '../../src/native/load'
 import { openConnectionIn } from '../../src/native/openings'
 import type { ConnectionTarget } from '../../src/native/targets'
 
-// Each test's environment has its own exit handler.
-process.setMaxListeners(0)
-
 const RECORD_WORDS = 8
 const HEADER_WORDS = 8
 
@@ -46,6 +43,9 @@ export class FakeAddon implements Addon {
   marks = new Uint8Array()
   bytes = Buffer.alloc(0)
   records = new Int32Array()
+  /** Lets the environment go, as Rust does when nothing uses it any more. */
+  letGo: () => void = () => {}
+  private isGone = false
   private receive: (recordCount: number, extras: unknown[] | undefined) => void = () => {}
 
   /** All commands so far. */
@@ -73,15 +73,22 @@ export class FakeAddon implements Addon {
     bytes: Buffer,
     records: Int32Array,
     deliver: (recordCount: number, extras: unknown[] | undefined) => void,
+    letGo: () => void = () => {},
   ): NativeFunctions {
     Object.assign(this, { cells, marks, bytes, records })
     this.receive = deliver
+    this.letGo = () => {
+      this.isGone = true
+      letGo()
+    }
     const note = (name: string) => (id: number) => {
       this.calls.push(`${name} ${id}`)
     }
     return {
       flush: (commandBytes, extras) => {
+        if (this.isGone) return { kind: 'interface', message: 'the pool is closed', safeToRetry: true }
         this.flushes.push(this.readCommands(commandBytes, extras))
+        return undefined
       },
       setOutbox: (commands, heap) => {
         this.outboxes.push({ commands, bytes: heap })

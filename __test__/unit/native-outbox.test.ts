@@ -11,7 +11,7 @@ function makeOutbox() {
     new Int32Array(),
     () => {},
   )
-  return { addon, outbox: new Outbox(native) }
+  return { addon, outbox: new Outbox(native, () => {}) }
 }
 
 /** The cells that a function writes. */

@@ -57,21 +57,6 @@ test('a connection that nobody waits for any more is terminated', async (t) => {
   t.is(request.connection, undefined)
 })
 
-test('the exit handler comes with the first session, once', (t) => {
-  const addon = new FakeAddon()
-  const environment = new Environment(addon)
-  const before = process.listenerCount('exit')
-  openConnectionIn(environment, '{}', 20, AbortSignal.abort())
-  t.is(process.listenerCount('exit'), before)
-  openConnectionIn(environment, '{}', 20, undefined)
-  openPoolIn(environment, '{}', '{}', 20, undefined)
-  t.is(process.listenerCount('exit'), before + 1)
-  const handler = process.listeners('exit').at(-1)!
-  handler.call(process, 0)
-  process.off('exit', handler)
-  t.deepEqual(addon.calls, ['sayGoodbye'])
-})
-
 test('messages of the server reach their callbacks', async (t) => {
   const { addon, connection } = await connected()
   const heard: unknown[] = []

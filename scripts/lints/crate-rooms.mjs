@@ -25,7 +25,12 @@ const WORKSPACE = {
 }
 
 /** Modules that know no socket, thread, clock or JavaScript. */
-const SANS_IO = ['crates/codec/src', 'crates/client/src/session', 'crates/client/src/pool', 'crates/client/src/reset.rs']
+const SANS_IO = [
+  'crates/codec/src',
+  'crates/client/src/session',
+  'crates/client/src/pool',
+  'crates/client/src/reset.rs',
+]
 const IO_NAMES = /\b(tokio|tokio_postgres|napi|std::net|std::thread|std::fs|Instant::now|SystemTime)\b/
 
 const MUST_FORBID_UNSAFE = ['crates/codec/src/lib.rs', 'crates/client/src/lib.rs']

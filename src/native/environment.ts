@@ -1,38 +1,66 @@
+import type { Failure } from '../errors/index'
 import { deliver } from './delivery'
+import { sayAtExit } from './exit'
 import { type Addon, loadAddon, type NativeFunctions } from './load'
 import { Mailbox } from './mailbox'
-import { Outbox } from './outbox'
+import { Opcode, Outbox } from './outbox'
 import { Slots } from './slots'
 import type { ConnectionTarget } from './targets'
 
-/** All that this thread shares with Rust. A worker thread has its own. */
+/**
+ * All that this thread shares with Rust; a worker thread has its own. Rust lets it go when nothing is open and nothing
+ * is on its way any more: the next opening has another, and what is still asked of closed connections and pools of this
+ * one fails here as it would there.
+ */
 export class Environment {
   readonly native: NativeFunctions
-  readonly mailbox = new Mailbox()
+  mailbox = new Mailbox()
   readonly outbox: Outbox
   readonly slots = new Slots()
   /** Open connections that JavaScript has heard of, by id. */
   readonly connections = new Map<number, ConnectionTarget>()
-  private hasExitHandler = false
+  private stayAtExit: (() => void) | undefined = undefined
 
   constructor(addon: Addon) {
     const { f, n, t, records } = this.mailbox
-    this.native = addon.attach(f, n, t, records, (recordCount, extras) => deliver(this, recordCount, extras))
-    this.outbox = new Outbox(this.native)
+    this.native = addon.attach(
+      f,
+      n,
+      t,
+      records,
+      (recordCount, extras) => deliver(this, recordCount, extras),
+      () => this.letGo(),
+    )
+    this.outbox = new Outbox(this.native, (opcode, slot, failure) => this.refuse(opcode, slot, failure))
   }
 
   /** `process.exit` runs no clean-up hook of the addon: with the first session comes a handler that stands in. */
   sayGoodbyeAtExit(): void {
-    if (this.hasExitHandler) return
-    this.hasExitHandler = true
-    process.on('exit', () => this.native.sayGoodbye())
+    this.stayAtExit ??= sayAtExit(() => this.native.sayGoodbye())
+  }
+
+  /** Rust has forgotten the environment: nothing arrives any more, and its memory is free. */
+  private letGo(): void {
+    if (environment === this) environment = undefined
+    this.stayAtExit?.()
+    this.mailbox = Mailbox.EMPTY
+    this.outbox.letGo()
+  }
+
+  /** A command that came after the environment was let go; everything is closed there. */
+  private refuse(opcode: number, slot: number, failure: Failure): void {
+    const request = this.slots.get(slot)
+    if (request === undefined) return
+    request.freeSlot()
+    if (opcode === Opcode.CLOSE) request.complete(0, 0, undefined, false)
+    else request.fail(failure)
   }
 }
 
 let environment: Environment | undefined
 
 /**
- * This thread's environment, made at first use.
+ * The environment of this thread's openings, made at first use.
  *
  * @throws Error when the addon cannot be loaded.
  */

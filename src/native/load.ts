@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Failure } from '../errors/index'
 
 /** What the addon exports. */
 export interface Addon {
   /**
-   * Makes this thread's environment. The arrays become the mailbox and must stay alive and attached as long as the
-   * thread; `deliver` is called with what arrives in it and must not throw.
+   * Makes an environment on this thread. The arrays become the mailbox and must stay alive and attached until `letGo` is
+   * called: then nothing uses the environment any more, and it is freed. `deliver` is called with what arrives in the
+   * mailbox. Neither must throw.
    */
   attach(
     cells: Float64Array,
@@ -13,13 +15,17 @@ export interface Addon {
     bytes: Buffer,
     records: Int32Array,
     deliver: (recordCount: number, extras: unknown[] | undefined) => void,
+    letGo: () => void,
   ): NativeFunctions
 }
 
-/** The functions of one environment. */
+/** The functions of one environment. Once it was let go they do nothing, and give undefined if nothing else is said. */
 export interface NativeFunctions {
-  /** Carries out the first `commandBytes` bytes of the outbox. */
-  flush(commandBytes: number, extras: (string | Uint8Array)[] | undefined): void
+  /**
+   * Carries out the first `commandBytes` bytes of the outbox. Gives why nothing of it is carried out when the environment
+   * was let go.
+   */
+  flush(commandBytes: number, extras: (string | Uint8Array)[] | undefined): Failure | undefined
   /** Announces new memory of the outbox; it is read at flushes only. */
   setOutbox(commands: Uint8Array, bytes: Buffer): void
   open(slot: number, configJson: string, statementCacheSize: number): void

@@ -22,8 +22,11 @@ export const RecordKind = {
   PARAMETER: 11,
 } as const
 
-/** The memory that Rust writes rows and records into; one per environment, alive as long as the thread. */
+/** The memory that Rust writes rows and records into; one per environment, alive as long as Rust knows it. */
 export class Mailbox implements CellViews {
+  /** Of environments that were let go: nothing arrives there any more. */
+  static readonly EMPTY = new Mailbox(0, 0, 0)
+
   readonly i: Int32Array
   readonly u: Uint32Array
   readonly f: Float64Array
@@ -33,16 +36,16 @@ export class Mailbox implements CellViews {
   /** {@link RECORD_WORDS} words a record. */
   readonly records: Int32Array
 
-  constructor() {
-    const cells = new ArrayBuffer(CELL_COUNT * 8)
+  constructor(cellCount = CELL_COUNT, textBytes = TEXT_BYTES, recordCount = RECORD_COUNT) {
+    const cells = new ArrayBuffer(cellCount * 8)
     this.i = new Int32Array(cells)
     this.u = new Uint32Array(cells)
     this.f = new Float64Array(cells)
     this.b = new BigInt64Array(cells)
-    this.n = new Uint8Array(CELL_COUNT)
+    this.n = new Uint8Array(cellCount)
     // Never from Node's pool, which is shared with the application's own buffers.
-    this.t = Buffer.from(new ArrayBuffer(TEXT_BYTES))
-    this.records = new Int32Array(RECORD_COUNT * RECORD_WORDS)
+    this.t = Buffer.from(new ArrayBuffer(textBytes))
+    this.records = new Int32Array(recordCount * RECORD_WORDS)
   }
 }
 

@@ -1,5 +1,5 @@
 import type { ParametersEncoder } from '../encode/encoders'
-import { InterfaceError } from '../errors/index'
+import { type Failure, InterfaceError } from '../errors/index'
 import type { NativeFunctions } from './load'
 import { BASE_BYTES, ParameterCells } from './parameter-cells'
 
@@ -10,6 +10,8 @@ const LONGEST_COMMAND_WORDS = 0xff_ff_ff * 2
 /** Past these, commands are flushed before the tick ends. */
 const FULL_WORDS = (BASE_BYTES / 4) * 0.75
 const FULL_BYTES = BASE_BYTES * 0.75
+/** Memory for the commands, and for the heap, of an environment that was let go. */
+const GONE_BYTES = 1_024
 
 /** Opcodes of commands; shared with `crates/node/src/outbox.rs`. */
 export const Opcode = {
@@ -48,11 +50,14 @@ export class Outbox extends ParameterCells {
   private isWritingDeferred = false
   private deferred: (() => void)[] | undefined
   private readonly native: NativeFunctions
+  private readonly onRefused: (opcode: number, slot: number, failure: Failure) => void
   private readonly flushAtTickEnd: () => void
 
-  constructor(native: NativeFunctions) {
+  /** `onRefused` is called with each command that cannot be carried out, because the environment was let go. */
+  constructor(native: NativeFunctions, onRefused: (opcode: number, slot: number, failure: Failure) => void) {
     super()
     this.native = native
+    this.onRefused = onRefused
     this.flushAtTickEnd = () => {
       this.isScheduled = false
       this.flush()
@@ -130,8 +135,21 @@ export class Outbox extends ParameterCells {
     this.byteCount = 0
     this.extras = undefined
     this.hasBorrowedBytes = false
-    this.native.flush(position * 4, extras)
+    const refusal = this.native.flush(position * 4, extras)
+    if (refusal !== undefined) this.refuse(position, refusal)
     this.shrink()
+  }
+
+  /** Nothing is carried out from here on: commands are few, and their memory small. */
+  letGo(): void {
+    if (this.position === 0 && !this.isEncoding) this.useMemory(GONE_BYTES)
+  }
+
+  private refuse(end: number, failure: Failure): void {
+    const { words } = this
+    for (let at = 0; at < end; at += (words[at]! >>> 8) * 2) {
+      this.onRefused(words[at]! & 0xff, words[at + 1]!, failure)
+    }
   }
 
   private begin(

@@ -52,8 +52,8 @@ export class ParameterCells implements ParameterSink {
   protected isMoved = true
   /** Bytes that the application may change were passed by reference: the flush must not wait for the tick's end. */
   protected hasBorrowedBytes = false
-  private readonly baseWords: Int32Array<ArrayBuffer>
-  private readonly baseHeap: TextBuffer
+  private baseWords: Int32Array<ArrayBuffer>
+  private baseHeap: TextBuffer
 
   constructor() {
     this.words = new Int32Array(BASE_BYTES / 4)
@@ -186,6 +186,13 @@ export class ParameterCells implements ParameterSink {
       this.heap = this.baseHeap
       this.isMoved = true
     }
+  }
+
+  /** Takes so many bytes for commands, and for the heap, in place of what was there. Nothing must be written. */
+  protected useMemory(bytes: number): void {
+    this.baseWords = new Int32Array(bytes / 4)
+    this.baseHeap = newHeap(bytes)
+    this.shrink()
   }
 
   private useWords(words: Int32Array<ArrayBuffer>): void {

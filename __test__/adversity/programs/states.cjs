@@ -11,6 +11,15 @@ module.exports = async function enter(state, url, ends) {
       await connect(url)
       await (await createPool(url)).fetch('select 1')
       break
+    case 'closed':
+      // The driver is about to free what it held for them.
+      await (await connect(url)).close()
+      await (await createPool(url, { minSize: 2 })).close()
+      break
+    case 'closing':
+      quiet((await connect(url)).close())
+      ;(await createPool(url, { minSize: 2 })).terminate()
+      break
     case 'pending': {
       const c = await connect(url)
       quiet(c.fetch('select pg_sleep($1::float8)', [seconds]))

@@ -1,15 +1,23 @@
 //! The background thread: whatever waits for the network before a session exists.
 //!
-//! One thread per environment, started at first use, runs a small tokio runtime for opening sessions and for
-//! cancel requests, so that no name look-up, handshake or key derivation runs on Node's thread. Results come
-//! back through a queue and a wake-up of the loop.
+//! One thread for the process, started at first use, runs a small tokio runtime for opening sessions and for cancel
+//! requests, so that no name look-up, handshake or key derivation runs on a thread of Node's. Each environment has a
+//! queue of its own for what comes back, and its loop is woken for it. The thread ends when no environment uses it.
+//!
+//! It is shared by all environments because every copy of the module has one, and test runners and hot reload load the
+//! module again and again (`docs/decisions/0005-one-background-thread.md`).
 
 use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::thread;
 
 use oxpg_client::open::{self, CancelTarget, Config, OpenError, Opened};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
+use tokio::sync::watch;
 
 use crate::reactor::Waker;
 
@@ -36,40 +44,65 @@ pub(crate) enum Outcome {
     CancelFinished { connection: u32 },
 }
 
-/// The way to the background thread. Dropping it ends the thread, which abandons what it was doing.
+/// One environment's way to the background thread. Dropping it abandons what the thread does for the environment.
 pub(crate) struct Background {
-    jobs: UnboundedSender<Job>,
-    outcomes: Arc<Mutex<VecDeque<Outcome>>>,
+    orders: UnboundedSender<Order>,
+    report: Report,
+    /// Its end tells the tasks that nobody waits for them any more.
+    _presence: watch::Sender<()>,
 }
 
 impl Background {
-    pub(crate) fn start(waker: Arc<Waker>) -> Result<Self, std::io::Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
-        let (jobs, receiver) = unbounded_channel();
-        let outcomes = Arc::new(Mutex::new(VecDeque::new()));
-        let report = Report { outcomes: Arc::clone(&outcomes), waker };
-        thread::Builder::new().name("oxpg".into()).spawn(move || {
-            runtime.block_on(serve(receiver, report));
-            // A name look-up that hangs must not hold the thread.
-            runtime.shutdown_background();
-        })?;
-        Ok(Self { jobs, outcomes })
+    /// Joins the process's background thread, and starts it if there is none.
+    pub(crate) fn join(waker: Arc<Waker>) -> io::Result<Self> {
+        let (presence, absence) = watch::channel(());
+        let report = Report { outcomes: Arc::default(), waker, absence };
+        Ok(Self { orders: running()?, report, _presence: presence })
     }
 
     /// False when the background thread is gone.
     pub(crate) fn submit(&self, job: Job) -> bool {
-        self.jobs.send(job).is_ok()
+        self.orders.send(Order { job, report: self.report.clone() }).is_ok()
     }
 
     pub(crate) fn take_outcomes(&self) -> VecDeque<Outcome> {
-        std::mem::take(&mut self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.report.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+/// The way to the thread that runs, if one does. It holds nothing: the thread ends with the last environment.
+static RUNNING: Mutex<Option<WeakUnboundedSender<Order>>> = Mutex::new(None);
+
+/// The thread's queue of orders; starts the thread if there is none.
+fn running() -> io::Result<UnboundedSender<Order>> {
+    let mut running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = running.as_ref().and_then(WeakUnboundedSender::upgrade);
+    if let Some(orders) = known.filter(|orders| !orders.is_closed()) {
+        return Ok(orders);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().enable_time().build()?;
+    let (orders, receiver) = unbounded_channel();
+    thread::Builder::new().name("oxpg".into()).spawn(move || {
+        runtime.block_on(serve(receiver));
+        // A name look-up that hangs must not hold the thread.
+        runtime.shutdown_background();
+    })?;
+    *running = Some(orders.downgrade());
+    Ok(orders)
+}
+
+/// A job, and where its outcome goes.
+struct Order {
+    job: Job,
+    report: Report,
+}
+
+/// The way back to one environment. What arrives when it is gone is dropped, and an opened socket closed with it.
 #[derive(Clone)]
 struct Report {
     outcomes: Arc<Mutex<VecDeque<Outcome>>>,
     waker: Arc<Waker>,
+    absence: watch::Receiver<()>,
 }
 
 impl Report {
@@ -77,24 +110,38 @@ impl Report {
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push_back(outcome);
         self.waker.wake();
     }
+
+    /// Resolves when the environment is gone.
+    async fn absence(mut self) {
+        // Nothing is ever sent: the only news is the end.
+        let _ = self.absence.changed().await;
+    }
 }
 
-async fn serve(mut jobs: UnboundedReceiver<Job>, report: Report) {
-    while let Some(job) = jobs.recv().await {
+async fn serve(mut orders: UnboundedReceiver<Order>) {
+    while let Some(Order { job, report }) = orders.recv().await {
         let promise = Promise { report: report.clone(), outcome: Some(broken(&job)) };
         tokio::spawn(async move {
-            let outcome = match job {
-                Job::Open { opening, config } => {
-                    Outcome::Opened { opening, result: Box::new(open_session(config).await) }
-                }
-                Job::Cancel { connection, target, backend_pid, secret_key } => {
-                    // A cancel request that fails has the same meaning as one that came too late.
-                    let _ = open::cancel(&target, backend_pid, &secret_key).await;
-                    Outcome::CancelFinished { connection }
-                }
-            };
-            promise.keep(outcome);
+            let (mut absence, mut work) = (pin!(report.absence()), pin!(run(job)));
+            let first = poll_fn(|context| match absence.as_mut().poll(context) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => work.as_mut().poll(context).map(Some),
+            });
+            if let Some(outcome) = first.await {
+                promise.keep(outcome);
+            }
         });
+    }
+}
+
+async fn run(job: Job) -> Outcome {
+    match job {
+        Job::Open { opening, config } => Outcome::Opened { opening, result: Box::new(open_session(config).await) },
+        Job::Cancel { connection, target, backend_pid, secret_key } => {
+            // A cancel request that fails has the same meaning as one that came too late.
+            let _ = open::cancel(&target, backend_pid, &secret_key).await;
+            Outcome::CancelFinished { connection }
+        }
     }
 }
 

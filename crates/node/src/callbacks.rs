@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi_sys as sys;
 
-use crate::delivery::deliver;
+use crate::delivery::{deliver, let_go};
 use crate::environment::Environment;
 use crate::reactor::uv::RawHandle;
 use crate::reactor::{HandleContext, uv};
@@ -80,6 +80,9 @@ pub(crate) unsafe extern "C" fn on_check(handle: RawHandle) {
                 }
             }
             (*environment).end_turn();
+            if (*environment).is_dispensable() {
+                let_go(environment);
+            }
         });
     }
 }

@@ -7,6 +7,7 @@ use std::ptr;
 use napi_sys as sys;
 use oxpg_codec::batch::{ExtraValue, TextMode};
 
+use crate::attached;
 use crate::environment::Environment;
 use crate::mailbox::{Extra, Kind, Mailbox, RECORD_WORDS, Record};
 use crate::napi_value as value;
@@ -40,6 +41,26 @@ pub(crate) unsafe fn deliver(environment: *mut Environment) {
     records.clear();
     environment.mailbox.recycle(records);
     environment.reactor.release(ended);
+}
+
+/// Frees an environment that nothing uses any more, once JavaScript knows: it makes another when it needs one.
+///
+/// # Safety
+/// As for [`deliver`]. The environment lives until its handles have closed, later in this turn of the loop.
+pub(crate) unsafe fn let_go(environment: *mut Environment) {
+    // SAFETY: by the caller's promise; the borrow ends with this statement.
+    let (env, context, function) = unsafe { ((*environment).env, (*environment).async_context, (*environment).let_go) };
+    // SAFETY: as above.
+    attached::remove(unsafe { (*environment).attachment });
+    let mut scope = ptr::null_mut();
+    // SAFETY: the environment's own env, on its thread; JavaScript runs with no borrow alive, and cannot reach the
+    // environment any more.
+    unsafe {
+        sys::napi_open_handle_scope(env, &raw mut scope);
+        call(env, context, function, &[]);
+        (*environment).shut_down();
+        sys::napi_close_handle_scope(env, scope);
+    }
 }
 
 /// What a delivery works with while no borrow of the environment is alive.
@@ -152,7 +173,7 @@ fn call(
     env: sys::napi_env,
     context: sys::napi_async_context,
     function: sys::napi_ref,
-    arguments: &[sys::napi_value; 2],
+    arguments: &[sys::napi_value],
 ) {
     let mut receiver = ptr::null_mut();
     let mut target = ptr::null_mut();

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use napi_sys as sys;
 use oxpg_client::session::{EndCause, RequestId};
 
+use crate::attached;
 use crate::background::Job;
 use crate::environment::Environment;
 use crate::failure::FailureData;
@@ -148,12 +149,14 @@ impl Environment {
         self.tell_closed(id, pool, None);
     }
 
-    /// Stops everything; called by the clean-up hook. The close callbacks free the environment.
+    /// Stops everything; called by the clean-up hook, or when nothing uses the environment any more. The close callbacks
+    /// free it.
     pub(crate) fn shut_down(&mut self) {
         if self.is_closing {
             return;
         }
         self.is_closing = true;
+        attached::remove(self.attachment);
         self.background = None;
         for id in self.connections.ids() {
             if let Some(connection) = self.connections.remove(id) {
@@ -163,9 +166,10 @@ impl Environment {
             }
         }
         self.reactor.close();
-        // SAFETY: Node-API still takes calls in the clean-up hook that runs this; both were made by `attach`.
+        // SAFETY: Node-API still takes calls in the clean-up hook that may run this; all were made by `attach`.
         unsafe {
             sys::napi_delete_reference(self.env, self.deliver);
+            sys::napi_delete_reference(self.env, self.let_go);
             sys::napi_async_destroy(self.env, self.async_context);
         }
     }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use napi_sys as sys;
 use oxpg_client::session::{Query, Request, RequestId, Work};
 
+use crate::attached::Attachment;
 use crate::background::{Background, Job};
 use crate::connection::Connection;
 use crate::failure::FailureData;
@@ -24,13 +25,20 @@ use crate::slab::Slab;
 
 /// Bytes that all connections together may parse in one turn of the loop (architecture: a turn has a budget).
 pub(crate) const ALL_TURN_BYTES: usize = 4 << 20;
+/// How long an environment is kept for the next opening when nothing uses it: a program that opens one connection after
+/// the other has the same one, and one that loads the module again and again has few of them.
+const LINGER_MS: u64 = 100;
 /// The shared read buffer: about what one loop turn finds in a busy socket.
 const READ_BUFFER: usize = 256 << 10;
 
-/// One environment. Created by `exports::attach`, freed by the last close callback after its clean-up hook.
+/// One environment. Created by `exports::attach`, freed by the last close callback of its handles: they are closed when
+/// nothing uses it any more ([`Environment::is_dispensable`]), or by its clean-up hook.
 pub(crate) struct Environment {
     pub(crate) env: sys::napi_env,
+    pub(crate) attachment: Attachment,
     pub(crate) deliver: sys::napi_ref,
+    /// Tells JavaScript that the environment is let go.
+    pub(crate) let_go: sys::napi_ref,
     pub(crate) async_context: sys::napi_async_context,
     pub(crate) cleanup_hook: sys::napi_async_cleanup_hook_handle,
     pub(crate) reactor: Reactor,
@@ -57,13 +65,17 @@ pub(crate) struct Environment {
     /// When this turn's first bytes were read; waiting for them is not part of the turn.
     pub(crate) turn_started_ms: Option<u64>,
     next_internal: u32,
+    /// When nothing was left to do and nothing open, if that is so.
+    unused_since_ms: Option<u64>,
     started: Instant,
 }
 
 /// What `exports::attach` brings along.
 pub(crate) struct Origin {
     pub(crate) env: sys::napi_env,
+    pub(crate) attachment: Attachment,
     pub(crate) deliver: sys::napi_ref,
+    pub(crate) let_go: sys::napi_ref,
     pub(crate) async_context: sys::napi_async_context,
     pub(crate) reactor: Reactor,
     pub(crate) mailbox: Mailbox,
@@ -74,7 +86,9 @@ impl Environment {
     pub(crate) fn new(origin: Origin) -> Self {
         Self {
             env: origin.env,
+            attachment: origin.attachment,
             deliver: origin.deliver,
+            let_go: origin.let_go,
             async_context: origin.async_context,
             cleanup_hook: std::ptr::null_mut(),
             reactor: origin.reactor,
@@ -96,6 +110,7 @@ impl Environment {
             turn_bytes: ALL_TURN_BYTES,
             turn_started_ms: None,
             next_internal: FIRST_INTERNAL,
+            unused_since_ms: None,
             started: Instant::now(),
         }
     }
@@ -108,13 +123,36 @@ impl Environment {
     /// The way to the background thread, started at first use.
     pub(crate) fn submit_job(&mut self, job: Job) -> Result<(), String> {
         if self.background.is_none() {
-            let background = Background::start(self.reactor.waker()).map_err(|error| error.to_string())?;
+            let background = Background::join(self.reactor.waker()).map_err(|error| error.to_string())?;
             self.background = Some(background);
         }
         match &self.background {
             Some(background) if background.submit(job) => Ok(()),
             _ => Err("the background thread is gone".into()),
         }
+    }
+
+    /// Whether nothing has been open, on its way, or owed to JavaScript for a while: then the next `connect` may as well
+    /// have another environment.
+    pub(crate) fn is_dispensable(&mut self) -> bool {
+        if !self.is_unused() {
+            self.unused_since_ms = None;
+            return false;
+        }
+        let now_ms = self.now_ms();
+        let free_at_ms = self.unused_since_ms.get_or_insert(now_ms).saturating_add(LINGER_MS);
+        self.reactor.arm(free_at_ms, now_ms);
+        free_at_ms <= now_ms
+    }
+
+    fn is_unused(&self) -> bool {
+        let is_wanted = |opening: &Opening| !matches!(opening, Opening::Abandoned);
+        !self.is_closing
+            && self.reactor.is_free()
+            && self.connections.is_empty()
+            && self.pools.is_empty()
+            && !self.mailbox.has_news()
+            && !self.openings.values().any(is_wanted)
     }
 
     /// Runs a connection's engine with a sink, then notes what it left to do. `None` when it is gone.

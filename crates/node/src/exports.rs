@@ -9,6 +9,7 @@ use napi::{Error, Result, ValueType};
 use napi_derive::napi;
 use napi_sys as sys;
 
+use crate::attached::{self, Attachment};
 use crate::callbacks;
 use crate::environment::{Environment, Origin};
 use crate::functions;
@@ -45,8 +46,9 @@ impl ToNapiValue for RawValue {
     }
 }
 
-/// Makes this thread's environment: `cells`, `marks`, `bytes` and `records` become the mailbox, `deliver` is called
-/// with what arrives in it. The result is an object of functions; `src/native/load.ts` has their types.
+/// Makes an environment on this thread: `cells`, `marks`, `bytes` and `records` become the mailbox, `deliver` is called
+/// with what arrives in it, and `let_go` when nothing uses the environment any more and it is freed. The result is an
+/// object of functions; `src/native/load.ts` has their types.
 ///
 /// # Errors
 /// When the host has no libuv that it exports, or an argument is not the typed array that it should be.
@@ -58,6 +60,7 @@ pub(crate) fn attach(
     bytes: RawValue,
     records: RawValue,
     deliver: RawValue,
+    let_go: RawValue,
 ) -> Result<RawValue> {
     let env = env.raw();
     let uv = *uv::loaded().map_err(Error::from_reason)?;
@@ -66,9 +69,12 @@ pub(crate) fn attach(
     pin_library();
 
     let environment = Box::into_raw(Box::<Environment>::new_uninit());
-    let origin = match origin(env, uv, event_loop, environment.cast::<Environment>(), &memory, &deliver) {
+    let attachment = attached::add(environment.cast::<Environment>());
+    let callbacks = (&deliver, &let_go);
+    let origin = match origin(env, (uv, event_loop), environment.cast::<Environment>(), attachment, &memory, callbacks) {
         Ok(origin) => origin,
         Err(error) => {
+            attached::remove(attachment);
             // SAFETY: made by `into_raw` above, and nothing has kept the pointer.
             drop(unsafe { Box::from_raw(environment) });
             return Err(error);
@@ -79,7 +85,7 @@ pub(crate) fn attach(
         (*environment).write(Environment::new(origin));
         environment.cast::<MaybeUninit<Environment>>().cast::<Environment>()
     };
-    // SAFETY: the environment lives until its last handle has closed, which `on_cleanup` starts.
+    // SAFETY: the environment lives until its last handle has closed, which takes the hook away again.
     unsafe {
         sys::napi_add_async_cleanup_hook(
             env,
@@ -90,30 +96,38 @@ pub(crate) fn attach(
     }
     let object = value::object(env);
     for (name, function) in functions::TABLE {
-        value::set(env, object, name, value::function(env, name, *function, environment.cast::<c_void>()));
+        value::set(env, object, name, value::function(env, name, *function, attachment.into_data()));
     }
     Ok(RawValue(object))
 }
 
 fn origin(
     env: sys::napi_env,
-    uv: Uv,
-    event_loop: Loop,
+    (uv, event_loop): (Uv, Loop),
     environment: *mut Environment,
+    attachment: Attachment,
     memory: &MailboxMemory,
-    deliver: &RawValue,
+    (deliver, let_go): (&RawValue, &RawValue),
 ) -> Result<Origin> {
-    let (mut reference, mut context) = (ptr::null_mut(), ptr::null_mut());
+    let deliver = reference(env, deliver, "deliver must be a function")?;
+    let let_go = reference(env, let_go, "letGo must be a function")?;
+    let mut context = ptr::null_mut();
     // SAFETY: plain Node-API calls on the live environment.
     unsafe {
-        check(sys::napi_create_reference(env, deliver.0, 1, &raw mut reference), "deliver must be a function")?;
         let name = value::text(env, b"oxpg");
         check(sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context), "no asynchronous context")?;
     }
     let reactor = Reactor::new(uv, event_loop, environment).map_err(Error::from_reason)?;
-    // SAFETY: JavaScript keeps the four arrays as long as the environment (`src/native/mailbox.ts`).
+    // SAFETY: JavaScript keeps the four arrays until it is told to let go (`src/native/environment.ts`).
     let mailbox = unsafe { Mailbox::new(memory.cells, memory.marks, memory.bytes, memory.records) };
-    Ok(Origin { env, deliver: reference, async_context: context, reactor, mailbox, outbox: Outbox::empty() })
+    Ok(Origin { env, attachment, deliver, let_go, async_context: context, reactor, mailbox, outbox: Outbox::empty() })
+}
+
+fn reference(env: sys::napi_env, function: &RawValue, problem: &str) -> Result<sys::napi_ref> {
+    let mut reference = ptr::null_mut();
+    // SAFETY: a plain Node-API call on the live environment.
+    check(unsafe { sys::napi_create_reference(env, function.0, 1, &raw mut reference) }, problem)?;
+    Ok(reference)
 }
 
 /// Pointers and lengths of the mailbox's four arrays.

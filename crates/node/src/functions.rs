@@ -8,8 +8,10 @@ use std::ptr;
 use napi_sys as sys;
 use oxpg_client::session::Query;
 
+use crate::attached::Attachment;
 use crate::callbacks::after_panic;
 use crate::environment::Environment;
+use crate::failure::FailureData;
 use crate::napi_value as value;
 use crate::pools;
 use crate::types;
@@ -55,14 +57,16 @@ impl Call<'_> {
     }
 }
 
-/// Runs a function's body with its arguments. Nothing runs once the environment is closing.
+/// Runs a function's body with its arguments. Nothing runs once the environment is closing: the result is what `gone`
+/// gives.
 ///
 /// # Safety
-/// Called by Node-API with the environment's pointer as the function's data, on its thread, with no borrow of it
-/// alive: JavaScript runs only where none is (`delivery.rs`).
-unsafe fn run(
+/// Called by Node-API with the environment's number as the function's data, on its thread, with no borrow of it alive:
+/// JavaScript runs only where none is (`delivery.rs`).
+unsafe fn run_unless_gone(
     env: sys::napi_env,
     info: sys::napi_callback_info,
+    gone: impl FnOnce() -> sys::napi_value,
     body: impl FnOnce(&mut Call<'_>) -> Option<sys::napi_value>,
 ) -> sys::napi_value {
     let mut arguments = [ptr::null_mut(); 5];
@@ -72,25 +76,38 @@ unsafe fn run(
     unsafe {
         sys::napi_get_cb_info(env, info, &raw mut count, arguments.as_mut_ptr(), ptr::null_mut(), &raw mut data);
     }
-    // SAFETY: by the caller's promise.
-    let environment = unsafe { &mut *data.cast::<Environment>() };
-    if environment.is_closing {
-        return ptr::null_mut();
-    }
+    let Some(pointer) = Attachment::find(data) else { return gone() };
+    // SAFETY: what is attached lives, and by the caller's promise nobody borrows it.
+    let environment = unsafe { &mut *pointer };
     let mut call = Call { env, environment, arguments };
     if let Ok(result) = catch_unwind(AssertUnwindSafe(|| body(&mut call))) {
         return result.unwrap_or(ptr::null_mut());
     }
     // SAFETY: the call's borrow of the environment ended when it unwound.
-    unsafe { after_panic(data.cast::<Environment>(), Environment::settle) };
+    unsafe { after_panic(pointer, Environment::settle) };
     ptr::null_mut()
 }
 
-/// `flush(commandBytes, extras)`: carries out what the outbox holds.
+/// The same for what has nothing to say of an environment that is gone.
+///
+/// # Safety
+/// As for [`run_unless_gone`].
+unsafe fn run(
+    env: sys::napi_env,
+    info: sys::napi_callback_info,
+    body: impl FnOnce(&mut Call<'_>) -> Option<sys::napi_value>,
+) -> sys::napi_value {
+    // SAFETY: by the caller's promise.
+    unsafe { run_unless_gone(env, info, ptr::null_mut, body) }
+}
+
+/// `flush(commandBytes, extras)`: carries out what the outbox holds. Where the environment is gone, nothing is carried
+/// out, and the result is the failure of all that was asked: everything was closed there.
 unsafe extern "C" fn flush(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    let gone = || FailureData::pool_closed().to_js(env);
     // SAFETY: `run`'s contract is kept by Node-API; JavaScript does not run while the letters are read.
     unsafe {
-        run(env, info, |call| {
+        run_unless_gone(env, info, gone, |call| {
             let length = call.number(0) as usize;
             let extras = value::elements(env, call.arguments[1])
                 .into_iter()

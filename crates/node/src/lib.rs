@@ -3,6 +3,7 @@
 //! All of oxpg's `unsafe` is in this crate. It decides nothing about PostgreSQL: the engine, the pool's policy and
 //! the codecs live in `oxpg-client` and `oxpg-codec`. `docs/internals/boundary.md` draws what crosses.
 
+mod attached;
 mod background;
 mod callbacks;
 mod commands;

@@ -76,6 +76,10 @@ impl<T> Slab<T> {
         self.entries.iter().filter_map(|entry| entry.value.as_ref())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.values().next().is_none()
+    }
+
     fn entry(&mut self, id: u32) -> Option<&mut Entry<T>> {
         let entry = self.entries.get_mut((id & INDEX_MASK) as usize)?;
         (entry.generation == id >> INDEX_BITS).then_some(entry)

@@ -132,6 +132,11 @@ impl Reactor {
         }
     }
 
+    /// Nothing holds the loop.
+    pub(crate) fn is_free(&self) -> bool {
+        self.holds == 0
+    }
+
     /// Keeps the loop from blocking while work is left that epoll cannot see (an active idle handle), or not.
     pub(crate) fn spin(&mut self, wanted: bool) {
         if wanted == self.is_spinning {
