@@ -56,9 +56,6 @@ export interface ConnectionParts {
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
 
-/** What asyncpg undoes: locks, cursors, channels and settings of the session. Prepared statements survive it. */
-const RESET_QUERY = 'SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL'
-
 /** A session with a PostgreSQL server. */
 export class Connection extends QueryMethods implements TransactionHost {
   readonly #target: ConnectionTarget
@@ -161,10 +158,8 @@ export class Connection extends QueryMethods implements TransactionHost {
         ? this.#defaults.commandTimeoutMs
         : durationMs('timeoutMs', options.timeoutMs)
     const target = this._target()
-    const isInTransaction = this.#scope.isBusy || this.isInTransaction
     this.#scope.forgetTransactions()
-    const script = isInTransaction ? `ROLLBACK; ${RESET_QUERY}` : RESET_QUERY
-    const request = target.script(script, true, timeoutMs, undefined)
+    const request = target.reset(timeoutMs)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure)
   }

@@ -93,6 +93,26 @@ test('a pool replaces a connection that does not answer its reset', async (t) =>
   t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
 })
 
+test('a pool replaces a connection that vanishes while it waits for the end of another call', async (t) => {
+  const p = await createPool(await faultProxy(t, { stallAt: 'vanish' }), { minSize: 1, maxSize: 1 })
+  t.teardown(async () => p.terminate())
+  // The first is answered after its cancel; nothing ever answers the second.
+  await t.throwsAsync(p.fetch('select pg_sleep(60)', [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
+  t.is(await p.fetchVal('select 1'), 1)
+  await t.throwsAsync(p.fetch("select 'vanish'", [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
+  t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
+})
+
+test('a call that is given up behind a long one does not end the long one', async (t) => {
+  const p = await createPool(url, { minSize: 1, maxSize: 1 })
+  t.teardown(async () => p.terminate())
+  const pid = await p.fetchVal('select pg_backend_pid()')
+  // Longer than a pool waits for a server that owes nobody an answer.
+  const long = p.fetchVal('select pg_backend_pid() from pg_sleep(3)')
+  await t.throwsAsync(p.fetch('select 1', [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
+  t.is(await long, pid)
+})
+
 test('killing idle connections of a pool is invisible', async (t) => {
   const p = await createPool(url, { minSize: 3, maxSize: 3 })
   t.teardown(async () => p.terminate())

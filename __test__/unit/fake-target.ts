@@ -171,6 +171,10 @@ export class FakeConnection {
     this.lose(undefined)
   }
 
+  reset(timeoutMs: number): FakeRequest {
+    return this.#run('reset', timeoutMs)
+  }
+
   release(): void {
     this.log.push('release')
     this.isReleased = true
@@ -239,6 +243,7 @@ export class FakeConnection {
       case 'RELEASE':
         this.#pop(third!)
         return 'RELEASE'
+      case 'reset':
       case 'ROLLBACK':
         if (second === undefined) {
           this.transactionStatus = 'I'

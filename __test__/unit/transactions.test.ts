@@ -346,7 +346,7 @@ test('reset ends open transactions', async (t) => {
   const { server, connection } = fake()
   const tx = await connection.begin()
   await connection.reset()
-  t.regex(server.log.at(-1)!, /^ROLLBACK; SELECT pg_advisory_unlock_all/)
+  t.is(server.log.at(-1), 'reset')
   await t.throwsAsync(tx.commit(), { instanceOf: InterfaceError })
   await connection.transaction(() => {})
   t.is(server.log.at(-1), 'COMMIT')

@@ -30,6 +30,8 @@ export const Opcode = {
   CLOSE: 13,
   TERMINATE: 14,
   REFUSE: 15,
+  RESET: 16,
+  SETTLE: 17,
 } as const
 
 /** In place of a description's id: what was known did not take the parameters, the server is to be asked anew. */

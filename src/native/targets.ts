@@ -12,8 +12,6 @@ import { TypeScope } from './type-scope'
 const FLAG_CONTROL = 1
 /** Flag of BATCH: the rows are wanted. */
 const FLAG_ROWS = 1
-/** How long calls may run on that were still in flight when their connection was released, as in `pool_actions.rs`. */
-const LEFTOVER_LIMIT_MS = 60_000
 
 /** What the server says of a transaction: none, open, or failed. */
 export type TransactionStatus = 'I' | 'T' | 'E'
@@ -255,6 +253,13 @@ export class ConnectionTarget extends Target {
     return this.exchange({ queries, scope: undefined })
   }
 
+  /** Brings the session back to how it was when it was opened. */
+  reset(timeoutMs: number): Request {
+    const request = this.request()
+    this.environment.outbox.command(Opcode.RESET, request.slot, this.id, 0, 0, timeoutMs)
+    return request
+  }
+
   /** Gives a leased connection back to its pool, which resets it. */
   release(): void {
     const { afterRelease } = this
@@ -263,7 +268,8 @@ export class ConnectionTarget extends Target {
       return
     }
     // Calls in flight go by its codecs to their end.
-    const last = this.script('', true, LEFTOVER_LIMIT_MS, undefined)
+    const last = this.request()
+    this.environment.outbox.command(Opcode.SETTLE, last.slot, this.id, 0, 0, 0)
     last.settled.then(() => {
       if (this.isClosed) return
       if (last.failure !== undefined) this.terminate()

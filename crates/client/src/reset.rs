@@ -36,14 +36,18 @@ pub fn settlement() -> Work {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
-    use crate::session::{Catalog, Event, Request, RequestId, RowTaken, SessionOptions, SessionStart, Sink};
+    use crate::session::{
+        Catalog, Description, Event, Request, RequestId, ResultFormats, RowTaken, SessionOptions, SessionStart, Sink,
+    };
 
     /// Nobody listens.
     struct Nobody;
 
     impl Sink for Nobody {
-        fn row(&mut self, _: RequestId, _: &std::rc::Rc<crate::session::Description>, _: &[u8], _: usize) -> RowTaken {
+        fn row(&mut self, _: RequestId, _: &Rc<Description>, _: ResultFormats, _: &[u8], _: usize) -> RowTaken {
             RowTaken::Taken
         }
 

@@ -3,6 +3,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
+use oxpg_client::pool::LEFTOVER_LIMIT;
+use oxpg_client::reset;
 use oxpg_client::session::{Bind, Description, Query, ResultForm, ResultOptions, Work};
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
 
@@ -55,6 +57,8 @@ impl Environment {
             opcode::CLOSE => self.close(command.target, command.slot, command.rest[1], parcel.now_ms),
             opcode::TERMINATE => self.terminate_target(command.target),
             opcode::REFUSE => self.refuse(command.slot),
+            opcode::RESET => self.reset_session(parcel),
+            opcode::SETTLE => self.await_leftovers(parcel),
             // The two sides of one package agree; an unknown opcode cannot be answered.
             _ => {}
         }
@@ -140,6 +144,24 @@ impl Environment {
             }
             None => self.fail(slot, FailureData::internal("a script without text")),
         }
+    }
+
+    /// `reset()` of a connection.
+    fn reset_session(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, target, rest: [_, timeout_ms, ..], .. } = parcel.command;
+        self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
+        match self.connections.get(target).map(|connection| reset::reset(&connection.session)) {
+            Some(work) => self.submit(target, slot, work),
+            None => self.fail(slot, FailureData::connection_closed()),
+        }
+    }
+
+    /// A lease is over, and its calls that are still in flight are waited for, as long as the pool has patience.
+    fn await_leftovers(&mut self, parcel: &Parcel<'_>) {
+        let Command { slot, target, .. } = parcel.command;
+        let limit_ms = u32::try_from(LEFTOVER_LIMIT.as_millis()).unwrap_or(u32::MAX);
+        self.begin(slot, Place::Connection(target), limit_ms, parcel.now_ms);
+        self.submit(target, slot, reset::settlement());
     }
 
     fn prepare(&mut self, parcel: &Parcel<'_>) {

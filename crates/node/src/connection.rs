@@ -4,7 +4,7 @@ use std::ffi::c_int;
 use std::rc::Rc;
 
 use oxpg_client::open::{CancelTarget, Socket};
-use oxpg_client::session::{Catalog, EndCause, Session, Sink};
+use oxpg_client::session::{Catalog, EndCause, RequestId, Session, Sink};
 
 use crate::reactor::{Handle, Reactor, uv};
 use crate::socket::{self, Progress};
@@ -30,9 +30,8 @@ pub(crate) struct Connection {
     pub(crate) shared_queries: usize,
     /// Those of them whose callers have left.
     pub(crate) abandoned_queries: usize,
-    /// The sequence of the head that must have moved on when the environment looks again: a server that answers
-    /// neither a reset nor a cancel is not there any more.
-    pub(crate) guarded_head: Option<u64>,
+    /// Its pool's reset, while that is in flight.
+    pub(crate) reset: Option<RequestId>,
     /// The user called `ref()`.
     pub(crate) is_referenced: bool,
     /// The engine's head sequence that the pool's policy knows of, for rule 9.
@@ -80,7 +79,7 @@ impl Connection {
             close_waiters: Vec::new(),
             shared_queries: 0,
             abandoned_queries: 0,
-            guarded_head: None,
+            reset: None,
             is_referenced: false,
             last_head: 0,
             catalogs_below: Vec::new(),
@@ -225,11 +224,6 @@ impl Connection {
             self.is_unparsed = true;
             Reading::Open
         })
-    }
-
-    /// The guard's time is up: whether nothing has moved since.
-    pub(crate) fn is_stuck(&mut self) -> bool {
-        self.guarded_head.take() == Some(self.session.head_sequence()) && !self.session.is_idle()
     }
 
     /// How many of the abandoned queries the session is past.

@@ -169,12 +169,7 @@ fn extra_value(env: sys::napi_env, extra: &Extra) -> sys::napi_value {
 }
 
 /// Calls the receiving function through `napi_make_callback`, so that microtasks run once, after the whole batch.
-fn call(
-    env: sys::napi_env,
-    context: sys::napi_async_context,
-    function: sys::napi_ref,
-    arguments: &[sys::napi_value],
-) {
+fn call(env: sys::napi_env, context: sys::napi_async_context, function: sys::napi_ref, arguments: &[sys::napi_value]) {
     let mut receiver = ptr::null_mut();
     let mut target = ptr::null_mut();
     let mut result = ptr::null_mut();

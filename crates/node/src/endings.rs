@@ -13,9 +13,6 @@ use crate::mailbox::{Extra, Kind};
 use crate::requests::Place;
 use crate::sink::Errand;
 
-/// How long a pool's connection may take to answer a cancel request, or what an abandoned call left it with.
-const CANCEL_LIMIT_MS: u64 = 2_000;
-
 impl Environment {
     /// The caller of a request no longer waits for it. True when the slot is still to be ended by the caller.
     pub(crate) fn leave(&mut self, slot: RequestId) -> bool {
@@ -38,7 +35,7 @@ impl Environment {
                     self.count_abandoned(connection);
                 }
                 if self.connections.get(connection).is_some_and(|connection| connection.pool != 0) {
-                    self.guard(connection, CANCEL_LIMIT_MS);
+                    self.guard(connection);
                 }
             }
         }
@@ -96,6 +93,7 @@ impl Environment {
     /// Takes a connection down; gives its pool and the requests that wait for its close.
     fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>)> {
         let connection = self.connections.remove(id)?;
+        self.guards.forget(id);
         if connection.is_referenced {
             self.reactor.release(1);
         }

@@ -3,11 +3,12 @@
 //! A worker thread has its own. It is reached through raw pointers from libuv and Node-API callbacks; the rule
 //! that makes this sound is that JavaScript runs only in `delivery.rs`, where no borrow is alive.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Instant;
 
 use napi_sys as sys;
+use oxpg_client::pool::Guards;
 use oxpg_client::session::{Query, Request, RequestId, Work};
 
 use crate::attached::Attachment;
@@ -56,8 +57,8 @@ pub(crate) struct Environment {
     pub(crate) dirty: Vec<u32>,
     /// Connections with bytes to parse that epoll does not know of.
     pub(crate) unparsed: VecDeque<u32>,
-    /// When connections that owe an answer are looked at, see [`Connection::guarded_head`].
-    pub(crate) guards: BTreeSet<(u64, u32)>,
+    /// Gives up pools' connections that owe an answer and do not move.
+    pub(crate) guards: Guards,
     /// The connection whose engine runs, so that a panic can be laid at its door.
     pub(crate) driving: Option<u32>,
     read_buffer: Vec<u8>,
@@ -104,7 +105,7 @@ impl Environment {
             background: None,
             dirty: Vec::new(),
             unparsed: VecDeque::new(),
-            guards: BTreeSet::new(),
+            guards: Guards::default(),
             driving: None,
             read_buffer: vec![0; READ_BUFFER],
             turn_bytes: ALL_TURN_BYTES,

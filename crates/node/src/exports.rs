@@ -71,7 +71,8 @@ pub(crate) fn attach(
     let environment = Box::into_raw(Box::<Environment>::new_uninit());
     let attachment = attached::add(environment.cast::<Environment>());
     let callbacks = (&deliver, &let_go);
-    let origin = match origin(env, (uv, event_loop), environment.cast::<Environment>(), attachment, &memory, callbacks) {
+    let origin = match origin(env, (uv, event_loop), environment.cast::<Environment>(), attachment, &memory, callbacks)
+    {
         Ok(origin) => origin,
         Err(error) => {
             attached::remove(attachment);

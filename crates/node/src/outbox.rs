@@ -28,6 +28,8 @@ pub(crate) mod opcode {
     pub(crate) const CLOSE: u32 = 13;
     pub(crate) const TERMINATE: u32 = 14;
     pub(crate) const REFUSE: u32 = 15;
+    pub(crate) const RESET: u32 = 16;
+    pub(crate) const SETTLE: u32 = 17;
 }
 
 /// One command: its header and the cells behind it.

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use oxpg_client::open::{Config, OpenError, Opened};
 use oxpg_client::pool::{Action, Rejection};
-use oxpg_client::session::{EndCause, Work};
+use oxpg_client::reset;
+use oxpg_client::session::EndCause;
 
 use crate::background::{Configuration, Job};
 use crate::environment::Environment;
@@ -14,26 +15,6 @@ use crate::openings::Opening;
 use crate::pools::{POOL_BIT, at};
 use crate::requests::Place;
 
-/// What a session may have left behind, apart from its prepared statements: asyncpg's reset query, and the roles,
-/// temporary tables and sequences' last values that it forgets.
-macro_rules! reset {
-    ($before:literal) => {
-        concat!(
-            $before,
-            "SET SESSION AUTHORIZATION DEFAULT; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; ",
-            "DISCARD TEMP; DISCARD SEQUENCES",
-        )
-    };
-}
-const RESET: &str = reset!("");
-/// The same where a transaction is or may be open.
-const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
-
-/// How long a session may take to answer its reset.
-const RESET_LIMIT_MS: u64 = 2_000;
-/// How long calls may run on that were still in flight when their connection was released; the reset waits for them.
-const LEFTOVER_LIMIT_MS: u64 = 60_000;
-
 impl Environment {
     /// Carries out what the policy has decided, until it has nothing more to say.
     pub(crate) fn run_actions(&mut self, pool: u32) {
@@ -41,7 +22,7 @@ impl Environment {
             match action {
                 Action::Open { attempt } => self.open_for_pool(pool, attempt),
                 Action::Grant { waiter, connection, is_lease } => self.grant(pool, waiter, connection, is_lease),
-                Action::Reset { connection } => self.reset(pool, connection),
+                Action::Reset { connection } => self.reset(connection),
                 Action::Close { connection, .. } => self.end_connection(connection, EndCause::Terminated),
                 Action::Reject { waiter, reason } => self.reject(pool, waiter, &reason),
                 Action::Closed => self.pool_closed(pool),
@@ -143,19 +124,14 @@ impl Environment {
         }
     }
 
-    pub(crate) fn reset(&mut self, pool: u32, connection: u32) {
+    pub(crate) fn reset(&mut self, connection: u32) {
         let Some(held) = self.connections.get(connection) else { return };
-        // With something still in flight the last known status says nothing.
-        let is_idle = held.session.is_idle();
-        let is_outside = is_idle && held.session.transaction_status() == b'I';
-        let text = if is_outside { RESET } else { RESET_TRANSACTION };
-        let work = Work::Script { text: text.into(), is_control: true };
-        let limit_ms = if is_idle { RESET_LIMIT_MS } else { LEFTOVER_LIMIT_MS };
+        let work = reset::reset(&held.session);
         let request = self.submit_internal(connection, work);
-        self.guard(connection, limit_ms);
-        if let Some(driver) = self.pools.get_mut(pool) {
-            driver.resets.insert(request, connection);
+        if let Some(held) = self.connections.get_mut(connection) {
+            held.reset = Some(request);
         }
+        self.guard(connection);
     }
 
     pub(crate) fn reject(&mut self, pool: u32, slot: u32, reason: &Rejection) {

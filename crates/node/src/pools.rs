@@ -1,6 +1,6 @@
 //! Pools on the loop: a pool's policy is asked for connections, and told what happened to them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +27,6 @@ pub(crate) struct PoolDriver {
     pub(crate) ready: Option<(u32, usize)>,
     /// `close()` waits for the policy's end.
     pub(crate) close_waiters: Vec<u32>,
-    /// Resets under way: internal request → connection.
-    pub(crate) resets: HashMap<u32, u32>,
     /// Connections that JavaScript has not seen: it learns of one when it is first leased.
     pub(crate) unseen: HashSet<u32>,
     pub(crate) last_open_error: Option<FailureData>,
@@ -38,8 +36,7 @@ pub(crate) struct PoolDriver {
 
 impl PoolDriver {
     pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
-        let deadline = self.policy.next_deadline()?;
-        Some(u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX).saturating_add(1))
+        self.policy.next_deadline().map(due_ms)
     }
 }
 
@@ -72,6 +69,11 @@ pub(crate) fn at(now_ms: u64) -> Duration {
     Duration::from_millis(now_ms)
 }
 
+/// The first millisecond of the environment's clock at which something is due.
+pub(crate) fn due_ms(due: Duration) -> u64 {
+    u64::try_from(due.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+}
+
 impl Environment {
     /// `createPool()`: resolves once `min_size` connections are open.
     pub(crate) fn open_pool(&mut self, slot: u32, config: &str, options: PoolOptions, cache_size: usize) -> u32 {
@@ -86,7 +88,6 @@ impl Environment {
             statement_cache_size: cache_size,
             ready: Some((slot, wanted)),
             close_waiters: Vec::new(),
-            resets: HashMap::new(),
             unseen: HashSet::new(),
             last_open_error: None,
             catalog: Catalog::new(),
@@ -208,12 +209,14 @@ impl Environment {
 
     pub(crate) fn pool_internal_over(&mut self, connection: u32, request: u32, is_clean: bool) {
         let now_ms = self.now_ms();
-        let Some(pool) = self.connections.get(connection).map(|connection| connection.pool) else { return };
-        let Some(driver) = self.pools.get_mut(pool) else { return };
-        if driver.resets.remove(&request).is_some() {
-            driver.policy.reset_done(at(now_ms), connection, is_clean);
-            self.run_actions(pool);
+        let Some(held) = self.connections.get_mut(connection) else { return };
+        if held.reset.take_if(|reset| *reset == request).is_none() {
+            return;
         }
+        let pool = held.pool;
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        driver.policy.reset_done(at(now_ms), connection, is_clean);
+        self.run_actions(pool);
     }
 
     pub(crate) fn pool_head_changed(&mut self, pool: u32, connection: u32, now_ms: u64) {
@@ -226,7 +229,6 @@ impl Environment {
     pub(crate) fn pool_lost(&mut self, pool: u32, connection: u32) {
         let now_ms = self.now_ms();
         if let Some(driver) = self.pools.get_mut(pool) {
-            driver.resets.retain(|_, resetting| *resetting != connection);
             driver.unseen.remove(&connection);
             driver.policy.lost(at(now_ms), connection);
             self.run_actions(pool);

@@ -1,12 +1,13 @@
 //! A turn of the loop: sockets are read and written, the timer is set, and work that is left keeps the loop awake.
 
+use oxpg_client::pool::Owed;
 use oxpg_client::session::EndCause;
 
 use crate::background::Background;
-use crate::connection::{Connection, Reading, TURN_BYTES};
+use crate::connection::{Reading, TURN_BYTES};
 use crate::environment::{ALL_TURN_BYTES, Environment};
 use crate::failure::FailureData;
-use crate::pools::PoolDriver;
+use crate::pools::{PoolDriver, at, due_ms};
 
 /// Milliseconds after which a turn ends even if its bytes are not spent.
 const TURN_MS: u64 = 8;
@@ -114,7 +115,7 @@ impl Environment {
     pub(crate) fn rearm(&mut self) {
         let requests = self.requests.next_deadline_ms();
         let pools = self.pools.values().filter_map(PoolDriver::next_deadline_ms).min();
-        let guards = self.guards.first().map(|(due_ms, _)| *due_ms);
+        let guards = self.guards.next_due().map(due_ms);
         if let Some(deadline_ms) = requests.into_iter().chain(pools).chain(guards).min() {
             let now_ms = self.now_ms();
             self.reactor.arm(deadline_ms, now_ms);
@@ -130,31 +131,25 @@ impl Environment {
                 self.fail(slot, FailureData::timeout(timeout_ms));
             }
         }
-        self.end_stuck(now_ms);
+        self.look_at_guarded(now_ms);
         self.tick_pools();
         self.settle();
     }
 
-    /// Gives a pool's connection some time to answer what is at its head.
-    pub(crate) fn guard(&mut self, id: u32, limit_ms: u64) {
-        let now_ms = self.now_ms();
-        if let Some(connection) = self.connections.get_mut(id)
-            && connection.guarded_head.is_none()
-        {
-            connection.guarded_head = Some(connection.session.head_sequence());
-            self.guards.insert((now_ms.saturating_add(limit_ms), id));
+    /// Looks at a pool's connection on which something has a limit, and gives it up if it does not move.
+    pub(crate) fn guard(&mut self, id: u32) {
+        let now = at(self.now_ms());
+        let Some(connection) = self.connections.get(id) else { return };
+        let owed = Owed::of(&connection.session, connection.reset);
+        if self.guards.look(now, id, connection.session.head_sequence(), owed) {
+            let text = "the server did not answer in time".into();
+            self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
         }
     }
 
-    fn end_stuck(&mut self, now_ms: u64) {
-        while let Some((due_ms, id)) = self.guards.first().copied()
-            && due_ms <= now_ms
-        {
-            self.guards.remove(&(due_ms, id));
-            if self.connections.get_mut(id).is_some_and(Connection::is_stuck) {
-                let text = "the server did not answer in time".into();
-                self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
-            }
+    fn look_at_guarded(&mut self, now_ms: u64) {
+        while let Some(id) = self.guards.pop_due(at(now_ms)) {
+            self.guard(id);
         }
     }
 

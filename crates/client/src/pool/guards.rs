@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::action::ConnectionId;
+use crate::session::{Head, RequestId, Session};
 
 /// What the head of a pipeline is, as far as it has a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +21,26 @@ pub enum Owed {
     Abandoned,
     /// The pool's reset.
     Reset,
-    /// A call that was still in flight when its connection was released; the reset waits for it.
+    /// What the reset waits for: a call that was still in flight when its connection was released, or the end of a cancel.
     Leftover,
     /// A call whose caller waits, in front of one that has a limit.
     Ahead,
 }
 
 impl Owed {
+    /// What a pool's connection owes at this moment; `reset` is the pool's reset, if one is in flight there. `None` when
+    /// nothing in its pipeline has a limit.
+    #[must_use]
+    pub fn of(session: &Session, reset: Option<RequestId>) -> Option<Self> {
+        match session.head() {
+            Head::Nothing => None,
+            Head::Abandoned => Some(Self::Abandoned),
+            Head::Caller(request) if reset == Some(request) => Some(Self::Reset),
+            Head::Caller(_) | Head::Unwritten if reset.is_some() => Some(Self::Leftover),
+            Head::Caller(_) | Head::Unwritten => session.has_abandoned().then_some(Self::Ahead),
+        }
+    }
+
     /// How long the head may stand still; `None` for ever.
     #[must_use]
     pub const fn limit(self) -> Option<Duration> {
