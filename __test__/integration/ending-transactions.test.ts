@@ -2,7 +2,8 @@ import test from 'ava'
 import { InterfaceError, TimeoutError, type Transaction } from 'oxpg'
 import { connection, pool, uniqueName, until } from '../support/server.js'
 
-const LIMITED = { commandTimeoutMs: 100 }
+/** Long enough for all that is answered at once. */
+const LIMITED = { commandTimeoutMs: 3_000 }
 
 /** Keeps the session busy, longer than its time limit, until the returned function is called. */
 async function blocker(t: Parameters<typeof connection>[0], name: string): Promise<() => Promise<void>> {

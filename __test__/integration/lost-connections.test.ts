@@ -8,14 +8,18 @@ import {
   TimeoutError,
   TransactionResolutionUnknownError,
 } from 'oxpg'
-import { faultProxy, keepLoopBusy } from '../support/fault-proxy.js'
-import { connection, until, url } from '../support/server.js'
+import { faultProxy, newSignal, standStillUntil } from '../support/fault-proxy.js'
+import { connection, RUNNING, until, url } from '../support/server.js'
 
 test('pg_terminate_backend fails the running query with 57P01, and those behind it are safe to retry', async (t) => {
   const [victim, killer] = [await connection(t), await connection(t)]
   const running = victim.fetch('select pg_sleep(60)')
   const behind = victim.fetch('select 1')
   const outcome = Promise.allSettled([running, behind])
+  await until(
+    async () => (await killer.fetchVal(RUNNING, [victim.serverPid])) === 1,
+    'the start of the query',
+  )
   await killer.fetch('select pg_terminate_backend($1)', [victim.serverPid])
   const [first, second] = (await outcome) as PromiseRejectedResult[]
   t.is((first as PromiseRejectedResult).reason.code, '57P01')
@@ -55,23 +59,28 @@ test('onTermination is told once', async (t) => {
 })
 
 test('a reset that arrives together with bytes while the loop is busy is noticed', async (t) => {
-  const proxy = await faultProxy(t, { resetAt: { marker: 'SELECT 1', passed: 7 } })
+  const sent = newSignal()
+  const proxy = await faultProxy(t, { resetAt: { marker: 'cut short', passed: 7, sent } })
   const c = await connect(proxy)
-  const call = t.throwsAsync(c.fetch('select 1'), { instanceOf: ConnectionFailureError })
+  await c.fetchVal('select $1::text', ['something else'])
+  const call = t.throwsAsync(c.fetchVal('select $1::text', ['cut short']), {
+    instanceOf: ConnectionFailureError,
+  })
   await new Promise((resolve) => setImmediate(resolve))
-  keepLoopBusy(200)
+  standStillUntil(sent)
   await call
   t.true(c.isClosed)
 })
 
 test('an answer that came whole before the reset is an answer, even if writing fails first', async (t) => {
-  const proxy = await faultProxy(t, { resetAt: { marker: 'came whole', passed: 100_000 } })
+  const sent = newSignal()
+  const proxy = await faultProxy(t, { resetAt: { marker: 'came whole', passed: 100_000, sent } })
   const c = await connect(proxy)
   await c.fetchVal('select $1::text', ['something else'])
   const call = c.fetchVal('select $1::text', ['came whole'])
   await Promise.resolve()
   await Promise.resolve()
-  keepLoopBusy(300)
+  standStillUntil(sent)
   const late = t.throwsAsync(c.fetchVal('select $1::text', ['late']))
   t.is(await call, 'came whole')
   await late

@@ -21,11 +21,19 @@ test('calls on the pool itself share its connections', async (t) => {
 
 test('a pool grows to maxSize under load, and not beyond', async (t) => {
   const p = await pool(t, { minSize: 0, maxSize: 3 })
-  const pids = await Promise.all(
-    Array.from({ length: 12 }, () => p.fetchVal('select pg_backend_pid() from pg_sleep(0.05)')),
-  )
-  t.is(new Set(pids).size, 3)
-  t.is(p.stats.size, 3)
+  let isGrown = false
+  const callers = Array.from({ length: 12 }, async () => {
+    while (!isGrown) await p.fetchVal('select pg_sleep(0.01)')
+  })
+  await until(async () => p.stats.size === 3, 'the growth')
+  isGrown = true
+  await Promise.all(callers)
+  t.is(p.stats.opened, 3)
+  const leases = await Promise.all([p.acquire(), p.acquire(), p.acquire()])
+  t.is(new Set(leases.map((c) => c.serverPid)).size, 3)
+  const fourth = p.acquire()
+  t.like(p.stats, { size: 3, opening: 0, waiting: 1 })
+  for (const c of [...leases, await leases[0]!.release().then(() => fourth)]) await c.release()
 })
 
 test('what may leave something behind runs alone, on a session that is clean afterwards', async (t) => {

@@ -227,7 +227,7 @@ test('a timeout during a look-up leaves the connection usable', async (t) => {
   const { c, tap } = await watched(t)
   const held = tap.holdLookUp()
   const late = c.fetchVal(`insert into ${schema}.person (mood) values ('ok') returning mood`, [], {
-    timeoutMs: 1_000,
+    timeoutMs: 3_000,
   })
   await held.arrived
   await t.throwsAsync(late, { instanceOf: TimeoutError })

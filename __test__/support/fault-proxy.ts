@@ -7,10 +7,22 @@ import { url } from './server.js'
 export interface Fault {
   /** Once a frontend message contains this, it goes on, and the client's connection is closed. */
   cutAt?: string
-  /** Once the server's bytes contain this, only the first `passed` bytes of them go on, and after 20 ms an RST. */
-  resetAt?: { marker: string; passed: number }
+  /** Once the server's bytes contain `marker`, only the first `passed` bytes of them go on, and then an RST. */
+  resetAt?: { marker: string; passed: number; sent: Signal }
   /** Once a frontend message contains this, nothing goes on any more on that connection, in either direction. */
   stallAt?: string
+}
+
+/** What a thread can wait for while its loop stands still. */
+export type Signal = Int32Array<SharedArrayBuffer>
+
+export function newSignal(): Signal {
+  return new Int32Array(new SharedArrayBuffer(4))
+}
+
+/** Keeps this thread's loop from turning until the signal has come. */
+export function standStillUntil(signal: Signal): void {
+  if (Atomics.wait(signal, 0, 0, 60_000) === 'timed-out') throw new Error('the signal did not come')
 }
 
 const SOURCE = `
@@ -29,8 +41,11 @@ const SOURCE = `
     back.on('data', (bytes) => {
       if (isStalled) return
       if (fault.resetAt === undefined || !bytes.includes(fault.resetAt.marker)) return void front.write(bytes)
-      front.write(bytes.subarray(0, fault.resetAt.passed))
-      setTimeout(() => front.resetAndDestroy(), 20)
+      front.once('close', () => {
+        Atomics.store(fault.resetAt.sent, 0, 1)
+        Atomics.notify(fault.resetAt.sent, 0)
+      })
+      front.write(bytes.subarray(0, fault.resetAt.passed), () => front.resetAndDestroy())
     })
     front.on('close', () => back.destroy())
     back.on('close', () => { if (!isStalled && fault.resetAt === undefined) front.destroy() })
@@ -50,9 +65,4 @@ export async function faultProxy(
   })
   const [port] = await once(worker, 'message')
   return Object.assign(new URL(url), { host: `127.0.0.1:${port}` }).href
-}
-
-/** Keeps this thread's loop from turning. */
-export function keepLoopBusy(durationMs: number): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, durationMs)
 }

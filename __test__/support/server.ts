@@ -32,6 +32,9 @@ export async function pool(t: Teardown, options: PoolOptions = {}): Promise<Pool
   return open
 }
 
+/** 1 while the backend with the process id `$1` runs a statement. */
+export const RUNNING = "select count(*)::int from pg_stat_activity where pid = $1 and state = 'active'"
+
 let names = 0
 
 /** A table name of this process alone. */
@@ -41,7 +44,7 @@ export function uniqueName(prefix: string): string {
 }
 
 /** Resolves when `check` gives true; asks the server (or whatever `check` does) again until then. */
-export async function until(check: () => Promise<boolean>, what: string, limitMs = 10_000): Promise<void> {
+export async function until(check: () => Promise<boolean>, what: string, limitMs = 60_000): Promise<void> {
   const end = Date.now() + limitMs
   while (!(await check())) {
     if (Date.now() > end) throw new Error(`${what} did not happen within ${limitMs} ms`)

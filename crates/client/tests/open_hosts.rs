@@ -5,12 +5,13 @@ mod open_server;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use open_server::*;
 use oxpg_client::open::{Config, OpenErrorKind, Opened, Socket, cancel, open};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 
 async fn listen() -> (TcpListener, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -118,7 +119,7 @@ fn the_next_host_is_tried_when_one_gives_no_session() {
         let broken = greeting(authentication(0, &[])[..4].to_vec()).await;
         let good = greeting(welcome()).await;
         // The broken server keeps the connection open, so only its share of the time ends it.
-        let opened = open(hosts(&[refused, starting, broken, good], 1000)).await.unwrap();
+        let opened = open(hosts(&[refused, starting, broken, good], 4000)).await.unwrap();
         assert_eq!(port_of(&opened), good);
     });
 }
@@ -152,6 +153,8 @@ fn the_last_error_tells_of_every_host() {
 fn one_deadline_covers_everything() {
     run(async {
         let port = stalled().await;
+        // Nothing but the deadline ever happens here, so the clock may jump to it.
+        tokio::time::pause();
         for ports in [&[port][..], &[port, port, port]] {
             let started = Instant::now();
             let error = open(hosts(ports, 300)).await.unwrap_err();
@@ -159,7 +162,7 @@ fn one_deadline_covers_everything() {
             assert_eq!(error.kind, OpenErrorKind::Timeout);
             assert!(error.message.contains("connectTimeoutMs"), "{error}");
             assert!(error.is_transient());
-            assert!((Duration::from_millis(290)..Duration::from_millis(550)).contains(&elapsed), "{elapsed:?}");
+            assert!((Duration::from_millis(300)..Duration::from_millis(310)).contains(&elapsed), "{elapsed:?}");
         }
     });
 }
@@ -168,7 +171,7 @@ fn one_deadline_covers_everything() {
 fn a_stalled_host_leaves_time_for_the_next() {
     run(async {
         let good = greeting(welcome()).await;
-        let opened = open(hosts(&[stalled().await, good], 1000)).await.unwrap();
+        let opened = open(hosts(&[stalled().await, good], 4000)).await.unwrap();
         assert_eq!(port_of(&opened), good);
     });
 }
