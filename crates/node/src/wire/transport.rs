@@ -1,26 +1,99 @@
-//! The authenticated socket, read and written on the event loop: `read(2)` and `write(2)`, never blocking.
+//! What carries a session's bytes: today the plain socket, read and written with `read(2)` and `write(2)`, never blocking.
 
+use std::ffi::c_int;
 use std::io::{self, Read, Write};
 #[cfg(unix)]
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 
 use oxpg_client::open::Socket;
 
+/// A socket as the operating system numbers it.
+pub(crate) type Descriptor = c_int;
+
 /// What a read or write came to.
+#[derive(Debug)]
 pub(crate) enum Progress {
     /// So many bytes moved.
     Moved(usize),
-    /// The kernel has nothing for us, or no room; wait for the loop.
+    /// Nothing to read, or no room to write; wait for the loop.
     Blocked,
     /// The other side has closed its half.
     Ended,
-    /// The socket failed.
+    /// The transport failed.
     Failed(io::Error),
 }
 
-fn progress(result: io::Result<usize>, wanted: usize) -> Progress {
+/// Carries bytes over a socket that the loop watches, and may keep some to itself, as TLS does.
+pub(crate) trait Transport {
+    /// Whether a read that gives less than it had room for has emptied the transport. Then the loop tells when there is
+    /// more, and the read that would say so is saved. It is not so where bytes wait inside, or come in records.
+    const SHORT_READ_EMPTIES: bool;
+
+    /// What the loop is to watch.
+    fn descriptor(&self) -> Descriptor;
+
+    /// Reads into a buffer that is not empty. Nothing is left, inside the transport either, when it is blocked.
+    fn read(&mut self, buffer: &mut [u8]) -> Progress;
+
+    /// Takes some of the bytes, which are not none, and writes what the socket has room for. Never `Ended`.
+    fn write(&mut self, bytes: &[u8]) -> Progress;
+
+    /// Whether bytes that it took have still to be written to the socket.
+    fn is_holding_output(&self) -> bool;
+
+    /// Writes what it holds, as far as the socket has room.
+    fn flush(&mut self) -> Progress;
+}
+
+impl Transport for Socket {
+    // Level-triggered: what arrives after the read makes the socket readable again, an end of file as well.
+    const SHORT_READ_EMPTIES: bool = true;
+
+    #[cfg(unix)]
+    fn descriptor(&self) -> Descriptor {
+        match self {
+            Self::Tcp(stream) => stream.as_raw_fd(),
+            Self::Unix(stream) => stream.as_raw_fd(),
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn descriptor(&self) -> Descriptor {
+        // Never watched: `attach` fails where there is no reactor.
+        -1
+    }
+
+    fn read(&mut self, buffer: &mut [u8]) -> Progress {
+        let result = retry(|| match self {
+            Self::Tcp(stream) => stream.read(buffer),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.read(buffer),
+        });
+        match result {
+            Ok(0) => Progress::Ended,
+            result => progress(result),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Progress {
+        progress(retry(|| match self {
+            Self::Tcp(stream) => stream.write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.write(bytes),
+        }))
+    }
+
+    fn is_holding_output(&self) -> bool {
+        false
+    }
+
+    fn flush(&mut self) -> Progress {
+        Progress::Moved(0)
+    }
+}
+
+fn progress(result: io::Result<usize>) -> Progress {
     match result {
-        Ok(0) if wanted > 0 => Progress::Ended,
         Ok(count) => Progress::Moved(count),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Progress::Blocked,
         Err(error) => Progress::Failed(error),
@@ -37,38 +110,8 @@ fn retry(mut operation: impl FnMut() -> io::Result<usize>) -> io::Result<usize> 
     }
 }
 
-pub(crate) fn read(socket: &mut Socket, buffer: &mut [u8]) -> Progress {
-    let result = retry(|| match socket {
-        Socket::Tcp(stream) => stream.read(buffer),
-        #[cfg(unix)]
-        Socket::Unix(stream) => stream.read(buffer),
-    });
-    progress(result, buffer.len())
-}
-
-pub(crate) fn write(socket: &mut Socket, bytes: &[u8]) -> Progress {
-    let result = retry(|| match socket {
-        Socket::Tcp(stream) => stream.write(bytes),
-        #[cfg(unix)]
-        Socket::Unix(stream) => stream.write(bytes),
-    });
-    match progress(result, bytes.len()) {
-        // write(2) of more than nothing never returns 0 on a socket.
-        Progress::Ended => Progress::Blocked,
-        other => other,
-    }
-}
-
-#[cfg(unix)]
-pub(crate) fn descriptor(socket: &Socket) -> RawFd {
-    match socket {
-        Socket::Tcp(stream) => stream.as_raw_fd(),
-        Socket::Unix(stream) => stream.as_raw_fd(),
-    }
-}
-
 /// The system's name of an error, such as `ECONNRESET`, as Node spells it.
-pub(crate) fn error_code(error: &io::Error) -> &'static str {
+pub(super) fn error_code(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::ConnectionReset => "ECONNRESET",
         io::ErrorKind::BrokenPipe => "EPIPE",

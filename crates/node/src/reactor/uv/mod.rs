@@ -1,25 +1,23 @@
-//! The reactor: Node's own event loop carries the traffic.
-//!
-//! A seam: today there is one reactor, libuv's. Whatever replaces it where there is no libuv has to offer what
-//! [`Reactor`] offers: watch a socket, run once after each turn's I/O, keep the loop from blocking, one timer,
-//! and a wake-up from another thread.
+//! libuv's reactor: Node's own event loop.
 
+mod callbacks;
 mod handle;
-pub(crate) mod uv;
+mod library;
 
 use std::ffi::c_int;
 use std::sync::{Arc, Mutex, PoisonError};
 
-pub(crate) use handle::{Handle, HandleContext};
-use uv::{HandleType, Loop, RawHandle, Uv};
-
-use crate::callbacks;
+use self::handle::Handle;
+use self::library::{HandleType, READABLE, RawHandle, WRITABLE};
+pub(crate) use self::library::{Loop, Uv, loaded};
+use super::{Interest, Reactor, Wake};
 use crate::environment::Environment;
+use crate::wire::Descriptor;
 
 /// One environment's handles on its loop. All of them are unreferenced, except the check handle while something
 /// is pending: that one reference keeps the process alive.
-pub(crate) struct Reactor {
-    pub(crate) uv: Uv,
+pub(crate) struct UvReactor {
+    uv: Uv,
     event_loop: Loop,
     environment: *mut Environment,
     check: Handle,
@@ -32,11 +30,16 @@ pub(crate) struct Reactor {
     armed_at_ms: u64,
     holds: usize,
     /// Handles that libuv has not finished closing; the environment outlives them.
-    pub(crate) open_handles: usize,
+    open_handles: usize,
+    is_closing: bool,
 }
 
-/// Wakes the loop from another thread, as long as the loop is there.
-pub(crate) struct Waker {
+/// What watches a socket.
+#[derive(Clone, Copy)]
+pub(crate) struct PollHandle(Handle);
+
+/// Sends to the loop's `uv_async_t`, as long as that is open.
+struct Waker {
     target: Mutex<Option<(WakeHandle, Uv)>>,
 }
 
@@ -47,21 +50,23 @@ struct WakeHandle(RawHandle);
 // `Waker::disarm` takes it away (under the lock) before the handle is closed.
 unsafe impl Send for WakeHandle {}
 
-impl Waker {
-    pub(crate) fn wake(&self) {
+impl Wake for Waker {
+    fn wake(&self) {
         let target = self.target.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((handle, uv)) = &*target {
             // SAFETY: the handle is open while it stands in `target`; see `WakeHandle`.
             unsafe { (uv.async_send)(handle.0) };
         }
     }
+}
 
+impl Waker {
     fn disarm(&self) {
         *self.target.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
-impl Reactor {
+impl UvReactor {
     /// Creates the environment's own handles.
     pub(crate) fn new(uv: Uv, event_loop: Loop, environment: *mut Environment) -> Result<Self, String> {
         let mut open_handles = 0;
@@ -104,15 +109,39 @@ impl Reactor {
             armed_at_ms: u64::MAX,
             holds: 0,
             open_handles,
+            is_closing: false,
         })
     }
 
-    pub(crate) fn waker(&self) -> Arc<Waker> {
-        Arc::clone(&self.waker)
+    /// libuv is done with a handle; true when it was the last one of a reactor that is closed.
+    fn handle_closed(&mut self) -> bool {
+        self.open_handles -= 1;
+        self.is_closing && self.open_handles == 0
     }
 
-    /// Something is pending: the loop must not end. Calls nest.
-    pub(crate) fn hold(&mut self) {
+    /// libuv's code is negative when it refuses.
+    fn poll(&self, handle: Handle, interest: Interest) -> c_int {
+        let readable = if interest.is_read() { READABLE } else { 0 };
+        let writable = if interest.is_write() { WRITABLE } else { 0 };
+        // SAFETY: a handle that `watch` gave and `unwatch` has not taken back.
+        unsafe {
+            if interest == Interest::Nothing {
+                (self.uv.poll_stop)(handle.raw())
+            } else {
+                (self.uv.poll_start)(handle.raw(), readable | writable, callbacks::on_poll)
+            }
+        }
+    }
+}
+
+impl Reactor for UvReactor {
+    type Watch = PollHandle;
+
+    fn waker(&self) -> Arc<dyn Wake> {
+        Arc::<Waker>::clone(&self.waker)
+    }
+
+    fn hold(&mut self) {
         if self.holds == 0 {
             // SAFETY: the check handle is open until `close`.
             unsafe { (self.uv.reference)(self.check.raw()) };
@@ -120,8 +149,7 @@ impl Reactor {
         self.holds += 1;
     }
 
-    /// The opposite of [`Self::hold`].
-    pub(crate) fn release(&mut self, count: usize) {
+    fn release(&mut self, count: usize) {
         if count == 0 || self.holds == 0 {
             return;
         }
@@ -132,13 +160,11 @@ impl Reactor {
         }
     }
 
-    /// Nothing holds the loop.
-    pub(crate) fn is_free(&self) -> bool {
+    fn is_free(&self) -> bool {
         self.holds == 0
     }
 
-    /// Keeps the loop from blocking while work is left that epoll cannot see (an active idle handle), or not.
-    pub(crate) fn spin(&mut self, wanted: bool) {
+    fn spin(&mut self, wanted: bool) {
         if wanted == self.is_spinning {
             return;
         }
@@ -153,8 +179,7 @@ impl Reactor {
         }
     }
 
-    /// Arms the one timer for `deadline_ms` if that is earlier than what it is armed for.
-    pub(crate) fn arm(&mut self, deadline_ms: u64, now_ms: u64) {
+    fn arm(&mut self, deadline_ms: u64, now_ms: u64) {
         if deadline_ms >= self.armed_at_ms {
             return;
         }
@@ -166,13 +191,11 @@ impl Reactor {
         }
     }
 
-    /// The timer fired.
-    pub(crate) fn disarmed(&mut self) {
+    fn disarmed(&mut self) {
         self.armed_at_ms = u64::MAX;
     }
 
-    /// Watches a socket for a connection; reading starts at once.
-    pub(crate) fn watch(&mut self, descriptor: c_int, connection: u32) -> Result<Handle, String> {
+    fn watch(&mut self, descriptor: Descriptor, connection: u32) -> Result<PollHandle, String> {
         let handle = Handle::allocate(&self.uv, HandleType::Poll, self.environment, connection);
         // SAFETY: memory of the right size, on the loop's thread; the descriptor is an open, non-blocking socket.
         let code = unsafe { (self.uv.poll_init)(self.event_loop, handle.raw(), descriptor) };
@@ -184,38 +207,29 @@ impl Reactor {
         handle.attach_context(&self.uv);
         // SAFETY: initialised above.
         unsafe { (self.uv.unreference)(handle.raw()) };
-        let code = self.interest(handle, uv::READABLE);
+        let code = self.poll(handle, Interest::Read);
         if code < 0 {
             let text = self.uv.error_text(code);
-            self.unwatch(handle);
+            self.unwatch(PollHandle(handle));
             return Err(text);
         }
-        Ok(handle)
+        Ok(PollHandle(handle))
     }
 
-    /// Changes what a watched socket waits for.
-    pub(crate) fn interest(&self, handle: Handle, events: c_int) -> c_int {
-        // SAFETY: a handle that `watch` gave and `unwatch` has not taken back.
-        unsafe {
-            if events == 0 {
-                (self.uv.poll_stop)(handle.raw())
-            } else {
-                (self.uv.poll_start)(handle.raw(), events, callbacks::on_poll)
-            }
-        }
+    fn set_interest(&self, watch: PollHandle, interest: Interest) {
+        self.poll(watch.0, interest);
     }
 
-    /// Stops watching; the caller closes the descriptor afterwards.
-    pub(crate) fn unwatch(&self, handle: Handle) {
-        // SAFETY: as in `interest`; the memory is freed by the close callback.
+    fn unwatch(&self, PollHandle(handle): PollHandle) {
+        // SAFETY: as in `poll`; the memory is freed by the close callback.
         unsafe {
             (self.uv.poll_stop)(handle.raw());
             (self.uv.close)(handle.raw(), Some(callbacks::on_closed));
         }
     }
 
-    /// Closes the environment's own handles; each ends in `callbacks::on_closed`.
-    pub(crate) fn close(&mut self) {
+    fn close(&mut self) {
+        self.is_closing = true;
         self.waker.disarm();
         // SAFETY: all four are open; libuv calls back once for each.
         unsafe {
