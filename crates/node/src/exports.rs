@@ -62,6 +62,7 @@ pub(crate) fn attach(
     let_go: RawValue,
 ) -> Result<RawValue> {
     let env = env.raw();
+    refuse_hosts_without_libuv(env)?;
     let uv = *uv::loaded().map_err(Error::from_reason)?;
     let event_loop = event_loop(env)?;
     let memory = MailboxMemory::of(env, &cells, &marks, &bytes, &records)?;
@@ -165,6 +166,17 @@ impl MailboxMemory {
             bytes: (bytes.data, bytes.length),
             records: (records.data.cast::<i32>(), records.length / RECORD_WORDS),
         })
+    }
+}
+
+/// Bun exports libuv's functions by their names, but each of them ends the process. What else has no libuv does not export
+/// them either, which [`uv::loaded`] finds.
+fn refuse_hosts_without_libuv(env: sys::napi_env) -> Result<()> {
+    match value::global_property(env, &[c"process", c"versions", c"bun"]) {
+        Some(_) => {
+            Err(Error::from_reason("oxpg does not run under Bun yet: it needs libuv's event loop, as Node.js has it"))
+        }
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 //! napi-rs's own conversions allocate and check more than this path needs, and its class machinery is not used
 //! for deliveries. Every function here must run on the environment's thread with an open handle scope.
 
-use std::ffi::{c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::ptr;
 
 use napi_sys as sys;
@@ -170,6 +170,27 @@ pub(crate) fn typed_array(env: sys::napi_env, array: sys::napi_value) -> Option<
         )
     };
     (status == sys::Status::napi_ok).then(|| TypedArray { kind, data: data.cast::<u8>(), length })
+}
+
+/// A property of the global object, by the names on the way to it; `None` where one of them is missing.
+pub(crate) fn global_property(env: sys::napi_env, path: &[&CStr]) -> Option<sys::napi_value> {
+    let mut object = ptr::null_mut();
+    // SAFETY: as in `undefined`.
+    unsafe { sys::napi_get_global(env, &raw mut object) };
+    for name in path {
+        let mut property = ptr::null_mut();
+        let mut kind = sys::ValueType::napi_undefined;
+        // SAFETY: as in `undefined`; a value that has no properties gives an error status.
+        let is_there = unsafe {
+            sys::napi_get_named_property(env, object, name.as_ptr(), &raw mut property) == sys::Status::napi_ok
+                && sys::napi_typeof(env, property, &raw mut kind) == sys::Status::napi_ok
+        };
+        if !is_there || kind == sys::ValueType::napi_undefined {
+            return None;
+        }
+        object = property;
+    }
+    Some(object)
 }
 
 /// A number as JavaScript's `>>> 0` sees it, 0 for what is none.
