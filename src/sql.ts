@@ -89,7 +89,7 @@ export interface SqlTag {
   ): Sql
 }
 
-function template(strings: TemplateStringsArray, ...values: unknown[]): Sql {
+function sqlTemplate(strings: TemplateStringsArray, ...values: unknown[]): Sql {
   if (!Array.isArray(strings) || !Array.isArray(strings.raw)) {
     throw new InterfaceError(
       'sql is the tag of a template: sql`select …`; for text as it is there is sql.raw(text)',
@@ -219,4 +219,4 @@ function kindOf(value: unknown): string {
  * The tag of queries with values in them: sql`select * from users where id = ${id}`. Values become parameters; names
  * and other parts are made by its functions.
  */
-export const sql: SqlTag = Object.assign(template, { identifier, join, raw, set, values })
+export const sql: SqlTag = Object.assign(sqlTemplate, { identifier, join, raw, set, values })

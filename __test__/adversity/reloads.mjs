@@ -12,7 +12,10 @@ if (url === undefined) throw new Error('OXPG_TEST_URL is not set')
 const program = fileURLToPath(new URL('programs/reload.cjs', import.meta.url))
 const LIMIT_MS = 180_000
 
-/** Rounds, and what one may leave in memory; an open session has its environment. */
+/**
+ * Rounds, and what one may leave in memory; an open session has its environment. The first half of the rounds brings
+ * the process to its size.
+ */
 const ENDINGS = {
   closed: { rounds: 200, mostMiB: 0.2 },
   failed: { rounds: 200, mostMiB: 0.2 },
@@ -47,9 +50,9 @@ function problemOf({ end, stdout, stderr }, { rounds, mostMiB }, isOpen) {
   const figures = `${JSON.stringify(before)} became ${JSON.stringify(after)}`
   if (after.listeners > 1) return `exit listeners: ${figures}`
   if (after.threads > before.threads) return `threads: ${figures}`
-  const sockets = isOpen ? (rounds * 3) / 4 : 0
+  const sockets = isOpen ? rounds / 2 : 0
   if (after.descriptors > before.descriptors + sockets) return `descriptors: ${figures}`
-  const perRound = (after.rssMiB - before.rssMiB) / ((rounds * 3) / 4)
+  const perRound = (after.rssMiB - before.rssMiB) / (rounds / 2)
   return perRound > mostMiB ? `${perRound.toFixed(3)} MiB a round: ${figures}` : undefined
 }
 
