@@ -18,7 +18,7 @@ const LIMIT_MS = 180_000
  */
 const ENDINGS = {
   closed: { rounds: 200, mostMiB: 0.2 },
-  failed: { rounds: 200, mostMiB: 0.2 },
+  failed: { rounds: 80, mostMiB: 0.5 },
   open: { rounds: 40, mostMiB: 4 },
 }
 
