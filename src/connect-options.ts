@@ -2,9 +2,10 @@ import { userInfo } from 'node:os'
 import { MAPPING_OPTIONS } from './call-arguments'
 import { DEFAULT_PLAN, planFor, type ResultMapping, type RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
-import { abortSignal, checkOptions, durationMs, shown, wholeNumber } from './options'
+import { abortSignal, checkOptions, durationMs, wholeNumber } from './options'
 import { CallDefaults } from './send'
 import type { NamedTypeCodec } from './type-codecs'
+import { describeArgument } from './types/describe-value'
 
 /** The password, or a function that gives it. */
 export type Password = string | (() => string | PromiseLike<string>)
@@ -117,7 +118,9 @@ export function dsnAndOptions<O extends object>(
   if (typeof first === 'string') dsn = first
   else if (first !== undefined && second === undefined) options = first
   else if (first !== undefined) {
-    throw new ClientConfigurationError(`${where}: expected a DSN before the options, not ${shown(first)}`)
+    throw new ClientConfigurationError(
+      `${where}: expected a DSN before the options, not ${describeArgument(first)}`,
+    )
   }
   if (options === undefined) return { dsn, options: {} as O }
   checkOptions(options, known, where)
@@ -162,13 +165,13 @@ function checkServerSettings(settings: unknown): void {
   if (settings === undefined) return
   if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
     throw new ClientConfigurationError(
-      `option 'serverSettings' must be an object of strings, not ${shown(settings)}`,
+      `option 'serverSettings' must be an object of strings, not ${describeArgument(settings)}`,
     )
   }
   for (const [name, value] of Object.entries(settings)) {
     if (typeof value !== 'string') {
       throw new ClientConfigurationError(
-        `option 'serverSettings': ${shown(name)} must be a string, not ${shown(value)}`,
+        `option 'serverSettings': ${describeArgument(name)} must be a string, not ${describeArgument(value)}`,
       )
     }
   }

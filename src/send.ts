@@ -2,8 +2,8 @@ import { checkCallOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf
 import { planFor, type ResultOptions, type ResultPlan, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
 import type { BatchRequest, Request, Target } from './native/door'
-import { shown } from './options'
 import type { CallOptions, FetchOptions, FetchValOptions, Parameters } from './query-options'
+import { describeArgument } from './types/describe-value'
 
 /** What calls have when they say nothing else; of a connection or a pool. */
 export class CallDefaults {
@@ -89,9 +89,12 @@ export function firstValue(request: Request, column: number | string | undefined
   if (column === undefined && row.length > 0) return row[0]
   const position = typeof column === 'string' ? positionOf(request, column) : (column ?? 0)
   if (position < 0 || position >= row.length) {
-    throw new InterfaceError(`there is no column ${shown(column ?? 0)}: the row has ${row.length} columns`, {
-      safeToRetry: false,
-    })
+    throw new InterfaceError(
+      `there is no column ${describeArgument(column ?? 0)}: the row has ${row.length} columns`,
+      {
+        safeToRetry: false,
+      },
+    )
   }
   return row[position]
 }
@@ -103,6 +106,8 @@ function positionOf(request: Request, name: string): number {
 function checkColumn(column: unknown): void {
   if (column === undefined || typeof column === 'string') return
   if (!Number.isInteger(column) || (column as number) < 0) {
-    throw new InterfaceError(`option 'column' must be a name or a position from 0, not ${shown(column)}`)
+    throw new InterfaceError(
+      `option 'column' must be a name or a position from 0, not ${describeArgument(column)}`,
+    )
   }
 }
