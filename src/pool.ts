@@ -88,7 +88,7 @@ export class Pool extends QueryMethods {
     const holderPid = this.#holderPidWhenFull()
     const timeoutMs =
       holderPid !== undefined && (givenMs === 0 || givenMs > NESTED_TIMEOUT_MS) ? NESTED_TIMEOUT_MS : givenMs
-    const request = this.#target.acquire(timeoutMs, signal)
+    const request = this.#target.acquire({ timeoutMs, signal })
     await request.settled
     if (request.failure !== undefined) {
       if (holderPid !== undefined && timeoutMs !== givenMs && request.failure.kind === 'timeout') {

@@ -6,7 +6,7 @@ import {
   InterfaceError,
   TimeoutError,
 } from './errors/index'
-import type { ConnectionTarget, Request } from './native/door'
+import type { ConnectionTarget, Request, ScriptOptions } from './native/door'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { attachSuppressed } from './suppressed'
@@ -34,6 +34,9 @@ export interface TransactionHost {
   /** @internal Whether the session has ended, or was given back to its pool. */
   readonly _isGone: boolean
 }
+
+/** Of commands that end a transaction. */
+const UNLIMITED: ScriptOptions = Object.freeze({ timeoutMs: 0, signal: undefined, isControl: true })
 
 type State = 'new' | 'starting' | 'started' | 'ending' | 'committed' | 'rolled back' | 'failed'
 
@@ -188,7 +191,7 @@ export class Transaction extends QueryMethods {
       const command = isNested
         ? savepointCommand(this.#savepoint, this.#options)
         : beginCommand(this.#options)
-      request = this.#host._target().script(command, true, this._defaults.commandTimeoutMs, undefined)
+      request = this.#host._target().script(command, this._defaults.control)
       await request.settled
     } catch (error) {
       this.#end('failed')
@@ -214,7 +217,7 @@ export class Transaction extends QueryMethods {
     if (outer === undefined) {
       const request = this.#host
         ._target()
-        .query('SHOW transaction_isolation', undefined, 1, 0, this._defaults.valuePlan, undefined)
+        .query('SHOW transaction_isolation', undefined, { ...this._defaults.value, timeoutMs: 0 })
       await request.settled
       if (request.failure !== undefined) throw errorFromFailure(request.failure)
       outer = (request.rows[0] as string[])[0]
@@ -347,7 +350,7 @@ export class Transaction extends QueryMethods {
 
   /** Without a time limit: a command that was given up unsent would leave the transaction open. */
   #send(command: string): Request {
-    return this.#host._targetOfEnd().script(command, true, 0, undefined)
+    return this.#host._targetOfEnd().script(command, UNLIMITED)
   }
 
   #end(state: State): void {

@@ -202,7 +202,13 @@ async function lookUp(
   timeoutMs: number,
 ): Promise<readonly Found[]> {
   const parameters = [arrayText(types.map(({ schema }) => schema)), arrayText(types.map(({ name }) => name))]
-  const request = target.query(LOOK_UP, parameters, 0, timeoutMs, ROWS, undefined)
+  const request = target.query(LOOK_UP, parameters, {
+    timeoutMs,
+    signal: undefined,
+    plan: ROWS,
+    form: 'cells',
+    maxRows: 0,
+  })
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: LOOK_UP })
   return request.rows as readonly Found[]

@@ -2,7 +2,13 @@
 import { Connection } from '../../src/connection'
 import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import type { Failure } from '../../src/errors/index'
-import type { ConnectionTarget, PoolTarget } from '../../src/native/door'
+import type {
+  ConnectionTarget,
+  PoolTarget,
+  RequestOptions,
+  ScriptOptions,
+  StatementOptions,
+} from '../../src/native/door'
 import { Pool } from '../../src/pool'
 import type { PoolHooks } from '../../src/pool-options'
 import { CallDefaults } from '../../src/send'
@@ -123,12 +129,12 @@ export class FakeConnection {
     }
   }
 
-  query(text: string, params: unknown, maxRows: number, timeoutMs: number, plan: unknown): FakeRequest {
+  query(text: string, params: unknown, { maxRows, timeoutMs, plan }: StatementOptions): FakeRequest {
     this.calls.push({ text, params, maxRows, timeoutMs, plan })
     return this.#run(text, timeoutMs)
   }
 
-  script(text: string, _isControl: boolean, timeoutMs: number): FakeRequest {
+  script(text: string, { timeoutMs }: ScriptOptions): FakeRequest {
     this.calls.push({ text, params: undefined, maxRows: 0, timeoutMs, plan: undefined })
     return this.#run(text, timeoutMs)
   }
@@ -281,7 +287,7 @@ export class FakePool {
     return request
   }
 
-  acquire(timeoutMs: number): FakeRequest {
+  acquire({ timeoutMs }: RequestOptions): FakeRequest {
     this.timeouts.push(timeoutMs)
     const request = new FakeRequest()
     const grant = (): void => {

@@ -1,6 +1,8 @@
+import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { Environment } from '../../src/native/environment'
 import type { Addon, NativeFunctions } from '../../src/native/load'
 import { openConnectionIn } from '../../src/native/openings'
+import type { StatementOptions } from '../../src/native/request-options'
 import type { ConnectionTarget } from '../../src/native/targets'
 
 const RECORD_WORDS = 8
@@ -163,6 +165,11 @@ function readCell(
     long: view.getBigInt64(at + 8, true),
     content,
   }
+}
+
+/** Options of a statement; what is left out asks for all rows, without a time limit. */
+export function statement(options: Partial<StatementOptions> = {}): StatementOptions {
+  return { timeoutMs: 0, signal: undefined, plan: DEFAULT_PLAN, form: 'cells', maxRows: 0, ...options }
 }
 
 /** Lets the microtasks of this tick run, the flush among them. */

@@ -7,6 +7,7 @@ export { BatchRequest } from './batch-request'
 export type { PoolStats } from './load'
 export type { Description } from './queries'
 export { Request } from './request'
+export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
 export { ConnectionTarget, type Notification, PoolTarget, Target, type TransactionStatus } from './targets'
 
 const DEFAULT_STATEMENT_CACHE_SIZE = 100
