@@ -2,7 +2,7 @@ import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from
 import { Connection } from './connection'
 import { errorFromFailure } from './errors/index'
 import { openConnection } from './native/door'
-import { checkNamedTypeCodecs, useTypeCodecs } from './type-codecs'
+import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
 /**
  * Opens a session.
@@ -20,13 +20,6 @@ export async function connect(first?: string | ConnectOptions, second?: ConnectO
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
-  if (typeCodecs.length > 0) {
-    try {
-      await useTypeCodecs(target, typeCodecs, defaults.commandTimeoutMs)
-    } catch (error) {
-      target.terminate()
-      throw error
-    }
-  }
+  await openWithTypeCodecs(target, typeCodecs, defaults.commandTimeoutMs)
   return Connection._of({ target, defaults })
 }

@@ -174,6 +174,25 @@ export function checkNamedTypeCodecs(value: unknown): readonly Checked[] {
   })
 }
 
+/**
+ * Takes the codecs of the option `typeCodecs` into use on what has just been opened, which is closed when that fails.
+ *
+ * @throws what {@link useTypeCodecs} throws.
+ */
+export async function openWithTypeCodecs(
+  target: Target,
+  checked: readonly Checked[],
+  timeoutMs: number,
+): Promise<void> {
+  if (checked.length === 0) return
+  try {
+    await useTypeCodecs(target, checked, timeoutMs)
+  } catch (error) {
+    target.terminate()
+    throw error
+  }
+}
+
 /** Looks the types up, and takes the codecs into use: all of them, or none. */
 export async function useTypeCodecs(
   target: Target,
