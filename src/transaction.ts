@@ -27,10 +27,10 @@ export interface TransactionHost {
   readonly _defaults: CallDefaults
   /** @internal */
   _target(): ConnectionTarget
-  /** @internal The same, for what ends a transaction: a batch that is still being fed is no reason to refuse it. */
+  /** @internal The same, for what ends a transaction: an exclusive use of the connection is no reason to refuse it. */
   _targetOfEnd(): ConnectionTarget
-  /** @internal Takes back the batches that are still being fed. */
-  _abortFedBatches(): Promise<void>
+  /** @internal Takes the exclusive use of the connection back, such as a batch that is still being fed. */
+  _vacate(): Promise<void>
   /** @internal Whether the session has ended, or was given back to its pool. */
   readonly _isGone: boolean
 }
@@ -122,7 +122,7 @@ export class Transaction extends QueryMethods {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isManaged) return
     if (this.#state === 'started' && !this.#scope.isOver && !this.#host._isGone) {
-      void this.#host._abortFedBatches()
+      void this.#host._vacate()
       await this.#rollback()
     } else if (this.#state !== 'ending') await this.#over()
   }
@@ -333,7 +333,7 @@ export class Transaction extends QueryMethods {
       return
     }
     try {
-      void this.#host._abortFedBatches()
+      void this.#host._vacate()
       await this.#rollback()
     } catch (second) {
       // A session that has ended meanwhile took the transaction with it.

@@ -2,12 +2,13 @@
 import { Connection } from '../../src/connection'
 import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import type { Failure } from '../../src/errors/index'
-import type {
-  ConnectionTarget,
-  PoolTarget,
-  RequestOptions,
-  ScriptOptions,
-  StatementOptions,
+import {
+  type ConnectionTarget,
+  Occupancy,
+  type PoolTarget,
+  type RequestOptions,
+  type ScriptOptions,
+  type StatementOptions,
 } from '../../src/native/door'
 import { Pool } from '../../src/pool'
 import type { PoolHooks } from '../../src/pool-options'
@@ -108,7 +109,7 @@ export class FakeConnection {
   transactionStatus: 'I' | 'T' | 'E' = 'I'
   isClosed = false
   isReleased = false
-  openSources = 0
+  readonly occupancy = new Occupancy()
   closeFailure: Failure | undefined
   onNotice: ((fields: Record<string, string>) => void) | undefined
   onClosed: ((failure: Failure | undefined) => void) | undefined

@@ -5,6 +5,7 @@ import type { PoolTarget } from './targets'
 
 export { BatchRequest } from './batch-request'
 export type { PoolStats } from './load'
+export { Occupancy, type Occupant } from './occupancy'
 export type { Description } from './queries'
 export { Request } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'

@@ -2,6 +2,7 @@ import type { Failure } from '../errors/index'
 import { BatchRequest } from './batch-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
+import { Occupancy } from './occupancy'
 import { Opcode } from './outbox'
 import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
@@ -189,8 +190,8 @@ export class ConnectionTarget extends Target {
   isClosed = false
   /** Why it closed; undefined while it is open and after an orderly close. */
   closeFailure: Failure | undefined = undefined
-  /** Batches in flight whose rows come from asynchronous iterables that are not at their end. */
-  openSources = 0
+  /** What has the session for itself. */
+  readonly occupancy = new Occupancy()
   /** The fields of a NoticeResponse, named as in {@link Failure}. */
   onNotice: ((fields: Record<string, string>) => void) | undefined = undefined
   onNotification: ((notification: Notification) => void) | undefined = undefined
