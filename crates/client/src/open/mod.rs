@@ -18,6 +18,7 @@ mod messages;
 mod passfile;
 #[cfg(test)]
 mod passfile_tests;
+mod session_options;
 mod socket;
 mod sources;
 mod startup;

@@ -118,7 +118,8 @@ pub(super) fn from_options(options: &Map<String, Value>) -> Result<Layer, Config
     for (name, value) in options {
         let origin = format!("option {name}");
         match (name.as_str(), value) {
-            (_, Value::Null) => {}
+            // The session's own: see `session_options.rs`.
+            ("statementCacheSize", _) | (_, Value::Null) => {}
             ("serverSettings", value) => {
                 let settings = value.as_object().ok_or_else(|| unexpected(&origin, "an object", value))?;
                 for (setting, value) in settings {
@@ -205,7 +206,7 @@ fn list(
     Ok(texts.ok_or_else(|| unexpected(origin, expected, value))?.join(","))
 }
 
-fn unexpected(origin: &str, expected: &str, value: &Value) -> ConfigError {
+pub(super) fn unexpected(origin: &str, expected: &str, value: &Value) -> ConfigError {
     let got = match value {
         Value::Array(_) | Value::Object(_) => type_name(value).to_owned(),
         other => other.to_string(),
