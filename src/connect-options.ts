@@ -67,7 +67,6 @@ export interface ConnectOptions extends ResultMapping {
 export interface ConnectPlan {
   /** `{ dsn, options, environment }`. It may hold a password. */
   readonly configJson: string
-  readonly statementCacheSize: number
   readonly defaults: CallDefaults
   readonly signal: AbortSignal | undefined
 }
@@ -103,7 +102,6 @@ export const CONNECT_OPTIONS: ReadonlySet<string> = new Set([
 /** Variables besides `PG…` that say who the user is and where his files are. */
 const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME']
 
-const DEFAULT_STATEMENT_CACHE_SIZE = 100
 const MAX_STATEMENT_CACHE_SIZE = 65_535
 
 /** Sorts out the arguments of `connect` and `createPool`: both may be left out, and the first may be the options. */
@@ -141,15 +139,15 @@ export async function connectPlan(dsn: string | undefined, options: ConnectOptio
   checkServerSettings(options.serverSettings)
   const commandTimeoutMs =
     options.commandTimeoutMs === undefined ? 0 : durationMs('commandTimeoutMs', options.commandTimeoutMs)
-  const statementCacheSize =
-    options.statementCacheSize === undefined
-      ? DEFAULT_STATEMENT_CACHE_SIZE
-      : wholeNumber('statementCacheSize', options.statementCacheSize, 0, MAX_STATEMENT_CACHE_SIZE)
+  if (options.statementCacheSize !== undefined) {
+    const size = wholeNumber('statementCacheSize', options.statementCacheSize, 0, MAX_STATEMENT_CACHE_SIZE)
+    session.statementCacheSize = size
+  }
   const signal = options.signal === undefined ? undefined : abortSignal(options.signal)
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
   if (options.password !== undefined) session.password = await passwordOf(options.password)
   const configJson = JSON.stringify({ dsn: dsn ?? null, options: session, environment: environment() })
-  return { configJson, statementCacheSize, defaults, signal }
+  return { configJson, defaults, signal }
 }
 
 async function passwordOf(password: unknown): Promise<string> {

@@ -15,8 +15,8 @@ export function connect(options?: ConnectOptions): Promise<Connection>
 export async function connect(first?: string | ConnectOptions, second?: ConnectOptions): Promise<Connection> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { configJson, statementCacheSize, defaults, signal } = await connectPlan(dsn, options)
-  const request = openConnection(configJson, statementCacheSize, signal)
+  const { configJson, defaults, signal } = await connectPlan(dsn, options)
+  const request = openConnection(configJson, signal)
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!

@@ -17,8 +17,8 @@ export async function createPool(first?: string | PoolOptions, second?: PoolOpti
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
   const { optionsJson, acquireTimeoutMs, hooks } = poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { configJson, statementCacheSize, defaults, signal } = await connectPlan(dsn, options)
-  const { pool, ready } = openPool(configJson, optionsJson, signal, statementCacheSize)
+  const { configJson, defaults, signal } = await connectPlan(dsn, options)
+  const { pool, ready } = openPool(configJson, optionsJson, signal)
   await ready.settled
   if (ready.failure !== undefined) {
     pool.terminate()

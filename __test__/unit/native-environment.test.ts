@@ -12,7 +12,7 @@ const POOL = 0x8010_0000
 async function gone(): Promise<{ addon: FakeAddon; environment: Environment; pool: PoolTarget }> {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const { pool, ready } = openPoolIn(environment, '{}', '{}', 50, undefined)
+  const { pool, ready } = openPoolIn(environment, '{}', '{}', undefined)
   addon.play([[GRANTED, ready.slot, POOL | 0, -1]])
   await ready.settled
   pool.terminate()
@@ -25,11 +25,11 @@ test('the process has one exit listener, with the first session of any environme
   const before = process.listenerCount('exit')
   const addons = [new FakeAddon(), new FakeAddon(), new FakeAddon()]
   const environments = addons.map((addon) => new Environment(addon))
-  openConnectionIn(environments[0]!, '{}', 20, AbortSignal.abort())
+  openConnectionIn(environments[0]!, '{}', AbortSignal.abort())
   t.is(process.listenerCount('exit'), before)
   for (const environment of environments) {
-    openConnectionIn(environment, '{}', 20, undefined)
-    openPoolIn(environment, '{}', '{}', 20, undefined)
+    openConnectionIn(environment, '{}', undefined)
+    openPoolIn(environment, '{}', '{}', undefined)
   }
   t.is(process.listenerCount('exit'), before + 1)
   addons[1]!.letGo()

@@ -19,7 +19,7 @@ const FACTS = { backendPid: 12, parameters: [['server_version', '18.0']], transa
 async function pooled() {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const { pool, ready } = openPoolIn(environment, '{}', '{"maxSize":3}', 50, undefined)
+  const { pool, ready } = openPoolIn(environment, '{}', '{"maxSize":3}', undefined)
   addon.play([[GRANTED, ready.slot, POOL | 0, -1]])
   await ready.settled
   return { addon, environment, pool, ready }
@@ -28,8 +28,8 @@ async function pooled() {
 test('opening a connection', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const request = openConnectionIn(environment, '{"dsn":null}', 20, undefined)
-  t.deepEqual(addon.opened, [[request.slot, '{"dsn":null}', 20]])
+  const request = openConnectionIn(environment, '{"dsn":null}', undefined)
+  t.deepEqual(addon.opened, [[request.slot, '{"dsn":null}']])
   addon.play([[OPENED, request.slot, 7, 0]], [FACTS])
   await request.settled
   t.like(request.connection, { id: 7, backendPid: 12, transactionStatus: 'I', isClosed: false })
@@ -40,7 +40,7 @@ test('a connection that nobody waits for any more is terminated', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
   const controller = new AbortController()
-  const request = openConnectionIn(environment, '{}', 20, controller.signal)
+  const request = openConnectionIn(environment, '{}', controller.signal)
   const { slot } = request
   controller.abort()
   await request.settled
@@ -137,7 +137,7 @@ test('closing, terminating, and keeping the process alive', async (t) => {
 
 test('a pool leases the same object for the same connection, until it is closed', async (t) => {
   const { addon, environment, pool, ready } = await pooled()
-  t.deepEqual(addon.opened[0]?.slice(1), ['{}', '{"maxSize":3}', 50])
+  t.deepEqual(addon.opened[0]?.slice(1), ['{}', '{"maxSize":3}'])
   t.is(ready.failure, undefined)
   t.is(pool.id, POOL)
 
@@ -204,9 +204,9 @@ test('a text is known to one connection, or to one pool with its connections', a
   const lease = pool.acquire({ timeoutMs: 0, signal: undefined })
   addon.play([[GRANTED, lease.slot, 7, 0]], [FACTS])
   await lease.settled
-  const { pool: otherPool } = openPoolIn(environment, '{}', '{}', 50, undefined)
+  const { pool: otherPool } = openPoolIn(environment, '{}', '{}', undefined)
   const opened = [8, 9].map((id) => {
-    const request = openConnectionIn(environment, '{}', 20, undefined)
+    const request = openConnectionIn(environment, '{}', undefined)
     addon.play([[OPENED, request.slot, id, 0]], [FACTS])
     return request.connection!
   })
@@ -277,7 +277,7 @@ test('a pool whose opening is aborted is abandoned', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
   const controller = new AbortController()
-  const { ready } = openPoolIn(environment, '{}', '{}', 50, controller.signal)
+  const { ready } = openPoolIn(environment, '{}', '{}', controller.signal)
   const { slot } = ready
   controller.abort(new Error('enough'))
   await ready.settled
@@ -291,7 +291,7 @@ test('a pool whose opening is aborted is abandoned', async (t) => {
 test('a pool whose signal has fired is never opened', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const { pool, ready } = openPoolIn(environment, '{}', '{}', 50, AbortSignal.abort(new Error('enough')))
+  const { pool, ready } = openPoolIn(environment, '{}', '{}', AbortSignal.abort(new Error('enough')))
   await ready.settled
   t.is((ready.failure!.error as Error).message, 'enough')
   t.deepEqual(addon.opened, [])

@@ -11,22 +11,18 @@ export { Request } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
 export { ConnectionTarget, type Notification, PoolTarget, Target, type TransactionStatus } from './targets'
 
-const DEFAULT_STATEMENT_CACHE_SIZE = 100
-
 /**
  * Opens a session.
  *
  * @param configJson `{ dsn, options, environment }`, see `crates/client/src/open`.
- * @param statementCacheSize Prepared statements to keep; 0 for unnamed ones only.
  * @returns A request whose `connection` is there when it has settled well.
  * @throws Error when the addon cannot be loaded.
  */
 export function openConnection(
   configJson: string,
-  statementCacheSize: number,
   signal?: AbortSignal,
 ): Request {
-  return openConnectionIn(theEnvironment(), configJson, statementCacheSize, signal)
+  return openConnectionIn(theEnvironment(), configJson, signal)
 }
 
 /**
@@ -41,7 +37,6 @@ export function openPool(
   configJson: string,
   optionsJson: string,
   signal?: AbortSignal,
-  statementCacheSize = DEFAULT_STATEMENT_CACHE_SIZE,
 ): { pool: PoolTarget; ready: Request } {
-  return openPoolIn(theEnvironment(), configJson, optionsJson, statementCacheSize, signal)
+  return openPoolIn(theEnvironment(), configJson, optionsJson, signal)
 }

@@ -28,9 +28,9 @@ export interface NativeFunctions {
   flush(commandBytes: number, extras: (string | Uint8Array)[] | undefined): Failure | undefined
   /** Announces new memory of the outbox; it is read at flushes only. */
   setOutbox(commands: Uint8Array, bytes: Buffer): void
-  open(slot: number, configJson: string, statementCacheSize: number): void
+  open(slot: number, configJson: string): void
   /** Gives the pool's id: unsigned, bit 31 set. */
-  openPool(slot: number, configJson: string, optionsJson: string, statementCacheSize: number): number
+  openPool(slot: number, configJson: string, optionsJson: string): number
   /** Gives the query's id, at least 1. */
   defineQuery(text: string, isCacheable: boolean): number
   /** Closes the query's statements on every connection. */
