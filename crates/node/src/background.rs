@@ -19,7 +19,7 @@ use oxpg_client::open::{self, CancelTarget, Config, OpenError, Opened};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 
-use crate::reactor::Waker;
+use crate::reactor::Wake;
 
 /// Work for the background thread.
 pub(crate) enum Job {
@@ -54,7 +54,7 @@ pub(crate) struct Background {
 
 impl Background {
     /// Joins the process's background thread, and starts it if there is none.
-    pub(crate) fn join(waker: Arc<Waker>) -> io::Result<Self> {
+    pub(crate) fn join(waker: Arc<dyn Wake>) -> io::Result<Self> {
         let (presence, absence) = watch::channel(());
         let report = Report { outcomes: Arc::default(), waker, absence };
         Ok(Self { orders: running()?, report, _presence: presence })
@@ -101,7 +101,7 @@ struct Order {
 #[derive(Clone)]
 struct Report {
     outcomes: Arc<Mutex<VecDeque<Outcome>>>,
-    waker: Arc<Waker>,
+    waker: Arc<dyn Wake>,
     absence: watch::Receiver<()>,
 }
 

@@ -1,14 +1,21 @@
-//! What libuv calls. Each body catches panics: one that crossed into C would abort somebody's server.
+//! What a reactor calls, and Node's clean-up hook: a turn's events, each with its environment. Each body catches panics:
+//! one that crossed into C would abort somebody's server.
 
-use std::ffi::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use napi_sys as sys;
 
 use crate::delivery::{deliver, let_go};
 use crate::environment::Environment;
-use crate::reactor::uv::RawHandle;
-use crate::reactor::{HandleContext, uv};
+
+/// What a reactor has seen of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Readiness {
+    /// It has something for us, or takes something from us.
+    Ready { is_readable: bool, is_writable: bool },
+    /// It has an error that reading will tell; the reactor has stopped watching it.
+    Failed,
+}
 
 /// Runs a callback's body; a panic fails the connection whose engine ran, and nothing else.
 ///
@@ -39,39 +46,29 @@ pub(crate) unsafe fn after_panic(environment: *mut Environment, resume: impl FnO
     let _ = catch_unwind(AssertUnwindSafe(|| resume(environment)));
 }
 
-/// Environment and connection behind a handle.
+/// A socket is ready.
 ///
 /// # Safety
-/// `handle` must be one of ours, open, on its loop's thread.
-unsafe fn context(handle: RawHandle) -> (*mut Environment, u32) {
-    // SAFETY: by the caller's promise; the context lives until `on_closed` frees it.
+/// As for [`guard`].
+pub(crate) unsafe fn on_ready(environment: *mut Environment, connection: u32, readiness: Readiness) {
+    // SAFETY: by the caller's promise.
     unsafe {
-        let context = HandleContext::of(handle);
-        ((*context).environment, (*context).connection)
-    }
-}
-
-/// A socket is readable or writable.
-pub(crate) unsafe extern "C" fn on_poll(handle: RawHandle, status: c_int, events: c_int) {
-    // SAFETY: libuv's contract for poll callbacks; no borrow is alive when the loop calls.
-    unsafe {
-        let (environment, connection) = context(handle);
-        guard(environment, || {
-            let environment = &mut *environment;
-            if status < 0 {
-                environment.on_poll_stopped(connection);
-            } else {
-                environment.on_socket(connection, events & uv::READABLE != 0, events & uv::WRITABLE != 0);
+        guard(environment, || match readiness {
+            Readiness::Ready { is_readable, is_writable } => {
+                (*environment).on_socket(connection, is_readable, is_writable);
             }
+            Readiness::Failed => (*environment).on_socket_failed(connection),
         });
     }
 }
 
 /// The loop's turn has done its I/O: deliver, parse what had no room, deliver again.
-pub(crate) unsafe extern "C" fn on_check(handle: RawHandle) {
-    // SAFETY: as in `on_poll`; `deliver` and `parse_waiting` are called with no borrow alive between them.
+///
+/// # Safety
+/// As for [`guard`]. The environment may be on its way out afterwards: it is freed when its reactor has closed.
+pub(crate) unsafe fn after_io(environment: *mut Environment) {
+    // SAFETY: by the caller's promise; `deliver` and `parse_waiting` are called with no borrow alive between them.
     unsafe {
-        let (environment, _) = context(handle);
         guard(environment, || {
             loop {
                 deliver(environment);
@@ -87,50 +84,44 @@ pub(crate) unsafe extern "C" fn on_check(handle: RawHandle) {
     }
 }
 
-/// Keeps the loop from blocking; the work is done in `on_check`.
-pub(crate) unsafe extern "C" fn on_idle(_handle: RawHandle) {}
-
 /// The earliest deadline has come.
-pub(crate) unsafe extern "C" fn on_timer(handle: RawHandle) {
-    // SAFETY: as in `on_poll`.
-    unsafe {
-        let (environment, _) = context(handle);
-        guard(environment, || (*environment).on_timer());
-    }
+///
+/// # Safety
+/// As for [`guard`].
+pub(crate) unsafe fn on_timer(environment: *mut Environment) {
+    // SAFETY: by the caller's promise.
+    unsafe { guard(environment, || (*environment).on_timer()) }
 }
 
 /// The background thread has something for us.
-pub(crate) unsafe extern "C" fn on_wake(handle: RawHandle) {
-    // SAFETY: as in `on_poll`.
+///
+/// # Safety
+/// As for [`guard`].
+pub(crate) unsafe fn on_wake(environment: *mut Environment) {
+    // SAFETY: by the caller's promise.
+    unsafe { guard(environment, || (*environment).on_wake()) }
+}
+
+/// The reactor has closed: frees the environment.
+///
+/// # Safety
+/// As for [`guard`]; nothing may use the environment afterwards.
+pub(crate) unsafe fn on_all_closed(environment: *mut Environment) {
+    // SAFETY: by the caller's promise; the environment is the box that `attach` leaked.
     unsafe {
-        let (environment, _) = context(handle);
-        guard(environment, || (*environment).on_wake());
+        let hook = (*environment).host.cleanup_hook;
+        // Whatever an engine's end comes to, the hook is removed, or the worker never ends.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(environment))));
+        sys::napi_remove_async_cleanup_hook(hook);
     }
 }
 
-/// libuv is done with a handle.
-pub(crate) unsafe extern "C" fn on_closed(handle: RawHandle) {
-    // SAFETY: the last call for this handle; its context was leaked by `Handle::allocate` and is ours again.
-    unsafe {
-        let context = Box::from_raw(HandleContext::of(handle));
-        let environment = context.environment;
-        drop(context);
-        (*environment).reactor.open_handles -= 1;
-        if (*environment).is_closing && (*environment).reactor.open_handles == 0 {
-            let hook = (*environment).cleanup_hook;
-            // Whatever an engine's end comes to, the hook is removed, or the worker never ends.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(Box::from_raw(environment))));
-            sys::napi_remove_async_cleanup_hook(hook);
-        }
-    }
-}
-
-/// The environment ends (a worker, or the main thread without `process.exit`): close every handle, then let go.
+/// The environment ends (a worker, or the main thread without `process.exit`): close the reactor, then let go.
 pub(crate) unsafe extern "C" fn on_cleanup(hook: sys::napi_async_cleanup_hook_handle, data: *mut std::ffi::c_void) {
     let environment = data.cast::<Environment>();
     // SAFETY: Node calls once, on the environment's thread, with the pointer that was registered.
     unsafe {
-        (*environment).cleanup_hook = hook;
+        (*environment).host.cleanup_hook = hook;
         guard(environment, || (*environment).shut_down());
     }
 }

@@ -33,7 +33,7 @@ impl Environment {
             if catch_unwind(AssertUnwindSafe(|| self.carry_out_one(&parcel))).is_err() {
                 // The commands behind it concern others.
                 self.end_panicked();
-                if self.requests.get(command.slot).is_some() {
+                if self.calls.requests.get(command.slot).is_some() {
                     self.fail(command.slot, FailureData::internal("an internal error of the driver"));
                 }
             }
@@ -64,13 +64,6 @@ impl Environment {
         }
     }
 
-    /// Takes a slot into use for a request to `target`; it keeps the process alive until it is settled.
-    pub(crate) fn begin(&mut self, slot: u32, place: Place, timeout_ms: u32, now_ms: u64) {
-        self.reactor.hold();
-        self.requests.begin(slot, place);
-        self.requests.set_timeout(slot, timeout_ms, now_ms);
-    }
-
     fn abandon(&mut self, slot: u32) {
         if self.leave(slot) {
             self.fail(slot, FailureData::canceled());
@@ -93,7 +86,7 @@ impl Environment {
 
     /// The query of a command; its request fails when there is none.
     fn defined(&mut self, slot: u32, query: u32) -> Option<Rc<Query>> {
-        let query = self.queries.get(query).map(Rc::clone);
+        let query = self.calls.queries.get(query).map(Rc::clone);
         if query.is_none() {
             self.fail(slot, FailureData::internal("a query that the addon does not know"));
         }
@@ -105,10 +98,10 @@ impl Environment {
         let Some((connection, description)) = self.awaited_description(slot) else { return };
         match self.encode(parcel, description, count) {
             Ok(bind) => {
-                self.drive(connection, |connection, sink, _, _| connection.session.bind(slot, bind, sink));
+                self.drive(connection, |connection, sink| connection.session.bind(slot, bind, sink));
             }
             Err(failure) => {
-                self.drive(connection, |connection, sink, _, _| connection.session.refuse_bind(slot, sink));
+                self.drive(connection, |connection, sink| connection.session.refuse_bind(slot, sink));
                 self.end_by_failure(slot, connection, *failure);
             }
         }
@@ -116,20 +109,22 @@ impl Environment {
 
     /// JavaScript found that the parameters do not fit, and has rejected the call itself.
     fn refuse(&mut self, slot: u32) {
-        let Some(Place::Connection(connection)) = self.requests.get(slot).map(|state| state.place) else { return };
-        self.drive(connection, |connection, sink, _, _| connection.session.refuse_bind(slot, sink));
+        let Some(Place::Connection(connection)) = self.calls.requests.get(slot).map(|state| state.place) else {
+            return;
+        };
+        self.drive(connection, |connection, sink| connection.session.refuse_bind(slot, sink));
         self.end_by_failure(slot, connection, FailureData::canceled());
     }
 
     /// Ends a request that its engine has already forgotten.
     fn end_by_failure(&mut self, slot: u32, connection: u32, failure: FailureData) {
-        self.errands.extend(self.requests.get(slot).and_then(|state| state.query_over(connection)));
+        self.calls.errands.extend(self.calls.requests.get(slot).and_then(|state| state.query_over(connection)));
         self.fail(slot, failure);
     }
 
     /// The connection and description of a request that was asked for its parameters.
     fn awaited_description(&self, slot: u32) -> Option<(u32, Rc<Description>)> {
-        let state = self.requests.get(slot)?;
+        let state = self.calls.requests.get(slot)?;
         let Place::Connection(connection) = state.place else { return None };
         Some((connection, state.description.clone()?))
     }
@@ -187,7 +182,7 @@ impl Environment {
         let Some((connection, description)) = self.awaited_description(slot) else { return };
         match self.encode(parcel, description, count) {
             Ok(bind) => {
-                self.drive(connection, |connection, sink, _, _| connection.session.batch_row(slot, bind, sink));
+                self.drive(connection, |connection, sink| connection.session.batch_row(slot, bind, sink));
             }
             Err(mut failure) => {
                 failure.row = Some(parcel.command.query);
@@ -199,19 +194,19 @@ impl Environment {
     /// A row of a batch does not fit: nothing of the batch takes effect, and the caller learns which value it was
     /// once that is certain.
     fn refuse_batch(&mut self, slot: u32, connection: u32, failure: Box<FailureData>) {
-        if let Some(state) = self.requests.get_mut(slot)
+        if let Some(state) = self.calls.requests.get_mut(slot)
             && state.refusal.is_none()
         {
             state.refusal = Some(failure);
-            self.drive(connection, |connection, sink, _, _| connection.session.batch_abort(slot, sink));
+            self.drive(connection, |connection, sink| connection.session.batch_abort(slot, sink));
         }
     }
 
     fn batch_step(&mut self, parcel: &Parcel<'_>) {
         let Command { opcode, slot, .. } = parcel.command;
-        let Some(state) = self.requests.get(slot) else { return };
+        let Some(state) = self.calls.requests.get(slot) else { return };
         let (Place::Connection(connection), None) = (state.place, &state.refusal) else { return };
-        self.drive(connection, |connection, sink, _, _| match opcode {
+        self.drive(connection, |connection, sink| match opcode {
             opcode::BATCH_CHUNK => connection.session.batch_chunk(slot, sink),
             opcode::BATCH_END => connection.session.batch_end(slot, sink),
             _ => connection.session.batch_abort(slot, sink),
@@ -269,9 +264,9 @@ impl Parcel<'_> {
 
 /// Kept beside [`Query`] so that a forgotten query closes its statements.
 pub(crate) fn forget_query(environment: &mut Environment, id: u32) {
-    let Some(query): Option<Rc<Query>> = environment.queries.remove(id) else { return };
+    let Some(query): Option<Rc<Query>> = environment.calls.queries.remove(id) else { return };
     for connection in environment.connections.ids() {
-        environment.drive(connection, |connection, _, _, _| connection.session.close_statement(&query));
+        environment.drive(connection, |connection, _| connection.session.close_statement(&query));
     }
     environment.settle();
 }

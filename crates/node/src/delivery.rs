@@ -11,6 +11,7 @@ use crate::attached;
 use crate::environment::Environment;
 use crate::mailbox::{Extra, Kind, Mailbox, RECORD_WORDS, Record};
 use crate::napi_value as value;
+use crate::reactor::Reactor;
 
 /// Hands over all that the mailbox holds.
 ///
@@ -49,9 +50,12 @@ pub(crate) unsafe fn deliver(environment: *mut Environment) {
 /// As for [`deliver`]. The environment lives until its handles have closed, later in this turn of the loop.
 pub(crate) unsafe fn let_go(environment: *mut Environment) {
     // SAFETY: by the caller's promise; the borrow ends with this statement.
-    let (env, context, function) = unsafe { ((*environment).env, (*environment).async_context, (*environment).let_go) };
+    let (env, context, function) = unsafe {
+        let host = &(*environment).host;
+        (host.env, host.async_context, host.let_go)
+    };
     // SAFETY: as above.
-    attached::remove(unsafe { (*environment).attachment });
+    attached::remove(unsafe { (*environment).host.attachment });
     let mut scope = ptr::null_mut();
     // SAFETY: the environment's own env, on its thread; JavaScript runs with no borrow alive, and cannot reach the
     // environment any more.
@@ -82,9 +86,9 @@ impl Environment {
         self.mailbox.is_reading = true;
         Some(Delivery {
             records: std::mem::take(&mut self.mailbox.records),
-            env: self.env,
-            deliver: self.deliver,
-            context: self.async_context,
+            env: self.host.env,
+            deliver: self.host.deliver,
+            context: self.host.async_context,
             capacity: self.mailbox.records_capacity,
         })
     }

@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use napi_sys as sys;
 use oxpg_client::session::{EndCause, RequestId};
 
 use crate::attached;
@@ -10,13 +9,14 @@ use crate::background::Job;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind};
+use crate::reactor::Reactor;
 use crate::requests::Place;
 use crate::sink::Errand;
 
 impl Environment {
     /// The caller of a request no longer waits for it. True when the slot is still to be ended by the caller.
     pub(crate) fn leave(&mut self, slot: RequestId) -> bool {
-        let Some(state) = self.requests.get(slot) else { return false };
+        let Some(state) = self.calls.requests.get(slot) else { return false };
         let (place, pool, was_leased) = (state.place, state.pool, state.holds_lease);
         match place {
             Place::Nowhere => return false,
@@ -24,9 +24,11 @@ impl Environment {
             Place::Pool(pool) => self.give_up_waiting(pool, slot),
             Place::Closing(target) => self.hurry_close(target, slot),
             Place::Connection(connection) => {
-                self.drive(connection, |connection, sink, _, _| connection.session.abandon(slot, sink));
+                self.drive(connection, |connection, sink| connection.session.abandon(slot, sink));
+                // If its rows were held back, nobody holds them back any more.
+                self.resume(connection);
                 if pool != 0 && was_leased {
-                    self.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
+                    self.calls.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
                 } else if pool != 0 {
                     // It may run on for a while, and the pool counts it until the session is past it.
                     if let Some(connection) = self.connections.get_mut(connection) {
@@ -44,7 +46,7 @@ impl Environment {
 
     /// Does what the engines asked for. Errands may bring further errands.
     pub(crate) fn run_errands(&mut self) {
-        while let Some(errand) = self.errands.pop_front() {
+        while let Some(errand) = self.calls.errands.pop_front() {
             match errand {
                 Errand::QueryOver { pool, connection, was_leased } => {
                     self.pool_query_over(pool, connection, was_leased);
@@ -74,18 +76,18 @@ impl Environment {
 
     /// The cancel connection is over: the engine may write again.
     pub(crate) fn cancel_finished(&mut self, id: u32) {
-        self.drive(id, |connection, sink, _, _| connection.session.cancel_finished(sink));
+        self.drive(id, |connection, sink| connection.session.cancel_finished(sink));
     }
 
     /// The socket or the protocol is at its end: every request of the connection is settled.
     pub(crate) fn end_connection(&mut self, id: u32, cause: EndCause) {
-        self.drive(id, |connection, sink, _, _| connection.session.end(cause, sink));
+        self.drive(id, |connection, sink| connection.session.end(cause, sink));
         self.run_errands();
     }
 
     /// A graceful close is over.
     pub(crate) fn finish_close(&mut self, slot: RequestId) {
-        self.requests.end(slot);
+        self.calls.requests.end(slot);
         crate::facts::push_closed(&mut self.mailbox, slot);
         self.reactor.spin(true);
     }
@@ -93,7 +95,7 @@ impl Environment {
     /// Takes a connection down; gives its pool and the requests that wait for its close.
     fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>)> {
         let connection = self.connections.remove(id)?;
-        self.guards.forget(id);
+        self.pools.guards.forget(id);
         if connection.is_referenced {
             self.reactor.release(1);
         }
@@ -130,7 +132,7 @@ impl Environment {
 
     /// A panic unwound out of the work of the connection whose engine ran: it cannot be trusted any more.
     pub(crate) fn end_panicked(&mut self) {
-        let Some(id) = self.driving.take() else { return };
+        let Some(id) = self.connections.driving.take() else { return };
         if catch_unwind(AssertUnwindSafe(|| self.end_connection(id, EndCause::Panicked))).is_err() {
             // It panicked again at its end.
             let _ = catch_unwind(AssertUnwindSafe(|| self.abandon_connection(id)));
@@ -141,7 +143,7 @@ impl Environment {
     /// The connection goes without a word, and its requests are failed here.
     fn abandon_connection(&mut self, id: u32) {
         let Some((pool, waiters)) = self.take_out(id) else { return };
-        for slot in waiters.into_iter().chain(self.requests.slots_at(Place::Connection(id))) {
+        for slot in waiters.into_iter().chain(self.calls.requests.slots_at(Place::Connection(id))) {
             self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
         }
         self.tell_closed(id, pool, None);
@@ -154,8 +156,8 @@ impl Environment {
             return;
         }
         self.is_closing = true;
-        attached::remove(self.attachment);
-        self.background = None;
+        attached::remove(self.host.attachment);
+        self.openings.stop();
         for id in self.connections.ids() {
             if let Some(connection) = self.connections.remove(id) {
                 let reactor = &self.reactor;
@@ -164,17 +166,12 @@ impl Environment {
             }
         }
         self.reactor.close();
-        // SAFETY: Node-API still takes calls in the clean-up hook that may run this; all were made by `attach`.
-        unsafe {
-            sys::napi_delete_reference(self.env, self.deliver);
-            sys::napi_delete_reference(self.env, self.let_go);
-            sys::napi_async_destroy(self.env, self.async_context);
-        }
+        self.host.release();
     }
 
     /// `process.exit` runs no clean-up hook: say goodbye to idle servers, and let the background thread be.
     pub(crate) fn say_goodbye(&mut self) {
-        self.background = None;
+        self.openings.stop();
         for id in self.connections.ids() {
             if let Some(connection) = self.connections.get_mut(id)
                 && connection.session.is_idle()

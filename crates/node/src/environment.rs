@@ -1,136 +1,73 @@
 //! One environment's state: everything that the addon knows on one event loop.
 //!
-//! A worker thread has its own. It is reached through raw pointers from libuv and Node-API callbacks; the rule
+//! A worker thread has its own. It is reached through raw pointers from the reactor's and Node-API's callbacks; the rule
 //! that makes this sound is that JavaScript runs only in `delivery.rs`, where no borrow is alive.
+//!
+//! It is put together from parts that know nothing of each other, each with its own methods; what is here and in the
+//! other `impl Environment` needs several of them.
 
-use std::collections::VecDeque;
-use std::rc::Rc;
-use std::time::Instant;
+use oxpg_client::session::{Request, RequestId, Work};
 
-use napi_sys as sys;
-use oxpg_client::pool::Guards;
-use oxpg_client::session::{Query, Request, RequestId, Work};
-
-use crate::attached::Attachment;
-use crate::background::{Background, Job};
+use crate::background::Job;
+use crate::calls::Calls;
+use crate::clock::Clock;
 use crate::connection::Connection;
+use crate::connections::{Connections, Surroundings};
 use crate::failure::FailureData;
-use crate::mailbox::{Extra, Kind, Mailbox};
-use crate::openings::Opening;
+use crate::host::Host;
+use crate::mailbox::Mailbox;
+use crate::openings::Openings;
 use crate::outbox::Outbox;
-use crate::pools::PoolDriver;
-use crate::reactor::Reactor;
-use crate::requests::{FIRST_INTERNAL, Requests};
-use crate::sink::{Deliveries, Errand};
-use crate::slab::Slab;
+use crate::pools::Pools;
+use crate::reactor::{HostReactor, Reactor};
+use crate::requests::Place;
+use crate::sink::Deliveries;
 
-/// Bytes that all connections together may parse in one turn of the loop (architecture: a turn has a budget).
-pub(crate) const ALL_TURN_BYTES: usize = 4 << 20;
 /// How long an environment is kept for the next opening when nothing uses it: a program that opens one connection after
 /// the other has the same one, and one that loads the module again and again has few of them.
 const LINGER_MS: u64 = 100;
-/// The shared read buffer: about what one loop turn finds in a busy socket.
-const READ_BUFFER: usize = 256 << 10;
 
-/// One environment. Created by `exports::attach`, freed by the last close callback of its handles: they are closed when
-/// nothing uses it any more ([`Environment::is_dispensable`]), or by its clean-up hook.
+/// One environment. Created by `exports::attach`, freed when its reactor has closed: it is closed when nothing uses the
+/// environment any more ([`Environment::is_dispensable`]), or by its clean-up hook.
 pub(crate) struct Environment {
-    pub(crate) env: sys::napi_env,
-    pub(crate) attachment: Attachment,
-    pub(crate) deliver: sys::napi_ref,
-    /// Tells JavaScript that the environment is let go.
-    pub(crate) let_go: sys::napi_ref,
-    pub(crate) async_context: sys::napi_async_context,
-    pub(crate) cleanup_hook: sys::napi_async_cleanup_hook_handle,
-    pub(crate) reactor: Reactor,
+    pub(crate) host: Host,
+    pub(crate) reactor: HostReactor,
+    pub(crate) clock: Clock,
     pub(crate) mailbox: Mailbox,
     pub(crate) outbox: Outbox,
-    pub(crate) requests: Requests,
-    pub(crate) connections: Slab<Connection>,
-    pub(crate) pools: Slab<PoolDriver>,
-    pub(crate) queries: Slab<Rc<Query>>,
-    pub(crate) openings: Slab<Opening>,
-    pub(crate) errands: VecDeque<Errand>,
+    pub(crate) calls: Calls,
+    pub(crate) connections: Connections,
+    pub(crate) pools: Pools,
+    pub(crate) openings: Openings,
     pub(crate) is_closing: bool,
-    pub(crate) background: Option<Background>,
-    /// Connections with output to write at the end of this tick or turn.
-    pub(crate) dirty: Vec<u32>,
-    /// Connections with bytes to parse that epoll does not know of.
-    pub(crate) unparsed: VecDeque<u32>,
-    /// Gives up pools' connections that owe an answer and do not move.
-    pub(crate) guards: Guards,
-    /// The connection whose engine runs, so that a panic can be laid at its door.
-    pub(crate) driving: Option<u32>,
-    read_buffer: Vec<u8>,
-    pub(crate) turn_bytes: usize,
-    /// When this turn's first bytes were read; waiting for them is not part of the turn.
-    pub(crate) turn_started_ms: Option<u64>,
-    next_internal: u32,
     /// When nothing was left to do and nothing open, if that is so.
     unused_since_ms: Option<u64>,
-    started: Instant,
-}
-
-/// What `exports::attach` brings along.
-pub(crate) struct Origin {
-    pub(crate) env: sys::napi_env,
-    pub(crate) attachment: Attachment,
-    pub(crate) deliver: sys::napi_ref,
-    pub(crate) let_go: sys::napi_ref,
-    pub(crate) async_context: sys::napi_async_context,
-    pub(crate) reactor: Reactor,
-    pub(crate) mailbox: Mailbox,
-    pub(crate) outbox: Outbox,
 }
 
 impl Environment {
-    pub(crate) fn new(origin: Origin) -> Self {
+    pub(crate) fn new(host: Host, reactor: HostReactor, mailbox: Mailbox) -> Self {
         Self {
-            env: origin.env,
-            attachment: origin.attachment,
-            deliver: origin.deliver,
-            let_go: origin.let_go,
-            async_context: origin.async_context,
-            cleanup_hook: std::ptr::null_mut(),
-            reactor: origin.reactor,
-            mailbox: origin.mailbox,
-            outbox: origin.outbox,
-            requests: Requests::new(),
-            connections: Slab::new(),
-            pools: Slab::new(),
-            queries: Slab::new(),
-            openings: Slab::new(),
-            errands: VecDeque::new(),
+            host,
+            reactor,
+            clock: Clock::start(),
+            mailbox,
+            outbox: Outbox::empty(),
+            calls: Calls::new(),
+            connections: Connections::new(),
+            pools: Pools::new(),
+            openings: Openings::new(),
             is_closing: false,
-            background: None,
-            dirty: Vec::new(),
-            unparsed: VecDeque::new(),
-            guards: Guards::default(),
-            driving: None,
-            read_buffer: vec![0; READ_BUFFER],
-            turn_bytes: ALL_TURN_BYTES,
-            turn_started_ms: None,
-            next_internal: FIRST_INTERNAL,
             unused_since_ms: None,
-            started: Instant::now(),
         }
     }
 
-    /// Milliseconds since the environment began; the clock of all deadlines.
     pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        self.clock.now_ms()
     }
 
-    /// The way to the background thread, started at first use.
+    /// Gives the background thread something to do.
     pub(crate) fn submit_job(&mut self, job: Job) -> Result<(), String> {
-        if self.background.is_none() {
-            let background = Background::join(self.reactor.waker()).map_err(|error| error.to_string())?;
-            self.background = Some(background);
-        }
-        match &self.background {
-            Some(background) if background.submit(job) => Ok(()),
-            _ => Err("the background thread is gone".into()),
-        }
+        self.openings.submit(job, &self.reactor)
     }
 
     /// Whether nothing has been open, on its way, or owed to JavaScript for a while: then the next `connect` may as well
@@ -147,77 +84,61 @@ impl Environment {
     }
 
     fn is_unused(&self) -> bool {
-        let is_wanted = |opening: &Opening| !matches!(opening, Opening::Abandoned);
         !self.is_closing
             && self.reactor.is_free()
             && self.connections.is_empty()
             && self.pools.is_empty()
             && !self.mailbox.has_news()
-            && !self.openings.values().any(is_wanted)
+            && !self.openings.are_wanted()
+    }
+
+    /// The connections, and what their engines work with.
+    pub(crate) fn split(&mut self) -> (&mut Connections, Surroundings<'_>) {
+        let around = Surroundings { mailbox: &mut self.mailbox, calls: &mut self.calls, reactor: &self.reactor };
+        (&mut self.connections, around)
     }
 
     /// Runs a connection's engine with a sink, then notes what it left to do. `None` when it is gone.
     pub(crate) fn drive<R>(
         &mut self,
         id: u32,
-        action: impl FnOnce(&mut Connection, &mut Deliveries<'_>, &Reactor, &mut [u8]) -> R,
+        action: impl FnOnce(&mut Connection, &mut Deliveries<'_>) -> R,
     ) -> Option<R> {
-        let connection = self.connections.get_mut(id)?;
-        self.driving = Some(id);
-        let mut sink = Deliveries {
-            connection: id,
-            mailbox: &mut self.mailbox,
-            requests: &mut self.requests,
-            errands: &mut self.errands,
-        };
-        let result = action(connection, &mut sink, &self.reactor, &mut self.read_buffer);
-        self.driving = None;
-        if !connection.is_dirty && !connection.is_blocked() && !connection.session.output().is_empty() {
-            connection.is_dirty = true;
-            self.dirty.push(id);
-        }
-        Some(result)
+        let (connections, around) = self.split();
+        connections.drive(id, around, |connection, sink, _| action(connection, sink))
+    }
+
+    /// Takes a slot into use for a request; it keeps the process alive until it is settled.
+    pub(crate) fn begin(&mut self, slot: RequestId, place: Place, timeout_ms: u32, now_ms: u64) {
+        self.reactor.hold();
+        self.calls.begin(slot, place, timeout_ms, now_ms);
     }
 
     /// Hands a request to a connection's engine.
     pub(crate) fn submit(&mut self, connection: u32, slot: RequestId, work: Work) {
         let request = Request { id: slot, work };
-        if self.drive(connection, |connection, sink, _, _| connection.session.submit(request, sink)).is_none() {
+        if self.drive(connection, |connection, sink| connection.session.submit(request, sink)).is_none() {
             self.fail(slot, FailureData::connection_closed());
         }
     }
 
     /// A request of the node layer's own.
     pub(crate) fn submit_internal(&mut self, connection: u32, work: Work) -> RequestId {
-        self.next_internal = self.next_internal.checked_add(1).unwrap_or(FIRST_INTERNAL);
-        let id = self.next_internal;
+        let id = self.calls.next_internal();
         self.submit(connection, id, work);
         id
     }
 
     /// Ends a request with a failure; its slot is free afterwards.
     pub(crate) fn fail(&mut self, slot: RequestId, failure: FailureData) {
-        if slot >= FIRST_INTERNAL {
-            return;
+        if self.calls.fail(slot, failure, &mut self.mailbox) {
+            // Without socket traffic no turn would come by itself.
+            self.reactor.spin(true);
         }
-        self.requests.end(slot);
-        let failure = Extra::Failure(Box::new(failure));
-        self.mailbox.push_extra(Kind::Failed, slot, 2, failure, |_| {});
-        // Without socket traffic no turn would come by itself.
-        self.reactor.spin(true);
     }
 
     /// `ref()` and `unref()`: whether the connection keeps the process alive while it is idle.
     pub(crate) fn set_referenced(&mut self, id: u32, is_referenced: bool) {
-        if let Some(connection) = self.connections.get_mut(id)
-            && connection.is_referenced != is_referenced
-        {
-            connection.is_referenced = is_referenced;
-            if is_referenced {
-                self.reactor.hold();
-            } else {
-                self.reactor.release(1);
-            }
-        }
+        self.connections.set_referenced(id, is_referenced, &mut self.reactor);
     }
 }

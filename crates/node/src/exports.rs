@@ -11,13 +11,12 @@ use napi_sys as sys;
 
 use crate::attached::{self, Attachment};
 use crate::callbacks;
-use crate::environment::{Environment, Origin};
+use crate::environment::Environment;
 use crate::functions;
+use crate::host::Host;
 use crate::mailbox::{Mailbox, RECORD_WORDS};
 use crate::napi_value as value;
-use crate::outbox::Outbox;
-use crate::reactor::Reactor;
-use crate::reactor::uv::{self, Loop, Uv};
+use crate::reactor::uv::{self, Loop, Uv, UvReactor};
 
 /// A value that this crate handles through the raw interface.
 pub(crate) struct RawValue(sys::napi_value);
@@ -71,9 +70,8 @@ pub(crate) fn attach(
     let environment = Box::into_raw(Box::<Environment>::new_uninit());
     let attachment = attached::add(environment.cast::<Environment>());
     let callbacks = (&deliver, &let_go);
-    let origin = match origin(env, (uv, event_loop), environment.cast::<Environment>(), attachment, &memory, callbacks)
-    {
-        Ok(origin) => origin,
+    let made = match make(env, (uv, event_loop), environment.cast::<Environment>(), attachment, &memory, callbacks) {
+        Ok(made) => made,
         Err(error) => {
             attached::remove(attachment);
             // SAFETY: made by `into_raw` above, and nothing has kept the pointer.
@@ -83,7 +81,7 @@ pub(crate) fn attach(
     };
     // SAFETY: the memory is ours and uninitialised; from here on it is an `Environment` that `on_closed` frees.
     let environment = unsafe {
-        (*environment).write(Environment::new(origin));
+        (*environment).write(made);
         environment.cast::<MaybeUninit<Environment>>().cast::<Environment>()
     };
     // SAFETY: the environment lives until its last handle has closed, which takes the hook away again.
@@ -92,7 +90,7 @@ pub(crate) fn attach(
             env,
             Some(callbacks::on_cleanup),
             environment.cast::<c_void>(),
-            &raw mut (*environment).cleanup_hook,
+            &raw mut (*environment).host.cleanup_hook,
         );
     }
     let object = value::object(env);
@@ -102,14 +100,14 @@ pub(crate) fn attach(
     Ok(RawValue(object))
 }
 
-fn origin(
+fn make(
     env: sys::napi_env,
     (uv, event_loop): (Uv, Loop),
     environment: *mut Environment,
     attachment: Attachment,
     memory: &MailboxMemory,
     (deliver, let_go): (&RawValue, &RawValue),
-) -> Result<Origin> {
+) -> Result<Environment> {
     let deliver = reference(env, deliver, "deliver must be a function")?;
     let let_go = reference(env, let_go, "letGo must be a function")?;
     let mut context = ptr::null_mut();
@@ -118,10 +116,12 @@ fn origin(
         let name = value::text(env, b"oxpg");
         check(sys::napi_async_init(env, ptr::null_mut(), name, &raw mut context), "no asynchronous context")?;
     }
-    let reactor = Reactor::new(uv, event_loop, environment).map_err(Error::from_reason)?;
+    let reactor = UvReactor::new(uv, event_loop, environment).map_err(Error::from_reason)?;
     // SAFETY: JavaScript keeps the four arrays until it is told to let go (`src/native/environment.ts`).
     let mailbox = unsafe { Mailbox::new(memory.cells, memory.marks, memory.bytes, memory.records) };
-    Ok(Origin { env, attachment, deliver, let_go, async_context: context, reactor, mailbox, outbox: Outbox::empty() })
+    let cleanup_hook = ptr::null_mut();
+    let host = Host { env, attachment, deliver, let_go, async_context: context, cleanup_hook };
+    Ok(Environment::new(host, reactor, mailbox))
 }
 
 fn reference(env: sys::napi_env, function: &RawValue, problem: &str) -> Result<sys::napi_ref> {

@@ -167,8 +167,8 @@ unsafe extern "C" fn define_query(env: sys::napi_env, info: sys::napi_callback_i
         run(env, info, |call| {
             let text = call.text(0);
             let is_cacheable = value::as_bool(env, call.arguments[1]);
-            let id = call.environment.queries.reserve();
-            call.environment.queries.fill(id, Query::new(id, &text, is_cacheable));
+            let id = call.environment.calls.queries.reserve();
+            call.environment.calls.queries.fill(id, Query::new(id, &text, is_cacheable));
             Some(value::number(env, f64::from(id)))
         })
     }

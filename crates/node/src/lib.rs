@@ -2,12 +2,18 @@
 //!
 //! All of oxpg's `unsafe` is in this crate. It decides nothing about PostgreSQL: the engine, the pool's policy and
 //! the codecs live in `oxpg-client` and `oxpg-codec`. `docs/internals/boundary.md` draws what crosses.
+// A test harness exports nothing, so that most of the addon looks unused in it; the addon itself is checked.
+#![cfg_attr(test, allow(dead_code))]
 
 mod attached;
 mod background;
+mod budget;
 mod callbacks;
+mod calls;
+mod clock;
 mod commands;
 mod connection;
+mod connections;
 mod delivery;
 mod endings;
 mod environment;
@@ -15,6 +21,7 @@ mod exports;
 mod facts;
 mod failure;
 mod functions;
+mod host;
 mod mailbox;
 mod napi_value;
 mod openings;
@@ -25,6 +32,6 @@ mod reactor;
 mod requests;
 mod sink;
 mod slab;
-mod socket;
 mod turns;
 mod types;
+mod wire;

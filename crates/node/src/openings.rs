@@ -1,17 +1,20 @@
 //! Sessions being opened, and what becomes of them.
 
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use oxpg_client::open::{Config, Opened};
 use oxpg_client::session::{Session, SessionOptions, SessionStart};
 
-use crate::background::{Configuration, Job, Outcome};
+use crate::background::{Background, Configuration, Job, Outcome};
 use crate::connection::{Connection, Parts};
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, SessionFacts};
+use crate::reactor::Reactor;
 use crate::requests::Place;
+use crate::slab::Slab;
 
 /// Who waits for a session that is being opened.
 #[derive(Clone, Copy)]
@@ -22,6 +25,59 @@ pub(crate) enum Opening {
     Pool { pool: u32, attempt: u32 },
     /// Nobody any more: the session is closed as soon as it is open.
     Abandoned,
+}
+
+/// The sessions that one environment has being opened.
+pub(crate) struct Openings {
+    attempts: Slab<Opening>,
+    background: Option<Background>,
+}
+
+impl Openings {
+    pub(crate) const fn new() -> Self {
+        Self { attempts: Slab::new(), background: None }
+    }
+
+    pub(crate) fn insert(&mut self, opening: Opening) -> u32 {
+        self.attempts.insert(opening)
+    }
+
+    pub(crate) fn remove(&mut self, opening: u32) -> Option<Opening> {
+        self.attempts.remove(opening)
+    }
+
+    /// Whoever waited for it has left.
+    fn give_up(&mut self, opening: u32) {
+        if let Some(opening) = self.attempts.get_mut(opening) {
+            *opening = Opening::Abandoned;
+        }
+    }
+
+    /// Whether somebody waits for one.
+    pub(crate) fn are_wanted(&self) -> bool {
+        self.attempts.values().any(|opening| !matches!(opening, Opening::Abandoned))
+    }
+
+    /// Gives the background thread something to do; it is started at first use.
+    pub(crate) fn submit(&mut self, job: Job, reactor: &impl Reactor) -> Result<(), String> {
+        if self.background.is_none() {
+            let background = Background::join(reactor.waker()).map_err(|error| error.to_string())?;
+            self.background = Some(background);
+        }
+        match &self.background {
+            Some(background) if background.submit(job) => Ok(()),
+            _ => Err("the background thread is gone".into()),
+        }
+    }
+
+    pub(crate) fn take_outcomes(&self) -> VecDeque<Outcome> {
+        self.background.as_ref().map(Background::take_outcomes).unwrap_or_default()
+    }
+
+    /// Abandons what the background thread does for this environment.
+    pub(crate) fn stop(&mut self) {
+        self.background = None;
+    }
 }
 
 impl Environment {
@@ -38,9 +94,7 @@ impl Environment {
     }
 
     pub(crate) fn give_up_opening(&mut self, opening: u32) {
-        if let Some(opening) = self.openings.get_mut(opening) {
-            *opening = Opening::Abandoned;
-        }
+        self.openings.give_up(opening);
     }
 
     pub(crate) fn on_outcome(&mut self, outcome: Outcome) {
@@ -61,7 +115,7 @@ impl Environment {
     fn opened_for_request(&mut self, slot: u32, opened: Opened, config: &Config) {
         match self.adopt(opened, config, 0) {
             Ok(id) => {
-                self.requests.end(slot);
+                self.calls.requests.end(slot);
                 let Some(facts) = self.connections.get(id).map(|held| SessionFacts::of(&held.session)) else { return };
                 self.mailbox.push_extra(Kind::Opened, slot, 3, Extra::Opened(Box::new(facts)), |words| {
                     words[2] = id.cast_signed();
@@ -87,7 +141,7 @@ impl Environment {
         let id = self.connections.reserve();
         match Connection::adopt(parts, id, &mut self.reactor) {
             Ok(connection) => {
-                let has_leftover = connection.has_leftover();
+                let has_leftover = connection.wire.has_unparsed();
                 self.connections.fill(id, connection);
                 if has_leftover {
                     self.note_unparsed(id);

@@ -109,3 +109,57 @@ impl<'a> Iterator for Commands<'a> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Commands, HEADER_WORDS, Outbox};
+
+    /// A command of so many 8-byte units, with `cells` zeroed bytes behind its header.
+    fn command(opcode: u32, units: u32, cells: usize) -> Vec<u8> {
+        let words = [opcode | units << 8, 1, 2, 3, 4, 5, 6, 7];
+        let header = words.iter().flat_map(|word| word.to_le_bytes());
+        header.chain(std::iter::repeat_n(0, cells)).collect()
+    }
+
+    #[test]
+    fn the_outbox_is_cut_into_its_commands() {
+        let bytes = [command(1, 4, 0), command(2, 6, 16), command(3, 4, 0)].concat();
+        let commands: Vec<_> = Commands { rest: &bytes }.collect();
+        assert_eq!(commands.iter().map(|command| command.opcode).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!(commands.iter().map(|command| command.cells.len()).collect::<Vec<_>>(), [0, 16, 0]);
+        let first = commands[0];
+        assert_eq!((first.slot, first.target, first.query, first.rest), (1, 2, 3, [4, 5, 6, 7]));
+    }
+
+    #[test]
+    fn commands_cut_short_end_the_outbox() {
+        let whole = [command(1, 4, 0), command(2, 6, 16)].concat();
+        let first = HEADER_WORDS * 4;
+        for length in 0..whole.len() {
+            let found = Commands { rest: &whole[..length] }.count();
+            assert_eq!(found, usize::from(length >= first), "{length} bytes");
+        }
+    }
+
+    #[test]
+    fn a_command_that_claims_less_than_its_header_ends_the_outbox() {
+        for units in 0..4 {
+            let bytes = [command(1, units, 0), command(2, 4, 0)].concat();
+            assert_eq!(Commands { rest: &bytes }.count(), 0, "{units} units");
+        }
+    }
+
+    #[test]
+    fn an_outbox_without_memory_or_with_less_than_is_asked_for_has_no_commands() {
+        let memory = [command(1, 4, 0), command(2, 4, 0)].concat();
+        let mut outbox = Outbox::empty();
+        // SAFETY: nothing else runs, and `memory` outlives the letters.
+        unsafe {
+            assert_eq!(outbox.letters(32).commands.count(), 0);
+            outbox.set((memory.as_ptr(), memory.len()), (memory.as_ptr(), 0));
+            assert_eq!(outbox.letters(memory.len() + 1).commands.count(), 0);
+            assert_eq!(outbox.letters(memory.len()).commands.count(), 2);
+            assert_eq!(outbox.letters(32).commands.count(), 1);
+        }
+    }
+}

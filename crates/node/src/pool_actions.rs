@@ -13,6 +13,7 @@ use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, SessionFacts};
 use crate::openings::Opening;
 use crate::pools::{POOL_BIT, at};
+use crate::reactor::Reactor;
 use crate::requests::Place;
 
 impl Environment {
@@ -83,7 +84,7 @@ impl Environment {
 
     pub(crate) fn grant(&mut self, pool: u32, slot: u32, connection: u32, is_lease: bool) {
         let now_ms = self.now_ms();
-        let work = self.requests.get_mut(slot).and_then(|state| {
+        let work = self.calls.requests.get_mut(slot).and_then(|state| {
             state.place = Place::Connection(connection);
             state.pool = pool;
             state.holds_lease = is_lease;
@@ -99,13 +100,13 @@ impl Environment {
                     self.submit_shared(connection, slot, work);
                 }
             }
-            None if self.requests.get(slot).is_none() => {
+            None if self.calls.requests.get(slot).is_none() => {
                 // The waiter is gone; the policy is told of those, so this guards against a leak only.
                 let _ = driver.policy.release(at(now_ms), connection, false);
             }
             None => {
                 let is_unseen = driver.unseen.remove(&connection);
-                self.requests.end(slot);
+                self.calls.requests.end(slot);
                 let facts = self.connections.get_mut(connection).and_then(|held| {
                     held.is_leased = true;
                     is_unseen.then(|| SessionFacts::of(&held.session))
@@ -154,7 +155,7 @@ impl Environment {
             && driver.policy.stats().size >= wanted
         {
             driver.ready = None;
-            self.requests.end(slot);
+            self.calls.requests.end(slot);
             self.mailbox.push(Kind::Granted, slot, |words| words[2] = (pool | POOL_BIT).cast_signed());
             self.reactor.spin(true);
         }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxpg_client::pool::{Pool, PoolOptions, Want};
+use oxpg_client::pool::{Guards, Pool, PoolOptions, Want};
 use oxpg_client::session::{Catalog, Work};
 use oxpg_codec::batch::ResultText;
 use serde_json::Value;
@@ -14,6 +14,7 @@ use crate::background::Configuration;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::requests::Place;
+use crate::slab::Slab;
 
 /// Ids of pools as JavaScript sees them have this bit, ids of connections have not.
 pub(crate) const POOL_BIT: u32 = 1 << 31;
@@ -34,8 +35,52 @@ pub(crate) struct PoolDriver {
 }
 
 impl PoolDriver {
-    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+    fn next_deadline_ms(&self) -> Option<u64> {
         self.policy.next_deadline().map(due_ms)
+    }
+}
+
+/// The pools of one environment.
+pub(crate) struct Pools {
+    drivers: Slab<PoolDriver>,
+    /// Gives up pools' connections that owe an answer and do not move.
+    pub(crate) guards: Guards,
+}
+
+impl Pools {
+    pub(crate) fn new() -> Self {
+        Self { drivers: Slab::new(), guards: Guards::default() }
+    }
+
+    pub(crate) fn get(&self, pool: u32) -> Option<&PoolDriver> {
+        self.drivers.get(pool)
+    }
+
+    pub(crate) fn get_mut(&mut self, pool: u32) -> Option<&mut PoolDriver> {
+        self.drivers.get_mut(pool)
+    }
+
+    pub(crate) fn insert(&mut self, driver: PoolDriver) -> u32 {
+        self.drivers.insert(driver)
+    }
+
+    pub(crate) fn remove(&mut self, pool: u32) -> Option<PoolDriver> {
+        self.drivers.remove(pool)
+    }
+
+    pub(crate) fn ids(&self) -> Vec<u32> {
+        self.drivers.ids()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.drivers.is_empty()
+    }
+
+    /// When the first policy, or a guard, wants to look.
+    pub(crate) fn next_deadline_ms(&self) -> Option<u64> {
+        let policies = self.drivers.values().filter_map(PoolDriver::next_deadline_ms).min();
+        let guards = self.guards.next_due().map(due_ms);
+        policies.into_iter().chain(guards).min()
     }
 }
 
@@ -106,13 +151,13 @@ impl Environment {
         };
         if is_shareable && let Some(connection) = driver.policy.choose_shared(at(now_ms)) {
             driver.policy.query_started(connection, at(now_ms));
-            if let Some(state) = self.requests.get_mut(slot) {
+            if let Some(state) = self.calls.requests.get_mut(slot) {
                 state.place = Place::Connection(connection);
                 state.pool = pool;
             }
             self.submit_shared(connection, slot, work);
         } else {
-            if let Some(state) = self.requests.get_mut(slot) {
+            if let Some(state) = self.calls.requests.get_mut(slot) {
                 state.place = Place::Pool(pool);
                 state.waiting_work = Some(work);
             }
@@ -154,7 +199,7 @@ impl Environment {
     /// A call on the pool that did not run on the connection that was chosen for it.
     pub(crate) fn move_query(&mut self, pool: u32, slot: u32, work: Work) {
         let now_ms = self.now_ms();
-        let Some(state) = self.requests.get_mut(slot) else { return };
+        let Some(state) = self.calls.requests.get_mut(slot) else { return };
         state.holds_lease = false;
         state.text = ResultText::default();
         self.dispatch_to_pool(pool, slot, work, now_ms);
@@ -249,7 +294,7 @@ impl Environment {
             match self.connections.get_mut(target) {
                 Some(connection) => {
                     connection.close_waiters.push(slot);
-                    self.drive(target, |connection, sink, _, _| connection.session.begin_close(sink));
+                    self.drive(target, |connection, sink| connection.session.begin_close(sink));
                 }
                 None => self.finish_close(slot),
             }

@@ -155,3 +155,60 @@ impl Requests {
         Some(slot)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, Requests};
+
+    #[test]
+    fn requests_expire_in_the_order_of_their_deadlines() {
+        let mut requests = Requests::new();
+        for (slot, timeout_ms) in [(0, 300), (1, 100), (2, 0), (3, 200)] {
+            requests.begin(slot, Place::Connection(1));
+            requests.set_timeout(slot, timeout_ms, 1_000);
+        }
+        assert_eq!(requests.next_deadline_ms(), Some(1_100));
+        assert_eq!(requests.pop_expired(1_099), None);
+        assert_eq!(requests.pop_expired(1_200), Some(1));
+        assert_eq!(requests.pop_expired(1_200), Some(3));
+        assert_eq!(requests.pop_expired(1_200), None);
+        assert_eq!(requests.next_deadline_ms(), Some(1_300));
+        assert_eq!(requests.get(1).map(|state| state.timeout_ms), Some(100), "an expired request keeps its slot");
+    }
+
+    #[test]
+    fn a_request_that_ended_has_no_deadline_and_its_slot_no_state() {
+        let mut requests = Requests::new();
+        let state = requests.begin(5, Place::Pool(2));
+        (state.pool, state.holds_lease, state.moves) = (2, true, 3);
+        requests.set_timeout(5, 50, 0);
+        requests.end(5);
+        assert_eq!((requests.next_deadline_ms(), requests.pop_expired(u64::MAX)), (None, None));
+        assert!(requests.get(5).is_none());
+        let state = requests.begin(5, Place::Connection(1));
+        assert_eq!((state.pool, state.holds_lease, state.moves, state.deadline_ms), (0, false, 0, u64::MAX));
+    }
+
+    #[test]
+    fn an_expired_request_may_end_or_get_another_deadline() {
+        let mut requests = Requests::new();
+        for slot in [0, 1] {
+            requests.begin(slot, Place::Connection(1));
+            requests.set_timeout(slot, 10, 0);
+            assert_eq!(requests.pop_expired(10), Some(slot));
+        }
+        requests.end(0);
+        requests.set_timeout(1, 5, 10);
+        assert_eq!(requests.next_deadline_ms(), Some(15));
+    }
+
+    #[test]
+    fn slots_are_found_by_their_place() {
+        let mut requests = Requests::new();
+        for (slot, place) in [(0, Place::Connection(1)), (1, Place::Pool(1)), (3, Place::Connection(1))] {
+            requests.begin(slot, place);
+        }
+        assert_eq!(requests.slots_at(Place::Connection(1)), [0, 3]);
+        assert_eq!(requests.slots_at(Place::Closing(1)), [] as [u32; 0]);
+    }
+}

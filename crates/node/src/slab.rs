@@ -85,3 +85,50 @@ impl<T> Slab<T> {
         (entry.generation == id >> INDEX_BITS).then_some(entry)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{GENERATIONS, Slab};
+
+    #[test]
+    fn an_id_finds_its_value_and_nothing_after_it_was_removed() {
+        let mut slab = Slab::new();
+        let (one, two) = (slab.insert('a'), slab.insert('b'));
+        assert_ne!(one, two);
+        assert_eq!((slab.get(one), slab.get(two)), (Some(&'a'), Some(&'b')));
+        assert_eq!(slab.remove(one), Some('a'));
+        assert_eq!(slab.get(one), None);
+        assert_eq!(slab.remove(one), None);
+        let three = slab.insert('c');
+        assert_ne!(three, one, "the index is used again, the id is not");
+        assert_eq!((slab.get(one), slab.get(three)), (None, Some(&'c')));
+        slab.fill(one, 'd');
+        assert_eq!(slab.get(three), Some(&'c'), "an old id fills nothing");
+        assert_eq!(slab.ids(), [three, two]);
+    }
+
+    #[test]
+    fn a_reserved_id_has_no_value_yet() {
+        let mut slab = Slab::new();
+        let id = slab.reserve();
+        assert!(slab.is_empty() && slab.get(id).is_none());
+        slab.fill(id, 1);
+        assert_eq!(slab.get(id), Some(&1));
+        assert!(!slab.is_empty());
+    }
+
+    #[test]
+    fn ids_are_small_integers_and_never_come_again() {
+        let mut slab = Slab::new();
+        let mut last = 0;
+        for round in 0..3 * GENERATIONS {
+            let id = slab.insert(round);
+            assert!(id != 0 && id < 1 << 31, "{id}");
+            assert_ne!(id, last);
+            last = id;
+            assert_eq!(slab.remove(id), Some(round));
+        }
+        // Each index rests after all its generations.
+        assert!(slab.entries.len() > 3);
+    }
+}

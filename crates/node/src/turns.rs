@@ -3,24 +3,19 @@
 use oxpg_client::pool::Owed;
 use oxpg_client::session::EndCause;
 
-use crate::background::Background;
-use crate::connection::{Reading, TURN_BYTES};
-use crate::environment::{ALL_TURN_BYTES, Environment};
+use crate::environment::Environment;
 use crate::failure::FailureData;
-use crate::pools::{PoolDriver, at, due_ms};
-
-/// Milliseconds after which a turn ends even if its bytes are not spent.
-const TURN_MS: u64 = 8;
+use crate::pools::at;
+use crate::reactor::Reactor;
+use crate::wire::Reading;
 
 impl Environment {
     /// A socket has something for us, or takes something from us.
     pub(crate) fn on_socket(&mut self, id: u32, is_readable: bool, is_writable: bool) {
+        let Self { connections, clock, .. } = self;
         // One that is queued for parsing has its turn in `parse_waiting`, after the others.
-        let is_queued = self.connections.get(id).is_some_and(|connection| connection.is_unparsed);
-        if is_readable && !is_queued && self.turn_bytes > 0 {
-            if self.turn_started_ms.is_none() {
-                self.turn_started_ms = Some(self.now_ms());
-            }
+        if is_readable && !connections.is_parse_queued(id) && !connections.budget.is_out_of_bytes() {
+            connections.budget.start(|| clock.now_ms());
             self.read_connection(id);
         }
         if is_writable {
@@ -29,33 +24,25 @@ impl Environment {
         self.run_errands();
     }
 
-    /// libuv stopped watching a socket that has an error; what was sent before the error is still to be read.
-    pub(crate) fn on_poll_stopped(&mut self, id: u32) {
+    /// The reactor stopped watching a socket that has an error; what was sent before the error is still to be read.
+    pub(crate) fn on_socket_failed(&mut self, id: u32) {
         let Some(connection) = self.connections.get(id) else { return };
-        connection.watch_again(&self.reactor);
+        connection.wire.watch_again(&self.reactor);
         self.note_unparsed(id);
     }
 
-    pub(crate) fn flush_connection(&mut self, id: u32) {
-        let is_well = self.drive(id, |connection, sink, reactor, _| connection.flush(reactor, sink));
-        if is_well == Some(false) {
+    fn flush_connection(&mut self, id: u32) {
+        let (connections, around) = self.split();
+        if !connections.flush(id, around) {
             self.note_unparsed(id);
         }
     }
 
-    pub(crate) fn read_connection(&mut self, id: u32) {
-        let allowance = self.turn_bytes.min(TURN_BYTES);
-        let mut budget = allowance;
-        let was_unparsed = self.connections.get(id).is_some_and(|connection| connection.is_unparsed);
-        let reading = self.drive(id, |connection, sink, _, buffer| connection.read(buffer, &mut budget, sink));
-        self.turn_bytes -= allowance - budget;
-        match reading {
+    fn read_connection(&mut self, id: u32) {
+        let (connections, around) = self.split();
+        match connections.read(id, around) {
             Some(Reading::Over(cause)) => self.end_connection(id, cause),
-            Some(Reading::Open) => {
-                let is_unparsed = self.connections.get(id).is_some_and(|connection| connection.is_unparsed);
-                if is_unparsed && !was_unparsed {
-                    self.unparsed.push_back(id);
-                }
+            Some(Reading::Drained | Reading::Unfinished | Reading::Paused) => {
                 self.note_head(id);
                 self.count_abandoned(id);
             }
@@ -65,23 +52,16 @@ impl Environment {
 
     /// Parses what waited for room in the mailbox; true when there is something to deliver and time to go on.
     pub(crate) fn parse_waiting(&mut self) -> bool {
-        if self.is_closing || self.unparsed.is_empty() {
+        if self.is_closing || !self.connections.has_unparsed() {
             return false;
         }
         let now_ms = self.now_ms();
-        let started_ms = *self.turn_started_ms.get_or_insert(now_ms);
-        let is_spent = self.turn_bytes == 0 || now_ms.saturating_sub(started_ms) >= TURN_MS;
-        if is_spent {
+        if self.connections.budget.is_spent(now_ms) {
             return false;
         }
-        // The first of the last round found the mailbox empty; this time another one does.
-        self.unparsed.rotate_left(1);
-        for _ in 0..self.unparsed.len() {
-            let Some(id) = self.unparsed.pop_front() else { break };
-            if let Some(connection) = self.connections.get_mut(id) {
-                connection.is_unparsed = false;
-                self.read_connection(id);
-            }
+        for _ in 0..self.connections.begin_round() {
+            let Some(id) = self.connections.next_unparsed() else { break };
+            self.read_connection(id);
         }
         self.run_errands();
         self.mailbox.has_news()
@@ -93,30 +73,26 @@ impl Environment {
             return;
         }
         self.flush_dirty();
-        self.reactor.spin(!self.unparsed.is_empty() || self.mailbox.has_news());
+        self.reactor.spin(self.connections.has_unparsed() || self.mailbox.has_news());
         self.rearm();
-        self.turn_bytes = ALL_TURN_BYTES;
-        self.turn_started_ms = None;
+        self.connections.budget.renew();
     }
 
     /// Writes every connection's output once.
     pub(crate) fn flush_dirty(&mut self) {
-        let mut dirty = std::mem::take(&mut self.dirty);
+        let mut dirty = self.connections.take_dirty();
         for id in dirty.drain(..) {
             self.flush_connection(id);
         }
-        if self.dirty.is_empty() {
-            self.dirty = dirty;
-        }
+        self.connections.return_dirty(dirty);
         self.run_errands();
     }
 
     /// Arms the timer for the earliest deadline of requests and pools.
     pub(crate) fn rearm(&mut self) {
-        let requests = self.requests.next_deadline_ms();
-        let pools = self.pools.values().filter_map(PoolDriver::next_deadline_ms).min();
-        let guards = self.guards.next_due().map(due_ms);
-        if let Some(deadline_ms) = requests.into_iter().chain(pools).chain(guards).min() {
+        let requests = self.calls.requests.next_deadline_ms();
+        let pools = self.pools.next_deadline_ms();
+        if let Some(deadline_ms) = requests.into_iter().chain(pools).min() {
             let now_ms = self.now_ms();
             self.reactor.arm(deadline_ms, now_ms);
         }
@@ -125,8 +101,8 @@ impl Environment {
     pub(crate) fn on_timer(&mut self) {
         self.reactor.disarmed();
         let now_ms = self.now_ms();
-        while let Some(slot) = self.requests.pop_expired(now_ms) {
-            let timeout_ms = self.requests.get(slot).map_or(0, |state| state.timeout_ms);
+        while let Some(slot) = self.calls.requests.pop_expired(now_ms) {
+            let timeout_ms = self.calls.requests.get(slot).map_or(0, |state| state.timeout_ms);
             if self.leave(slot) {
                 self.fail(slot, FailureData::timeout(timeout_ms));
             }
@@ -141,14 +117,14 @@ impl Environment {
         let now = at(self.now_ms());
         let Some(connection) = self.connections.get(id) else { return };
         let owed = Owed::of(&connection.session, connection.reset);
-        if self.guards.look(now, id, connection.session.head_sequence(), owed) {
+        if self.pools.guards.look(now, id, connection.session.head_sequence(), owed) {
             let text = "the server did not answer in time".into();
             self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
         }
     }
 
     fn look_at_guarded(&mut self, now_ms: u64) {
-        while let Some(id) = self.guards.pop_due(at(now_ms)) {
+        while let Some(id) = self.pools.guards.pop_due(at(now_ms)) {
             self.guard(id);
         }
     }
@@ -166,9 +142,14 @@ impl Environment {
 
     /// Bytes of a session are here that epoll does not know of: the next turn parses them.
     pub(crate) fn note_unparsed(&mut self, id: u32) {
-        if let Some(connection) = self.connections.get_mut(id).filter(|connection| !connection.is_unparsed) {
-            connection.is_unparsed = true;
-            self.unparsed.push_back(id);
+        if self.connections.queue_parsing(id) {
+            self.reactor.spin(true);
+        }
+    }
+
+    /// The consumer of a connection's rows goes on, or has left: what it did not want is parsed in the next turn.
+    pub(crate) fn resume(&mut self, id: u32) {
+        if self.connections.resume(id, &self.reactor) {
             self.reactor.spin(true);
         }
     }
@@ -186,8 +167,7 @@ impl Environment {
     }
 
     pub(crate) fn on_wake(&mut self) {
-        let outcomes = self.background.as_ref().map(Background::take_outcomes).unwrap_or_default();
-        for outcome in outcomes {
+        for outcome in self.openings.take_outcomes() {
             self.on_outcome(outcome);
         }
         self.settle();

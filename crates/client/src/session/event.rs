@@ -24,6 +24,12 @@ pub trait Sink {
 
     /// Anything else.
     fn event(&mut self, event: Event);
+
+    /// Asked after [`receive`](super::Session::receive) was stopped: whether the consumer of the rows wants no more for
+    /// now. Then the row is to be offered again when the consumer says so, and not as soon as there may be room.
+    fn is_paused(&self) -> bool {
+        false
+    }
 }
 
 /// What became of a row.
@@ -131,7 +137,8 @@ pub enum Event {
 pub struct Received {
     /// Bytes that need not be offered again.
     pub consumed: usize,
-    /// The sink was full: offer the rest again when it has room, before anything is read.
+    /// The sink was full: offer the rest again when it has room (or when its consumer goes on, see
+    /// [`Sink::is_paused`]), before anything is read.
     pub is_stopped: bool,
 }
 

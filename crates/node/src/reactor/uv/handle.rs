@@ -2,24 +2,24 @@
 
 use std::ffi::{c_int, c_void};
 
-use super::uv::{HandleType, RawHandle, Uv};
+use super::library::{HandleType, RawHandle, Uv};
 use crate::environment::Environment;
 
 /// A libuv handle: memory of libuv's own size, with a [`HandleContext`] as its data.
 ///
 /// `Copy`, because libuv owns the handle between its initialisation and its close callback; only
-/// `callbacks::on_closed` frees it.
+/// `on_closed` frees it.
 #[derive(Clone, Copy)]
-pub(crate) struct Handle {
+pub(super) struct Handle {
     context: *mut HandleContext,
 }
 
 /// What a callback finds behind its handle.
-pub(crate) struct HandleContext {
+pub(super) struct HandleContext {
     /// The environment that the handle belongs to; it outlives all its handles.
-    pub(crate) environment: *mut Environment,
+    pub(super) environment: *mut Environment,
     /// The connection of a poll handle, 0 for others.
-    pub(crate) connection: u32,
+    pub(super) connection: u32,
     /// `uv_handle_t`, 8-aligned and zeroed.
     memory: Box<[u64]>,
 }
@@ -37,7 +37,7 @@ impl Handle {
         unsafe { (uv.handle_set_data)(self.raw(), self.context.cast::<c_void>()) };
     }
 
-    pub(crate) fn raw(self) -> RawHandle {
+    pub(super) fn raw(self) -> RawHandle {
         // SAFETY: the context lives until `free`; the memory behind the box does not move.
         unsafe { (*self.context).memory.as_mut_ptr().cast::<c_void>() }
     }
@@ -54,7 +54,7 @@ impl HandleContext {
     ///
     /// # Safety
     /// `handle` must be one of ours, between its initialisation and the end of its close callback.
-    pub(crate) unsafe fn of(handle: RawHandle) -> *mut Self {
+    pub(super) unsafe fn of(handle: RawHandle) -> *mut Self {
         // SAFETY: by the caller's promise the data is what `attach_context` set. `data` is the first field of
         // every libuv handle (`UV_HANDLE_FIELDS`), so reading it needs no look-up of uv_handle_get_data.
         unsafe { *handle.cast::<*mut Self>() }

@@ -10,17 +10,17 @@ use std::sync::OnceLock;
 /// `uv_loop_t *`, opaque.
 pub(crate) type Loop = *mut c_void;
 /// `uv_handle_t *` of any kind, opaque.
-pub(crate) type RawHandle = *mut c_void;
+pub(super) type RawHandle = *mut c_void;
 
 /// `UV_READABLE`: the socket has bytes or an end of file for us.
-pub(crate) const READABLE: c_int = 1;
+pub(super) const READABLE: c_int = 1;
 /// `UV_WRITABLE`: the socket takes bytes.
-pub(crate) const WRITABLE: c_int = 2;
+pub(super) const WRITABLE: c_int = 2;
 
 /// `uv_handle_type` values that we use (`UV_HANDLE_TYPE_MAP` in `uv.h`; the order is part of libuv's ABI).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
-pub(crate) enum HandleType {
+pub(super) enum HandleType {
     Async = 1,
     Check = 2,
     Idle = 6,
@@ -33,12 +33,12 @@ macro_rules! uv_functions {
         /// The table of libuv functions, all present.
         #[derive(Clone, Copy)]
         pub(crate) struct Uv {
-            $(pub(crate) $field: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
+            $(pub(super) $field: unsafe extern "C" fn($($argument),*) $(-> $result)?,)*
         }
 
         impl Uv {
             /// Looks all functions up; the error names the first that the host lacks.
-            pub(crate) fn load() -> Result<Self, &'static str> {
+            pub(super) fn load() -> Result<Self, &'static str> {
                 Ok(Self {
                     $($field: {
                         let address = symbol($symbol).ok_or(concat!("the host exports no ", stringify!($field)))?;
@@ -91,7 +91,7 @@ fn symbol(_name: &CStr) -> Option<*mut c_void> {
 
 impl Uv {
     /// libuv's short name of an error code, such as `EBADF`.
-    pub(crate) fn error_text(&self, code: c_int) -> String {
+    pub(super) fn error_text(&self, code: c_int) -> String {
         let mut buffer = [0; 64];
         // SAFETY: the buffer is writable for its whole length, and libuv terminates what it writes.
         unsafe { (self.error_name)(code, buffer.as_mut_ptr(), buffer.len()) };
