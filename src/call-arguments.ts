@@ -112,7 +112,7 @@ export function timeoutOf(options: CallOptions | undefined, defaultMs: number): 
 
 /** The signal of a call. */
 export function signalOf(options: CallOptions | undefined): AbortSignal | undefined {
-  return options?.signal === undefined ? undefined : abortSignal(options.signal)
+  return options?.signal === undefined ? undefined : abortSignal('signal', options.signal)
 }
 
 /** Checks the options of a call against the known names. Without options it costs nothing. */

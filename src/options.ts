@@ -98,11 +98,28 @@ export function flag(name: string, value: unknown): boolean {
   return value
 }
 
+/** @throws ClientConfigurationError unless it is an object of strings. */
+export function textByName(name: string, value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ClientConfigurationError(
+      `option '${name}' must be an object of strings, not ${describeArgument(value)}`,
+    )
+  }
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') {
+      throw new ClientConfigurationError(
+        `option '${name}': ${describeArgument(key)} must be a string, not ${describeArgument(text)}`,
+      )
+    }
+  }
+  return value as Readonly<Record<string, string>>
+}
+
 /** @throws ClientConfigurationError unless it is an AbortSignal. */
-export function abortSignal(value: unknown): AbortSignal {
+export function abortSignal(name: string, value: unknown): AbortSignal {
   if (!(value instanceof AbortSignal)) {
     throw new ClientConfigurationError(
-      `option 'signal' must be an AbortSignal, not ${describeArgument(value)}`,
+      `option '${name}' must be an AbortSignal, not ${describeArgument(value)}`,
     )
   }
   return value

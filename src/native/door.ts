@@ -18,10 +18,7 @@ export { ConnectionTarget, type Notification, PoolTarget, Target, type Transacti
  * @returns A request whose `connection` is there when it has settled well.
  * @throws Error when the addon cannot be loaded.
  */
-export function openConnection(
-  configJson: string,
-  signal?: AbortSignal,
-): Request {
+export function openConnection(configJson: string, signal?: AbortSignal): Request {
   return openConnectionIn(theEnvironment(), configJson, signal)
 }
 

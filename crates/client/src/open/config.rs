@@ -165,7 +165,7 @@ fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>) -> Result<(),
             harmless.join(" or ")
         )));
     }
-    for keyword in ["service", "hostaddr"] {
+    for keyword in ["service", "servicefile", "hostaddr"] {
         if let Some(given) = get(keyword) {
             return Err(ConfigError::unsupported(format!("{} is not supported", given.origin)));
         }

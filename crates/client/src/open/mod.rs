@@ -15,6 +15,7 @@ mod error;
 mod gate;
 mod hosts;
 mod messages;
+mod parameters;
 mod passfile;
 #[cfg(test)]
 mod passfile_tests;
