@@ -13,7 +13,7 @@ function use() {
     description: 'a test, until it ends',
     abort: () => {
       state.aborts++
-      state.end()
+      setImmediate(state.end)
     },
   }
   return { state, occupant, run: () => end }
