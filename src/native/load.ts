@@ -222,6 +222,7 @@ function requirePackage(triple: string): unknown {
         return require('@oxpg/native-darwin-arm64') as unknown
     }
   } catch (error) {
+    // biome-ignore lint/complexity/noUselessCatch: what stands in try may be missing, for a bundler
     throw error
   }
   throw Object.assign(new Error('there is no such package'), { code: 'MODULE_NOT_FOUND' })
