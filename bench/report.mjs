@@ -37,23 +37,55 @@ function footnote({ returns, peers }) {
   return `A value is: ${[...drivers].map(([value, names]) => `${value} (${names.join(', ')})`).join('; ')}.`
 }
 
+const LOADING_TITLE = 'Loading the driver, in a fresh process; above what an empty one takes'
+const LOADING_HEADER = ['peer', 'by', 'ms', 'RSS MiB', 'heap MiB', 'oxpg takes', 'target']
+/** Of the time that pg takes. */
+const LOADING_TARGET = 0.5
+
+function loadingRows(loading) {
+  const oursBy = Object.fromEntries(
+    loading.filter(({ peer }) => peer === 'oxpg').map((row) => [row.way, row]),
+  )
+  return loading.map(({ peer, way, ms, rssMebibytes, heapMebibytes }) => {
+    const ratio = peer === 'oxpg' || oursBy[way] === undefined ? undefined : oursBy[way].ms / ms
+    const target = peer === 'pg' && ratio !== undefined
+    return [
+      peer,
+      way,
+      ms.toFixed(1),
+      rssMebibytes.toFixed(1),
+      heapMebibytes.toFixed(2),
+      ratio === undefined ? '' : `${ratio.toFixed(2)}×`,
+      target ? `≤ ${LOADING_TARGET}× ${ratio <= LOADING_TARGET ? 'reached' : 'missed'}` : '',
+    ]
+  })
+}
+
+/** Prints what loading takes. */
+export function printLoading(loading) {
+  printTable(LOADING_TITLE, [LOADING_HEADER, ...loadingRows(loading)])
+}
+
 /** Prints one workload's table. */
 export function printSetting(result) {
-  const rows = [HEADER, ...rowsOf(result)]
-  const widths = HEADER.map((_, column) => Math.max(...rows.map((row) => row[column].length)))
-  console.log(`\n${title(result)}`)
+  printTable(title(result), [HEADER, ...rowsOf(result)])
+  const note = footnote(result)
+  if (note !== undefined) console.log(`  ${note}`)
+}
+
+function printTable(heading, rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)))
+  console.log(`\n${heading}`)
   for (const row of rows) {
     const cells = row.map((cell, column) =>
       column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]),
     )
     console.log(`  ${cells.join('  ').trimEnd()}`)
   }
-  const note = footnote(result)
-  if (note !== undefined) console.log(`  ${note}`)
 }
 
 /** Writes `results/<date>.json` and `results/<date>.md`. */
-export function saveResults({ results, rounds, sliceMs, serverVersion }) {
+export function saveResults({ results, loading, rounds, sliceMs, serverVersion }) {
   const date = new Date().toISOString().slice(0, 10)
   const versions = Object.assign({}, ...results.map((result) => result.versions))
   const machine = {
@@ -68,7 +100,7 @@ export function saveResults({ results, rounds, sliceMs, serverVersion }) {
   const file = (extension) => fileURLToPath(new URL(`results/${date}.${extension}`, import.meta.url))
   writeFileSync(
     file('json'),
-    `${JSON.stringify({ date, machine, versions, rounds, sliceMs, results }, null, 2)}\n`,
+    `${JSON.stringify({ date, machine, versions, rounds, sliceMs, results, loading }, null, 2)}\n`,
   )
   const lines = [
     `# Results of ${date}`,
@@ -86,6 +118,10 @@ export function saveResults({ results, rounds, sliceMs, serverVersion }) {
     for (const row of rowsOf(result)) lines.push(`| ${row.join(' | ')} |`)
     const note = footnote(result)
     if (note !== undefined) lines.push('', note)
+  }
+  if (loading !== undefined) {
+    const rows = [LOADING_HEADER, LOADING_HEADER.map(() => '---'), ...loadingRows(loading)]
+    lines.push('', `## ${LOADING_TITLE}`, '', ...rows.map((row) => `| ${row.join(' | ')} |`))
   }
   writeFileSync(file('md'), `${lines.join('\n')}\n`)
   console.log(`\nresults/${date}.md and .json are written`)

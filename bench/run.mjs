@@ -11,8 +11,9 @@ import { parseArgs } from 'node:util'
 import { connect } from '../dist/index.mjs'
 import { start as startEmbeddedPostgres } from '../scripts/embedded-postgres.mjs'
 import { installPeers } from './install-peers.mjs'
+import { measureLoading } from './loading.mjs'
 import { obstacle, Peer, peerNames } from './peers/index.mjs'
-import { printSetting, saveResults } from './report.mjs'
+import { printLoading, printSetting, saveResults } from './report.mjs'
 import { createSchema } from './schema.mjs'
 import { median } from './statistics.mjs'
 import { workloads } from './workloads/index.mjs'
@@ -30,6 +31,8 @@ const rounds = Number(options.rounds)
 const sliceMs = Number(options['slice-ms'])
 const chosenWorkloads = options.workloads?.split(',')
 const chosenPeers = options.peers?.split(',') ?? peerNames
+/** Drivers that Node loads. */
+const LOADABLE = new Set(['oxpg', 'before', 'pg', 'postgres'])
 
 installPeers(chosenPeers)
 const server = process.env.DATABASE_URL === undefined ? await startEmbeddedPostgres() : undefined
@@ -45,7 +48,10 @@ try {
       results.push(result)
     }
   }
-  if (options.save) saveResults({ results, rounds, sliceMs, serverVersion })
+  const wantsLoading = chosenWorkloads === undefined || chosenWorkloads.includes('loading')
+  const loading = wantsLoading ? measureLoading(chosenPeers.filter((name) => LOADABLE.has(name))) : undefined
+  if (loading !== undefined) printLoading(loading)
+  if (options.save) saveResults({ results, loading, rounds, sliceMs, serverVersion })
 } finally {
   await server?.stop()
 }

@@ -18,10 +18,11 @@ export function buildAddon() {
   return runNode(PROGRAMS.napi, ['build', '--platform', '--release', '--no-js', ...where])
 }
 
-/** dist/: the face compiled once, as CommonJS, and the thin ESM entry that gives its names again. */
+/** dist/: the face as CommonJS, one file for each door, and the thin ESM entry that gives its names again. */
 export async function buildFace() {
-  rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
-  await runNode(PROGRAMS.tsc, ['-p', 'tsconfig.json'])
+  rmSync(join(ROOT, '.cache', 'face'), { recursive: true, force: true })
+  await runNode(PROGRAMS.tsc, ['-p', 'tsconfig.face.json'])
+  await runNode('scripts/bundle.mjs', [])
   await runNode('scripts/entries.mjs', ['esm', 'dist/index.mjs'])
 }
 

@@ -22,7 +22,9 @@ const FACE_INPUTS = [
   'src',
   'tsconfig.base.json',
   'tsconfig.json',
+  'tsconfig.face.json',
   'scripts/build-steps.mjs',
+  'scripts/bundle.mjs',
   'scripts/entries.mjs',
 ]
 

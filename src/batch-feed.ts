@@ -1,10 +1,12 @@
 import { checkParametersRow } from './call-arguments'
-import { type BatchRequest, ConnectionTarget } from './native/door'
+import { type BatchRequest, ConnectionTarget, type Occupancy } from './native/door'
 import type { Parameters, ParametersList } from './query-options'
 
 /** Rows, and bytes of text and binary values, that go out before the batch is asked whether it takes more. */
 const CHUNK_ROWS = 1_000
 const CHUNK_BYTES = 256 * 1024
+
+const FED = 'executeMany or fetchMany, whose asynchronous iterable is not at its end'
 
 /**
  * Sends rows of parameters to a batch, no faster than the connection takes them, ends it and waits until it has
@@ -15,7 +17,7 @@ const CHUNK_BYTES = 256 * 1024
 export async function feed(batch: BatchRequest, list: ParametersList): Promise<void> {
   try {
     if (Symbol.iterator in list) await feedRows(batch, list)
-    else await holding(batch, () => feedAsyncRows(batch, list))
+    else await occupying(batch, () => feedAsyncRows(batch, list))
     // A result parser threw, of which the server knows nothing: it would keep the rows that it has.
     if (batch.failure !== undefined) batch.abort()
   } catch (error) {
@@ -27,38 +29,11 @@ export async function feed(batch: BatchRequest, list: ParametersList): Promise<v
   await batch.settled
 }
 
-/** Batches whose asynchronous sources run, and the promises of their ends. */
-const fedBatches = new WeakMap<ConnectionTarget, Map<BatchRequest, Promise<void>>>()
-
-/**
- * Refuses other calls on the connection while the source runs: one that the source waits for would wait for the batch,
- * and the batch for the source.
- */
-async function holding(batch: BatchRequest, run: () => Promise<void>): Promise<void> {
+/** A connection belongs to the batch while the source runs: see {@link Occupancy}. */
+function occupying(batch: BatchRequest, run: () => Promise<void>): Promise<void> {
   const { target } = batch
-  if (!(target instanceof ConnectionTarget)) return await run()
-  target.openSources += 1
-  const fed = fedBatches.get(target) ?? new Map<BatchRequest, Promise<void>>()
-  const running = run()
-  fedBatches.set(target, fed.set(batch, running))
-  try {
-    await running
-  } finally {
-    target.openSources -= 1
-    fed.delete(batch)
-  }
-}
-
-/**
- * Takes back the batches of a connection whose asynchronous iterables are not at their end, and may never be.
- *
- * @returns Fulfilled when they are no longer in the way of other calls.
- */
-export async function abortFedBatches(target: ConnectionTarget): Promise<void> {
-  const fed = fedBatches.get(target)
-  if (fed === undefined || fed.size === 0) return
-  for (const batch of fed.keys()) batch.abort()
-  await Promise.allSettled(fed.values())
+  if (!(target instanceof ConnectionTarget)) return run()
+  return target.occupancy.occupy({ description: FED, abort: () => batch.abort() }, run)
 }
 
 // Apart from the asynchronous one: `for await` would wait a tick for each row of an array.

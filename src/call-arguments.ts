@@ -1,7 +1,8 @@
 import { InterfaceError } from './errors/index'
-import { abortSignal, checkOptions, durationMs, shown } from './options'
+import { abortSignal, checkOptions, durationMs } from './options'
 import type { CallOptions, Parameters, ParametersList, Query } from './query-options'
 import { Sql } from './sql'
+import { describeArgument } from './types/describe-value'
 
 /** Names of the options that say how results are mapped. */
 export const MAPPING_OPTIONS = [
@@ -26,7 +27,7 @@ export const FETCH_VAL_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 
 export function textOf(query: Query): string {
   if (typeof query === 'string') return query
   if (query instanceof Sql) return query.text
-  throw new InterfaceError(`the query must be a string or sql\`…\`, not ${shown(query)}`)
+  throw new InterfaceError(`the query must be a string or sql\`…\`, not ${describeArgument(query)}`)
 }
 
 /** The text of a query that takes its parameters from elsewhere. */
@@ -80,7 +81,7 @@ function notParameters(params: unknown): Error {
     typeof params === 'object' && params !== null
       ? '; options are the argument after them'
       : '; put the values into an array'
-  return new InterfaceError(`the parameters must be an array, not ${shown(params)}${hint}`)
+  return new InterfaceError(`the parameters must be an array, not ${describeArgument(params)}${hint}`)
 }
 
 /** @throws InterfaceError unless rows of parameters can be taken from it. */
@@ -88,14 +89,18 @@ export function checkParametersList(list: ParametersList): void {
   const isIterable =
     typeof list === 'object' && list !== null && (Symbol.iterator in list || Symbol.asyncIterator in list)
   if (!isIterable) {
-    throw new InterfaceError(`the rows of parameters must be an iterable of arrays, not ${shown(list)}`)
+    throw new InterfaceError(
+      `the rows of parameters must be an iterable of arrays, not ${describeArgument(list)}`,
+    )
   }
 }
 
 /** @throws InterfaceError unless it is an array of no more values than a statement takes. */
 export function checkParametersRow(row: unknown, index: number): asserts row is Parameters {
   if (!Array.isArray(row)) {
-    throw new InterfaceError(`row ${index}: a row of parameters must be an array, not ${shown(row)}`)
+    throw new InterfaceError(
+      `row ${index}: a row of parameters must be an array, not ${describeArgument(row)}`,
+    )
   }
   if (row.length > MAX_PARAMETERS) checkCount(row, `row ${index}: `)
 }
@@ -107,7 +112,7 @@ export function timeoutOf(options: CallOptions | undefined, defaultMs: number): 
 
 /** The signal of a call. */
 export function signalOf(options: CallOptions | undefined): AbortSignal | undefined {
-  return options?.signal === undefined ? undefined : abortSignal(options.signal)
+  return options?.signal === undefined ? undefined : abortSignal('signal', options.signal)
 }
 
 /** Checks the options of a call against the known names. Without options it costs nothing. */

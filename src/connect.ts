@@ -2,7 +2,7 @@ import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from
 import { Connection } from './connection'
 import { errorFromFailure } from './errors/index'
 import { openConnection } from './native/door'
-import { checkNamedTypeCodecs, useTypeCodecs } from './type-codecs'
+import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
 /**
  * Opens a session.
@@ -15,18 +15,11 @@ export function connect(options?: ConnectOptions): Promise<Connection>
 export async function connect(first?: string | ConnectOptions, second?: ConnectOptions): Promise<Connection> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { configJson, statementCacheSize, defaults, signal } = await connectPlan(dsn, options)
-  const request = openConnection(configJson, statementCacheSize, signal)
+  const { configJson, defaults, signal } = await connectPlan(dsn, options)
+  const request = openConnection(configJson, signal)
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
-  if (typeCodecs.length > 0) {
-    try {
-      await useTypeCodecs(target, typeCodecs, defaults.commandTimeoutMs)
-    } catch (error) {
-      target.terminate()
-      throw error
-    }
-  }
+  await openWithTypeCodecs(target, typeCodecs, defaults.commandTimeoutMs)
   return Connection._of({ target, defaults })
 }

@@ -1,5 +1,4 @@
 import { inspect } from 'node:util'
-import { abortFedBatches } from './batch-feed'
 import { checkCallOptions } from './call-arguments'
 import {
   ConnectionDoesNotExistError,
@@ -251,11 +250,8 @@ export class Connection extends QueryMethods implements TransactionHost {
   /** @internal */
   _target(): ConnectionTarget {
     const target = this._targetOfEnd()
-    if (target.openSources === 0) return target
-    // It would wait for the batch, which may wait for rows that wait for it (rule 7).
-    throw new InterfaceError(
-      'the connection is busy with executeMany or fetchMany, whose asynchronous iterable is not at its end',
-    )
+    target.occupancy.refuse()
+    return target
   }
 
   /** @internal */
@@ -270,8 +266,8 @@ export class Connection extends QueryMethods implements TransactionHost {
   }
 
   /** @internal */
-  _abortFedBatches(): Promise<void> {
-    return abortFedBatches(this.#target)
+  _vacate(): Promise<void> {
+    return this.#target.occupancy.vacate()
   }
 
   /** @internal Ends what came from this object, for the session goes on without it. */

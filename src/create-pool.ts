@@ -3,7 +3,7 @@ import { errorFromFailure } from './errors/index'
 import { openPool } from './native/door'
 import { Pool } from './pool'
 import { POOL_OPTIONS, type PoolOptions, poolPlan } from './pool-options'
-import { checkNamedTypeCodecs, useTypeCodecs } from './type-codecs'
+import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
 /**
  * Opens a pool of connections, `minSize` of them at once.
@@ -17,20 +17,13 @@ export async function createPool(first?: string | PoolOptions, second?: PoolOpti
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
   const { optionsJson, acquireTimeoutMs, hooks } = poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { configJson, statementCacheSize, defaults, signal } = await connectPlan(dsn, options)
-  const { pool, ready } = openPool(configJson, optionsJson, signal, statementCacheSize)
+  const { configJson, defaults, signal } = await connectPlan(dsn, options)
+  const { pool, ready } = openPool(configJson, optionsJson, signal)
   await ready.settled
   if (ready.failure !== undefined) {
     pool.terminate()
     throw errorFromFailure(ready.failure)
   }
-  if (typeCodecs.length > 0) {
-    try {
-      await useTypeCodecs(pool, typeCodecs, defaults.commandTimeoutMs)
-    } catch (error) {
-      pool.terminate()
-      throw error
-    }
-  }
+  await openWithTypeCodecs(pool, typeCodecs, defaults.commandTimeoutMs)
   return Pool._of({ target: pool, defaults, hooks, acquireTimeoutMs })
 }

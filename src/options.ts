@@ -1,17 +1,8 @@
 import { ClientConfigurationError, InterfaceError } from './errors/index'
+import { describeArgument } from './types/describe-value'
 
 /** The longest time limit: what a 32-bit timer can hold, about 24.8 days. */
 const MAX_MS = 2 ** 31 - 1
-
-/** A name as it may be said to people: shortened, in quotes. */
-export function shown(value: unknown): string {
-  if (typeof value === 'string') return value.length > 40 ? `'${value.slice(0, 40)}…'` : `'${value}'`
-  if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined)
-    return `${value}`
-  if (Array.isArray(value)) return 'an array'
-  if (typeof value === 'object') return 'an object'
-  return `a ${typeof value}`
-}
 
 /**
  * Checks that `options` is an object with no other options than the known ones.
@@ -21,7 +12,9 @@ export function shown(value: unknown): string {
  */
 export function checkOptions(options: unknown, known: ReadonlySet<string>, where: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new ClientConfigurationError(`${where}: expected an object of options, not ${shown(options)}`)
+    throw new ClientConfigurationError(
+      `${where}: expected an object of options, not ${describeArgument(options)}`,
+    )
   }
   for (const name in options) {
     if (!known.has(name)) throw unknownOption(name, known, where)
@@ -30,8 +23,8 @@ export function checkOptions(options: unknown, known: ReadonlySet<string>, where
 
 function unknownOption(name: string, known: ReadonlySet<string>, where: string): Error {
   const near = nearest(name, known)
-  const suggestion = near === undefined ? '' : `; did you mean ${shown(near)}?`
-  return new ClientConfigurationError(`${where}: unknown option ${shown(name)}${suggestion}`)
+  const suggestion = near === undefined ? '' : `; did you mean ${describeArgument(near)}?`
+  return new ClientConfigurationError(`${where}: unknown option ${describeArgument(name)}${suggestion}`)
 }
 
 /** The known name that a mistyped one may have been meant to be. */
@@ -75,7 +68,7 @@ function editDistance(left: string, right: string): number {
 export function durationMs(name: string, value: unknown): number {
   if (typeof value !== 'number' || !(value >= 0 && value <= MAX_MS)) {
     throw new ClientConfigurationError(
-      `option '${name}' must be a number of milliseconds from 0 (no limit) to ${MAX_MS}, not ${shown(value)}`,
+      `option '${name}' must be a number of milliseconds from 0 (no limit) to ${MAX_MS}, not ${describeArgument(value)}`,
     )
   }
   return Math.ceil(value)
@@ -89,7 +82,7 @@ export function durationMs(name: string, value: unknown): number {
 export function wholeNumber(name: string, value: unknown, lowest: number, highest: number): number {
   if (!Number.isInteger(value) || (value as number) < lowest || (value as number) > highest) {
     throw new ClientConfigurationError(
-      `option '${name}' must be a whole number from ${lowest} to ${highest}, not ${shown(value)}`,
+      `option '${name}' must be a whole number from ${lowest} to ${highest}, not ${describeArgument(value)}`,
     )
   }
   return value as number
@@ -98,15 +91,36 @@ export function wholeNumber(name: string, value: unknown, lowest: number, highes
 /** @throws ClientConfigurationError unless it is a boolean. */
 export function flag(name: string, value: unknown): boolean {
   if (typeof value !== 'boolean') {
-    throw new ClientConfigurationError(`option '${name}' must be true or false, not ${shown(value)}`)
+    throw new ClientConfigurationError(
+      `option '${name}' must be true or false, not ${describeArgument(value)}`,
+    )
   }
   return value
 }
 
+/** @throws ClientConfigurationError unless it is an object of strings. */
+export function textByName(name: string, value: unknown): Readonly<Record<string, string>> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ClientConfigurationError(
+      `option '${name}' must be an object of strings, not ${describeArgument(value)}`,
+    )
+  }
+  for (const [key, text] of Object.entries(value)) {
+    if (typeof text !== 'string') {
+      throw new ClientConfigurationError(
+        `option '${name}': ${describeArgument(key)} must be a string, not ${describeArgument(text)}`,
+      )
+    }
+  }
+  return value as Readonly<Record<string, string>>
+}
+
 /** @throws ClientConfigurationError unless it is an AbortSignal. */
-export function abortSignal(value: unknown): AbortSignal {
+export function abortSignal(name: string, value: unknown): AbortSignal {
   if (!(value instanceof AbortSignal)) {
-    throw new ClientConfigurationError(`option 'signal' must be an AbortSignal, not ${shown(value)}`)
+    throw new ClientConfigurationError(
+      `option '${name}' must be an AbortSignal, not ${describeArgument(value)}`,
+    )
   }
   return value
 }
@@ -118,5 +132,5 @@ export function abortSignal(value: unknown): AbortSignal {
  */
 export function checkFunction(where: string, value: unknown): void {
   if (typeof value !== 'function')
-    throw new InterfaceError(`${where}: expected a function, not ${shown(value)}`)
+    throw new InterfaceError(`${where}: expected a function, not ${describeArgument(value)}`)
 }

@@ -87,7 +87,7 @@ export class PoolConnection extends Connection {
   async #release(): Promise<void> {
     if (this.#hooks.reset !== undefined && !this.isClosed) {
       try {
-        await this._abortFedBatches()
+        await this._vacate()
         await this.#hooks.reset(this)
       } catch (error) {
         this.#discard()
@@ -106,7 +106,7 @@ export class PoolConnection extends Connection {
   #detach(): void {
     this.#isReleased = true
     // They might never end, and the connection would never be back.
-    void this._abortFedBatches()
+    void this._vacate()
     this._detach()
   }
 }

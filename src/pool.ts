@@ -3,7 +3,7 @@ import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-argu
 import type { CloseOptions } from './connection'
 import { errorFromFailure, InterfaceError } from './errors/index'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
-import { checkFunction, durationMs, shown } from './options'
+import { checkFunction, durationMs } from './options'
 import { PoolConnection, withRelease } from './pool-connection'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
@@ -11,6 +11,7 @@ import type { CallDefaults } from './send'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
 import { transactionPidOf } from './transaction-scope'
+import { describeArgument } from './types/describe-value'
 
 export type { PoolStats } from './native/door'
 
@@ -87,7 +88,7 @@ export class Pool extends QueryMethods {
     const holderPid = this.#holderPidWhenFull()
     const timeoutMs =
       holderPid !== undefined && (givenMs === 0 || givenMs > NESTED_TIMEOUT_MS) ? NESTED_TIMEOUT_MS : givenMs
-    const request = this.#target.acquire(timeoutMs, signal)
+    const request = this.#target.acquire({ timeoutMs, signal })
     await request.settled
     if (request.failure !== undefined) {
       if (holderPid !== undefined && timeoutMs !== givenMs && request.failure.kind === 'timeout') {
@@ -117,7 +118,9 @@ export class Pool extends QueryMethods {
    */
   async release(connection: PoolConnection): Promise<void> {
     if (!(connection instanceof PoolConnection)) {
-      throw new InterfaceError(`release: expected a connection of the pool, not ${shown(connection)}`)
+      throw new InterfaceError(
+        `release: expected a connection of the pool, not ${describeArgument(connection)}`,
+      )
     }
     if (connection._owner !== this) throw new InterfaceError('release: the connection is one of another pool')
     await connection.release()

@@ -1,12 +1,5 @@
 import { feed } from './batch-feed'
-import {
-  CALL_OPTIONS,
-  checkCallOptions,
-  checkParameters,
-  checkParametersList,
-  signalOf,
-  timeoutOf,
-} from './call-arguments'
+import { CALL_OPTIONS, checkCallOptions, checkParameters, checkParametersList } from './call-arguments'
 import { DEFAULT_PLAN, planFor, planWithoutCodecs } from './decode/mapping'
 import type { ParameterDescription } from './encode/encoders'
 import { errorFromFailure, InternalClientError } from './errors/index'
@@ -23,7 +16,17 @@ import type {
   ParametersList,
 } from './query-options'
 import type { Row } from './record'
-import { firstValue, type QueryHost, sendExecuteMany, sendFetch, sendFetchMany, sendFetchVal } from './send'
+import {
+  callOptions,
+  firstValue,
+  type QueryHost,
+  sendExecute,
+  sendExecuteMany,
+  sendFetch,
+  sendFetchMany,
+  sendFetchRow,
+  sendFetchVal,
+} from './send'
 import { isArrayCode } from './types/type-code'
 
 /** A type of PostgreSQL. */
@@ -105,7 +108,7 @@ export class PreparedStatement {
     checkParameters(params)
     const lend = this.#host._lender()
     if (lend !== undefined) return lend((host) => this.#on(host).execute(params, options))
-    const request = sendFetch(this.#host, this.query, params, 0, options)
+    const request = sendExecute(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
     return this.#noteTag(request)
@@ -122,7 +125,7 @@ export class PreparedStatement {
     checkParameters(params)
     const lend = this.#host._lender()
     if (lend !== undefined) return lend((host) => this.#on(host).fetch(params, options))
-    const request = sendFetch(this.#host, this.query, params, 0, options)
+    const request = sendFetch(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
     this.#noteTag(request)
@@ -143,7 +146,7 @@ export class PreparedStatement {
     checkParameters(params)
     const lend = this.#host._lender()
     if (lend !== undefined) return lend((host) => this.#on(host).fetchRow(params, options))
-    const request = sendFetch(this.#host, this.query, params, 1, options)
+    const request = sendFetchRow(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
     this.#noteTag(request)
@@ -241,8 +244,8 @@ export async function prepareOn(
   text: string,
   options: CallOptions | undefined,
 ): Promise<Description> {
-  const timeoutMs = timeoutOf(options, host._defaults.commandTimeoutMs)
-  const request = host._target().prepare(text, timeoutMs, signalOf(options))
+  const given = callOptions(host._defaults.count, options)
+  const request = host._target().prepare(text, given)
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
   if (request.description === undefined) throw new InternalClientError('a statement without a description')
@@ -257,8 +260,8 @@ async function explainOn(
   options: CallOptions | undefined,
 ): Promise<unknown[]> {
   const text = `EXPLAIN (FORMAT JSON, ${words}) ${query}`
-  const timeoutMs = timeoutOf(options, host._defaults.commandTimeoutMs)
-  const request = host._target().query(text, params, 1, timeoutMs, EXPLAIN_PLAN, signalOf(options))
+  const given = { ...callOptions(host._defaults.row, options), plan: EXPLAIN_PLAN }
+  const request = host._target().query(text, params, given)
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
   const plan = firstValue(request, undefined)

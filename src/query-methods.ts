@@ -4,10 +4,8 @@ import {
   checkCallOptions,
   checkParametersList,
   parametersOf,
-  signalOf,
   textOf,
   textWithoutParameters,
-  timeoutOf,
 } from './call-arguments'
 import { errorFromFailure } from './errors/index'
 import type { Target } from './native/door'
@@ -28,10 +26,13 @@ import {
   type CallDefaults,
   firstValue,
   type QueryHost,
+  sendExecute,
   sendExecuteMany,
   sendFetch,
   sendFetchMany,
+  sendFetchRow,
   sendFetchVal,
+  sendScript,
 } from './send'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
@@ -62,14 +63,8 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     checkCallOptions(options, CALL_OPTIONS)
     const lend = this._lender()
     if (lend !== undefined) return lend((host) => host.execute(query, params, options))
-    const { plan, commandTimeoutMs } = this._defaults
-    const timeoutMs = timeoutOf(options, commandTimeoutMs)
-    const signal = signalOf(options)
-    const target = this._target()
     const request =
-      values === undefined
-        ? target.script(text, false, timeoutMs, signal)
-        : target.query(text, values, 0, timeoutMs, plan, signal)
+      values === undefined ? sendScript(this, text, options) : sendExecute(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
     return request.tag()
@@ -95,7 +90,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const values = parametersOf(query, params)
     const lend = this._lender()
     if (lend !== undefined) return lend((host) => host.fetch(query, params, options))
-    const request = sendFetch(this, text, values, 0, options)
+    const request = sendFetch(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
     return request.rows
@@ -121,7 +116,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const values = parametersOf(query, params)
     const lend = this._lender()
     if (lend !== undefined) return lend((host) => host.fetchRow(query, params, options))
-    const request = sendFetch(this, text, values, 1, options)
+    const request = sendFetchRow(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
     return request.rows[0] ?? null

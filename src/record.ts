@@ -1,3 +1,5 @@
+import { describeArgument } from './types/describe-value'
+
 /**
  * What is known of the rows of one shape: their columns in order. Every Row's prototype refers to one.
  */
@@ -155,7 +157,9 @@ function definePositionalGetters(count: number): void {
 function layoutOf(row: RowBase): RowLayout {
   const layout = (row as RowInternals | null | undefined)?.[LAYOUT]
   if (layout === undefined) {
-    throw new TypeError(`expected a Row, as queries give in rowMode 'record', but got ${kindOf(row)}`)
+    throw new TypeError(
+      `expected a Row, as queries give in rowMode 'record', but got ${describeArgument(row)}`,
+    )
   }
   return layout
 }
@@ -174,10 +178,4 @@ function jsonSafe(value: unknown): unknown {
     return Number.isSafeInteger(rounded) ? rounded : value.toString()
   }
   return Array.isArray(value) ? value.map(jsonSafe) : value
-}
-
-function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : typeof value
 }

@@ -1,21 +1,36 @@
 import { checkCallOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
 import { planFor, type ResultOptions, type ResultPlan, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
-import type { BatchRequest, Request, Target } from './native/door'
-import { shown } from './options'
+import type { BatchRequest, Request, ScriptOptions, StatementOptions, Target } from './native/door'
 import type { CallOptions, FetchOptions, FetchValOptions, Parameters } from './query-options'
+import { describeArgument } from './types/describe-value'
 
-/** What calls have when they say nothing else; of a connection or a pool. */
+/**
+ * What calls have when they say nothing else; of a connection or a pool. The options of requests are made here once:
+ * a call that gives none makes none.
+ */
 export class CallDefaults {
-  readonly plan: ResultPlan
-  /** The plan of `fetchVal`, which reads one value by its position. */
-  readonly valuePlan: ResultPlan
   readonly commandTimeoutMs: number
+  /** All rows. */
+  readonly rows: StatementOptions
+  /** One row. */
+  readonly row: StatementOptions
+  /** The row of which `fetchVal` gives one value, by its position. */
+  readonly value: StatementOptions
+  /** No rows. */
+  readonly count: StatementOptions
+  /** Commands of the driver's own. */
+  readonly control: ScriptOptions
 
   constructor(plan: ResultPlan, commandTimeoutMs: number) {
-    this.plan = plan
-    this.valuePlan = valuePlanFor(plan)
+    const timeoutMs = commandTimeoutMs
+    const signal = undefined
     this.commandTimeoutMs = commandTimeoutMs
+    this.rows = Object.freeze({ timeoutMs, signal, plan, form: 'cells', maxRows: 0 })
+    this.row = Object.freeze({ timeoutMs, signal, plan, form: 'cells', maxRows: 1 })
+    this.value = Object.freeze({ timeoutMs, signal, plan: valuePlanFor(plan), form: 'cells', maxRows: 1 })
+    this.count = Object.freeze({ timeoutMs, signal, plan, form: 'count', maxRows: 0 })
+    this.control = Object.freeze({ timeoutMs, signal, isControl: true })
   }
 }
 
@@ -30,18 +45,50 @@ export interface QueryHost {
   readonly _defaults: CallDefaults
 }
 
-/** Sends a query whose rows are wanted, at most `maxRows` of them (0: all). */
+/** What a call asks for, where it says something else than `given`. */
+export function statementOptions(
+  given: StatementOptions,
+  options: (CallOptions & ResultOptions) | undefined,
+): StatementOptions {
+  if (options === undefined) return given
+  return {
+    timeoutMs: timeoutOf(options, given.timeoutMs),
+    signal: signalOf(options),
+    plan: planFor(given.plan, options),
+    form: given.form,
+    maxRows: given.maxRows,
+  }
+}
+
+/** The same of a call that has no options for results. */
+export function callOptions(given: StatementOptions, options: CallOptions | undefined): StatementOptions {
+  if (options === undefined) return given
+  const { plan, form, maxRows } = given
+  return { timeoutMs: timeoutOf(options, given.timeoutMs), signal: signalOf(options), plan, form, maxRows }
+}
+
+/** Sends a query whose rows are wanted. */
 export function sendFetch(
   host: QueryHost,
   text: string,
   params: Parameters | undefined,
-  maxRows: number,
   options: FetchOptions | undefined,
 ): Request {
   checkCallOptions(options, FETCH_OPTIONS)
-  const { plan, commandTimeoutMs } = host._defaults
-  const timeoutMs = timeoutOf(options, commandTimeoutMs)
-  return host._target().query(text, params, maxRows, timeoutMs, planFor(plan, options), signalOf(options))
+  const given = statementOptions(host._defaults.rows, options)
+  return host._target().query(text, params, given)
+}
+
+/** Sends a query of which the first row is wanted. */
+export function sendFetchRow(
+  host: QueryHost,
+  text: string,
+  params: Parameters | undefined,
+  options: FetchOptions | undefined,
+): Request {
+  checkCallOptions(options, FETCH_OPTIONS)
+  const given = statementOptions(host._defaults.row, options)
+  return host._target().query(text, params, given)
 }
 
 /** Sends a query of which one value is wanted. */
@@ -53,10 +100,25 @@ export function sendFetchVal(
 ): Request {
   checkCallOptions(options, FETCH_VAL_OPTIONS)
   checkColumn(options?.column)
-  const { valuePlan, commandTimeoutMs } = host._defaults
-  const timeoutMs = timeoutOf(options, commandTimeoutMs)
-  const plan = planFor(valuePlan, options as ResultOptions | undefined)
-  return host._target().query(text, params, 1, timeoutMs, plan, signalOf(options))
+  const given = statementOptions(host._defaults.value, options)
+  return host._target().query(text, params, given)
+}
+
+/** Sends a script of any number of statements. */
+export function sendScript(host: QueryHost, text: string, options: CallOptions | undefined): Request {
+  const given = callOptions(host._defaults.count, options)
+  return host._target().script(text, given)
+}
+
+/** Sends a query whose rows are not wanted. */
+export function sendExecute(
+  host: QueryHost,
+  text: string,
+  params: Parameters | undefined,
+  options: CallOptions | undefined,
+): Request {
+  const given = callOptions(host._defaults.count, options)
+  return host._target().query(text, params, given)
 }
 
 /** Starts a batch whose rows are wanted. */
@@ -66,9 +128,8 @@ export function sendFetchMany(
   options: FetchOptions | undefined,
 ): BatchRequest {
   checkCallOptions(options, FETCH_OPTIONS)
-  const { plan, commandTimeoutMs } = host._defaults
-  const timeoutMs = timeoutOf(options, commandTimeoutMs)
-  return host._target().batch(text, true, timeoutMs, planFor(plan, options), signalOf(options))
+  const given = statementOptions(host._defaults.rows, options)
+  return host._target().batch(text, given)
 }
 
 /** Starts a batch whose rows are not wanted. */
@@ -77,9 +138,8 @@ export function sendExecuteMany(
   text: string,
   options: CallOptions | undefined,
 ): BatchRequest {
-  const { plan, commandTimeoutMs } = host._defaults
-  const timeoutMs = timeoutOf(options, commandTimeoutMs)
-  return host._target().batch(text, false, timeoutMs, plan, signalOf(options))
+  const given = callOptions(host._defaults.count, options)
+  return host._target().batch(text, given)
 }
 
 /** The value that `fetchVal` gives. */
@@ -89,9 +149,12 @@ export function firstValue(request: Request, column: number | string | undefined
   if (column === undefined && row.length > 0) return row[0]
   const position = typeof column === 'string' ? positionOf(request, column) : (column ?? 0)
   if (position < 0 || position >= row.length) {
-    throw new InterfaceError(`there is no column ${shown(column ?? 0)}: the row has ${row.length} columns`, {
-      safeToRetry: false,
-    })
+    throw new InterfaceError(
+      `there is no column ${describeArgument(column ?? 0)}: the row has ${row.length} columns`,
+      {
+        safeToRetry: false,
+      },
+    )
   }
   return row[position]
 }
@@ -103,6 +166,8 @@ function positionOf(request: Request, name: string): number {
 function checkColumn(column: unknown): void {
   if (column === undefined || typeof column === 'string') return
   if (!Number.isInteger(column) || (column as number) < 0) {
-    throw new InterfaceError(`option 'column' must be a name or a position from 0, not ${shown(column)}`)
+    throw new InterfaceError(
+      `option 'column' must be a name or a position from 0, not ${describeArgument(column)}`,
+    )
   }
 }

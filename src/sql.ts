@@ -1,4 +1,5 @@
 import { InterfaceError } from './errors/index'
+import { describeArgument } from './types/describe-value'
 
 const MAKE = Symbol('oxpg.sql')
 
@@ -89,7 +90,7 @@ export interface SqlTag {
   ): Sql
 }
 
-function template(strings: TemplateStringsArray, ...values: unknown[]): Sql {
+function sqlTemplate(strings: TemplateStringsArray, ...values: unknown[]): Sql {
   if (!Array.isArray(strings) || !Array.isArray(strings.raw)) {
     throw new InterfaceError(
       'sql is the tag of a template: sql`select …`; for text as it is there is sql.raw(text)',
@@ -113,7 +114,7 @@ function identifier(...names: string[]): Sql {
 
 function quote(name: string): string {
   if (typeof name !== 'string')
-    throw new InterfaceError(`sql.identifier: expected strings, not ${kindOf(name)}`)
+    throw new InterfaceError(`sql.identifier: expected strings, not ${describeArgument(name)}`)
   if (name === '' || name.includes('\0')) {
     throw new InterfaceError('sql.identifier: a name can neither be empty nor contain a NUL character')
   }
@@ -124,7 +125,7 @@ function join(items: Iterable<unknown>, separator: string | Sql = ', '): Sql {
   const between = typeof separator === 'string' ? new RawText(separator) : separator
   if (!(between instanceof RawText || between instanceof Sql)) {
     throw new InterfaceError(
-      `sql.join: expected a separator that is a string or sql\`…\`, not ${kindOf(separator)}`,
+      `sql.join: expected a separator that is a string or sql\`…\`, not ${describeArgument(separator)}`,
     )
   }
   const parts: unknown[] = []
@@ -136,13 +137,14 @@ function join(items: Iterable<unknown>, separator: string | Sql = ', '): Sql {
 }
 
 function raw(text: string): Sql {
-  if (typeof text !== 'string') throw new InterfaceError(`sql.raw: expected a string, not ${kindOf(text)}`)
+  if (typeof text !== 'string')
+    throw new InterfaceError(`sql.raw: expected a string, not ${describeArgument(text)}`)
   return new Sql(MAKE, [new RawText(text)])
 }
 
 function set(columns: SqlColumns): Sql {
   if (!isColumns(columns))
-    throw new InterfaceError(`sql.set: expected an object by column, not ${kindOf(columns)}`)
+    throw new InterfaceError(`sql.set: expected an object by column, not ${describeArgument(columns)}`)
   const names = Object.keys(columns)
   if (names.length === 0) throw new InterfaceError('sql.set: expected at least one column')
   const assignments = names.map(
@@ -160,7 +162,9 @@ function values(
   if (first === undefined) throw new InterfaceError('sql.values: expected at least one row')
   if (Array.isArray(first)) return valuesOfArrays(list, columns)
   if (!isColumns(first)) {
-    throw new InterfaceError(`sql.values: expected objects by column or arrays, not ${kindOf(first)}`)
+    throw new InterfaceError(
+      `sql.values: expected objects by column or arrays, not ${describeArgument(first)}`,
+    )
   }
   const names = columns ?? Object.keys(first)
   if (names.length === 0) throw new InterfaceError('sql.values: expected at least one column')
@@ -209,14 +213,8 @@ function isColumns(value: unknown): value is SqlColumns {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Sql)
 }
 
-function kindOf(value: unknown): string {
-  if (value === null) return 'null'
-  if (Array.isArray(value)) return 'an array'
-  return typeof value === 'object' ? 'an object' : typeof value
-}
-
 /**
  * The tag of queries with values in them: sql`select * from users where id = ${id}`. Values become parameters; names
  * and other parts are made by its functions.
  */
-export const sql: SqlTag = Object.assign(template, { identifier, join, raw, set, values })
+export const sql: SqlTag = Object.assign(sqlTemplate, { identifier, join, raw, set, values })

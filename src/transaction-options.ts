@@ -1,6 +1,7 @@
 import { ClientConfigurationError } from './errors/index'
-import { checkOptions, flag, shown, wholeNumber } from './options'
+import { checkOptions, flag, wholeNumber } from './options'
 import type { Transaction } from './transaction'
+import { describeArgument } from './types/describe-value'
 
 /** PostgreSQL manual, "Transaction Isolation". The words may be joined by underscores, as in asyncpg, or spaces. */
 export type IsolationLevel =
@@ -71,7 +72,9 @@ function isolationLevel(given: unknown): string {
   const level = typeof given === 'string' ? given.replaceAll('_', ' ') : ''
   if (ISOLATION_LEVELS.includes(level)) return level
   const words = ISOLATION_LEVELS.map((known) => `'${known.replaceAll(' ', '_')}'`).join(', ')
-  throw new ClientConfigurationError(`option 'isolation' must be one of ${words}, not ${shown(given)}`)
+  throw new ClientConfigurationError(
+    `option 'isolation' must be one of ${words}, not ${describeArgument(given)}`,
+  )
 }
 
 /** The command that starts a transaction (PostgreSQL manual, BEGIN). */

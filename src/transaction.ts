@@ -6,7 +6,7 @@ import {
   InterfaceError,
   TimeoutError,
 } from './errors/index'
-import type { ConnectionTarget, Request } from './native/door'
+import type { ConnectionTarget, Request, ScriptOptions } from './native/door'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { attachSuppressed } from './suppressed'
@@ -27,13 +27,16 @@ export interface TransactionHost {
   readonly _defaults: CallDefaults
   /** @internal */
   _target(): ConnectionTarget
-  /** @internal The same, for what ends a transaction: a batch that is still being fed is no reason to refuse it. */
+  /** @internal The same, for what ends a transaction: an exclusive use of the connection is no reason to refuse it. */
   _targetOfEnd(): ConnectionTarget
-  /** @internal Takes back the batches that are still being fed. */
-  _abortFedBatches(): Promise<void>
+  /** @internal Takes the exclusive use of the connection back, such as a batch that is still being fed. */
+  _vacate(): Promise<void>
   /** @internal Whether the session has ended, or was given back to its pool. */
   readonly _isGone: boolean
 }
+
+/** Of commands that end a transaction. */
+const UNLIMITED: ScriptOptions = Object.freeze({ timeoutMs: 0, signal: undefined, isControl: true })
 
 type State = 'new' | 'starting' | 'started' | 'ending' | 'committed' | 'rolled back' | 'failed'
 
@@ -119,7 +122,7 @@ export class Transaction extends QueryMethods {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isManaged) return
     if (this.#state === 'started' && !this.#scope.isOver && !this.#host._isGone) {
-      void this.#host._abortFedBatches()
+      void this.#host._vacate()
       await this.#rollback()
     } else if (this.#state !== 'ending') await this.#over()
   }
@@ -188,7 +191,7 @@ export class Transaction extends QueryMethods {
       const command = isNested
         ? savepointCommand(this.#savepoint, this.#options)
         : beginCommand(this.#options)
-      request = this.#host._target().script(command, true, this._defaults.commandTimeoutMs, undefined)
+      request = this.#host._target().script(command, this._defaults.control)
       await request.settled
     } catch (error) {
       this.#end('failed')
@@ -214,7 +217,7 @@ export class Transaction extends QueryMethods {
     if (outer === undefined) {
       const request = this.#host
         ._target()
-        .query('SHOW transaction_isolation', undefined, 1, 0, this._defaults.valuePlan, undefined)
+        .query('SHOW transaction_isolation', undefined, { ...this._defaults.value, timeoutMs: 0 })
       await request.settled
       if (request.failure !== undefined) throw errorFromFailure(request.failure)
       outer = (request.rows[0] as string[])[0]
@@ -330,7 +333,7 @@ export class Transaction extends QueryMethods {
       return
     }
     try {
-      void this.#host._abortFedBatches()
+      void this.#host._vacate()
       await this.#rollback()
     } catch (second) {
       // A session that has ended meanwhile took the transaction with it.
@@ -347,7 +350,7 @@ export class Transaction extends QueryMethods {
 
   /** Without a time limit: a command that was given up unsent would leave the transaction open. */
   #send(command: string): Request {
-    return this.#host._targetOfEnd().script(command, true, 0, undefined)
+    return this.#host._targetOfEnd().script(command, UNLIMITED)
   }
 
   #end(state: State): void {

@@ -1,7 +1,8 @@
 import { DEFAULT_PLAN, planFor } from './decode/mapping'
 import { errorFromFailure, InterfaceError, UnsupportedClientFeatureError } from './errors/index'
 import type { Target } from './native/door'
-import { checkFunction, checkOptions, shown } from './options'
+import { checkFunction, checkOptions } from './options'
+import { describeArgument } from './types/describe-value'
 import type { CodecFormat } from './types/type-codec'
 
 export type { CodecFormat } from './types/type-codec'
@@ -123,13 +124,15 @@ interface Checked {
 
 /** @throws InterfaceError */
 export function checkTypeCodec(typeName: unknown, options: unknown): Checked {
-  const where = `codec of type ${shown(typeName)}`
+  const where = `codec of type ${describeArgument(typeName)}`
   checkName('the type name', typeName)
   checkOptions(options as object, CODEC_OPTIONS, where)
   const codec = options as TypeCodecOptions
   const format: unknown = codec.format ?? 'text'
   if (typeof format !== 'string' || !FORMATS.includes(format)) {
-    throw new InterfaceError(`${where}: format must be 'text', 'binary' or 'tuple', not ${shown(format)}`)
+    throw new InterfaceError(
+      `${where}: format must be 'text', 'binary' or 'tuple', not ${describeArgument(format)}`,
+    )
   }
   checkFunction(`${where}: encode`, codec.encode)
   checkFunction(`${where}: decode`, codec.decode)
@@ -139,7 +142,7 @@ export function checkTypeCodec(typeName: unknown, options: unknown): Checked {
 /** @throws InterfaceError */
 export function checkBuiltinTypeCodec(typeName: unknown, options: unknown): Checked {
   checkName('the type name', typeName)
-  checkOptions(options as object, BUILTIN_OPTIONS, `codec of type ${shown(typeName)}`)
+  checkOptions(options as object, BUILTIN_OPTIONS, `codec of type ${describeArgument(typeName)}`)
   const { codecName } = options as BuiltinTypeCodecOptions
   checkName('codecName', codecName)
   return { schema: schemaOf(options as TypeSchemaOptions), name: typeName, codec: undefined, codecName }
@@ -160,15 +163,34 @@ export function checkTypeSchema(typeName: unknown, options: unknown): { schema: 
 export function checkNamedTypeCodecs(value: unknown): readonly Checked[] {
   if (value === undefined) return []
   if (!Array.isArray(value)) {
-    throw new InterfaceError(`option 'typeCodecs' must be an array of codecs, not ${shown(value)}`)
+    throw new InterfaceError(`option 'typeCodecs' must be an array of codecs, not ${describeArgument(value)}`)
   }
   return value.map((entry: unknown) => {
     if (typeof entry !== 'object' || entry === null) {
-      throw new InterfaceError(`option 'typeCodecs' must hold objects, not ${shown(entry)}`)
+      throw new InterfaceError(`option 'typeCodecs' must hold objects, not ${describeArgument(entry)}`)
     }
     const { typeName, ...codec } = entry as NamedTypeCodec
     return 'codecName' in codec ? checkBuiltinTypeCodec(typeName, codec) : checkTypeCodec(typeName, codec)
   })
+}
+
+/**
+ * Takes the codecs of the option `typeCodecs` into use on what has just been opened, which is closed when that fails.
+ *
+ * @throws what {@link useTypeCodecs} throws.
+ */
+export async function openWithTypeCodecs(
+  target: Target,
+  checked: readonly Checked[],
+  timeoutMs: number,
+): Promise<void> {
+  if (checked.length === 0) return
+  try {
+    await useTypeCodecs(target, checked, timeoutMs)
+  } catch (error) {
+    target.terminate()
+    throw error
+  }
 }
 
 /** Looks the types up, and takes the codecs into use: all of them, or none. */
@@ -199,7 +221,13 @@ async function lookUp(
   timeoutMs: number,
 ): Promise<readonly Found[]> {
   const parameters = [arrayText(types.map(({ schema }) => schema)), arrayText(types.map(({ name }) => name))]
-  const request = target.query(LOOK_UP, parameters, 0, timeoutMs, ROWS, undefined)
+  const request = target.query(LOOK_UP, parameters, {
+    timeoutMs,
+    signal: undefined,
+    plan: ROWS,
+    form: 'cells',
+    maxRows: 0,
+  })
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: LOOK_UP })
   return request.rows as readonly Found[]
@@ -265,7 +293,7 @@ function useFamily(target: Target, { schema, name }: Checked, found: Found, code
   const code = target.familyOf(codecName)
   if (code === 0) {
     throw new InterfaceError(
-      `there is no built-in codec ${shown(codecName)} for scalars: it must be the name of a built-in type in pg_type`,
+      `there is no built-in codec ${describeArgument(codecName)} for scalars: it must be the name of a built-in type in pg_type`,
     )
   }
   if (found.kind === 'c' || found.kind === 'r') {
@@ -295,6 +323,6 @@ function schemaOf({ schema }: TypeSchemaOptions): string {
 
 function checkName(what: string, value: unknown): asserts value is string {
   if (typeof value !== 'string' || value === '' || value.includes('\0')) {
-    throw new InterfaceError(`${what} must be a name, not ${shown(value)}`)
+    throw new InterfaceError(`${what} must be a name, not ${describeArgument(value)}`)
   }
 }

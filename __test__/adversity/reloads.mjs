@@ -47,9 +47,9 @@ function problemOf({ end, stdout, stderr }, { rounds, mostMiB }, isOpen) {
   const figures = `${JSON.stringify(before)} became ${JSON.stringify(after)}`
   if (after.listeners > 1) return `exit listeners: ${figures}`
   if (after.threads > before.threads) return `threads: ${figures}`
-  const sockets = isOpen ? (rounds * 3) / 4 : 0
+  const sockets = isOpen ? rounds / 2 : 0
   if (after.descriptors > before.descriptors + sockets) return `descriptors: ${figures}`
-  const perRound = (after.rssMiB - before.rssMiB) / ((rounds * 3) / 4)
+  const perRound = (after.rssMiB - before.rssMiB) / (rounds / 2)
   return perRound > mostMiB ? `${perRound.toFixed(3)} MiB a round: ${figures}` : undefined
 }
 

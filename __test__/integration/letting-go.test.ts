@@ -1,7 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises'
 import test, { type ExecutionContext } from 'ava'
 import { connect, createPool, InterfaceError } from 'oxpg'
-import { connection, uniqueName, until, url } from '../support/server.js'
+import { connection, threadNames, uniqueName, until, url } from '../support/server.js'
 
 // When all has been closed for a moment, the driver frees what it holds, and its thread ends; nothing of it may be missed
 // afterwards. One test at a time, so that nothing else is open.
@@ -9,11 +8,7 @@ import { connection, uniqueName, until, url } from '../support/server.js'
 /** Waits until the driver has let go of everything, which shows in the threads of the process where those can be read. */
 async function lettingGo(): Promise<void> {
   if (process.platform !== 'linux') return
-  const names = async () => {
-    const tasks = await readdir('/proc/self/task')
-    return Promise.all(tasks.map((task) => readFile(`/proc/self/task/${task}/comm`, 'utf8').catch(() => '')))
-  }
-  await until(async () => !(await names()).includes('oxpg\n'), 'the end of the thread')
+  await until(async () => !(await threadNames()).includes('oxpg'), 'the end of the thread')
 }
 
 /** So many turns of the event loop. */

@@ -1,6 +1,7 @@
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import test from 'ava'
-import { connection, url } from '../support/server.js'
+import { connection, threadNames, url } from '../support/server.js'
 
 const source = `
   const { parentPort, workerData } = require('node:worker_threads')
@@ -32,4 +33,40 @@ test('workers have sessions of their own, beside the main thread', async (t) => 
 
 test('a worker with an idle open connection ends by itself', async (t) => {
   t.deepEqual(await run(false), [...Array(100).keys()])
+})
+
+const holder = `
+  const { parentPort, workerData } = require('node:worker_threads')
+  const { connect } = require(workerData.entry)
+  connect(workerData.url).then(async (c) => {
+    parentPort.postMessage('open')
+    parentPort.once('message', async () => {
+      await c.close()
+      const again = await connect(workerData.url)
+      parentPort.postMessage(await again.fetchVal('select 1'))
+      await again.close()
+      parentPort.close()
+    })
+  })`
+
+test('all threads have one background thread, which outlives those that end', async (t) => {
+  const workers = [1, 2, 3].map(
+    () => new Worker(holder, { eval: true, workerData: { url, entry: require.resolve('oxpg') } }),
+  )
+  await Promise.all(workers.map((worker) => once(worker, 'message')))
+  if (process.platform === 'linux') {
+    t.deepEqual(
+      (await threadNames()).filter((name) => name === 'oxpg'),
+      ['oxpg'],
+    )
+  }
+  // The one that started the thread, or another.
+  await workers[0]!.terminate()
+  for (const worker of workers.slice(1)) {
+    const answer = once(worker, 'message')
+    const end = once(worker, 'exit')
+    worker.postMessage('go on')
+    t.deepEqual(await answer, [1])
+    t.deepEqual(await end, [0])
+  }
 })

@@ -1,4 +1,5 @@
 // The server that the tests run against, and names in it that no other test uses.
+import { readdir, readFile } from 'node:fs/promises'
 import { type Connection, type ConnectOptions, connect, createPool, type Pool, type PoolOptions } from 'oxpg'
 
 /** `npm test` starts a server and says where it is. */
@@ -34,6 +35,14 @@ export async function pool(t: Teardown, options: PoolOptions = {}): Promise<Pool
 
 /** 1 while the backend with the process id `$1` runs a statement. */
 export const RUNNING = "select count(*)::int from pg_stat_activity where pid = $1 and state = 'active'"
+
+/** The names of this process's threads, on Linux. */
+export async function threadNames(): Promise<string[]> {
+  const tasks = await readdir('/proc/self/task')
+  // One may end meanwhile.
+  const name = (task: string) => readFile(`/proc/self/task/${task}/comm`, 'utf8').catch(() => '')
+  return (await Promise.all(tasks.map(name))).map((text) => text.trim())
+}
 
 let names = 0
 

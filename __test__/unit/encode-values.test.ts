@@ -1,9 +1,10 @@
+import { inspect } from 'node:util'
 import { runInNewContext } from 'node:vm'
 import test, { type ExecutionContext } from 'ava'
 import fc from 'fast-check'
 import { encoderFor } from '../../src/encode/encoders'
-import { describeValue } from '../../src/errors/describe-value'
 import { DataError, InterfaceError } from '../../src/errors/index'
+import { describeArgument, describeValue } from '../../src/types/describe-value'
 import { json } from '../../src/types/json'
 import { TypeCode } from '../../src/types/type-code'
 import { encode, encodeOne, RecordingSink } from './encode-sink'
@@ -337,6 +338,24 @@ test('values are described in at most 60 characters, without running their code'
     [Object.assign(new Date(Number.NaN), { toString: forbidden }), 'an invalid Date'],
   ]
   for (const [value, expected] of shown) t.is(describeValue(value), expected)
+  const revoked = Proxy.revocable([], {})
+  revoked.revoke()
+  const arguments_: [unknown, string][] = [
+    ['a"b', `'a"b'`],
+    ["it's\n", "'it\\'s\\n'"],
+    ['x'.repeat(41), `'${'x'.repeat(40)}…'`],
+    [['secret'], 'an array'],
+    [{ password: 'secret', toString: forbidden }, 'an object'],
+    [trap, 'a Proxy'],
+    [new Proxy([], { get: forbidden }), 'a Proxy'],
+    [revoked.proxy, 'a Proxy'],
+    [new (class Other {})(), 'an object of class Other'],
+    [{ [inspect.custom]: forbidden }, 'an object'],
+    [5n, '5n'],
+    [0.5, '0.5'],
+    [undefined, 'undefined'],
+  ]
+  for (const [value, expected] of arguments_) t.is(describeArgument(value), expected)
   fc.assert(
     fc.property(
       fc.anything({ withBigInt: true, withDate: true }),

@@ -2,7 +2,14 @@
 import { Connection } from '../../src/connection'
 import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import type { Failure } from '../../src/errors/index'
-import type { ConnectionTarget, PoolTarget } from '../../src/native/door'
+import {
+  type ConnectionTarget,
+  Occupancy,
+  type PoolTarget,
+  type RequestOptions,
+  type ScriptOptions,
+  type StatementOptions,
+} from '../../src/native/door'
 import { Pool } from '../../src/pool'
 import type { PoolHooks } from '../../src/pool-options'
 import { CallDefaults } from '../../src/send'
@@ -102,7 +109,7 @@ export class FakeConnection {
   transactionStatus: 'I' | 'T' | 'E' = 'I'
   isClosed = false
   isReleased = false
-  openSources = 0
+  readonly occupancy = new Occupancy()
   closeFailure: Failure | undefined
   onNotice: ((fields: Record<string, string>) => void) | undefined
   onClosed: ((failure: Failure | undefined) => void) | undefined
@@ -123,12 +130,12 @@ export class FakeConnection {
     }
   }
 
-  query(text: string, params: unknown, maxRows: number, timeoutMs: number, plan: unknown): FakeRequest {
+  query(text: string, params: unknown, { maxRows, timeoutMs, plan }: StatementOptions): FakeRequest {
     this.calls.push({ text, params, maxRows, timeoutMs, plan })
     return this.#run(text, timeoutMs)
   }
 
-  script(text: string, _isControl: boolean, timeoutMs: number): FakeRequest {
+  script(text: string, { timeoutMs }: ScriptOptions): FakeRequest {
     this.calls.push({ text, params: undefined, maxRows: 0, timeoutMs, plan: undefined })
     return this.#run(text, timeoutMs)
   }
@@ -281,7 +288,7 @@ export class FakePool {
     return request
   }
 
-  acquire(timeoutMs: number): FakeRequest {
+  acquire({ timeoutMs }: RequestOptions): FakeRequest {
     this.timeouts.push(timeoutMs)
     const request = new FakeRequest()
     const grant = (): void => {

@@ -1,9 +1,16 @@
 // The addon itself, where it refuses to make an environment.
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import test from 'ava'
 import { loadAddon } from '../../src/native/load'
 
+// Beside package.json; tests run there, from sources that are compiled elsewhere.
+const file = readdirSync(process.cwd()).find((name) => /^oxpg\..*\.node$/.test(name)) ?? ''
+process.env.OXPG_NATIVE_PATH ??= join(process.cwd(), file)
+const addon = loadAddon()
+
 const attach = () =>
-  loadAddon().attach(
+  addon.attach(
     new Float64Array(),
     new Uint8Array(),
     Buffer.alloc(0),

@@ -1,8 +1,7 @@
 import test from 'ava'
-import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { Opcode } from '../../src/native/outbox'
-import { BYTEA, connected, describe, INT4, tickEnd } from './native-fake-addon'
+import { BYTEA, connected, describe, INT4, statement, tickEnd } from './native-fake-addon'
 
 const DESCRIBED = 2
 const DONE = 3
@@ -13,7 +12,7 @@ const CANCELED = { kind: 'canceled', message: '', safeToRetry: true }
 
 async function started() {
   const { addon, connection } = await connected()
-  const batch = connection.batch('insert $1', false, 400, DEFAULT_PLAN, undefined)
+  const batch = connection.batch('insert $1', statement({ form: 'count', timeoutMs: 400 }))
   await tickEnd()
   return { addon, connection, batch, slot: batch.slot }
 }

@@ -1,9 +1,8 @@
 import test from 'ava'
-import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { Environment } from '../../src/native/environment'
 import { openConnectionIn, openPoolIn } from '../../src/native/openings'
 import type { PoolTarget } from '../../src/native/targets'
-import { connected, FakeAddon, tickEnd } from './native-fake-addon'
+import { connected, FakeAddon, statement, tickEnd } from './native-fake-addon'
 
 const GRANTED = 6
 const CLOSED = 8
@@ -13,7 +12,7 @@ const POOL = 0x8010_0000
 async function gone(): Promise<{ addon: FakeAddon; environment: Environment; pool: PoolTarget }> {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const { pool, ready } = openPoolIn(environment, '{}', '{}', 50, undefined)
+  const { pool, ready } = openPoolIn(environment, '{}', '{}', undefined)
   addon.play([[GRANTED, ready.slot, POOL | 0, -1]])
   await ready.settled
   pool.terminate()
@@ -26,11 +25,11 @@ test('the process has one exit listener, with the first session of any environme
   const before = process.listenerCount('exit')
   const addons = [new FakeAddon(), new FakeAddon(), new FakeAddon()]
   const environments = addons.map((addon) => new Environment(addon))
-  openConnectionIn(environments[0]!, '{}', 20, AbortSignal.abort())
+  openConnectionIn(environments[0]!, '{}', AbortSignal.abort())
   t.is(process.listenerCount('exit'), before)
   for (const environment of environments) {
-    openConnectionIn(environment, '{}', 20, undefined)
-    openPoolIn(environment, '{}', '{}', 20, undefined)
+    openConnectionIn(environment, '{}', undefined)
+    openPoolIn(environment, '{}', '{}', undefined)
   }
   t.is(process.listenerCount('exit'), before + 1)
   addons[1]!.letGo()
@@ -43,7 +42,7 @@ test('the process has one exit listener, with the first session of any environme
 
 test('an environment that is let go holds no memory that Rust knew', async (t) => {
   const { addon, connection, environment } = await connected()
-  connection.script('select 1', false, 0, undefined)
+  connection.script('select 1', { timeoutMs: 0, signal: undefined })
   await tickEnd()
   const outbox = addon.outboxes.at(-1)!
   addon.play([[CLOSED, connection.id, -1]])
@@ -59,9 +58,9 @@ test('what is asked of a closed pool fails there after the environment was let g
   const { addon, environment, pool } = await gone()
   const sent = addon.sent.length
   const requests = [
-    pool.query('select $1', [1], 0, 0, DEFAULT_PLAN, undefined),
-    pool.acquire(1_000, undefined),
-    pool.script('select 1', false, 0, undefined),
+    pool.query('select $1', [1], statement()),
+    pool.acquire({ timeoutMs: 1_000, signal: undefined }),
+    pool.script('select 1', { timeoutMs: 0, signal: undefined }),
   ]
   for (const request of requests) {
     await request.settled
@@ -85,7 +84,7 @@ test('closing again succeeds, and what answers nobody is dropped', async (t) => 
 test('a call that is given up before the flush is settled once', async (t) => {
   const { environment, pool } = await gone()
   const controller = new AbortController()
-  const request = pool.acquire(0, controller.signal)
+  const request = pool.acquire({ timeoutMs: 0, signal: controller.signal })
   controller.abort(new Error('changed my mind'))
   await request.settled
   t.is(request.failure?.message, 'changed my mind')

@@ -1,6 +1,8 @@
+import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { Environment } from '../../src/native/environment'
 import type { Addon, NativeFunctions } from '../../src/native/load'
 import { openConnectionIn } from '../../src/native/openings'
+import type { StatementOptions } from '../../src/native/request-options'
 import type { ConnectionTarget } from '../../src/native/targets'
 
 const RECORD_WORDS = 8
@@ -165,6 +167,11 @@ function readCell(
   }
 }
 
+/** Options of a statement; what is left out asks for all rows, without a time limit. */
+export function statement(options: Partial<StatementOptions> = {}): StatementOptions {
+  return { timeoutMs: 0, signal: undefined, plan: DEFAULT_PLAN, form: 'cells', maxRows: 0, ...options }
+}
+
 /** Lets the microtasks of this tick run, the flush among them. */
 export function tickEnd(): Promise<void> {
   return new Promise((resolve) => {
@@ -205,7 +212,7 @@ export async function connected(): Promise<{
 }> {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const request = openConnectionIn(environment, '{}', 100, undefined)
+  const request = openConnectionIn(environment, '{}', undefined)
   const facts = { backendPid: 4711, parameters: [['TimeZone', 'UTC']], transactionStatus: 'I' }
   addon.play([[5, request.slot, 7, 0]], [facts])
   await request.settled

@@ -1,7 +1,6 @@
 import test from 'ava'
-import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { Queries } from '../../src/native/queries'
-import { connected, describe, FakeAddon, INT4 } from './native-fake-addon'
+import { connected, describe, FakeAddon, INT4, statement } from './native-fake-addon'
 
 function makeQueries(capacity: number) {
   const addon = new FakeAddon()
@@ -70,15 +69,15 @@ test('texts beyond 15 KiB of UTF-8 are not remembered', (t) => {
 test('requests release their queries, however they end', async (t) => {
   const { addon, connection } = await connected()
   const text = 'x'.repeat(20_000)
-  const done = connection.query(text, undefined, 0, 0, DEFAULT_PLAN, undefined)
+  const done = connection.query(text, undefined, statement())
   addon.play([[3, done.slot, 1, 0, 0, -1, 0x49]])
-  const failed = connection.query(text, undefined, 0, 0, DEFAULT_PLAN, undefined)
+  const failed = connection.query(text, undefined, statement())
   addon.play([[4, failed.slot, 0]], [{}])
-  const aborted = connection.batch(text, false, 0, DEFAULT_PLAN, AbortSignal.abort())
+  const aborted = connection.batch(text, statement({ form: 'count', signal: AbortSignal.abort() }))
   t.true(aborted.isSettled)
   t.deepEqual(addon.forgotten, [1, 2, 3])
 
-  const prepared = connection.prepare('select $1', 0, undefined)
+  const prepared = connection.prepare('select $1', { timeoutMs: 0, signal: undefined })
   addon.play(
     [
       [2, prepared.slot, 9, 0, 0],
@@ -86,7 +85,7 @@ test('requests release their queries, however they end', async (t) => {
     ],
     [describe(9, [INT4])],
   )
-  const refused = connection.query('select $1', ['x'], 0, 0, DEFAULT_PLAN, undefined)
+  const refused = connection.query('select $1', ['x'], statement())
   addon.play(
     [
       [2, refused.slot, 9, 0, 1],

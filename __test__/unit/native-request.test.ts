@@ -3,7 +3,17 @@ import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { Opcode } from '../../src/native/outbox'
 import type { ConnectionTarget } from '../../src/native/targets'
-import { BYTEA, connected, describe, type FakeAddon, INT4, JSONB, TEXT, tickEnd } from './native-fake-addon'
+import {
+  BYTEA,
+  connected,
+  describe,
+  type FakeAddon,
+  INT4,
+  JSONB,
+  statement,
+  TEXT,
+  tickEnd,
+} from './native-fake-addon'
 
 const ROWS = 1
 const DESCRIBED = 2
@@ -15,12 +25,12 @@ const IDLE = 0x49
 const IN_TRANSACTION = 0x54
 
 function query(connection: ConnectionTarget, text: string, params?: unknown[], signal?: AbortSignal) {
-  return connection.query(text, params, 0, 0, DEFAULT_PLAN, signal)
+  return connection.query(text, params, statement({ signal }))
 }
 
 /** Makes the description of a text known. */
 async function warm(addon: FakeAddon, connection: ConnectionTarget, text: string, description: object) {
-  const request = connection.prepare(text, 0, undefined)
+  const request = connection.prepare(text, { timeoutMs: 0, signal: undefined })
   addon.play(
     [
       [DESCRIBED, request.slot, 0, 0, 0],
@@ -34,7 +44,7 @@ async function warm(addon: FakeAddon, connection: ConnectionTarget, text: string
 
 test('a cold query sends no parameters, and binds them when they are asked for', async (t) => {
   const { addon, connection } = await connected()
-  const request = connection.query('select $1::int4 as n', [42], 10, 2500, DEFAULT_PLAN, undefined)
+  const request = connection.query('select $1::int4 as n', [42], statement({ maxRows: 10, timeoutMs: 2500 }))
   await tickEnd()
   const { cells, ...header } = addon.last
   t.deepEqual(header, {
@@ -256,7 +266,7 @@ test('a parser that throws fails its own request only', async (t) => {
       throw thrown
     },
   })
-  const hurt = connection.query('select j', undefined, 0, 0, plan, undefined)
+  const hurt = connection.query('select j', undefined, statement({ plan }))
   const well = query(connection, 'select j')
   addon.bytes.write('[5]')
   new Uint32Array(addon.cells.buffer).set([0, 3])
@@ -299,7 +309,7 @@ test('a signal that has fired sends nothing', async (t) => {
   const { addon, connection } = await connected()
   const reason = new Error('enough')
   const request = query(connection, 'select 1', undefined, AbortSignal.abort(reason))
-  const batch = connection.batch('insert', false, 0, DEFAULT_PLAN, AbortSignal.abort(reason))
+  const batch = connection.batch('insert', statement({ form: 'count', signal: AbortSignal.abort(reason) }))
   batch.push([1])
   await Promise.all([request.settled, batch.settled, batch.flushed()])
   t.is(request.failure?.error, reason)
@@ -371,8 +381,8 @@ test('a suspended portal says so', async (t) => {
 
 test('scripts cross as one text, long ones beside the cells', async (t) => {
   const { addon, connection } = await connected()
-  connection.script('begin', true, 300, undefined)
-  connection.script('select 1; '.repeat(1000), false, 0, undefined)
+  connection.script('begin', { timeoutMs: 300, signal: undefined, isControl: true })
+  connection.script('select 1; '.repeat(1000), { timeoutMs: 0, signal: undefined })
   await tickEnd()
   const [short, long] = addon.sent
   t.like(short!, { opcode: Opcode.SCRIPT, target: 7, words: [1, 300, 0, 0] })

@@ -1,10 +1,9 @@
 import test from 'ava'
-import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { Environment } from '../../src/native/environment'
 import { openConnectionIn, openPoolIn } from '../../src/native/openings'
 import { Opcode } from '../../src/native/outbox'
 import type { Target } from '../../src/native/targets'
-import { connected, FakeAddon, tickEnd } from './native-fake-addon'
+import { connected, FakeAddon, statement, tickEnd } from './native-fake-addon'
 
 const DONE = 3
 const FAILED = 4
@@ -20,7 +19,7 @@ const FACTS = { backendPid: 12, parameters: [['server_version', '18.0']], transa
 async function pooled() {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const { pool, ready } = openPoolIn(environment, '{}', '{"maxSize":3}', 50, undefined)
+  const { pool, ready } = openPoolIn(environment, '{}', '{"maxSize":3}', undefined)
   addon.play([[GRANTED, ready.slot, POOL | 0, -1]])
   await ready.settled
   return { addon, environment, pool, ready }
@@ -29,8 +28,8 @@ async function pooled() {
 test('opening a connection', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const request = openConnectionIn(environment, '{"dsn":null}', 20, undefined)
-  t.deepEqual(addon.opened, [[request.slot, '{"dsn":null}', 20]])
+  const request = openConnectionIn(environment, '{"dsn":null}', undefined)
+  t.deepEqual(addon.opened, [[request.slot, '{"dsn":null}']])
   addon.play([[OPENED, request.slot, 7, 0]], [FACTS])
   await request.settled
   t.like(request.connection, { id: 7, backendPid: 12, transactionStatus: 'I', isClosed: false })
@@ -41,7 +40,7 @@ test('a connection that nobody waits for any more is terminated', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
   const controller = new AbortController()
-  const request = openConnectionIn(environment, '{}', 20, controller.signal)
+  const request = openConnectionIn(environment, '{}', controller.signal)
   const { slot } = request
   controller.abort()
   await request.settled
@@ -84,7 +83,7 @@ test('messages of the server reach their callbacks', async (t) => {
 
 test.serial('what callbacks throw becomes an uncaught exception each, and stops nothing', async (t) => {
   const { addon, connection } = await connected()
-  const request = connection.query('select 1', undefined, 0, 0, DEFAULT_PLAN, undefined)
+  const request = connection.query('select 1', undefined, statement())
   const errors = [new Error('one'), new Error('two')]
   connection.onNotice = () => {
     throw errors[0]
@@ -138,11 +137,11 @@ test('closing, terminating, and keeping the process alive', async (t) => {
 
 test('a pool leases the same object for the same connection, until it is closed', async (t) => {
   const { addon, environment, pool, ready } = await pooled()
-  t.deepEqual(addon.opened[0]?.slice(1), ['{}', '{"maxSize":3}', 50])
+  t.deepEqual(addon.opened[0]?.slice(1), ['{}', '{"maxSize":3}'])
   t.is(ready.failure, undefined)
   t.is(pool.id, POOL)
 
-  const first = pool.acquire(750, undefined)
+  const first = pool.acquire({ timeoutMs: 750, signal: undefined })
   await tickEnd()
   t.like(addon.last, { opcode: Opcode.ACQUIRE, slot: first.slot, target: POOL, words: [0, 750, 0, 0] })
   addon.play([[GRANTED, first.slot, 7, 0]], [FACTS])
@@ -153,7 +152,7 @@ test('a pool leases the same object for the same connection, until it is closed'
   await tickEnd()
   t.like(addon.last, { opcode: Opcode.RELEASE, target: 7 })
 
-  const second = pool.acquire(0, undefined)
+  const second = pool.acquire({ timeoutMs: 0, signal: undefined })
   addon.play([[GRANTED, second.slot, 7, -1]])
   await second.settled
   t.is(second.connection, connection)
@@ -166,14 +165,14 @@ test('a pool leases the same object for the same connection, until it is closed'
 test('a lease that nobody waits for any more goes back', async (t) => {
   const { addon, pool } = await pooled()
   const controller = new AbortController()
-  const request = pool.acquire(0, controller.signal)
+  const request = pool.acquire({ timeoutMs: 0, signal: controller.signal })
   const { slot } = request
   await tickEnd()
   controller.abort()
   addon.play([[GRANTED, slot, 7, 0]], [FACTS])
   await tickEnd()
   t.like(addon.last, { opcode: Opcode.RELEASE, target: 7 })
-  const next = pool.acquire(0, undefined)
+  const next = pool.acquire({ timeoutMs: 0, signal: undefined })
   addon.play([[GRANTED, next.slot, 7, -1]])
   await next.settled
   t.is(next.connection?.backendPid, 12)
@@ -181,7 +180,7 @@ test('a lease that nobody waits for any more goes back', async (t) => {
 
 test('queries of a pool', async (t) => {
   const { addon, pool } = await pooled()
-  const request = pool.query('select 1', undefined, 0, 0, DEFAULT_PLAN, undefined)
+  const request = pool.query('select 1', undefined, statement())
   await tickEnd()
   t.like(addon.last, { opcode: Opcode.QUERY, target: POOL })
   addon.play(
@@ -194,7 +193,7 @@ test('queries of a pool', async (t) => {
 
 /** Sends a query and ends it; gives the query's id. */
 async function run(addon: FakeAddon, target: Target, text = 'select 1'): Promise<number> {
-  const request = target.query(text, undefined, 0, 0, DEFAULT_PLAN, undefined)
+  const request = target.query(text, undefined, statement())
   addon.play([[DONE, request.slot, 1, 0, 0, -1, 0x49]])
   await request.settled
   return request.query!.id
@@ -202,12 +201,12 @@ async function run(addon: FakeAddon, target: Target, text = 'select 1'): Promise
 
 test('a text is known to one connection, or to one pool with its connections', async (t) => {
   const { addon, environment, pool } = await pooled()
-  const lease = pool.acquire(0, undefined)
+  const lease = pool.acquire({ timeoutMs: 0, signal: undefined })
   addon.play([[GRANTED, lease.slot, 7, 0]], [FACTS])
   await lease.settled
-  const { pool: otherPool } = openPoolIn(environment, '{}', '{}', 50, undefined)
+  const { pool: otherPool } = openPoolIn(environment, '{}', '{}', undefined)
   const opened = [8, 9].map((id) => {
-    const request = openConnectionIn(environment, '{}', 20, undefined)
+    const request = openConnectionIn(environment, '{}', undefined)
     addon.play([[OPENED, request.slot, id, 0]], [FACTS])
     return request.connection!
   })
@@ -221,7 +220,7 @@ test('a text is known to one connection, or to one pool with its connections', a
   t.deepEqual(addon.forgotten, [], 'the pool goes on')
   addon.play([[CLOSED, 8, -1]])
   t.deepEqual(addon.forgotten, [3])
-  const request = opened[1]!.query('select 1', undefined, 0, 0, DEFAULT_PLAN, undefined)
+  const request = opened[1]!.query('select 1', undefined, statement())
   addon.play([[CLOSED, 9, -1]])
   t.deepEqual(addon.forgotten, [3])
   addon.play([[FAILED, request.slot, 0]], [{ kind: 'connection', message: 'gone', safeToRetry: false }])
@@ -257,7 +256,7 @@ test('a connection remembers 1000 texts, a pool 5000', async (t) => {
     await pooled().then(({ pool, addon }) => [pool, addon, 5_000] as const),
   ]) {
     for (let index = 0; index <= bound; index++) {
-      const request = target.query(`select ${index}`, undefined, 0, 0, DEFAULT_PLAN, undefined)
+      const request = target.query(`select ${index}`, undefined, statement())
       addon.play([[DONE, request.slot, 1, 0, 0, -1, 0x49]])
     }
     t.deepEqual(addon.forgotten, [1])
@@ -278,7 +277,7 @@ test('a pool whose opening is aborted is abandoned', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
   const controller = new AbortController()
-  const { ready } = openPoolIn(environment, '{}', '{}', 50, controller.signal)
+  const { ready } = openPoolIn(environment, '{}', '{}', controller.signal)
   const { slot } = ready
   controller.abort(new Error('enough'))
   await ready.settled
@@ -292,7 +291,7 @@ test('a pool whose opening is aborted is abandoned', async (t) => {
 test('a pool whose signal has fired is never opened', async (t) => {
   const addon = new FakeAddon()
   const environment = new Environment(addon)
-  const { pool, ready } = openPoolIn(environment, '{}', '{}', 50, AbortSignal.abort(new Error('enough')))
+  const { pool, ready } = openPoolIn(environment, '{}', '{}', AbortSignal.abort(new Error('enough')))
   await ready.settled
   t.is((ready.failure!.error as Error).message, 'enough')
   t.deepEqual(addon.opened, [])

@@ -47,9 +47,16 @@ test('what Rust reads is handed on, the environment with it', async (t) => {
   t.is(config.environment.PGHOST, 'from-the-environment')
   t.is(typeof config.environment.USER, 'string')
   t.false('NOT_FOR_US' in config.environment)
-  t.is(plan.statementCacheSize, 100)
+  t.is(await cacheSizeOf(undefined), undefined)
+  t.is(await cacheSizeOf(0), 0)
   t.is(plan.defaults.commandTimeoutMs, 0)
 })
+
+/** What Rust is told; it has the default. */
+async function cacheSizeOf(statementCacheSize: number | undefined): Promise<unknown> {
+  const { configJson } = await connectPlan(undefined, { statementCacheSize })
+  return JSON.parse(configJson).options.statementCacheSize
+}
 
 test('the password may be a function', async (t) => {
   const given = async (password: unknown) =>

@@ -165,7 +165,7 @@ test('the statics refuse what is not a Row', (t) => {
     [{ id: 1 }, 'an object'],
     [[1], 'an array'],
     [null, 'null'],
-    [1, 'number'],
+    [1, '1'],
   ] as const) {
     t.throws(() => Row.values(value as never), {
       instanceOf: TypeError,

@@ -82,10 +82,13 @@ function isTypeOnly(statement) {
   return namedBindings.elements.length > 0 && namedBindings.elements.every((element) => element.isTypeOnly)
 }
 
+/** The packages of the platforms, which are the package's own. */
+const isOurAddon = (file, specifier) => file === 'src/native/load.ts' && specifier.startsWith('@oxpg/native-')
+
 function problemOf(file, specifier, target) {
   const room = roomOf(file)
   if (target === undefined) {
-    if (SHIPPED.includes(room) && !BUILTINS.has(specifier)) {
+    if (SHIPPED.includes(room) && !BUILTINS.has(specifier) && !isOurAddon(file, specifier)) {
       return `${file} imports ${specifier}: the package has no dependencies, and built-in modules start with node:`
     }
     return undefined

@@ -1,4 +1,5 @@
 import { ClientConfigurationError } from '../errors/index'
+import { describeArgument } from '../types/describe-value'
 import { hasRuntimeTemporal, missingFromTemporal, type TemporalNamespace } from './temporal'
 
 /** What a row is: a {@link Row}, a plain object literal, or an array of values. */
@@ -194,9 +195,7 @@ function checkTemporal(temporal: unknown): void {
 
 function badOption(name: string, words: readonly string[], takesParser: boolean, value: unknown): Error {
   const expected = `one of ${quoteAll(words)}${takesParser ? ' or a function' : ''}`
-  const shown =
-    typeof value === 'string' ? `'${value.slice(0, 40)}'` : value === null ? 'null' : `a ${typeof value}`
-  return new ClientConfigurationError(`option '${name}' must be ${expected}, not ${shown}`)
+  return new ClientConfigurationError(`option '${name}' must be ${expected}, not ${describeArgument(value)}`)
 }
 
 function quoteAll(words: readonly string[]): string {

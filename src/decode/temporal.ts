@@ -1,4 +1,5 @@
 import { DataError } from '../errors/index'
+import { describeArgument } from '../types/describe-value'
 import type { CompleteResultMapping } from './mapping'
 
 /** As much of Temporal as results need; TypeScript's ES2023 library does not know it. */
@@ -45,7 +46,7 @@ export function hasRuntimeTemporal(): boolean {
 /** What an object lacks to be a Temporal, in words; undefined when it has all that results need. */
 export function missingFromTemporal(candidate: unknown): string | undefined {
   if ((typeof candidate !== 'object' && typeof candidate !== 'function') || candidate === null) {
-    return `it is ${candidate === null ? 'null' : `a ${typeof candidate}`}`
+    return `it is ${describeArgument(candidate)}`
   }
   const missing = CLASSES.filter((name) => typeof (candidate as TemporalNamespace)[name] !== 'function')
   return missing.length === 0 ? undefined : `it has no ${missing.join(', ')}`

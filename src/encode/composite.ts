@@ -1,4 +1,4 @@
-import { describeValue } from '../errors/describe-value'
+import { describeValue } from '../types/describe-value'
 import type { CompositeNode, TypeNode } from '../types/type-node'
 import { FieldNames } from './named-fields'
 import type { ParameterSink } from './parameter-sink'

@@ -1,5 +1,5 @@
-import { describeValue } from '../errors/describe-value'
 import { thrownReason } from '../errors/thrown-reason'
+import { describeValue } from '../types/describe-value'
 import type { TypeCodec } from '../types/type-codec'
 import type { TypeNode } from '../types/type-node'
 import { tupleFormOf } from './tuples'

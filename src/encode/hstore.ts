@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { describeValue } from '../errors/describe-value'
+import { describeValue } from '../types/describe-value'
 import { isPlain } from './named-fields'
 import type { ParameterSink } from './parameter-sink'
 import { RefusedValue, type TypeEncoder, writePart, writeText } from './value-encoder'

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
-import { describeValue } from '../errors/describe-value'
 import { Row } from '../record'
+import { describeValue } from '../types/describe-value'
 import { RefusedValue } from './value-encoder'
 
 /** A value whose fields are read by their names. */

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
-import { describeValue } from '../errors/describe-value'
 import { InterfaceError, InternalClientError, PostgresError } from '../errors/index'
+import { describeValue } from '../types/describe-value'
 import type { ParameterSink } from './parameter-sink'
 
 /** Writes a value that is neither null nor undefined; throws {@link RefusedValue} when it does not fit. */

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { describeValue } from './describe-value'
+import { describeValue } from '../types/describe-value'
 
 /** What an error says that a function of the application's threw; anything can be thrown, and none of it is run. */
 export function thrownReason(functionName: string, error: unknown): string {

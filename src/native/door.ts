@@ -5,26 +5,21 @@ import type { PoolTarget } from './targets'
 
 export { BatchRequest } from './batch-request'
 export type { PoolStats } from './load'
+export { Occupancy, type Occupant } from './occupancy'
 export type { Description } from './queries'
 export { Request } from './request'
+export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
 export { ConnectionTarget, type Notification, PoolTarget, Target, type TransactionStatus } from './targets'
-
-const DEFAULT_STATEMENT_CACHE_SIZE = 100
 
 /**
  * Opens a session.
  *
  * @param configJson `{ dsn, options, environment }`, see `crates/client/src/open`.
- * @param statementCacheSize Prepared statements to keep; 0 for unnamed ones only.
  * @returns A request whose `connection` is there when it has settled well.
  * @throws Error when the addon cannot be loaded.
  */
-export function openConnection(
-  configJson: string,
-  statementCacheSize: number,
-  signal?: AbortSignal,
-): Request {
-  return openConnectionIn(theEnvironment(), configJson, statementCacheSize, signal)
+export function openConnection(configJson: string, signal?: AbortSignal): Request {
+  return openConnectionIn(theEnvironment(), configJson, signal)
 }
 
 /**
@@ -39,7 +34,6 @@ export function openPool(
   configJson: string,
   optionsJson: string,
   signal?: AbortSignal,
-  statementCacheSize = DEFAULT_STATEMENT_CACHE_SIZE,
 ): { pool: PoolTarget; ready: Request } {
-  return openPoolIn(theEnvironment(), configJson, optionsJson, statementCacheSize, signal)
+  return openPoolIn(theEnvironment(), configJson, optionsJson, signal)
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Failure } from '../errors/index'
 
@@ -28,9 +28,9 @@ export interface NativeFunctions {
   flush(commandBytes: number, extras: (string | Uint8Array)[] | undefined): Failure | undefined
   /** Announces new memory of the outbox; it is read at flushes only. */
   setOutbox(commands: Uint8Array, bytes: Buffer): void
-  open(slot: number, configJson: string, statementCacheSize: number): void
+  open(slot: number, configJson: string): void
   /** Gives the pool's id: unsigned, bit 31 set. */
-  openPool(slot: number, configJson: string, optionsJson: string, statementCacheSize: number): number
+  openPool(slot: number, configJson: string, optionsJson: string): number
   /** Gives the query's id, at least 1. */
   defineQuery(text: string, isCacheable: boolean): number
   /** Closes the query's statements on every connection. */
@@ -81,12 +81,18 @@ export interface PoolStats {
 export interface LoadSettings {
   readonly platform: string
   readonly arch: string
+  /** The runtime, when it is none that the addon runs on; see {@link foreignRuntime}. */
+  readonly foreignRuntime: string | undefined
   /** Asked on Linux only. */
   isMusl(): boolean
   /** `OXPG_NATIVE_PATH`: the addon's file, used alone when it is set. */
   readonly override: string | undefined
-  readonly packageRoot: string
-  load(specifier: string): unknown
+  /** The folder of oxpg's package.json; undefined where a bundler has taken the code away from it. */
+  readonly packageRoot: string | undefined
+  /** Loads an addon's file. */
+  open(path: string): unknown
+  /** Loads the package of a platform. */
+  requirePackage(triple: string): unknown
 }
 
 /** napi-rs's name of the ABI behind platform and architecture; undefined where no addon is built. */
@@ -119,20 +125,25 @@ export function tripleOf(settings: LoadSettings): string | undefined {
 /**
  * Loads the addon: the file next to the package's root, else the package of this platform.
  *
- * @throws Error naming all that was tried, with the first failure that is not a missing file as its `cause`.
+ * @throws Error naming all that was tried, with the first failure that is not a missing file as its `cause`; or naming
+ * the runtime that has no libuv.
  */
 export function loadAddon(settings: LoadSettings = hostSettings()): Addon {
-  const candidates = candidatesOf(settings)
+  if (settings.foreignRuntime !== undefined) {
+    throw new Error(
+      `oxpg does not run on ${settings.foreignRuntime} yet: its native addon lives on Node's own event loop (libuv); run it with Node.js 20.19 or newer`,
+    )
+  }
   const problems: string[] = []
   let cause: unknown
-  for (const candidate of candidates) {
+  for (const { name, load } of candidatesOf(settings)) {
     try {
-      const addon = settings.load(candidate)
+      const addon = load()
       if (isAddon(addon)) return addon
-      problems.push(`${candidate}: is not oxpg's addon (it has no function 'attach')`)
+      problems.push(`${name}: is not oxpg's addon (it has no function 'attach')`)
     } catch (error) {
       if (cause === undefined || isMissing(cause)) cause = error
-      problems.push(`${candidate}: ${isMissing(error) ? 'not found' : messageOf(error)}`)
+      problems.push(`${name}: ${isMissing(error) ? 'not found' : messageOf(error)}`)
     }
   }
   const host = `${settings.platform}-${settings.arch}`
@@ -143,23 +154,78 @@ export function loadAddon(settings: LoadSettings = hostSettings()): Addon {
   )
 }
 
-function candidatesOf(settings: LoadSettings): string[] {
-  if (settings.override !== undefined && settings.override !== '') return [settings.override]
+/** A place where the addon may be. */
+interface Candidate {
+  readonly name: string
+  load(): unknown
+}
+
+function candidatesOf(settings: LoadSettings): Candidate[] {
+  const file = (path: string): Candidate => ({ name: path, load: () => settings.open(path) })
+  if (settings.override !== undefined && settings.override !== '') return [file(settings.override)]
   const triple = tripleOf(settings)
   if (triple === undefined) return []
-  return [join(settings.packageRoot, `oxpg.${triple}.node`), `oxpg-${triple}`]
+  const ofPlatform = { name: packageOf(triple), load: () => settings.requirePackage(triple) }
+  if (settings.packageRoot === undefined) return [ofPlatform]
+  return [file(join(settings.packageRoot, `oxpg.${triple}.node`)), ofPlatform]
 }
+
+const packageOf = (triple: string): string => `@oxpg/native-${triple}`
 
 function hostSettings(): LoadSettings {
   return {
     platform: process.platform,
     arch: process.arch,
+    foreignRuntime: foreignRuntime(process.versions),
     isMusl,
     override: process.env.OXPG_NATIVE_PATH,
-    // This file is dist/native/load.js in the package.
-    packageRoot: join(__dirname, '..', '..'),
-    load: (specifier) => require(specifier) as unknown,
+    // This is a part of dist/index.js in the package. In a bundle of ES modules there is no such name.
+    packageRoot: typeof __dirname === 'string' ? join(__dirname, '..') : undefined,
+    open,
+    requirePackage,
   }
+}
+
+/** Bun exports libuv's functions as stubs that abort the process; Deno has none. */
+export function foreignRuntime(versions: Readonly<Record<string, string | undefined>>): string | undefined {
+  if (versions.bun !== undefined) return `Bun ${versions.bun}`
+  if (versions.deno !== undefined) return `Deno ${versions.deno}`
+  return undefined
+}
+
+/** Not by `require`, of which bundlers would try to make something. */
+function open(path: string): unknown {
+  const loaded: { exports: unknown } = { exports: {} }
+  if (!existsSync(path)) throw Object.assign(new Error(`there is no file ${path}`), { code: 'ENOENT' })
+  process.dlopen(loaded as NodeJS.Module, path)
+  return loaded.exports
+}
+
+/**
+ * A literal call for each platform's package: so tracers and bundlers see what may be needed and take along what is
+ * installed. Inside `try`, so that they let the others be missing.
+ */
+function requirePackage(triple: string): unknown {
+  try {
+    switch (triple) {
+      case 'linux-x64-gnu':
+        return require('@oxpg/native-linux-x64-gnu') as unknown
+      case 'linux-arm64-gnu':
+        return require('@oxpg/native-linux-arm64-gnu') as unknown
+      case 'linux-x64-musl':
+        return require('@oxpg/native-linux-x64-musl') as unknown
+      case 'linux-arm64-musl':
+        return require('@oxpg/native-linux-arm64-musl') as unknown
+      case 'darwin-x64':
+        return require('@oxpg/native-darwin-x64') as unknown
+      case 'darwin-arm64':
+        return require('@oxpg/native-darwin-arm64') as unknown
+    }
+  } catch (error) {
+    // biome-ignore lint/complexity/noUselessCatch: what stands in try may be missing, for a bundler
+    throw error
+  }
+  throw Object.assign(new Error('there is no such package'), { code: 'MODULE_NOT_FOUND' })
 }
 
 /** Whether the C library is musl. `ldd` is a script on musl and on glibc, and names its library. */
@@ -180,7 +246,8 @@ function isAddon(value: unknown): value is Addon {
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as { code?: unknown } | null | undefined)?.code === 'MODULE_NOT_FOUND'
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return code === 'MODULE_NOT_FOUND' || code === 'ENOENT'
 }
 
 function messageOf(error: unknown): string {

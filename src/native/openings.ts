@@ -9,7 +9,6 @@ const NO_POOL = 2 ** 31
 export function openConnectionIn(
   environment: Environment,
   configJson: string,
-  statementCacheSize: number,
   signal: AbortSignal | undefined,
 ): Request {
   if (signal?.aborted) return abortedRequest(environment, undefined, signal)
@@ -17,7 +16,7 @@ export function openConnectionIn(
   const request = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
   if (signal !== undefined) request.watch(signal)
   environment.sayGoodbyeAtExit()
-  environment.native.open(request.slot, configJson, statementCacheSize)
+  environment.native.open(request.slot, configJson)
   return request
 }
 
@@ -26,7 +25,6 @@ export function openPoolIn(
   environment: Environment,
   configJson: string,
   optionsJson: string,
-  statementCacheSize: number,
   signal: AbortSignal | undefined,
 ): { pool: PoolTarget; ready: Request } {
   if (signal?.aborted) {
@@ -37,7 +35,7 @@ export function openPoolIn(
   const ready = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
   if (signal !== undefined) ready.watch(signal)
   environment.sayGoodbyeAtExit()
-  const id = environment.native.openPool(ready.slot, configJson, optionsJson, statementCacheSize)
+  const id = environment.native.openPool(ready.slot, configJson, optionsJson)
   return { pool: new PoolTarget(environment, id), ready }
 }
 

@@ -7,6 +7,7 @@ import { holdBack } from './hold-back'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
 import { ASK_ANEW, Opcode } from './outbox'
 import type { Description, Query, StatementDescription } from './queries'
+import type { StatementOptions } from './request-options'
 import type { ConnectionTarget, Target } from './targets'
 
 /** Text modes of rows with memory of their own. */
@@ -102,16 +103,16 @@ export class Request {
   }
 
   /** Writes the QUERY, with the parameters if their types are known. */
-  send(maxRows: number, timeoutMs: number): void {
+  send(options: StatementOptions): void {
     const { outbox } = this.environment
     if (outbox.isEncoding) {
       this.params = holdBack(this.params)
-      this.defer(maxRows, timeoutMs)
+      this.defer(options)
       return
     }
     const statement = this.query!.description
     if (statement === undefined) {
-      this.ask(0, maxRows, timeoutMs)
+      this.ask(0, options)
       return
     }
     this.statement = statement
@@ -121,8 +122,8 @@ export class Request {
         this.slot,
         this.target!.id,
         this.query!.id,
-        maxRows,
-        timeoutMs,
+        options.maxRows,
+        options.timeoutMs,
         statement.id,
         statement.encode,
         this.params,
@@ -130,7 +131,7 @@ export class Request {
     } catch (error) {
       if (error instanceof DataError || error instanceof InterfaceError) {
         // What is known may be out of date: the server decides, once.
-        this.ask(ASK_ANEW, maxRows, timeoutMs)
+        this.ask(ASK_ANEW, options)
         return
       }
       this.freeSlot()
@@ -218,7 +219,7 @@ export class Request {
   }
 
   /** Writes the QUERY without the parameters, which DESCRIBED will ask for. */
-  private ask(descriptionId: number, maxRows: number, timeoutMs: number): void {
+  private ask(descriptionId: number, { maxRows, timeoutMs }: StatementOptions): void {
     this.statement = undefined
     this.params = holdBack(this.params)
     const { environment, params, query, slot, target } = this
@@ -249,8 +250,8 @@ export class Request {
   }
 
   // Apart from `send`, so that calls which are not deferred allocate no context for a closure.
-  private defer(maxRows: number, timeoutMs: number): void {
-    this.environment.outbox.defer(() => this.send(maxRows, timeoutMs))
+  private defer(options: StatementOptions): void {
+    this.environment.outbox.defer(() => this.send(options))
   }
 }
 

@@ -1,11 +1,12 @@
-import type { ResultPlan } from '../decode/mapping'
 import type { Failure } from '../errors/index'
 import { BatchRequest } from './batch-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
+import { Occupancy } from './occupancy'
 import { Opcode } from './outbox'
 import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
+import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { TypeScope } from './type-scope'
 
 /** Flag of SCRIPT: the text is the driver's own and certainly hides no COPY. */
@@ -93,43 +94,33 @@ export abstract class Target {
    * Executes one statement.
    *
    * @param params Copied, with the bytes of Buffers and other views among them.
-   * @param maxRows Rows after which the portal is suspended; 0 for all.
-   * @param timeoutMs 0 for none.
    */
-  query(
-    text: string,
-    params: readonly unknown[] | undefined,
-    maxRows: number,
-    timeoutMs: number,
-    plan: ResultPlan,
-    signal: AbortSignal | undefined,
-  ): Request {
+  query(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Request {
     const { environment } = this
+    const { signal } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
-    const request = new Request(environment, this, query, values, plan)
+    const request = new Request(environment, this, query, values, options.plan)
     if (signal !== undefined) request.watch(signal)
-    request.send(maxRows, timeoutMs)
+    request.send(options)
     return request
   }
 
-  /**
-   * Executes a script of any number of statements; gives the tag of the last one and no rows.
-   *
-   * @param isControl The text is the driver's own and hides no COPY.
-   */
-  script(text: string, isControl: boolean, timeoutMs: number, signal: AbortSignal | undefined): Request {
+  /** Executes a script of any number of statements; gives the tag of the last one and no rows. */
+  script(text: string, options: ScriptOptions): Request {
     const { environment } = this
+    const { signal } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const request = this.request()
     if (signal !== undefined) request.watch(signal)
-    environment.outbox.script(request.slot, this.id, text, isControl ? FLAG_CONTROL : 0, timeoutMs)
+    const flags = options.isControl === true ? FLAG_CONTROL : 0
+    environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
     return request
   }
 
   /** Prepares a statement; the request's `description` says what it is. */
-  prepare(text: string, timeoutMs: number, signal: AbortSignal | undefined): Request {
+  prepare(text: string, { timeoutMs, signal }: RequestOptions): Request {
     const { environment } = this
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
@@ -140,13 +131,7 @@ export abstract class Target {
   }
 
   /** Starts a batch: one statement for many rows of parameters. */
-  batch(
-    text: string,
-    wantsRows: boolean,
-    timeoutMs: number,
-    plan: ResultPlan,
-    signal: AbortSignal | undefined,
-  ): BatchRequest {
+  batch(text: string, { plan, form, timeoutMs, signal }: StatementOptions): BatchRequest {
     const { environment } = this
     const query = this.queries.use(text)
     const request = new BatchRequest(environment, this, query, plan)
@@ -161,7 +146,7 @@ export abstract class Target {
       request.slot,
       this.id,
       query.id,
-      wantsRows ? FLAG_ROWS : 0,
+      form === 'count' ? 0 : FLAG_ROWS,
       timeoutMs,
     )
     return request
@@ -205,8 +190,8 @@ export class ConnectionTarget extends Target {
   isClosed = false
   /** Why it closed; undefined while it is open and after an orderly close. */
   closeFailure: Failure | undefined = undefined
-  /** Batches in flight whose rows come from asynchronous iterables that are not at their end. */
-  openSources = 0
+  /** What has the session for itself. */
+  readonly occupancy = new Occupancy()
   /** The fields of a NoticeResponse, named as in {@link Failure}. */
   onNotice: ((fields: Record<string, string>) => void) | undefined = undefined
   onNotification: ((notification: Notification) => void) | undefined = undefined
@@ -310,7 +295,7 @@ export class PoolTarget extends Target {
   }
 
   /** Leases a connection alone; the request's `connection` when it has settled well. */
-  acquire(timeoutMs: number, signal: AbortSignal | undefined): Request {
+  acquire({ timeoutMs, signal }: RequestOptions): Request {
     if (signal?.aborted) return abortedRequest(this.environment, this, signal)
     const request = this.request()
     if (signal !== undefined) request.watch(signal)

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { shown } from './argument-error'
+import { describeArgument } from './describe-value'
 
 type Primitive = number | bigint | string | boolean
 
@@ -24,7 +24,8 @@ const DATE = /^(\d{4,})(-\d\d-\d\d.*?)( BC)?$/
  */
 export function compareBounds(a: unknown, b: unknown): Order {
   const order = orderOf(a, b)
-  if (order === undefined) throw new TypeError(`cannot compare ${shown(a)} with ${shown(b)}`)
+  if (order === undefined)
+    throw new TypeError(`cannot compare ${describeArgument(a)} with ${describeArgument(b)}`)
   return order
 }
 

@@ -71,12 +71,29 @@ const ROUNDS = {
 const linux = process.platform === 'linux'
 const count = (folder) => (linux ? readdirSync(join('/proc/self', folder)).length : 0)
 
-async function state() {
-  // What a round leaves goes within a few turns of the loop; V8 needs several collections for what holds others.
-  for (let pass = 0; pass < 10; pass++) {
+/** Whether the driver's background thread runs: it ends when all is let go. */
+function isThreadThere() {
+  return readdirSync('/proc/self/task').some((task) => {
+    try {
+      return readFileSync(`/proc/self/task/${task}/comm`, 'utf8').trim() === 'oxpg'
+    } catch {
+      // It has ended meanwhile.
+      return false
+    }
+  })
+}
+
+/** V8 needs several collections, and turns of the loop between them, for objects that hold others. */
+async function collect() {
+  for (let pass = 0; pass < 5; pass++) {
     await turn()
     globalThis.gc()
   }
+}
+
+async function state() {
+  while (linux && ending !== 'open' && isThreadThere()) await turn()
+  await collect()
   return {
     threads: count('task'),
     descriptors: count('fd'),
@@ -89,7 +106,9 @@ async function main() {
   const states = []
   for (let round = 1; round <= Number(rounds); round++) {
     await ROUNDS[ending](LOADERS[way]())
-    if (round === Number(rounds) / 4 || round === Number(rounds)) states.push(await state())
+    // What could be collected and is not makes the process larger for good.
+    if (round % 10 === 0) await collect()
+    if (round === Number(rounds) / 2 || round === Number(rounds)) states.push(await state())
   }
   console.log(JSON.stringify(states))
   if (ending === 'open') process.exit(0)

@@ -1,6 +1,7 @@
 //! Reads the tables in `data/`: one fact a line, its fields separated by tabs.
 
 pub(crate) mod families;
+pub(crate) mod options;
 pub(crate) mod sqlstate;
 pub(crate) mod types;
 

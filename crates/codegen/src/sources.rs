@@ -2,10 +2,12 @@
 
 mod built_in_rs;
 mod families_rs;
+mod parameters_rs;
+mod session_options_ts;
 mod sqlstate_ts;
 mod type_code_ts;
 
-use crate::facts::{families, sqlstate, types};
+use crate::facts::{families, options, sqlstate, types};
 use std::path::Path;
 
 /// One generated file.
@@ -27,11 +29,14 @@ pub(crate) fn generate(folder: &Path) -> Result<Vec<Source>, String> {
     })?;
     let families = read(folder, "families.tsv", families::parse)?;
     let types = read(folder, "types.tsv", |table| types::parse(table, &families))?;
+    let options = read(folder, "options.tsv", options::parse)?;
     Ok(vec![
         Source { path: "src/errors/sqlstate.ts", text: classes },
         Source { path: "src/types/type-code.ts", text: type_code_ts::source(&families) },
         Source { path: "crates/codec/src/types/families.rs", text: families_rs::source(&families) },
         Source { path: "crates/codec/src/types/built_in.rs", text: built_in_rs::source(&types) },
+        Source { path: "src/session-options.ts", text: session_options_ts::source(&options.public) },
+        Source { path: "crates/client/src/open/parameters.rs", text: parameters_rs::source(&options.parameters) },
     ])
 }
 

@@ -133,27 +133,27 @@ unsafe extern "C" fn set_outbox(env: sys::napi_env, info: sys::napi_callback_inf
     }
 }
 
-/// `open(slot, configJson, statementCacheSize)`
+/// `open(slot, configJson)`
 unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as in `flush`.
     unsafe {
         run(env, info, |call| {
-            let (slot, config, cache_size) = (call.number(0), call.text(1), call.number(2) as usize);
-            call.environment.open(slot, &config, cache_size);
+            let (slot, config) = (call.number(0), call.text(1));
+            call.environment.open(slot, &config);
             call.environment.settle();
             None
         })
     }
 }
 
-/// `openPool(slot, configJson, optionsJson, statementCacheSize)`: the pool's id.
+/// `openPool(slot, configJson, optionsJson)`: the pool's id.
 unsafe extern "C" fn open_pool(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as in `flush`.
     unsafe {
         run(env, info, |call| {
-            let (slot, config, cache_size) = (call.number(0), call.text(1), call.number(3) as usize);
+            let (slot, config) = (call.number(0), call.text(1));
             let options = pools::options_from_json(&call.text(2));
-            let id = call.environment.open_pool(slot, &config, options, cache_size);
+            let id = call.environment.open_pool(slot, &config, options);
             call.environment.settle();
             Some(value::number(env, f64::from(id)))
         })

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use oxpg_client::open::Opened;
+use oxpg_client::open::{Config, Opened};
 use oxpg_client::session::{Session, SessionOptions, SessionStart};
 
 use crate::background::{Background, Configuration, Job, Outcome};
@@ -20,7 +20,7 @@ use crate::slab::Slab;
 #[derive(Clone, Copy)]
 pub(crate) enum Opening {
     /// `connect()`: a request of JavaScript's.
-    Request { slot: u32, statement_cache_size: usize },
+    Request { slot: u32 },
     /// A pool, by its policy's number of the attempt.
     Pool { pool: u32, attempt: u32 },
     /// Nobody any more: the session is closed as soon as it is open.
@@ -82,8 +82,8 @@ impl Openings {
 
 impl Environment {
     /// `connect()`.
-    pub(crate) fn open(&mut self, slot: u32, config: &str, statement_cache_size: usize) {
-        let opening = self.openings.insert(Opening::Request { slot, statement_cache_size });
+    pub(crate) fn open(&mut self, slot: u32, config: &str) {
+        let opening = self.openings.insert(Opening::Request { slot });
         let now_ms = self.now_ms();
         self.begin(slot, Place::Opening(opening), 0, now_ms);
         let job = Job::Open { opening, config: Configuration::Text(Arc::from(config)) };
@@ -101,10 +101,10 @@ impl Environment {
         match outcome {
             Outcome::CancelFinished { connection } => self.cancel_finished(connection),
             Outcome::Opened { opening, result } => match (self.openings.remove(opening), *result) {
-                (Some(Opening::Request { slot, statement_cache_size }), Ok((opened, _))) => {
-                    self.opened_for_request(slot, statement_cache_size, opened);
+                (Some(Opening::Request { slot }), Ok((opened, config))) => {
+                    self.opened_for_request(slot, opened, &config);
                 }
-                (Some(Opening::Request { slot, .. }), Err(error)) => self.fail(slot, FailureData::from(error)),
+                (Some(Opening::Request { slot }), Err(error)) => self.fail(slot, FailureData::from(error)),
                 (Some(Opening::Pool { pool, attempt }), result) => self.opened_for_pool(pool, attempt, result),
                 // Dropping an opened socket closes it; the server sees the end of file of an idle session.
                 (Some(Opening::Abandoned) | None, _) => {}
@@ -112,8 +112,8 @@ impl Environment {
         }
     }
 
-    fn opened_for_request(&mut self, slot: u32, cache_size: usize, opened: Opened) {
-        match self.adopt(opened, cache_size, 0) {
+    fn opened_for_request(&mut self, slot: u32, opened: Opened, config: &Config) {
+        match self.adopt(opened, config, 0) {
             Ok(id) => {
                 self.calls.requests.end(slot);
                 let Some(facts) = self.connections.get(id).map(|held| SessionFacts::of(&held.session)) else { return };
@@ -126,14 +126,14 @@ impl Environment {
     }
 
     /// Makes a connection of an opened session, on this loop.
-    pub(crate) fn adopt(&mut self, opened: Opened, statement_cache_size: usize, pool: u32) -> Result<u32, String> {
+    pub(crate) fn adopt(&mut self, opened: Opened, config: &Config, pool: u32) -> Result<u32, String> {
         let start = SessionStart {
             parameters: opened.parameters,
             backend_pid: opened.backend_pid,
             secret_key: opened.secret_key,
             transaction_status: opened.transaction_status,
         };
-        let options = SessionOptions { statement_cache_size, returns_requests: pool != 0, ..SessionOptions::default() };
+        let options = SessionOptions { returns_requests: pool != 0, ..config.session_options() };
         let catalog = self.pools.get(pool).filter(|_| pool != 0).map(|driver| Rc::clone(&driver.catalog));
         let session = Session::new(options, start, catalog.unwrap_or_default());
         let parts =

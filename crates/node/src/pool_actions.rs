@@ -62,9 +62,8 @@ impl Environment {
         let Some(driver) = self.pools.get_mut(pool) else { return };
         let outcome = match result {
             Ok((opened, config)) => {
-                driver.config = Configuration::Parsed(config);
-                let cache_size = driver.statement_cache_size;
-                self.adopt(opened, cache_size, pool).map_err(|text| (false, FailureData::internal(&text)))
+                driver.config = Configuration::Parsed(Arc::clone(&config));
+                self.adopt(opened, &config, pool).map_err(|text| (false, FailureData::internal(&text)))
             }
             Err(error) => Err((error.is_transient(), FailureData::from(error))),
         };

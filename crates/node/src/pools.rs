@@ -23,7 +23,6 @@ pub(crate) const POOL_BIT: u32 = 1 << 31;
 pub(crate) struct PoolDriver {
     pub(crate) policy: Pool,
     pub(crate) config: Configuration,
-    pub(crate) statement_cache_size: usize,
     /// `createPool()` waits until so many connections have been opened.
     pub(crate) ready: Option<(u32, usize)>,
     /// `close()` waits for the policy's end.
@@ -121,7 +120,7 @@ pub(crate) fn due_ms(due: Duration) -> u64 {
 
 impl Environment {
     /// `createPool()`: resolves once `min_size` connections are open.
-    pub(crate) fn open_pool(&mut self, slot: u32, config: &str, options: PoolOptions, cache_size: usize) -> u32 {
+    pub(crate) fn open_pool(&mut self, slot: u32, config: &str, options: PoolOptions) -> u32 {
         let now_ms = self.now_ms();
         // Pools that start alike, in workers or processes, must not open and close in step.
         let seed = u64::from(std::process::id()) << 32 ^ std::ptr::from_ref(self).addr() as u64 ^ now_ms;
@@ -130,7 +129,6 @@ impl Environment {
         let driver = PoolDriver {
             policy,
             config: Configuration::Text(Arc::from(config)),
-            statement_cache_size: cache_size,
             ready: Some((slot, wanted)),
             close_waiters: Vec::new(),
             unseen: HashSet::new(),

@@ -10,9 +10,11 @@ use super::auth::RequireAuth;
 use super::error::ConfigError;
 use super::hosts::{self, Host, Password};
 use super::passfile::{self, Passfile};
+use super::session_options;
 use super::socket::Keepalive;
 use super::sources::{self, Given, Layer};
 use super::tls::{self, SslMode};
+use crate::session::SessionOptions;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -35,6 +37,7 @@ pub struct Config {
     pub(super) keepalive: Keepalive,
     /// Why a password file was not used.
     pub(super) passfile_remark: Option<String>,
+    pub(super) session: SessionOptions,
 }
 
 impl Config {
@@ -65,12 +68,23 @@ impl Config {
             Some(_) => return Err(ConfigError::new("dsn: expected a string")),
         };
         let environment = part("environment")?;
-        let layers = [sources::from_options(part("options")?)?, dsn, sources::from_environment(environment)?];
-        resolve(&layers, environment)
+        let options = part("options")?;
+        let layers = [sources::from_options(options)?, dsn, sources::from_environment(environment)?];
+        resolve(&layers, environment, session_options::from_options(options)?)
+    }
+
+    /// How the sessions work once they are open.
+    #[must_use]
+    pub fn session_options(&self) -> SessionOptions {
+        self.session
     }
 }
 
-fn resolve(layers: &[Layer; 3], environment: &Map<String, Value>) -> Result<Config, ConfigError> {
+fn resolve(
+    layers: &[Layer; 3],
+    environment: &Map<String, Value>,
+    session: SessionOptions,
+) -> Result<Config, ConfigError> {
     let get = |keyword: &str| layers.iter().find_map(|layer| layer.get(keyword));
     refuse_unsupported(get)?;
 
@@ -125,6 +139,7 @@ fn resolve(layers: &[Layer; 3], environment: &Map<String, Value>) -> Result<Conf
             .map_or_else(|| Ok(RequireAuth::default()), |given| RequireAuth::parse(&given.text, &given.origin))?,
         keepalive: keepalive(get)?,
         passfile_remark,
+        session,
     })
 }
 
@@ -150,7 +165,7 @@ fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>) -> Result<(),
             harmless.join(" or ")
         )));
     }
-    for keyword in ["service", "hostaddr"] {
+    for keyword in ["service", "servicefile", "hostaddr"] {
         if let Some(given) = get(keyword) {
             return Err(ConfigError::unsupported(format!("{} is not supported", given.origin)));
         }

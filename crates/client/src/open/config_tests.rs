@@ -48,6 +48,18 @@ fn defaults() {
 }
 
 #[test]
+fn options_of_the_session_are_kept_for_it() {
+    let cache_size = |options| from_options(options).map(|config| config.session_options().statement_cache_size);
+    assert_eq!(cache_size(json!({})).unwrap(), 100);
+    assert_eq!(cache_size(json!({ "statementCacheSize": null })).unwrap(), 100);
+    assert_eq!(cache_size(json!({ "statementCacheSize": 7 })).unwrap(), 7);
+    for wrong in [json!(-1), json!(1.5), json!("7"), json!([7])] {
+        let error = cache_size(json!({ "statementCacheSize": wrong })).unwrap_err().to_string();
+        assert!(error.starts_with("option statementCacheSize: expected a whole number from 0, got "), "{error}");
+    }
+}
+
+#[test]
 fn the_user_of_the_system_has_several_names() {
     for name in ["USER", "LOGNAME", "USERNAME"] {
         assert_eq!(parse("", json!({}), json!({ name: "ann" })).unwrap().user, "ann");

@@ -15,9 +15,11 @@ mod error;
 mod gate;
 mod hosts;
 mod messages;
+mod parameters;
 mod passfile;
 #[cfg(test)]
 mod passfile_tests;
+mod session_options;
 mod socket;
 mod sources;
 mod startup;

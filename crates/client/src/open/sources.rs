@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::dsn;
 use super::error::ConfigError;
+use super::parameters::PARAMETERS;
 
 /// A value as it was given.
 #[derive(Clone, Debug)]
@@ -93,61 +94,87 @@ fn check_setting(name: &str, value: &str, origin: &str) -> Result<(), ConfigErro
     }
 }
 
-/// Options by their JavaScript names.
-const OPTIONS: [(&str, &str); 15] = [
-    ("host", "host"),
-    ("port", "port"),
-    ("user", "user"),
-    ("password", "password"),
-    ("database", "dbname"),
-    ("passfile", "passfile"),
-    ("connectTimeoutMs", "connect_timeout_ms"),
-    ("ssl", "sslmode"),
-    ("sslNegotiation", "sslnegotiation"),
-    ("requireAuth", "require_auth"),
-    ("channelBinding", "channel_binding"),
-    ("targetSessionAttrs", "target_session_attrs"),
-    ("loadBalanceHosts", "load_balance_hosts"),
-    ("service", "service"),
-    ("servicefile", "service"),
-];
+/// How a value is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// A text.
+    Text,
+    /// A text, or an array of them.
+    Texts,
+    /// The same of hosts.
+    Hosts,
+    /// A port, or an array of them.
+    Ports,
+    Milliseconds,
+    /// A boolean, an object or an `sslmode`.
+    Ssl,
+    /// A text that no error may show.
+    Password,
+    /// The value of the server setting that the keyword names.
+    Setting,
+    /// Server settings by name.
+    Settings,
+    /// It is for the session that is opened: see `session_options.rs`.
+    Session,
+}
+
+/// What becomes of a keyword in a DSN.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dsn {
+    /// It is a server setting, like every keyword that is not known.
+    AsSetting,
+    Read,
+    /// It would change what a session is, or how safe: ignoring it would be wrong.
+    Refused,
+    /// It means nothing to a session in the clear by a password.
+    Ignored,
+}
+
+/// Something that can be said of a connection. An empty text stands for nothing.
+pub(super) struct Parameter {
+    /// Its name in JavaScript.
+    option: &'static str,
+    form: Form,
+    /// libpq's keyword (manual, "Parameter Key Words"), or the server setting.
+    keyword: &'static str,
+    dsn: Dsn,
+    /// The environment variable (manual, "Environment Variables").
+    variable: &'static str,
+}
+
+impl Parameter {
+    pub(super) const fn new(
+        option: &'static str,
+        form: Form,
+        keyword: &'static str,
+        dsn: Dsn,
+        variable: &'static str,
+    ) -> Self {
+        Self { option, form, keyword, dsn, variable }
+    }
+}
 
 /// The options object.
 pub(super) fn from_options(options: &Map<String, Value>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
     for (name, value) in options {
         let origin = format!("option {name}");
-        match (name.as_str(), value) {
-            (_, Value::Null) => {}
-            ("serverSettings", value) => {
-                let settings = value.as_object().ok_or_else(|| unexpected(&origin, "an object", value))?;
-                for (setting, value) in settings {
-                    let text = match value {
-                        Value::Null => continue,
-                        Value::String(text) => text.clone(),
-                        Value::Number(number) => number.to_string(),
-                        Value::Bool(flag) => flag.to_string(),
-                        other => {
-                            let origin = format!("{origin}: {setting}");
-                            return Err(unexpected(&origin, "a string, a number or a boolean", other));
-                        }
-                    };
-                    layer.set(setting, text, &origin)?;
-                }
-            }
-            ("applicationName", value) => {
+        if value.is_null() {
+            continue;
+        }
+        let Some(parameter) = PARAMETERS.iter().find(|known| known.option == name && !name.is_empty()) else {
+            return Err(ConfigError::new(format!(
+                "option {name}: expected the name of an option, and there is none like it"
+            )));
+        };
+        match parameter.form {
+            Form::Session => {}
+            Form::Settings => set_all(&mut layer, value, &origin)?,
+            Form::Setting => {
                 let text = value.as_str().ok_or_else(|| unexpected(&origin, "a string", value))?;
-                layer.set("application_name", text.to_owned(), &origin)?;
+                layer.set(parameter.keyword, text.to_owned(), &origin)?;
             }
-            (name, value) => {
-                let keyword = OPTIONS.iter().find(|(known, _)| *known == name).map(|(_, keyword)| *keyword);
-                let keyword = keyword.ok_or_else(|| {
-                    ConfigError::new(format!(
-                        "option {name}: expected the name of an option, and there is none like it"
-                    ))
-                })?;
-                layer.add(keyword, option_text(keyword, value, &origin)?, origin, true)?;
-            }
+            form => layer.add(parameter.keyword, option_text(form, value, &origin)?, origin, true)?,
         }
     }
     let names = layer.settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case("application_name"));
@@ -157,24 +184,41 @@ pub(super) fn from_options(options: &Map<String, Value>) -> Result<Layer, Config
     Ok(layer)
 }
 
+/// Server settings by name.
+fn set_all(layer: &mut Layer, value: &Value, origin: &str) -> Result<(), ConfigError> {
+    let settings = value.as_object().ok_or_else(|| unexpected(origin, "an object", value))?;
+    for (setting, value) in settings {
+        let text = match value {
+            Value::Null => continue,
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Bool(flag) => flag.to_string(),
+            other => {
+                let origin = format!("{origin}: {setting}");
+                return Err(unexpected(&origin, "a string, a number or a boolean", other));
+            }
+        };
+        layer.set(setting, text, origin)?;
+    }
+    Ok(())
+}
+
 /// An option's value as the text that libpq's keyword would have.
-fn option_text(keyword: &str, value: &Value, origin: &str) -> Result<String, ConfigError> {
+fn option_text(form: Form, value: &Value, origin: &str) -> Result<String, ConfigError> {
     let number = |value: &Value| value.as_u64().map(|number| number.to_string());
-    match keyword {
-        "host" => list(value, "a string or an array of strings", origin, |item| {
+    match form {
+        Form::Hosts => list(value, "a string or an array of strings", origin, |item| {
             item.as_str().filter(|host| !value.is_array() || !host.contains(',')).map(str::to_owned)
         }),
-        "port" => list(value, "a port from 1 to 65535, or an array of them", origin, |item| {
+        Form::Ports => list(value, "a port from 1 to 65535, or an array of them", origin, |item| {
             number(item).or_else(|| item.as_str().map(str::to_owned))
         }),
-        "require_auth" => {
-            list(value, "a string or an array of strings", origin, |item| item.as_str().map(str::to_owned))
-        }
-        "connect_timeout_ms" => match value.as_f64() {
+        Form::Texts => list(value, "a string or an array of strings", origin, |item| item.as_str().map(str::to_owned)),
+        Form::Milliseconds => match value.as_f64() {
             Some(milliseconds) if milliseconds >= 0.0 => Ok(milliseconds.to_string()),
             _ => Err(unexpected(origin, "a number of milliseconds, 0 for no limit", value)),
         },
-        "sslmode" => match value {
+        Form::Ssl => match value {
             Value::Bool(false) => Ok("disable".to_owned()),
             // With any TLS configuration, encryption is wanted.
             Value::Bool(true) | Value::Object(_) => Ok("verify-full".to_owned()),
@@ -182,11 +226,13 @@ fn option_text(keyword: &str, value: &Value, origin: &str) -> Result<String, Con
             other => Err(unexpected(origin, "a boolean, an object or one of libpq's sslmodes", other)),
         },
         // A value of the wrong type must not show either: it is still a password.
-        "password" => value
+        Form::Password => value
             .as_str()
             .map(str::to_owned)
             .ok_or_else(|| ConfigError::new(format!("{origin}: expected a string, got {}", type_name(value)))),
-        _ => value.as_str().map(str::to_owned).ok_or_else(|| unexpected(origin, "a string", value)),
+        Form::Text | Form::Setting | Form::Settings | Form::Session => {
+            value.as_str().map(str::to_owned).ok_or_else(|| unexpected(origin, "a string", value))
+        }
     }
 }
 
@@ -205,7 +251,7 @@ fn list(
     Ok(texts.ok_or_else(|| unexpected(origin, expected, value))?.join(","))
 }
 
-fn unexpected(origin: &str, expected: &str, value: &Value) -> ConfigError {
+pub(super) fn unexpected(origin: &str, expected: &str, value: &Value) -> ConfigError {
     let got = match value {
         Value::Array(_) | Value::Object(_) => type_name(value).to_owned(),
         other => other.to_string(),
@@ -224,67 +270,6 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// Keywords of a DSN that are read (manual, "Parameter Key Words"), besides aliases.
-const KEYWORDS: [&str; 19] = [
-    "host",
-    "port",
-    "user",
-    "password",
-    "dbname",
-    "passfile",
-    "connect_timeout",
-    "sslmode",
-    "sslnegotiation",
-    "require_auth",
-    "channel_binding",
-    "gssencmode",
-    "target_session_attrs",
-    "load_balance_hosts",
-    "keepalives",
-    "keepalives_idle",
-    "keepalives_interval",
-    "keepalives_count",
-    "fallback_application_name",
-];
-
-/// Keywords that would change what a session is, or how safe: ignoring them would be wrong.
-const UNSUPPORTED_KEYWORDS: [&str; 16] = [
-    "hostaddr",
-    "service",
-    "servicefile",
-    "requirepeer",
-    "tcp_user_timeout",
-    "min_protocol_version",
-    "scram_client_key",
-    "scram_server_key",
-    "oauth_issuer",
-    "oauth_client_id",
-    "oauth_client_secret",
-    "oauth_scope",
-    "sslcert",
-    "sslrootcert",
-    "sslcrl",
-    "sslcrldir",
-];
-
-/// Keywords that mean nothing to a session in the clear by a password.
-const IGNORED_KEYWORDS: [&str; 14] = [
-    "sslkey",
-    "sslpassword",
-    "sslcompression",
-    "sslsni",
-    "sslcertmode",
-    "sslkeylogfile",
-    "ssl_min_protocol_version",
-    "ssl_max_protocol_version",
-    "max_protocol_version",
-    "krbsrvname",
-    "gsslib",
-    "gssdelegation",
-    "requiressl",
-    "oauth_ca_file",
-];
-
 /// A DSN. A keyword that libpq does not know is a server setting, as in asyncpg.
 pub(super) fn from_dsn(text: &str) -> Result<Layer, ConfigError> {
     check_nul(text, "dsn")?;
@@ -296,57 +281,33 @@ pub(super) fn from_dsn(text: &str) -> Result<Layer, ConfigError> {
             "ssl" => "sslmode",
             other => other,
         };
-        let known = KEYWORDS.into_iter().find(|known| *known == keyword);
-        if let Some(known) = known {
-            let value = match (known, value.as_str()) {
-                ("sslmode", "true" | "1") => "require".to_owned(),
-                ("sslmode", "false" | "0") => "disable".to_owned(),
-                _ => value,
-            };
-            layer.add(known, value, origin, known != "port")?;
-        } else if UNSUPPORTED_KEYWORDS.contains(&keyword) {
-            return Err(ConfigError::unsupported(format!("{origin} is not supported")));
-        } else if !IGNORED_KEYWORDS.contains(&keyword) {
-            layer.set(keyword, value, "dsn")?;
+        let known = PARAMETERS.iter().find(|known| known.keyword == keyword && !keyword.is_empty());
+        match known.map_or(Dsn::AsSetting, |known| known.dsn) {
+            Dsn::AsSetting => layer.set(keyword, value, "dsn")?,
+            Dsn::Ignored => {}
+            Dsn::Refused => return Err(ConfigError::unsupported(format!("{origin} is not supported"))),
+            Dsn::Read => {
+                let known = known.map_or("", |known| known.keyword);
+                let value = match (known, value.as_str()) {
+                    ("sslmode", "true" | "1") => "require".to_owned(),
+                    ("sslmode", "false" | "0") => "disable".to_owned(),
+                    _ => value,
+                };
+                layer.add(known, value, origin, known != "port")?;
+            }
         }
     }
     Ok(layer)
 }
 
-/// Environment variables that are read (manual, "Environment Variables").
-const VARIABLES: [(&str, &str); 16] = [
-    ("PGHOST", "host"),
-    ("PGPORT", "port"),
-    ("PGUSER", "user"),
-    ("PGPASSWORD", "password"),
-    ("PGDATABASE", "dbname"),
-    ("PGPASSFILE", "passfile"),
-    ("PGCONNECT_TIMEOUT", "connect_timeout"),
-    ("PGSSLMODE", "sslmode"),
-    ("PGSSLNEGOTIATION", "sslnegotiation"),
-    ("PGREQUIREAUTH", "require_auth"),
-    ("PGCHANNELBINDING", "channel_binding"),
-    ("PGGSSENCMODE", "gssencmode"),
-    ("PGTARGETSESSIONATTRS", "target_session_attrs"),
-    ("PGLOADBALANCEHOSTS", "load_balance_hosts"),
-    ("PGSERVICE", "service"),
-    ("PGHOSTADDR", "hostaddr"),
-];
-
-const SETTING_VARIABLES: [(&str, &str); 3] =
-    [("PGAPPNAME", "application_name"), ("PGOPTIONS", "options"), ("PGTZ", "TimeZone")];
-
 /// The environment. Variables that are empty count as not set.
 pub(super) fn from_environment(environment: &Map<String, Value>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
-    for (variable, keyword) in VARIABLES {
-        if let Some(text) = variable_text(environment, variable)? {
-            layer.add(keyword, text, variable.to_owned(), true)?;
-        }
-    }
-    for (variable, name) in SETTING_VARIABLES {
-        if let Some(text) = variable_text(environment, variable)? {
-            layer.set(name, text, variable)?;
+    for Parameter { form, keyword, variable, .. } in PARAMETERS {
+        let Some(text) = variable_text(environment, variable)? else { continue };
+        match form {
+            Form::Setting => layer.set(keyword, text, variable)?,
+            _ => layer.add(keyword, text, variable.to_owned(), true)?,
         }
     }
     Ok(layer)

@@ -1,0 +1,26 @@
+//! Options that say how a session works once it is open.
+
+use serde_json::{Map, Value};
+
+use super::error::ConfigError;
+use super::sources::unexpected;
+use crate::session::SessionOptions;
+
+/// What the options object says; what is left out is as it is by default.
+pub(super) fn from_options(options: &Map<String, Value>) -> Result<SessionOptions, ConfigError> {
+    let mut session = SessionOptions::default();
+    if let Some(size) = count(options, "statementCacheSize")? {
+        session.statement_cache_size = size;
+    }
+    Ok(session)
+}
+
+fn count(options: &Map<String, Value>, name: &str) -> Result<Option<usize>, ConfigError> {
+    match options.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(value) => match value.as_u64().and_then(|count| usize::try_from(count).ok()) {
+            Some(count) => Ok(Some(count)),
+            None => Err(unexpected(&format!("option {name}"), "a whole number from 0", value)),
+        },
+    }
+}

@@ -1,0 +1,56 @@
+import { InterfaceError } from '../errors/index'
+
+/** What has a session for itself for longer than one request takes, because the application has a part in it. */
+export interface Occupant {
+  /** What it is and when it ends, for the error of calls that are refused meanwhile. */
+  readonly description: string
+  /** Takes it back, so that it ends soon however slow the application is. What it did has no effect then. */
+  abort(): void
+}
+
+/**
+ * The one exclusive use of a session. Other calls are refused while it lasts: one that the application makes before it
+ * goes on would wait for the use, and the use for the application.
+ */
+export class Occupancy {
+  private occupant: Occupant | undefined = undefined
+  private over: Promise<void> | undefined = undefined
+
+  /** @throws InterfaceError while something has the session for itself. */
+  refuse(): void {
+    if (this.occupant !== undefined) {
+      throw new InterfaceError(`the connection is busy with ${this.occupant.description}`)
+    }
+  }
+
+  /**
+   * Runs `use`, until whose end the session belongs to `occupant`.
+   *
+   * @throws InterfaceError when it belongs to another one.
+   */
+  async occupy<R>(occupant: Occupant, use: () => Promise<R>): Promise<R> {
+    this.refuse()
+    let end!: () => void
+    this.over = new Promise((resolve) => {
+      end = resolve
+    })
+    this.occupant = occupant
+    try {
+      return await use()
+    } finally {
+      this.occupant = undefined
+      end()
+    }
+  }
+
+  /**
+   * Takes the exclusive use back, if there is one: it may never end by itself.
+   *
+   * @returns Fulfilled when it is no longer in the way of other calls.
+   */
+  async vacate(): Promise<void> {
+    if (this.occupant === undefined) return
+    this.occupant.abort()
+    await this.over
+  }
+}

@@ -1,0 +1,29 @@
+import type { ResultPlan } from '../decode/mapping'
+
+/**
+ * What is wanted of a result: its rows, as cells of the mailbox, or only what the command tag says. Batches are sent so;
+ * the rows of a query come in any case.
+ */
+export type ResultForm = 'cells' | 'count'
+
+/** How any request is made. */
+export interface RequestOptions {
+  /** Milliseconds after which it fails; 0 for none. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+/** How a statement is executed. Objects of it are made ahead where that can be, and never changed. */
+export interface StatementOptions extends RequestOptions {
+  /** How its rows become values. */
+  readonly plan: ResultPlan
+  readonly form: ResultForm
+  /** Rows after which the portal is suspended; 0 for all. */
+  readonly maxRows: number
+}
+
+/** How a script is executed. */
+export interface ScriptOptions extends RequestOptions {
+  /** The text is the driver's own and certainly hides no COPY. */
+  readonly isControl?: boolean
+}
