@@ -2,6 +2,7 @@ import test from 'ava'
 import { DEFAULT_PLAN } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { Opcode } from '../../src/native/outbox'
+import { Form } from '../../src/types/boundary'
 import { BYTEA, connected, describe, INT4, tickEnd } from './native-fake-addon'
 
 const DESCRIBED = 2
@@ -20,7 +21,14 @@ async function started() {
 
 test('rows wait for their types, then follow in order', async (t) => {
   const { addon, batch, slot } = await started()
-  t.like(addon.last, { opcode: Opcode.BATCH, slot, target: 7, query: 1, words: [0, 400, 0, 0] })
+  t.like(addon.last, {
+    opcode: Opcode.BATCH,
+    slot,
+    target: 7,
+    query: 1,
+    words: [0, 400, 0, 0],
+    form: Form.COUNT,
+  })
   batch.push([1])
   batch.push([2])
   let isDrained = false

@@ -2,12 +2,10 @@ import { Environment } from '../../src/native/environment'
 import type { Addon, NativeFunctions } from '../../src/native/load'
 import { openConnectionIn } from '../../src/native/openings'
 import type { ConnectionTarget } from '../../src/native/targets'
+import { FINGERPRINT, HEADER_WORDS, RECORD_WORDS } from '../../src/types/boundary'
 
 // Each test's environment has its own exit handler.
 process.setMaxListeners(0)
-
-const RECORD_WORDS = 8
-const HEADER_WORDS = 8
 
 /** A command as Rust would read it out of the outbox. */
 export interface SentCommand {
@@ -17,6 +15,8 @@ export interface SentCommand {
   query: number
   /** Words 4 to 7. */
   words: number[]
+  flags: number
+  form: number
   cells: SentCell[]
 }
 
@@ -42,6 +42,7 @@ export class FakeAddon implements Addon {
   /** Calls of the remaining functions, as `name id`. */
   readonly calls: string[] = []
   stats: object | undefined = undefined
+  fingerprint: number | undefined = FINGERPRINT
   cells = new Float64Array()
   marks = new Uint8Array()
   bytes = Buffer.alloc(0)
@@ -65,6 +66,10 @@ export class FakeAddon implements Addon {
       this.records.set(record, index * RECORD_WORDS)
     })
     this.receive(records.length, extras)
+  }
+
+  boundaryFingerprint(): number {
+    return this.fingerprint as number
   }
 
   attach(
@@ -126,7 +131,8 @@ export class FakeAddon implements Addon {
         cells.push(readCell(view, cell, bytes, extras))
       }
       const words = [word(4), word(5), word(6), word(7)]
-      sent.push({ opcode: word(0) & 0xff, slot: word(1), target: word(2), query: word(3), words, cells })
+      const [slot, target, query, flags, form] = [word(1), word(2), word(3), word(8), word(9)]
+      sent.push({ opcode: word(0) & 0xff, slot, target, query, words, flags, form, cells })
       at += length
     }
     return sent

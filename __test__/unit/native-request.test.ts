@@ -3,6 +3,7 @@ import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { Opcode } from '../../src/native/outbox'
 import type { ConnectionTarget } from '../../src/native/targets'
+import { Flag } from '../../src/types/boundary'
 import { BYTEA, connected, describe, type FakeAddon, INT4, JSONB, TEXT, tickEnd } from './native-fake-addon'
 
 const ROWS = 1
@@ -43,6 +44,8 @@ test('a cold query sends no parameters, and binds them when they are asked for',
     target: 7,
     query: 1,
     words: [10, 2500, 0, 1],
+    flags: 0,
+    form: 0,
   })
   t.deepEqual(cells, [])
 
@@ -152,7 +155,7 @@ test('what does not fit a known type is settled once the server has been asked a
   ] as const) {
     const request = query(connection, 'select $1', [...params])
     await tickEnd()
-    t.like(addon.last, { opcode: Opcode.QUERY, words: [0, 0, 0xffff_ffff, params.length] })
+    t.like(addon.last, { opcode: Opcode.QUERY, words: [0, 0, 0, params.length], flags: Flag.FRESH })
     t.deepEqual(addon.last.cells, [])
     t.false(request.isSettled)
     const { slot } = request
@@ -375,8 +378,8 @@ test('scripts cross as one text, long ones beside the cells', async (t) => {
   connection.script('select 1; '.repeat(1000), false, 0, undefined)
   await tickEnd()
   const [short, long] = addon.sent
-  t.like(short!, { opcode: Opcode.SCRIPT, target: 7, words: [1, 300, 0, 0] })
+  t.like(short!, { opcode: Opcode.SCRIPT, target: 7, words: [0, 300, 0, 0], flags: Flag.CONTROL })
   t.is(short!.cells[0]!.content, 'begin')
-  t.like(long!, { opcode: Opcode.SCRIPT, words: [0, 0, 0, 0] })
+  t.like(long!, { opcode: Opcode.SCRIPT, words: [0, 0, 0, 0], flags: 0 })
   t.like(long!.cells[0]!, { tag: 8, content: 'select 1; '.repeat(1000) })
 })

@@ -1,3 +1,4 @@
+import { FINGERPRINT } from '../types/boundary'
 import { deliver } from './delivery'
 import { type Addon, loadAddon, type NativeFunctions } from './load'
 import { Mailbox } from './mailbox'
@@ -16,6 +17,7 @@ export class Environment {
   private hasExitHandler = false
 
   constructor(addon: Addon) {
+    refuseOtherBoundary(addon)
     const { f, n, t, records } = this.mailbox
     this.native = addon.attach(f, n, t, records, (recordCount, extras) => deliver(this, recordCount, extras))
     this.outbox = new Outbox(this.native)
@@ -29,12 +31,21 @@ export class Environment {
   }
 }
 
+/** An addon that was built from other tables would take this side's memory for something else. */
+function refuseOtherBoundary(addon: Addon): void {
+  if (addon.boundaryFingerprint?.() !== FINGERPRINT) {
+    throw new Error(
+      'the native addon of oxpg was not built together with its JavaScript: reinstall oxpg, so that both are of one version',
+    )
+  }
+}
+
 let environment: Environment | undefined
 
 /**
  * This thread's environment, made at first use.
  *
- * @throws Error when the addon cannot be loaded.
+ * @throws Error when the addon cannot be loaded, or is of another build.
  */
 export function theEnvironment(): Environment {
   environment ??= new Environment(loadAddon())

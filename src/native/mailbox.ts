@@ -1,26 +1,7 @@
 import type { CellViews } from '../decode/mailbox-views'
+import { MAILBOX_BYTES, MAILBOX_CELLS, MAILBOX_RECORDS, RECORD_WORDS, RecordKind } from '../types/boundary'
 
-const CELL_COUNT = 65_536
-const TEXT_BYTES = 512 * 1024
-const RECORD_COUNT = 4_096
-
-/** Words of a record. */
-export const RECORD_WORDS = 8
-
-/** Kinds of records, word 0; shared with `crates/node/src/mailbox.rs`. */
-export const RecordKind = {
-  ROWS: 1,
-  DESCRIBED: 2,
-  DONE: 3,
-  FAILED: 4,
-  OPENED: 5,
-  GRANTED: 6,
-  DRAINED: 7,
-  CLOSED: 8,
-  NOTICE: 9,
-  NOTIFICATION: 10,
-  PARAMETER: 11,
-} as const
+export { RECORD_WORDS, RecordKind }
 
 /** The memory that Rust writes rows and records into; one per environment, alive as long as the thread. */
 export class Mailbox implements CellViews {
@@ -34,15 +15,15 @@ export class Mailbox implements CellViews {
   readonly records: Int32Array
 
   constructor() {
-    const cells = new ArrayBuffer(CELL_COUNT * 8)
+    const cells = new ArrayBuffer(MAILBOX_CELLS * 8)
     this.i = new Int32Array(cells)
     this.u = new Uint32Array(cells)
     this.f = new Float64Array(cells)
     this.b = new BigInt64Array(cells)
-    this.n = new Uint8Array(CELL_COUNT)
+    this.n = new Uint8Array(MAILBOX_CELLS)
     // Never from Node's pool, which is shared with the application's own buffers.
-    this.t = Buffer.from(new ArrayBuffer(TEXT_BYTES))
-    this.records = new Int32Array(RECORD_COUNT * RECORD_WORDS)
+    this.t = Buffer.from(new ArrayBuffer(MAILBOX_BYTES))
+    this.records = new Int32Array(MAILBOX_RECORDS * RECORD_WORDS)
   }
 }
 

@@ -1,17 +1,13 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Shape } from '../decode/shape'
 import { DataError, type Failure, InterfaceError, InternalClientError } from '../errors/index'
+import { Flag, Form, Opcode, TextMode } from '../types/boundary'
 import { commandTag } from './command-tag'
 import type { Environment } from './environment'
 import { holdBack } from './hold-back'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
-import { ASK_ANEW, Opcode } from './outbox'
 import type { Description, Query, StatementDescription } from './queries'
 import type { ConnectionTarget, Target } from './targets'
-
-/** Text modes of rows with memory of their own. */
-const DIRECT_ASCII = -1
-const DIRECT_UTF8 = -2
 
 /** Parameters of a request that has none. */
 export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
@@ -124,13 +120,15 @@ export class Request {
         maxRows,
         timeoutMs,
         statement.id,
+        0,
+        Form.ROWS,
         statement.encode,
         this.params,
       )
     } catch (error) {
       if (error instanceof DataError || error instanceof InterfaceError) {
         // What is known may be out of date: the server decides, once.
-        this.ask(ASK_ANEW, maxRows, timeoutMs)
+        this.ask(Flag.FRESH, maxRows, timeoutMs)
         return
       }
       this.freeSlot()
@@ -157,7 +155,7 @@ export class Request {
           viewsOf(row),
           0,
           1,
-          row.isAscii ? DIRECT_ASCII : DIRECT_UTF8,
+          row.isAscii ? TextMode.DIRECT_ASCII : TextMode.DIRECT_UTF8,
           row.extras,
           this.rows,
         )
@@ -218,7 +216,7 @@ export class Request {
   }
 
   /** Writes the QUERY without the parameters, which DESCRIBED will ask for. */
-  private ask(descriptionId: number, maxRows: number, timeoutMs: number): void {
+  private ask(flags: number, maxRows: number, timeoutMs: number): void {
     this.statement = undefined
     this.params = holdBack(this.params)
     const { environment, params, query, slot, target } = this
@@ -229,7 +227,9 @@ export class Request {
       query!.id,
       maxRows,
       timeoutMs,
-      descriptionId,
+      0,
+      flags,
+      Form.ROWS,
       undefined,
       params,
     )
@@ -241,7 +241,7 @@ export class Request {
     try {
       if (statement === undefined) throw new InternalClientError('a description that was never sent')
       const { id, encode } = statement
-      outbox.parameters(Opcode.BIND, this.slot, 0, 0, 0, 0, id, encode, this.params)
+      outbox.parameters(Opcode.BIND, this.slot, 0, 0, 0, 0, id, 0, Form.ROWS, encode, this.params)
     } catch (error) {
       outbox.command(Opcode.REFUSE, this.slot, 0, 0, 0, 0)
       this.settle(thrown(error))

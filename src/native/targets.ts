@@ -1,17 +1,13 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Failure } from '../errors/index'
+import { Flag, Form, Opcode, TransactionStatusByte } from '../types/boundary'
 import { BatchRequest } from './batch-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
-import { Opcode } from './outbox'
 import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import { TypeScope } from './type-scope'
 
-/** Flag of SCRIPT: the text is the driver's own and certainly hides no COPY. */
-const FLAG_CONTROL = 1
-/** Flag of BATCH: the rows are wanted. */
-const FLAG_ROWS = 1
 /** How long calls may run on that were still in flight when their connection was released, as in `pool_actions.rs`. */
 const LEFTOVER_LIMIT_MS = 60_000
 
@@ -126,7 +122,7 @@ export abstract class Target {
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const request = this.request()
     if (signal !== undefined) request.watch(signal)
-    environment.outbox.script(request.slot, this.id, text, isControl ? FLAG_CONTROL : 0, timeoutMs)
+    environment.outbox.script(request.slot, this.id, text, isControl ? Flag.CONTROL : 0, timeoutMs)
     return request
   }
 
@@ -163,7 +159,7 @@ export abstract class Target {
       request.slot,
       this.id,
       query.id,
-      wantsRows ? FLAG_ROWS : 0,
+      wantsRows ? Form.ROWS : Form.COUNT,
       timeoutMs,
     )
     return request
@@ -291,7 +287,9 @@ export class ConnectionTarget extends Target {
   }
 
   override noteTransactionStatus(status: number): void {
-    if (status !== 0) this.transactionStatus = status === 0x49 ? 'I' : status === 0x54 ? 'T' : 'E'
+    if (status !== 0)
+      this.transactionStatus =
+        status === TransactionStatusByte.IDLE ? 'I' : status === TransactionStatusByte.ACTIVE ? 'T' : 'E'
   }
 }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use napi_sys as sys;
 use oxpg_client::session::{Query, Request, RequestId, Work};
+use oxpg_codec::boundary::record_word as word;
 
 use crate::background::{Background, Job};
 use crate::connection::Connection;
@@ -163,7 +164,7 @@ impl Environment {
         }
         self.requests.end(slot);
         let failure = Extra::Failure(Box::new(failure));
-        self.mailbox.push_extra(Kind::Failed, slot, 2, failure, |_| {});
+        self.mailbox.push_extra(Kind::Failed, slot, word::FAILED_FAILURE, failure, |_| {});
         // Without socket traffic no turn would come by itself.
         self.reactor.spin(true);
     }

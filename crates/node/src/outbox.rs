@@ -1,7 +1,6 @@
 //! The outbox: commands and parameter cells that JavaScript wrote, read at a flush.
 
-/// Words before a command's cells.
-pub(crate) const HEADER_WORDS: usize = 8;
+use oxpg_codec::boundary::{HEADER_WORDS, command_word as word};
 
 /// JavaScript's memory for one environment's commands.
 pub(crate) struct Outbox {
@@ -11,25 +10,6 @@ pub(crate) struct Outbox {
     byte_count: usize,
 }
 
-/// Opcodes, shared with `src/native/outbox.ts`.
-pub(crate) mod opcode {
-    pub(crate) const QUERY: u32 = 1;
-    pub(crate) const BIND: u32 = 2;
-    pub(crate) const SCRIPT: u32 = 3;
-    pub(crate) const PREPARE: u32 = 4;
-    pub(crate) const BATCH: u32 = 5;
-    pub(crate) const BATCH_ROW: u32 = 6;
-    pub(crate) const BATCH_CHUNK: u32 = 7;
-    pub(crate) const BATCH_END: u32 = 8;
-    pub(crate) const BATCH_ABORT: u32 = 9;
-    pub(crate) const ABANDON: u32 = 10;
-    pub(crate) const ACQUIRE: u32 = 11;
-    pub(crate) const RELEASE: u32 = 12;
-    pub(crate) const CLOSE: u32 = 13;
-    pub(crate) const TERMINATE: u32 = 14;
-    pub(crate) const REFUSE: u32 = 15;
-}
-
 /// One command: its header and the cells behind it.
 #[derive(Clone, Copy)]
 pub(crate) struct Command<'a> {
@@ -37,8 +17,13 @@ pub(crate) struct Command<'a> {
     pub(crate) slot: u32,
     pub(crate) target: u32,
     pub(crate) query: u32,
-    /// Words 4 to 7.
-    pub(crate) rest: [u32; 4],
+    pub(crate) max_rows: u32,
+    pub(crate) timeout_ms: u32,
+    pub(crate) description: u32,
+    /// The number of parameters.
+    pub(crate) count: u32,
+    pub(crate) flags: u32,
+    pub(crate) form: u32,
     pub(crate) cells: &'a [u8],
 }
 
@@ -94,15 +79,20 @@ impl<'a> Iterator for Commands<'a> {
         for (word, bytes) in words.iter_mut().zip(header.as_chunks::<4>().0) {
             *word = u32::from_le_bytes(*bytes);
         }
-        let length = (words[0] >> 8) as usize * 8;
+        let length = (words[word::OPCODE] >> 8) as usize * 8;
         let command = self.rest.get(..length)?;
         self.rest = &self.rest[length..];
         Some(Command {
-            opcode: words[0] & 0xff,
-            slot: words[1],
-            target: words[2],
-            query: words[3],
-            rest: [words[4], words[5], words[6], words[7]],
+            opcode: words[word::OPCODE] & 0xff,
+            slot: words[word::SLOT],
+            target: words[word::TARGET],
+            query: words[word::QUERY],
+            max_rows: words[word::MAX_ROWS],
+            timeout_ms: words[word::TIMEOUT],
+            description: words[word::DESCRIPTION],
+            count: words[word::PARAMETERS],
+            flags: words[word::FLAGS],
+            form: words[word::FORM],
             cells: command.get(HEADER_WORDS * 4..)?,
         })
     }
