@@ -3,6 +3,7 @@ import { planFor, type ResultOptions, type ResultPlan, valuePlanFor } from './de
 import { InterfaceError } from './errors/index'
 import type { BatchRequest, Request, ScriptOptions, StatementOptions, Target } from './native/door'
 import type { CallOptions, FetchOptions, FetchValOptions, Parameters } from './query-options'
+import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
 
 /**
@@ -26,10 +27,10 @@ export class CallDefaults {
     const timeoutMs = commandTimeoutMs
     const signal = undefined
     this.commandTimeoutMs = commandTimeoutMs
-    this.rows = Object.freeze({ timeoutMs, signal, plan, form: 'cells', maxRows: 0 })
-    this.row = Object.freeze({ timeoutMs, signal, plan, form: 'cells', maxRows: 1 })
-    this.value = Object.freeze({ timeoutMs, signal, plan: valuePlanFor(plan), form: 'cells', maxRows: 1 })
-    this.count = Object.freeze({ timeoutMs, signal, plan, form: 'count', maxRows: 0 })
+    this.rows = Object.freeze({ timeoutMs, signal, plan, form: Form.ROWS, maxRows: 0 })
+    this.row = Object.freeze({ timeoutMs, signal, plan, form: Form.ROWS, maxRows: 1 })
+    this.value = Object.freeze({ timeoutMs, signal, plan: valuePlanFor(plan), form: Form.ROWS, maxRows: 1 })
+    this.count = Object.freeze({ timeoutMs, signal, plan, form: Form.COUNT, maxRows: 0 })
     this.control = Object.freeze({ timeoutMs, signal, isControl: true })
   }
 }

@@ -2,6 +2,7 @@ import { DEFAULT_PLAN, planFor } from './decode/mapping'
 import { errorFromFailure, InterfaceError, UnsupportedClientFeatureError } from './errors/index'
 import type { Target } from './native/door'
 import { checkFunction, checkOptions } from './options'
+import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
 import type { CodecFormat } from './types/type-codec'
 
@@ -225,7 +226,7 @@ async function lookUp(
     timeoutMs,
     signal: undefined,
     plan: ROWS,
-    form: 'cells',
+    form: Form.ROWS,
     maxRows: 0,
   })
   await request.settled

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { Opcode } from '../../src/native/outbox'
+import { Form } from '../../src/types/boundary'
 import { BYTEA, connected, describe, INT4, statement, tickEnd } from './native-fake-addon'
 
 const DESCRIBED = 2
@@ -12,14 +13,21 @@ const CANCELED = { kind: 'canceled', message: '', safeToRetry: true }
 
 async function started() {
   const { addon, connection } = await connected()
-  const batch = connection.batch('insert $1', statement({ form: 'count', timeoutMs: 400 }))
+  const batch = connection.batch('insert $1', statement({ form: Form.COUNT, timeoutMs: 400 }))
   await tickEnd()
   return { addon, connection, batch, slot: batch.slot }
 }
 
 test('rows wait for their types, then follow in order', async (t) => {
   const { addon, batch, slot } = await started()
-  t.like(addon.last, { opcode: Opcode.BATCH, slot, target: 7, query: 1, words: [0, 400, 0, 0] })
+  t.like(addon.last, {
+    opcode: Opcode.BATCH,
+    slot,
+    target: 7,
+    query: 1,
+    words: [0, 400, 0, 0],
+    form: Form.COUNT,
+  })
   batch.push([1])
   batch.push([2])
   let isDrained = false

@@ -4,9 +4,7 @@ import type { Addon, NativeFunctions } from '../../src/native/load'
 import { openConnectionIn } from '../../src/native/openings'
 import type { StatementOptions } from '../../src/native/request-options'
 import type { ConnectionTarget } from '../../src/native/targets'
-
-const RECORD_WORDS = 8
-const HEADER_WORDS = 8
+import { FINGERPRINT, Form, HEADER_WORDS, RECORD_WORDS } from '../../src/types/boundary'
 
 /** A command as Rust would read it out of the outbox. */
 export interface SentCommand {
@@ -16,6 +14,8 @@ export interface SentCommand {
   query: number
   /** Words 4 to 7. */
   words: number[]
+  flags: number
+  form: number
   cells: SentCell[]
 }
 
@@ -41,6 +41,7 @@ export class FakeAddon implements Addon {
   /** Calls of the remaining functions, as `name id`. */
   readonly calls: string[] = []
   stats: object | undefined = undefined
+  fingerprint: number | undefined = FINGERPRINT
   cells = new Float64Array()
   marks = new Uint8Array()
   bytes = Buffer.alloc(0)
@@ -67,6 +68,10 @@ export class FakeAddon implements Addon {
       this.records.set(record, index * RECORD_WORDS)
     })
     this.receive(records.length, extras)
+  }
+
+  boundaryFingerprint(): number {
+    return this.fingerprint as number
   }
 
   attach(
@@ -135,7 +140,8 @@ export class FakeAddon implements Addon {
         cells.push(readCell(view, cell, bytes, extras))
       }
       const words = [word(4), word(5), word(6), word(7)]
-      sent.push({ opcode: word(0) & 0xff, slot: word(1), target: word(2), query: word(3), words, cells })
+      const [slot, target, query, flags, form] = [word(1), word(2), word(3), word(8), word(9)]
+      sent.push({ opcode: word(0) & 0xff, slot, target, query, words, flags, form, cells })
       at += length
     }
     return sent
@@ -169,7 +175,7 @@ function readCell(
 
 /** Options of a statement; what is left out asks for all rows, without a time limit. */
 export function statement(options: Partial<StatementOptions> = {}): StatementOptions {
-  return { timeoutMs: 0, signal: undefined, plan: DEFAULT_PLAN, form: 'cells', maxRows: 0, ...options }
+  return { timeoutMs: 0, signal: undefined, plan: DEFAULT_PLAN, form: Form.ROWS, maxRows: 0, ...options }
 }
 
 /** Lets the microtasks of this tick run, the flush among them. */

@@ -17,7 +17,7 @@ function makeOutbox() {
 /** The cells that a function writes. */
 function cellsOf(write: (outbox: Outbox) => void): SentCell[] {
   const { addon, outbox } = makeOutbox()
-  outbox.parameters(Opcode.BIND, 1, 0, 0, 0, 0, 1, () => write(outbox), [])
+  outbox.parameters(Opcode.BIND, 1, 0, 0, 0, 0, 1, 0, 0, () => write(outbox), [])
   outbox.flush()
   return addon.last.cells
 }
@@ -164,6 +164,8 @@ test('the memory grows in the middle of a command, and the small one serves agai
     0,
     0,
     1,
+    0,
+    0,
     () => {
       for (let index = 0; index < 10_000; index++) outbox.i32(index)
       for (let index = 0; index < 100; index++) outbox.text(text)
@@ -205,12 +207,12 @@ test('an encoder that throws leaves the outbox as it was', (t) => {
         outbox.bytes(new Uint8Array(5000))
         throw new Error('does not fit')
       }
-      outbox.parameters(Opcode.BIND, 2, 0, 0, 0, 0, 1, encode, [])
+      outbox.parameters(Opcode.BIND, 2, 0, 0, 0, 0, 1, 0, 0, encode, [])
     },
     { message: 'does not fit' },
   )
   t.is(addon.flushes.length, 0)
-  outbox.parameters(Opcode.BIND, 3, 0, 0, 0, 0, 1, () => outbox.text('k'.repeat(5000)), [])
+  outbox.parameters(Opcode.BIND, 3, 0, 0, 0, 0, 1, 0, 0, () => outbox.text('k'.repeat(5000)), [])
   outbox.flush()
   t.deepEqual(
     addon.sent.map((command) => command.slot),
@@ -228,12 +230,12 @@ test('commands sent by an encoder come behind the command that it encodes, in th
   }
   const outer = () => {
     outbox.text('first')
-    outbox.defer(() => outbox.parameters(Opcode.QUERY, 2, 0, 0, 0, 0, 1, inner, []))
+    outbox.defer(() => outbox.parameters(Opcode.QUERY, 2, 0, 0, 0, 0, 1, 0, 0, inner, []))
     outbox.script(3, 0, 'script', 0, 0)
     outbox.flush()
     outbox.text('second')
   }
-  outbox.parameters(Opcode.QUERY, 1, 0, 0, 0, 0, 1, outer, [])
+  outbox.parameters(Opcode.QUERY, 1, 0, 0, 0, 0, 1, 0, 0, outer, [])
   outbox.flush()
   t.is(addon.flushes.length, 1)
   t.deepEqual(
@@ -253,7 +255,7 @@ test('commands sent by an encoder that throws are sent all the same', (t) => {
     outbox.command(Opcode.CLOSE, 4, 0, 0, 0, 0)
     throw new Error('does not fit')
   }
-  t.throws(() => outbox.parameters(Opcode.QUERY, 1, 0, 0, 0, 0, 1, encode, []))
+  t.throws(() => outbox.parameters(Opcode.QUERY, 1, 0, 0, 0, 0, 1, 0, 0, encode, []))
   outbox.flush()
   t.deepEqual(
     addon.sent.map((command) => command.slot),

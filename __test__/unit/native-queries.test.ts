@@ -1,5 +1,6 @@
 import test from 'ava'
 import { Queries } from '../../src/native/queries'
+import { Form } from '../../src/types/boundary'
 import { connected, describe, FakeAddon, INT4, statement } from './native-fake-addon'
 
 function makeQueries(capacity: number) {
@@ -73,7 +74,7 @@ test('requests release their queries, however they end', async (t) => {
   addon.play([[3, done.slot, 1, 0, 0, -1, 0x49]])
   const failed = connection.query(text, undefined, statement())
   addon.play([[4, failed.slot, 0]], [{}])
-  const aborted = connection.batch(text, statement({ form: 'count', signal: AbortSignal.abort() }))
+  const aborted = connection.batch(text, statement({ form: Form.COUNT, signal: AbortSignal.abort() }))
   t.true(aborted.isSettled)
   t.deepEqual(addon.forgotten, [1, 2, 3])
 

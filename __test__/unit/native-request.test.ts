@@ -3,6 +3,7 @@ import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { Opcode } from '../../src/native/outbox'
 import type { ConnectionTarget } from '../../src/native/targets'
+import { Flag, Form } from '../../src/types/boundary'
 import {
   BYTEA,
   connected,
@@ -53,6 +54,8 @@ test('a cold query sends no parameters, and binds them when they are asked for',
     target: 7,
     query: 1,
     words: [10, 2500, 0, 1],
+    flags: 0,
+    form: 0,
   })
   t.deepEqual(cells, [])
 
@@ -162,7 +165,7 @@ test('what does not fit a known type is settled once the server has been asked a
   ] as const) {
     const request = query(connection, 'select $1', [...params])
     await tickEnd()
-    t.like(addon.last, { opcode: Opcode.QUERY, words: [0, 0, 0xffff_ffff, params.length] })
+    t.like(addon.last, { opcode: Opcode.QUERY, words: [0, 0, 0, params.length], flags: Flag.FRESH })
     t.deepEqual(addon.last.cells, [])
     t.false(request.isSettled)
     const { slot } = request
@@ -309,7 +312,7 @@ test('a signal that has fired sends nothing', async (t) => {
   const { addon, connection } = await connected()
   const reason = new Error('enough')
   const request = query(connection, 'select 1', undefined, AbortSignal.abort(reason))
-  const batch = connection.batch('insert', statement({ form: 'count', signal: AbortSignal.abort(reason) }))
+  const batch = connection.batch('insert', statement({ form: Form.COUNT, signal: AbortSignal.abort(reason) }))
   batch.push([1])
   await Promise.all([request.settled, batch.settled, batch.flushed()])
   t.is(request.failure?.error, reason)
@@ -385,8 +388,8 @@ test('scripts cross as one text, long ones beside the cells', async (t) => {
   connection.script('select 1; '.repeat(1000), { timeoutMs: 0, signal: undefined })
   await tickEnd()
   const [short, long] = addon.sent
-  t.like(short!, { opcode: Opcode.SCRIPT, target: 7, words: [1, 300, 0, 0] })
+  t.like(short!, { opcode: Opcode.SCRIPT, target: 7, words: [0, 300, 0, 0], flags: Flag.CONTROL })
   t.is(short!.cells[0]!.content, 'begin')
-  t.like(long!, { opcode: Opcode.SCRIPT, words: [0, 0, 0, 0] })
+  t.like(long!, { opcode: Opcode.SCRIPT, words: [0, 0, 0, 0], flags: 0 })
   t.like(long!.cells[0]!, { tag: 8, content: 'select 1; '.repeat(1000) })
 })

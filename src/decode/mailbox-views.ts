@@ -1,3 +1,5 @@
+import { Mark, TextMode } from '../types/boundary'
+
 /**
  * Typed views of memory that holds row cells: the mailbox, or the memory of one huge row.
  * A cell is 8 bytes; `docs/internals/boundary.md` says what is in it.
@@ -18,13 +20,13 @@ export interface CellViews {
 }
 
 /** The cell holds a value. */
-export const MARK_VALUE = 0
+export const MARK_VALUE = Mark.VALUE
 /** The cell is NULL. */
-export const MARK_NULL = 1
+export const MARK_NULL = Mark.NULL
 /** The value is `extras[u[2p]]`. */
-export const MARK_EXTRA = 2
+export const MARK_EXTRA = Mark.EXTRA
 
 /** Text mode of a segment whose ranges are offsets into `t` and whose bytes are all ASCII. */
-export const TEXT_DIRECT_ASCII = -1
+export const TEXT_DIRECT_ASCII = TextMode.DIRECT_ASCII
 /** Text mode of a segment whose ranges are offsets into `t`, in UTF-8. Modes from 0 on are indexes in extras. */
-export const TEXT_DIRECT_UTF8 = -2
+export const TEXT_DIRECT_UTF8 = TextMode.DIRECT_UTF8

@@ -1,8 +1,8 @@
 import type { ResultPlan } from '../decode/mapping'
 import { type Failure, InterfaceError, InternalClientError, PostgresError } from '../errors/index'
+import { Form, Opcode } from '../types/boundary'
 import type { Environment } from './environment'
 import { holdBack } from './hold-back'
-import { Opcode } from './outbox'
 import type { Description, Query, StatementDescription } from './queries'
 import { NO_PARAMETERS, Request, thrown } from './request'
 import type { Target } from './targets'
@@ -128,7 +128,7 @@ export class BatchRequest extends Request {
     }
     const { id, encode } = this.statement!
     try {
-      outbox.parameters(Opcode.BATCH_ROW, this.slot, 0, row, 0, 0, id, encode, params)
+      outbox.parameters(Opcode.BATCH_ROW, this.slot, 0, row, 0, 0, id, 0, Form.ROWS, encode, params)
     } catch (error) {
       throw inRow(row, error)
     }

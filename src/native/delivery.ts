@@ -1,7 +1,6 @@
 import { type Failure, InternalClientError } from '../errors/index'
+import { Opcode, RECORD_WORDS, RecordKind, RecordWord } from '../types/boundary'
 import type { Environment } from './environment'
-import { RECORD_WORDS, RecordKind } from './mailbox'
-import { Opcode } from './outbox'
 import type { Description } from './queries'
 import { type Request, thrown } from './request'
 import { ConnectionTarget, type Notification, type SessionFacts } from './targets'
@@ -28,42 +27,55 @@ export function deliver(
 }
 
 function take(environment: Environment, records: Int32Array, at: number, extras: readonly unknown[]): void {
-  const kind = records[at]!
-  const id = records[at + 1]!
+  const kind = records[at + RecordWord.KIND]!
+  const id = records[at + RecordWord.SLOT]!
   if (kind >= RecordKind.CLOSED) {
-    takeEvent(environment, kind, id, extraAt(extras, records[at + 2]!))
+    takeEvent(environment, kind, id, extraAt(extras, records[at + RecordWord.EVENT_EXTRA]!))
     return
   }
   const request = environment.slots.get(id)
   if (request === undefined) return
   switch (kind) {
     case RecordKind.ROWS:
-      request.takeRows(records[at + 2]!, records[at + 3]!, records[at + 4]!, records[at + 5]!, extras)
+      request.takeRows(
+        records[at + RecordWord.ROWS_COUNT]!,
+        records[at + RecordWord.ROWS_FIRST_CELL]!,
+        records[at + RecordWord.ROWS_TEXT_MODE]!,
+        records[at + RecordWord.ROWS_OWN_MEMORY]!,
+        extras,
+      )
       break
     case RecordKind.DONE: {
-      const rowCount = (records[at + 3]! >>> 0) + (records[at + 4]! >>> 0) * 4_294_967_296
-      const tagText = extraAt(extras, records[at + 5]!) as string | undefined
+      const low = records[at + RecordWord.DONE_COUNT_LOW]! >>> 0
+      const high = records[at + RecordWord.DONE_COUNT_HIGH]! >>> 0
+      const rowCount = low + high * 4_294_967_296
+      const tagText = extraAt(extras, records[at + RecordWord.DONE_TAG]!) as string | undefined
       request.freeSlot()
-      request.target?.noteTransactionStatus(records[at + 6]!)
-      request.complete(records[at + 2]!, rowCount, tagText, records[at + 7] === 1)
+      request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!)
+      request.complete(
+        records[at + RecordWord.DONE_COMMAND]!,
+        rowCount,
+        tagText,
+        records[at + RecordWord.DONE_SUSPENDED] === 1,
+      )
       break
     }
     case RecordKind.FAILED:
       request.freeSlot()
-      request.target?.noteTransactionStatus(records[at + 6]!)
-      request.fail(extras[records[at + 2]!] as Failure)
+      request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!)
+      request.fail(extras[records[at + RecordWord.FAILED_FAILURE]!] as Failure)
       break
     case RecordKind.DESCRIBED:
       request.takeDescription(
-        extraAt(extras, records[at + 3]!) as Description | undefined,
-        records[at + 4] === 1,
+        extraAt(extras, records[at + RecordWord.DESCRIBED_DESCRIPTION]!) as Description | undefined,
+        records[at + RecordWord.DESCRIBED_NEEDS_BIND] === 1,
       )
       break
     case RecordKind.OPENED:
     case RecordKind.GRANTED: {
-      const facts = extraAt(extras, records[at + 3]!) as SessionFacts | undefined
+      const facts = extraAt(extras, records[at + RecordWord.OPENED_FACTS]!) as SessionFacts | undefined
       request.freeSlot()
-      grant(environment, request, kind, records[at + 2]!, facts)
+      grant(environment, request, kind, records[at + RecordWord.OPENED_CONNECTION]!, facts)
       break
     }
     case RecordKind.DRAINED:

@@ -1,4 +1,5 @@
 import type { Failure } from '../errors/index'
+import { FINGERPRINT } from '../types/boundary'
 import { deliver } from './delivery'
 import { sayAtExit } from './exit'
 import { type Addon, loadAddon, type NativeFunctions } from './load'
@@ -22,6 +23,7 @@ export class Environment {
   private stayAtExit: (() => void) | undefined = undefined
 
   constructor(addon: Addon) {
+    refuseOtherBoundary(addon)
     const { f, n, t, records } = this.mailbox
     this.native = addon.attach(
       f,
@@ -57,12 +59,21 @@ export class Environment {
   }
 }
 
+/** An addon that was built from other tables would take this side's memory for something else. */
+function refuseOtherBoundary(addon: Addon): void {
+  if (addon.boundaryFingerprint?.() !== FINGERPRINT) {
+    throw new Error(
+      'the native addon of oxpg was not built together with its JavaScript: reinstall oxpg, so that both are of one version',
+    )
+  }
+}
+
 let environment: Environment | undefined
 
 /**
  * The environment of this thread's openings, made at first use.
  *
- * @throws Error when the addon cannot be loaded.
+ * @throws Error when the addon cannot be loaded, or is of another build.
  */
 export function theEnvironment(): Environment {
   environment ??= new Environment(loadAddon())

@@ -4,6 +4,8 @@ import type { Failure } from '../errors/index'
 
 /** What the addon exports. */
 export interface Addon {
+  /** What the numbers of the boundary hash to on the addon's side. Addons from before it was there have none. */
+  boundaryFingerprint?(): number
   /**
    * Makes an environment on this thread. The arrays become the mailbox and must stay alive and attached until `letGo` is
    * called: then nothing uses the environment any more, and it is freed. `deliver` is called with what arrives in the
@@ -40,8 +42,8 @@ export interface NativeFunctions {
   /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */
   familyOf(typeName: string): number
   /**
-   * How values of a type come and go on a connection or pool: choice 0 by default, 1 text, 2 binary or 3 a tuple for the
-   * application's codec with the id `argument`, 4 like a type with the code `argument`.
+   * How values of a type come and go on a connection or pool: `choice` is one of `CodecChoice`; `argument` is the id of
+   * the application's codec, or the code of the family.
    */
   chooseCodec(target: number, schema: string, name: string, choice: number, argument: number): void
   /** Forgets the types that were looked up for a connection or pool. */

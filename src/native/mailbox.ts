@@ -1,26 +1,7 @@
 import type { CellViews } from '../decode/mailbox-views'
+import { MAILBOX_BYTES, MAILBOX_CELLS, MAILBOX_RECORDS, RECORD_WORDS, RecordKind } from '../types/boundary'
 
-const CELL_COUNT = 65_536
-const TEXT_BYTES = 512 * 1024
-const RECORD_COUNT = 4_096
-
-/** Words of a record. */
-export const RECORD_WORDS = 8
-
-/** Kinds of records, word 0; shared with `crates/node/src/mailbox.rs`. */
-export const RecordKind = {
-  ROWS: 1,
-  DESCRIBED: 2,
-  DONE: 3,
-  FAILED: 4,
-  OPENED: 5,
-  GRANTED: 6,
-  DRAINED: 7,
-  CLOSED: 8,
-  NOTICE: 9,
-  NOTIFICATION: 10,
-  PARAMETER: 11,
-} as const
+export { RECORD_WORDS, RecordKind }
 
 /** The memory that Rust writes rows and records into; one per environment, alive as long as Rust knows it. */
 export class Mailbox implements CellViews {
@@ -36,7 +17,7 @@ export class Mailbox implements CellViews {
   /** {@link RECORD_WORDS} words a record. */
   readonly records: Int32Array
 
-  constructor(cellCount = CELL_COUNT, textBytes = TEXT_BYTES, recordCount = RECORD_COUNT) {
+  constructor(cellCount = MAILBOX_CELLS, textBytes = MAILBOX_BYTES, recordCount = MAILBOX_RECORDS) {
     const cells = new ArrayBuffer(cellCount * 8)
     this.i = new Int32Array(cells)
     this.u = new Uint32Array(cells)

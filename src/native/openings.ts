@@ -1,9 +1,10 @@
+import { POOL_BIT } from '../types/boundary'
 import type { Environment } from './environment'
 import { abortedRequest, NO_PARAMETERS, Request } from './request'
 import { PoolTarget } from './targets'
 
 /** Id of a pool that Rust has never heard of: requests to it fail as those to a closed pool do. */
-const NO_POOL = 2 ** 31
+const NO_POOL = POOL_BIT
 
 /** Opens a session in an environment; see `openConnection` in `door.ts`. */
 export function openConnectionIn(

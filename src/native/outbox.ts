@@ -1,10 +1,9 @@
 import type { ParametersEncoder } from '../encode/encoders'
 import { type Failure, InterfaceError } from '../errors/index'
+import { CommandWord, type Flag, Form, HEADER_WORDS, Opcode } from '../types/boundary'
 import type { NativeFunctions } from './load'
 import { BASE_BYTES, ParameterCells } from './parameter-cells'
 
-/** Words of a command before its cells. */
-const HEADER_WORDS = 8
 /** A command's length is 24 bits of 8-byte units. */
 const LONGEST_COMMAND_WORDS = 0xff_ff_ff * 2
 /** Past these, commands are flushed before the tick ends. */
@@ -13,29 +12,7 @@ const FULL_BYTES = BASE_BYTES * 0.75
 /** Memory for the commands, and for the heap, of an environment that was let go. */
 const GONE_BYTES = 1_024
 
-/** Opcodes of commands; shared with `crates/node/src/outbox.rs`. */
-export const Opcode = {
-  QUERY: 1,
-  BIND: 2,
-  SCRIPT: 3,
-  PREPARE: 4,
-  BATCH: 5,
-  BATCH_ROW: 6,
-  BATCH_CHUNK: 7,
-  BATCH_END: 8,
-  BATCH_ABORT: 9,
-  ABANDON: 10,
-  ACQUIRE: 11,
-  RELEASE: 12,
-  CLOSE: 13,
-  TERMINATE: 14,
-  REFUSE: 15,
-  RESET: 16,
-  SETTLE: 17,
-} as const
-
-/** In place of a description's id: what was known did not take the parameters, the server is to be asked anew. */
-export const ASK_ANEW = -1
+export { Opcode }
 
 const RESOLVED = Promise.resolve()
 
@@ -72,30 +49,34 @@ export class Outbox extends ParameterCells {
     this.deferred.push(write)
   }
 
-  /** Writes a command without cells. */
+  /**
+   * Writes a command without cells.
+   *
+   * @param form One of {@link Form}, which only BATCH looks at.
+   */
   command(
     opcode: number,
     slot: number,
     target: number,
     query: number,
-    flags: number,
+    form: number,
     timeoutMs: number,
   ): void {
     if (this.isEncoding) {
-      this.deferCommand(opcode, slot, target, query, flags, timeoutMs)
+      this.deferCommand(opcode, slot, target, query, form, timeoutMs)
       return
     }
-    const start = this.begin(slot, target, query, flags, timeoutMs, 0, 0)
+    const start = this.begin(slot, target, query, 0, timeoutMs, 0, 0, 0, form)
     this.close(opcode, start)
   }
 
-  /** Writes a SCRIPT. */
+  /** Writes a SCRIPT; `flags` are 0 or {@link Flag}'s CONTROL. */
   script(slot: number, target: number, text: string, flags: number, timeoutMs: number): void {
     if (this.isEncoding) {
       this.deferScript(slot, target, text, flags, timeoutMs)
       return
     }
-    const start = this.begin(slot, target, 0, flags, timeoutMs, 0, 0)
+    const start = this.begin(slot, target, 0, 0, timeoutMs, 0, 0, flags, Form.ROWS)
     this.text(text)
     this.close(Opcode.SCRIPT, start)
   }
@@ -104,7 +85,9 @@ export class Outbox extends ParameterCells {
    * Writes a command with parameters. Not while {@link isEncoding}.
    *
    * @param query The query's id, or the index of a batch's row.
-   * @param descriptionId The description that `encode` was made for; 0 when it is not known, or {@link ASK_ANEW}.
+   * @param descriptionId The description that `encode` was made for; 0 when it is not known.
+   * @param flags 0 or {@link Flag}'s FRESH.
+   * @param form One of {@link Form}.
    * @param encode Undefined when `params` stay here.
    * @throws what the encoder throws; then the outbox is as it was before.
    */
@@ -116,10 +99,13 @@ export class Outbox extends ParameterCells {
     maxRows: number,
     timeoutMs: number,
     descriptionId: number,
+    flags: number,
+    form: number,
     encode: ParametersEncoder | undefined,
     params: readonly unknown[],
   ): void {
-    const start = this.begin(slot, target, query, maxRows, timeoutMs, descriptionId, params.length)
+    const { length } = params
+    const start = this.begin(slot, target, query, maxRows, timeoutMs, descriptionId, length, flags, form)
     if (encode !== undefined) this.encode(start, encode, params)
     this.close(opcode, start)
     if (this.deferred !== undefined) this.writeDeferred()
@@ -158,21 +144,25 @@ export class Outbox extends ParameterCells {
     slot: number,
     target: number,
     query: number,
-    word4: number,
+    maxRows: number,
     timeoutMs: number,
     descriptionId: number,
     parameterCount: number,
+    flags: number,
+    form: number,
   ): number {
     if (this.position > FULL_WORDS || this.byteCount > FULL_BYTES) this.flush()
     if (this.position + HEADER_WORDS > this.words.length) this.growWords(HEADER_WORDS)
     const { position, words } = this
-    words[position + 1] = slot
-    words[position + 2] = target
-    words[position + 3] = query
-    words[position + 4] = word4
-    words[position + 5] = timeoutMs
-    words[position + 6] = descriptionId
-    words[position + 7] = parameterCount
+    words[position + CommandWord.SLOT] = slot
+    words[position + CommandWord.TARGET] = target
+    words[position + CommandWord.QUERY] = query
+    words[position + CommandWord.MAX_ROWS] = maxRows
+    words[position + CommandWord.TIMEOUT] = timeoutMs
+    words[position + CommandWord.DESCRIPTION] = descriptionId
+    words[position + CommandWord.PARAMETERS] = parameterCount
+    words[position + CommandWord.FLAGS] = flags
+    words[position + CommandWord.FORM] = form
     this.position = position + HEADER_WORDS
     return position
   }
@@ -198,7 +188,7 @@ export class Outbox extends ParameterCells {
   }
 
   private close(opcode: number, start: number): void {
-    this.words[start] = opcode | (((this.position - start) >> 1) << 8)
+    this.words[start + CommandWord.OPCODE] = opcode | (((this.position - start) >> 1) << 8)
     if (this.hasBorrowedBytes) this.flush()
     else if (!this.isScheduled) {
       this.isScheduled = true
@@ -222,10 +212,10 @@ export class Outbox extends ParameterCells {
     slot: number,
     target: number,
     query: number,
-    flags: number,
+    form: number,
     timeoutMs: number,
   ): void {
-    this.defer(() => this.command(opcode, slot, target, query, flags, timeoutMs))
+    this.defer(() => this.command(opcode, slot, target, query, form, timeoutMs))
   }
 
   private deferScript(slot: number, target: number, text: string, flags: number, timeoutMs: number): void {

@@ -1,7 +1,8 @@
 import type { ArrayDimension, ParameterSink } from '../encode/parameter-sink'
+import { CellTag, PARAMETER_CELL_BYTES } from '../types/boundary'
 
 /** Words of a cell: tag, aux, and a payload of 8 bytes. */
-const CELL_WORDS = 4
+const CELL_WORDS = PARAMETER_CELL_BYTES / 4
 /** Bytes of commands, and of the heap, that are there without growing. */
 export const BASE_BYTES = 128 * 1024
 /** Longer texts, in UTF-16 units, cross as strings of their own. */
@@ -11,26 +12,7 @@ const LONGEST_BYTES = 4_096
 /** Texts up to this length are written faster by a loop than by a call into the runtime, if they are ASCII. */
 const LONGEST_LOOP = 16
 
-/** Tags of parameter cells; `docs/internals/boundary.md` has their payloads. */
-export const CellTag = {
-  NULL: 0,
-  BOOL: 1,
-  I32: 2,
-  I64: 3,
-  F64: 4,
-  TEXT: 5,
-  BYTES: 6,
-  ARRAY: 7,
-  TEXT_EXTRA: 8,
-  BYTES_EXTRA: 9,
-  MILLIS: 10,
-  COMPOSITE: 11,
-  RANGE: 12,
-  MULTIRANGE: 13,
-  INTERVAL: 14,
-  DOUBLES: 15,
-  HSTORE: 16,
-} as const
+export { CellTag }
 
 /** A Buffer with its fast writer, which Node has but does not type. */
 type TextBuffer = Buffer<ArrayBuffer> & { utf8Write(text: string, offset: number, length?: number): number }

@@ -1,10 +1,8 @@
 import type { ResultPlan } from '../decode/mapping'
+import type { Form } from '../types/boundary'
 
-/**
- * What is wanted of a result: its rows, as cells of the mailbox, or only what the command tag says. Batches are sent so;
- * the rows of a query come in any case.
- */
-export type ResultForm = 'cells' | 'count'
+/** What is wanted of a result: its rows, or only how many the command tag counts. */
+export type ResultForm = (typeof Form)[keyof typeof Form]
 
 /** How any request is made. */
 export interface RequestOptions {

@@ -1,18 +1,14 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Shape } from '../decode/shape'
 import { DataError, type Failure, InterfaceError, InternalClientError } from '../errors/index'
+import { Flag, Form, Opcode, TextMode } from '../types/boundary'
 import { commandTag } from './command-tag'
 import type { Environment } from './environment'
 import { holdBack } from './hold-back'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
-import { ASK_ANEW, Opcode } from './outbox'
 import type { Description, Query, StatementDescription } from './queries'
 import type { StatementOptions } from './request-options'
 import type { ConnectionTarget, Target } from './targets'
-
-/** Text modes of rows with memory of their own. */
-const DIRECT_ASCII = -1
-const DIRECT_UTF8 = -2
 
 /** Parameters of a request that has none. */
 export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
@@ -125,13 +121,15 @@ export class Request {
         options.maxRows,
         options.timeoutMs,
         statement.id,
+        0,
+        options.form,
         statement.encode,
         this.params,
       )
     } catch (error) {
       if (error instanceof DataError || error instanceof InterfaceError) {
         // What is known may be out of date: the server decides, once.
-        this.ask(ASK_ANEW, options)
+        this.ask(Flag.FRESH, options)
         return
       }
       this.freeSlot()
@@ -158,7 +156,7 @@ export class Request {
           viewsOf(row),
           0,
           1,
-          row.isAscii ? DIRECT_ASCII : DIRECT_UTF8,
+          row.isAscii ? TextMode.DIRECT_ASCII : TextMode.DIRECT_UTF8,
           row.extras,
           this.rows,
         )
@@ -219,7 +217,7 @@ export class Request {
   }
 
   /** Writes the QUERY without the parameters, which DESCRIBED will ask for. */
-  private ask(descriptionId: number, { maxRows, timeoutMs }: StatementOptions): void {
+  private ask(flags: number, { maxRows, timeoutMs, form }: StatementOptions): void {
     this.statement = undefined
     this.params = holdBack(this.params)
     const { environment, params, query, slot, target } = this
@@ -230,7 +228,9 @@ export class Request {
       query!.id,
       maxRows,
       timeoutMs,
-      descriptionId,
+      0,
+      flags,
+      form,
       undefined,
       params,
     )
@@ -242,7 +242,7 @@ export class Request {
     try {
       if (statement === undefined) throw new InternalClientError('a description that was never sent')
       const { id, encode } = statement
-      outbox.parameters(Opcode.BIND, this.slot, 0, 0, 0, 0, id, encode, this.params)
+      outbox.parameters(Opcode.BIND, this.slot, 0, 0, 0, 0, id, 0, Form.ROWS, encode, this.params)
     } catch (error) {
       outbox.command(Opcode.REFUSE, this.slot, 0, 0, 0, 0)
       this.settle(thrown(error))

@@ -1,18 +1,13 @@
 import type { Failure } from '../errors/index'
+import { Flag, Opcode, TransactionStatusByte } from '../types/boundary'
 import { BatchRequest } from './batch-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
 import { Occupancy } from './occupancy'
-import { Opcode } from './outbox'
 import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { TypeScope } from './type-scope'
-
-/** Flag of SCRIPT: the text is the driver's own and certainly hides no COPY. */
-const FLAG_CONTROL = 1
-/** Flag of BATCH: the rows are wanted. */
-const FLAG_ROWS = 1
 
 /** What the server says of a transaction: none, open, or failed. */
 export type TransactionStatus = 'I' | 'T' | 'E'
@@ -114,7 +109,7 @@ export abstract class Target {
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const request = this.request()
     if (signal !== undefined) request.watch(signal)
-    const flags = options.isControl === true ? FLAG_CONTROL : 0
+    const flags = options.isControl === true ? Flag.CONTROL : 0
     environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
     return request
   }
@@ -141,14 +136,7 @@ export abstract class Target {
       return request
     }
     if (signal !== undefined) request.watch(signal)
-    environment.outbox.command(
-      Opcode.BATCH,
-      request.slot,
-      this.id,
-      query.id,
-      form === 'count' ? 0 : FLAG_ROWS,
-      timeoutMs,
-    )
+    environment.outbox.command(Opcode.BATCH, request.slot, this.id, query.id, form, timeoutMs)
     return request
   }
 
@@ -282,7 +270,9 @@ export class ConnectionTarget extends Target {
   }
 
   override noteTransactionStatus(status: number): void {
-    if (status !== 0) this.transactionStatus = status === 0x49 ? 'I' : status === 0x54 ? 'T' : 'E'
+    if (status !== 0)
+      this.transactionStatus =
+        status === TransactionStatusByte.IDLE ? 'I' : status === TransactionStatusByte.ACTIVE ? 'T' : 'E'
   }
 }
 

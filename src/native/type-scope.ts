@@ -1,8 +1,13 @@
+import { CodecChoice } from '../types/boundary'
 import { registerCodec, type TypeCodec, unregisterCodec } from '../types/type-codec'
 import type { NativeFunctions } from './load'
 
-/** Choices of `chooseCodec`; shared with `crates/node/src/types.rs`. */
-const Choice = { NONE: 0, text: 1, binary: 2, tuple: 3, FAMILY: 4 } as const
+/** The choice of each format that a codec may have. */
+const CHOICES = {
+  text: CodecChoice.TEXT,
+  binary: CodecChoice.BINARY,
+  tuple: CodecChoice.TUPLE,
+} satisfies Record<TypeCodec['format'], number>
 
 /** The codecs that one connection or pool has been given. */
 export class TypeScope {
@@ -21,17 +26,17 @@ export class TypeScope {
   setCodec(schema: string, name: string, codec: TypeCodec): void {
     const id = registerCodec(codec)
     this.given.push(id)
-    this.native.chooseCodec(this.id, schema, name, Choice[codec.format], id)
+    this.native.chooseCodec(this.id, schema, name, CHOICES[codec.format], id)
   }
 
   /** Makes values of a type cross like those of a family. */
   setFamily(schema: string, name: string, code: number): void {
-    this.native.chooseCodec(this.id, schema, name, Choice.FAMILY, code)
+    this.native.chooseCodec(this.id, schema, name, CodecChoice.FAMILY, code)
   }
 
   /** Values of a type cross as they do by default. */
   reset(schema: string, name: string): void {
-    this.native.chooseCodec(this.id, schema, name, Choice.NONE, 0)
+    this.native.chooseCodec(this.id, schema, name, CodecChoice.DEFAULT, 0)
   }
 
   /** Nobody asks for the codecs any more. */

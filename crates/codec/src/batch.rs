@@ -32,7 +32,7 @@ const MESSAGE_HEADER: usize = 5;
 pub struct Memory<'a> {
     /// Row cells upwards, array blocks downwards.
     pub cells: &'a mut [u64],
-    /// One mark per cell: 0 a value, 1 NULL, 2 extra.
+    /// One mark per cell, see [`crate::boundary::mark`].
     pub marks: &'a mut [u8],
     /// Text upwards, bytea downwards. At most 4 GiB of it are used.
     pub bytes: &'a mut [u8],

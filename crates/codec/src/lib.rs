@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod batch;
+pub mod boundary;
 mod calendar;
 mod decode;
 pub mod parameters;

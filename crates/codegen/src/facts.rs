@@ -1,5 +1,6 @@
 //! Reads the tables in `data/`: one fact a line, its fields separated by tabs.
 
+pub(crate) mod boundary;
 pub(crate) mod families;
 pub(crate) mod options;
 pub(crate) mod sqlstate;

@@ -4,7 +4,9 @@
 //! - `src/errors/sqlstate.ts` (`sqlstate.tsv`),
 //! - `src/types/type-code.ts` and `crates/codec/src/types/families.rs` (`families.tsv`),
 //! - `crates/codec/src/types/built_in.rs` (`types.tsv`),
-//! - `src/session-options.ts` and `crates/client/src/open/parameters.rs` (`options.tsv`).
+//! - `src/session-options.ts` and `crates/client/src/open/parameters.rs` (`options.tsv`),
+//! - `crates/codec/src/boundary.rs`, `src/types/boundary.ts` and the tables in `docs/internals/boundary.md`
+//!   (`boundary.tsv`).
 
 #![forbid(unsafe_code)]
 
@@ -94,6 +96,40 @@ mod tests {
         assert!(lines[0].starts_with("b is stale: run `cargo run -p oxpg-codegen`"));
         assert!(lines[1].starts_with("c: "));
         assert!(lines[2].starts_with("d is stale"));
+    }
+
+    /// The text with one of its numbers another one, for each of them.
+    fn with_another_number(text: &str) -> Vec<String> {
+        let is_start = |at: usize| {
+            let front = text[..at].bytes().next_back();
+            text.as_bytes()[at].is_ascii_digit() && !front.is_some_and(|byte| byte.is_ascii_alphanumeric())
+        };
+        let starts = (0..text.len()).filter(|at| text.is_char_boundary(*at) && is_start(*at));
+        starts.map(|at| format!("{}7{}", &text[..at], &text[at..])).collect()
+    }
+
+    #[test]
+    fn a_number_changed_on_one_side_alone_is_refused() {
+        let sources = generated().unwrap();
+        for path in [
+            "crates/codec/src/boundary.rs",
+            "src/types/boundary.ts",
+            "crates/codec/src/types/families.rs",
+            "src/types/type-code.ts",
+        ] {
+            let source = sources.iter().find(|source| source.path == path).unwrap();
+            let changed = with_another_number(&source.text);
+            assert!(changed.len() > 40, "{path}: {}", changed.len());
+            for changed in changed {
+                let present = |other: &str| match sources.iter().find(|source| source.path == other) {
+                    Some(_) if other == path => Ok(changed.clone()),
+                    Some(source) => Ok(source.text.clone()),
+                    None => Err(io::Error::from(io::ErrorKind::NotFound)),
+                };
+                let problem = compare(&sources, present).unwrap_err();
+                assert_eq!(problem, format!("{path} is stale: run `cargo run -p oxpg-codegen`"));
+            }
+        }
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! The generated sources and the tables they come from.
 
+mod boundary_md;
+mod boundary_rs;
+mod boundary_ts;
 mod built_in_rs;
 mod families_rs;
 mod parameters_rs;
@@ -7,7 +10,7 @@ mod session_options_ts;
 mod sqlstate_ts;
 mod type_code_ts;
 
-use crate::facts::{families, options, sqlstate, types};
+use crate::facts::{boundary, families, options, sqlstate, types};
 use std::path::Path;
 
 /// One generated file.
@@ -30,7 +33,14 @@ pub(crate) fn generate(folder: &Path) -> Result<Vec<Source>, String> {
     let families = read(folder, "families.tsv", families::parse)?;
     let types = read(folder, "types.tsv", |table| types::parse(table, &families))?;
     let options = read(folder, "options.tsv", options::parse)?;
+    let numbers = read(folder, "boundary.tsv", boundary::parse)?;
+    let fingerprint = boundary::fingerprint(&numbers, &families);
+    let page =
+        read(&folder.join("../../.."), "docs/internals/boundary.md", |page| boundary_md::source(page, &numbers))?;
     Ok(vec![
+        Source { path: "crates/codec/src/boundary.rs", text: boundary_rs::source(&numbers, fingerprint) },
+        Source { path: "src/types/boundary.ts", text: boundary_ts::source(&numbers, fingerprint) },
+        Source { path: "docs/internals/boundary.md", text: page },
         Source { path: "src/errors/sqlstate.ts", text: classes },
         Source { path: "src/types/type-code.ts", text: type_code_ts::source(&families) },
         Source { path: "crates/codec/src/types/families.rs", text: families_rs::source(&families) },

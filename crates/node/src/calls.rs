@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use oxpg_client::session::{Query, RequestId};
+use oxpg_codec::boundary::record_word as word;
 
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, Mailbox};
@@ -48,7 +49,7 @@ impl Calls {
             return false;
         }
         self.requests.end(slot);
-        mailbox.push_extra(Kind::Failed, slot, 2, Extra::Failure(Box::new(failure)), |_| {});
+        mailbox.push_extra(Kind::Failed, slot, word::FAILED_FAILURE, Extra::Failure(Box::new(failure)), |_| {});
         true
     }
 }

@@ -6,20 +6,13 @@ use std::rc::Rc;
 use oxpg_client::pool::LEFTOVER_LIMIT;
 use oxpg_client::reset;
 use oxpg_client::session::{Bind, Description, Query, ResultForm, ResultOptions, Work};
+use oxpg_codec::boundary::{PARAMETER_CELL_BYTES, POOL_BIT, cell_tag, flag, form, opcode};
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
 
 use crate::environment::Environment;
 use crate::failure::FailureData;
-use crate::outbox::{Command, Letters, opcode};
-use crate::pools::POOL_BIT;
+use crate::outbox::{Command, Letters};
 use crate::requests::Place;
-
-/// `flags` of SCRIPT: the text is the driver's own and hides no COPY.
-const FLAG_CONTROL: u32 = 1;
-/// In place of a description id: what was known did not take the parameters, ask the server anew.
-const ASK_ANEW: u32 = u32::MAX;
-/// `flags` of BATCH: the caller wants the rows.
-const FLAG_ROWS: u32 = 1;
 
 impl Environment {
     /// Carries out all commands of a flush, then writes each dirty socket once.
@@ -52,9 +45,9 @@ impl Environment {
             opcode::BATCH_ROW => self.batch_row(parcel),
             opcode::BATCH_CHUNK | opcode::BATCH_END | opcode::BATCH_ABORT => self.batch_step(parcel),
             opcode::ABANDON => self.abandon(command.slot),
-            opcode::ACQUIRE => self.acquire(command.target, command.slot, command.rest[1], parcel.now_ms),
+            opcode::ACQUIRE => self.acquire(command.target, command.slot, command.timeout_ms, parcel.now_ms),
             opcode::RELEASE => self.release(command.target),
-            opcode::CLOSE => self.close(command.target, command.slot, command.rest[1], parcel.now_ms),
+            opcode::CLOSE => self.close(command.target, command.slot, command.timeout_ms, parcel.now_ms),
             opcode::TERMINATE => self.terminate_target(command.target),
             opcode::REFUSE => self.refuse(command.slot),
             opcode::RESET => self.reset_session(parcel),
@@ -71,16 +64,16 @@ impl Environment {
     }
 
     fn query(&mut self, parcel: &Parcel<'_>) {
-        let Command { slot, target, query, rest: [max_rows, timeout_ms, description, count], .. } = parcel.command;
+        let Command { slot, target, query, max_rows, timeout_ms, description, count, flags, form, .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
         let Some(query) = self.defined(slot, query) else { return };
-        let is_fresh = description == ASK_ANEW;
+        let is_fresh = flags & flag::FRESH != 0;
         let known = query.description().filter(|known| known.id == description);
         let bind = match known.map(|known| self.encode(parcel, known, count)).transpose() {
             Ok(bind) => bind,
             Err(failure) => return self.fail(slot, *failure),
         };
-        let result = ResultOptions { max_rows, ..ResultOptions::default() };
+        let result = ResultOptions { max_rows, form: form_of(form), ..ResultOptions::default() };
         self.dispatch(target, slot, Work::Query { query, bind, result, is_fresh }, parcel.now_ms);
     }
 
@@ -94,7 +87,7 @@ impl Environment {
     }
 
     fn bind(&mut self, parcel: &Parcel<'_>) {
-        let Command { slot, rest: [_, _, _, count], .. } = parcel.command;
+        let Command { slot, count, .. } = parcel.command;
         let Some((connection, description)) = self.awaited_description(slot) else { return };
         match self.encode(parcel, description, count) {
             Ok(bind) => {
@@ -130,11 +123,11 @@ impl Environment {
     }
 
     fn script(&mut self, parcel: &Parcel<'_>) {
-        let Command { slot, target, rest: [flags, timeout_ms, ..], .. } = parcel.command;
+        let Command { slot, target, timeout_ms, flags, .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
         match parcel.single_text() {
             Some(text) => {
-                let work = Work::Script { text: text.into(), is_control: flags & FLAG_CONTROL != 0 };
+                let work = Work::Script { text: text.into(), is_control: flags & flag::CONTROL != 0 };
                 self.dispatch(target, slot, work, parcel.now_ms);
             }
             None => self.fail(slot, FailureData::internal("a script without text")),
@@ -143,7 +136,7 @@ impl Environment {
 
     /// `reset()` of a connection.
     fn reset_session(&mut self, parcel: &Parcel<'_>) {
-        let Command { slot, target, rest: [_, timeout_ms, ..], .. } = parcel.command;
+        let Command { slot, target, timeout_ms, .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
         match self.connections.get(target).map(|connection| reset::reset(&connection.session)) {
             Some(work) => self.submit(target, slot, work),
@@ -160,7 +153,7 @@ impl Environment {
     }
 
     fn prepare(&mut self, parcel: &Parcel<'_>) {
-        let Command { slot, target, query, rest: [_, timeout_ms, ..], .. } = parcel.command;
+        let Command { slot, target, query, timeout_ms, .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
         if let Some(query) = self.defined(slot, query) {
             self.dispatch(target, slot, Work::Prepare { query }, parcel.now_ms);
@@ -168,17 +161,16 @@ impl Environment {
     }
 
     fn batch(&mut self, parcel: &Parcel<'_>) {
-        let Command { slot, target, query, rest: [flags, timeout_ms, ..], .. } = parcel.command;
+        let Command { slot, target, query, timeout_ms, form, .. } = parcel.command;
         self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
         if let Some(query) = self.defined(slot, query) {
-            let form = if flags & FLAG_ROWS != 0 { ResultForm::Rows } else { ResultForm::Count };
-            let work = Work::Batch { query, form };
+            let work = Work::Batch { query, form: form_of(form) };
             self.dispatch(target, slot, work, parcel.now_ms);
         }
     }
 
     fn batch_row(&mut self, parcel: &Parcel<'_>) {
-        let Command { slot, rest: [_, _, _, count], .. } = parcel.command;
+        let Command { slot, count, .. } = parcel.command;
         let Some((connection, description)) = self.awaited_description(slot) else { return };
         match self.encode(parcel, description, count) {
             Ok(bind) => {
@@ -248,18 +240,23 @@ struct Parcel<'a> {
 }
 
 impl Parcel<'_> {
-    /// The text of a command whose only cell is one: tag 5 TEXT or 8 TEXT_EXTRA.
+    /// The text of a command whose only cell is one, TEXT or TEXT_EXTRA.
     fn single_text(&self) -> Option<&str> {
-        let cell = self.command.cells.get(..16)?;
+        let cell = self.command.cells.get(..PARAMETER_CELL_BYTES)?;
         let word = |at: usize| cell.get(at..at + 4)?.try_into().ok().map(u32::from_le_bytes);
         let (start, length) = (word(8)? as usize, word(12)? as usize);
-        let bytes = match word(0)? {
-            5 => self.text.get(start..start.checked_add(length)?)?,
-            8 => self.extras.get(start)?,
+        let bytes = match word(0)?.cast_signed() {
+            cell_tag::TEXT => self.text.get(start..start.checked_add(length)?)?,
+            cell_tag::TEXT_EXTRA => self.extras.get(start)?,
             _ => return None,
         };
         std::str::from_utf8(bytes).ok()
     }
+}
+
+/// What becomes of a result's rows.
+fn form_of(form: u32) -> ResultForm {
+    if form == form::COUNT { ResultForm::Count } else { ResultForm::Rows }
 }
 
 /// Kept beside [`Query`] so that a forgotten query closes its statements.

@@ -6,10 +6,11 @@ use std::ptr;
 
 use napi_sys as sys;
 use oxpg_codec::batch::{ExtraValue, TextMode};
+use oxpg_codec::boundary::{RECORD_WORDS, record_word as word, text_mode};
 
 use crate::attached;
 use crate::environment::Environment;
-use crate::mailbox::{Extra, Kind, Mailbox, RECORD_WORDS, Record};
+use crate::mailbox::{Extra, Kind, Mailbox, Record};
 use crate::napi_value as value;
 use crate::reactor::Reactor;
 
@@ -96,7 +97,7 @@ impl Environment {
 
 /// Whether JavaScript frees the request's slot at this record.
 fn ends_request(record: &Record) -> bool {
-    [Kind::Done, Kind::Failed, Kind::Opened, Kind::Granted].iter().any(|kind| record.words[0] == *kind as i32)
+    [Kind::Done, Kind::Failed, Kind::Opened, Kind::Granted].iter().any(|kind| record.words[word::KIND] == *kind as i32)
 }
 
 /// Writes the records into JavaScript's memory and makes the array of extras (`undefined` when there are none).
@@ -109,20 +110,20 @@ fn lay_out(env: sys::napi_env, mailbox: &Mailbox, records: &[Record]) -> sys::na
     for (record, target) in records.iter().zip(memory.chunks_exact_mut(RECORD_WORDS)) {
         let mut words = record.words;
         if let Some(segment) = record.segment.and_then(|segment| mailbox.batch.segments().get(segment)) {
-            words[2] = segment.rows.cast_signed();
-            words[3] = segment.first_cell.cast_signed();
-            words[4] = match segment.mode {
-                TextMode::Direct if segment.is_ascii => -1,
-                TextMode::Direct => -2,
+            words[word::ROWS_COUNT] = segment.rows.cast_signed();
+            words[word::ROWS_FIRST_CELL] = segment.first_cell.cast_signed();
+            words[word::ROWS_TEXT_MODE] = match segment.mode {
+                TextMode::Direct if segment.is_ascii => text_mode::DIRECT_ASCII,
+                TextMode::Direct => text_mode::DIRECT_UTF8,
                 TextMode::Shared => {
                     extras.push(value::text(env, mailbox.text(segment.text_start, segment.text_end)));
                     index_of_last(&extras)
                 }
             };
         }
-        if let Some((word, extra)) = &record.extra {
+        if let Some((place, extra)) = &record.extra {
             extras.push(extra_value(env, extra));
-            words[*word] = index_of_last(&extras);
+            words[*place] = index_of_last(&extras);
         }
         target.copy_from_slice(&words);
     }

@@ -3,6 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oxpg_client::session::{EndCause, RequestId};
+use oxpg_codec::boundary::record_word as word;
 
 use crate::attached;
 use crate::background::Job;
@@ -105,7 +106,9 @@ impl Environment {
     /// Tells JavaScript and the pool that a connection is gone.
     fn tell_closed(&mut self, id: u32, pool: u32, failure: Option<Box<FailureData>>) {
         match failure {
-            Some(failure) => self.mailbox.push_extra(Kind::Closed, id, 2, Extra::Failure(failure), |_| {}),
+            Some(failure) => {
+                self.mailbox.push_extra(Kind::Closed, id, word::EVENT_EXTRA, Extra::Failure(failure), |_| {})
+            }
             None => self.mailbox.push(Kind::Closed, id, |_| {}),
         }
         self.reactor.spin(true);

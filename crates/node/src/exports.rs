@@ -8,13 +8,14 @@ use napi::bindgen_prelude::{FromNapiValue, ToNapiValue, TypeName, ValidateNapiVa
 use napi::{Error, Result, ValueType};
 use napi_derive::napi;
 use napi_sys as sys;
+use oxpg_codec::boundary::{FINGERPRINT, RECORD_WORDS};
 
 use crate::attached::{self, Attachment};
 use crate::callbacks;
 use crate::environment::Environment;
 use crate::functions;
 use crate::host::Host;
-use crate::mailbox::{Mailbox, RECORD_WORDS};
+use crate::mailbox::Mailbox;
 use crate::napi_value as value;
 use crate::reactor::uv::{self, Loop, Uv, UvReactor};
 
@@ -43,6 +44,14 @@ impl ToNapiValue for RawValue {
     unsafe fn to_napi_value(_env: sys::napi_env, value: Self) -> Result<sys::napi_value> {
         Ok(value.0)
     }
+}
+
+/// What the tables of the boundary's numbers hash to. The face compares it with its own before it calls `attach`:
+/// a face and an addon of different tables would take each other's memory for something else.
+#[napi]
+#[must_use]
+pub(crate) fn boundary_fingerprint() -> u32 {
+    FINGERPRINT
 }
 
 /// Makes an environment on this thread: `cells`, `marks`, `bytes` and `records` become the mailbox, `deliver` is called

@@ -3,6 +3,7 @@
 use napi_sys as sys;
 use oxpg_client::pool::Stats;
 use oxpg_client::session::{CommandTag, Description};
+use oxpg_codec::boundary::{RECORD_WORDS, command, record_word as word};
 use oxpg_codec::types::{Kind as TypeKind, Type, type_name};
 
 use crate::mailbox::{Extra, Kind, Mailbox, SessionFacts};
@@ -130,24 +131,24 @@ pub(crate) fn pool_stats(env: sys::napi_env, stats: &Stats) -> sys::napi_value {
 /// A request has ended well.
 pub(crate) fn push_done(mailbox: &mut Mailbox, slot: u32, tag: CommandTag, is_suspended: bool, status: u8) {
     let (low, high) = (tag.rows & 0xffff_ffff, tag.rows >> 32);
-    let fill = |words: &mut [i32; 8]| {
-        words[2] = i32::from(tag.command as u8);
-        words[3] = u32::try_from(low).unwrap_or(0).cast_signed();
-        words[4] = u32::try_from(high).unwrap_or(0).cast_signed();
-        words[6] = i32::from(status);
-        words[7] = i32::from(is_suspended);
+    let fill = |words: &mut [i32; RECORD_WORDS]| {
+        words[word::DONE_COMMAND] = i32::from(tag.command as u8);
+        words[word::DONE_COUNT_LOW] = u32::try_from(low).unwrap_or(0).cast_signed();
+        words[word::DONE_COUNT_HIGH] = u32::try_from(high).unwrap_or(0).cast_signed();
+        words[word::TRANSACTION_STATUS] = i32::from(status);
+        words[word::DONE_SUSPENDED] = i32::from(is_suspended);
     };
     match tag.text {
-        Some(text) => mailbox.push_extra(Kind::Done, slot, 5, Extra::Text(text), fill),
+        Some(text) => mailbox.push_extra(Kind::Done, slot, word::DONE_TAG, Extra::Text(text), fill),
         None => mailbox.push(Kind::Done, slot, fill),
     }
 }
 
 /// A graceful close has ended, with a tag that no server sent.
 pub(crate) fn push_closed(mailbox: &mut Mailbox, slot: u32) {
-    mailbox.push_extra(Kind::Done, slot, 5, Extra::Text("CLOSE".to_owned()), |words| {
-        words[2] = 0;
-        words[6] = 0;
-        words[7] = 0;
+    mailbox.push_extra(Kind::Done, slot, word::DONE_TAG, Extra::Text("CLOSE".to_owned()), |words| {
+        words[word::DONE_COMMAND] = i32::from(command::OTHER);
+        words[word::TRANSACTION_STATUS] = 0;
+        words[word::DONE_SUSPENDED] = 0;
     });
 }

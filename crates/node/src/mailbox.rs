@@ -6,29 +6,28 @@ use std::rc::Rc;
 
 use oxpg_client::session::{Description, Session};
 use oxpg_codec::batch::{Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, own_memory_row};
+use oxpg_codec::boundary::{MAILBOX_RECORDS, RECORD_WORDS, record, record_word as word};
 
 use crate::failure::FailureData;
 
-/// Words of a record.
-pub(crate) const RECORD_WORDS: usize = 8;
 /// Records past which rows wait for a delivery; completions are always taken.
-const ROW_RECORDS: usize = 4_000;
+const ROW_RECORDS: usize = MAILBOX_RECORDS - 96;
 
-/// Record kinds, shared with `src/native/mailbox.ts`.
+/// Kinds of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub(crate) enum Kind {
-    Rows = 1,
-    Described = 2,
-    Done = 3,
-    Failed = 4,
-    Opened = 5,
-    Granted = 6,
-    Drained = 7,
-    Closed = 8,
-    Notice = 9,
-    Notification = 10,
-    Parameter = 11,
+    Rows = record::ROWS,
+    Described = record::DESCRIBED,
+    Done = record::DONE,
+    Failed = record::FAILED,
+    Opened = record::OPENED,
+    Granted = record::GRANTED,
+    Drained = record::DRAINED,
+    Closed = record::CLOSED,
+    Notice = record::NOTICE,
+    Notification = record::NOTIFICATION,
+    Parameter = record::PARAMETER,
 }
 
 /// A value that crosses beside the cells, in the array of extras.
@@ -145,7 +144,7 @@ impl Mailbox {
             }
             Pushed::Full if self.batch.is_empty() => {
                 let row = own_memory_row(types, data_row)?;
-                self.push_extra(Kind::Rows, request, 5, Extra::OwnRow(Box::new(row)), |_| {});
+                self.push_extra(Kind::Rows, request, word::ROWS_OWN_MEMORY, Extra::OwnRow(Box::new(row)), |_| {});
             }
             Pushed::Full => return Ok(RowFit::Full),
         }
@@ -204,12 +203,15 @@ impl Mailbox {
     }
 }
 
+/// Words that are −1 where they mean nothing: those of indexes and ids.
+const NOTHING: std::ops::Range<usize> = word::SLOT + 1..word::TRANSACTION_STATUS;
+
 /// A record's first words; the rest say "nothing".
 fn head(kind: Kind, slot: u32) -> [i32; RECORD_WORDS] {
     let mut words = [0; RECORD_WORDS];
-    words[0] = kind as i32;
-    words[1] = slot.cast_signed();
-    for word in &mut words[2..6] {
+    words[word::KIND] = kind as i32;
+    words[word::SLOT] = slot.cast_signed();
+    for word in &mut words[NOTHING] {
         *word = -1;
     }
     words

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use oxpg_client::open::{Config, Opened};
 use oxpg_client::session::{Session, SessionOptions, SessionStart};
+use oxpg_codec::boundary::record_word as word;
 
 use crate::background::{Background, Configuration, Job, Outcome};
 use crate::connection::{Connection, Parts};
@@ -117,9 +118,15 @@ impl Environment {
             Ok(id) => {
                 self.calls.requests.end(slot);
                 let Some(facts) = self.connections.get(id).map(|held| SessionFacts::of(&held.session)) else { return };
-                self.mailbox.push_extra(Kind::Opened, slot, 3, Extra::Opened(Box::new(facts)), |words| {
-                    words[2] = id.cast_signed();
-                });
+                self.mailbox.push_extra(
+                    Kind::Opened,
+                    slot,
+                    word::OPENED_FACTS,
+                    Extra::Opened(Box::new(facts)),
+                    |words| {
+                        words[word::OPENED_CONNECTION] = id.cast_signed();
+                    },
+                );
             }
             Err(text) => self.fail(slot, FailureData::internal(&text)),
         }

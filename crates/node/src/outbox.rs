@@ -1,7 +1,6 @@
 //! The outbox: commands and parameter cells that JavaScript wrote, read at a flush.
 
-/// Words before a command's cells.
-pub(crate) const HEADER_WORDS: usize = 8;
+use oxpg_codec::boundary::{HEADER_WORDS, command_word as word};
 
 /// JavaScript's memory for one environment's commands.
 pub(crate) struct Outbox {
@@ -11,27 +10,6 @@ pub(crate) struct Outbox {
     byte_count: usize,
 }
 
-/// Opcodes, shared with `src/native/outbox.ts`.
-pub(crate) mod opcode {
-    pub(crate) const QUERY: u32 = 1;
-    pub(crate) const BIND: u32 = 2;
-    pub(crate) const SCRIPT: u32 = 3;
-    pub(crate) const PREPARE: u32 = 4;
-    pub(crate) const BATCH: u32 = 5;
-    pub(crate) const BATCH_ROW: u32 = 6;
-    pub(crate) const BATCH_CHUNK: u32 = 7;
-    pub(crate) const BATCH_END: u32 = 8;
-    pub(crate) const BATCH_ABORT: u32 = 9;
-    pub(crate) const ABANDON: u32 = 10;
-    pub(crate) const ACQUIRE: u32 = 11;
-    pub(crate) const RELEASE: u32 = 12;
-    pub(crate) const CLOSE: u32 = 13;
-    pub(crate) const TERMINATE: u32 = 14;
-    pub(crate) const REFUSE: u32 = 15;
-    pub(crate) const RESET: u32 = 16;
-    pub(crate) const SETTLE: u32 = 17;
-}
-
 /// One command: its header and the cells behind it.
 #[derive(Clone, Copy)]
 pub(crate) struct Command<'a> {
@@ -39,8 +17,13 @@ pub(crate) struct Command<'a> {
     pub(crate) slot: u32,
     pub(crate) target: u32,
     pub(crate) query: u32,
-    /// Words 4 to 7.
-    pub(crate) rest: [u32; 4],
+    pub(crate) max_rows: u32,
+    pub(crate) timeout_ms: u32,
+    pub(crate) description: u32,
+    /// The number of parameters.
+    pub(crate) count: u32,
+    pub(crate) flags: u32,
+    pub(crate) form: u32,
     pub(crate) cells: &'a [u8],
 }
 
@@ -96,15 +79,20 @@ impl<'a> Iterator for Commands<'a> {
         for (word, bytes) in words.iter_mut().zip(header.as_chunks::<4>().0) {
             *word = u32::from_le_bytes(*bytes);
         }
-        let length = (words[0] >> 8) as usize * 8;
+        let length = (words[word::OPCODE] >> 8) as usize * 8;
         let command = self.rest.get(..length)?;
         self.rest = &self.rest[length..];
         Some(Command {
-            opcode: words[0] & 0xff,
-            slot: words[1],
-            target: words[2],
-            query: words[3],
-            rest: [words[4], words[5], words[6], words[7]],
+            opcode: words[word::OPCODE] & 0xff,
+            slot: words[word::SLOT],
+            target: words[word::TARGET],
+            query: words[word::QUERY],
+            max_rows: words[word::MAX_ROWS],
+            timeout_ms: words[word::TIMEOUT],
+            description: words[word::DESCRIPTION],
+            count: words[word::PARAMETERS],
+            flags: words[word::FLAGS],
+            form: words[word::FORM],
             cells: command.get(HEADER_WORDS * 4..)?,
         })
     }
@@ -116,24 +104,25 @@ mod tests {
 
     /// A command of so many 8-byte units, with `cells` zeroed bytes behind its header.
     fn command(opcode: u32, units: u32, cells: usize) -> Vec<u8> {
-        let words = [opcode | units << 8, 1, 2, 3, 4, 5, 6, 7];
+        let words = [opcode | units << 8, 1, 2, 3, 4, 5, 6, 7, 8, 9];
         let header = words.iter().flat_map(|word| word.to_le_bytes());
         header.chain(std::iter::repeat_n(0, cells)).collect()
     }
 
     #[test]
     fn the_outbox_is_cut_into_its_commands() {
-        let bytes = [command(1, 4, 0), command(2, 6, 16), command(3, 4, 0)].concat();
+        let bytes = [command(1, 5, 0), command(2, 7, 16), command(3, 5, 0)].concat();
         let commands: Vec<_> = Commands { rest: &bytes }.collect();
         assert_eq!(commands.iter().map(|command| command.opcode).collect::<Vec<_>>(), [1, 2, 3]);
         assert_eq!(commands.iter().map(|command| command.cells.len()).collect::<Vec<_>>(), [0, 16, 0]);
         let first = commands[0];
-        assert_eq!((first.slot, first.target, first.query, first.rest), (1, 2, 3, [4, 5, 6, 7]));
+        assert_eq!((first.slot, first.target, first.query, first.max_rows, first.timeout_ms), (1, 2, 3, 4, 5));
+        assert_eq!((first.description, first.count, first.flags, first.form), (6, 7, 8, 9));
     }
 
     #[test]
     fn commands_cut_short_end_the_outbox() {
-        let whole = [command(1, 4, 0), command(2, 6, 16)].concat();
+        let whole = [command(1, 5, 0), command(2, 7, 16)].concat();
         let first = HEADER_WORDS * 4;
         for length in 0..whole.len() {
             let found = Commands { rest: &whole[..length] }.count();
@@ -143,15 +132,15 @@ mod tests {
 
     #[test]
     fn a_command_that_claims_less_than_its_header_ends_the_outbox() {
-        for units in 0..4 {
-            let bytes = [command(1, units, 0), command(2, 4, 0)].concat();
+        for units in 0..5 {
+            let bytes = [command(1, units, 0), command(2, 5, 0)].concat();
             assert_eq!(Commands { rest: &bytes }.count(), 0, "{units} units");
         }
     }
 
     #[test]
     fn an_outbox_without_memory_or_with_less_than_is_asked_for_has_no_commands() {
-        let memory = [command(1, 4, 0), command(2, 4, 0)].concat();
+        let memory = [command(1, 5, 0), command(2, 5, 0)].concat();
         let mut outbox = Outbox::empty();
         // SAFETY: nothing else runs, and `memory` outlives the letters.
         unsafe {
@@ -159,7 +148,7 @@ mod tests {
             outbox.set((memory.as_ptr(), memory.len()), (memory.as_ptr(), 0));
             assert_eq!(outbox.letters(memory.len() + 1).commands.count(), 0);
             assert_eq!(outbox.letters(memory.len()).commands.count(), 2);
-            assert_eq!(outbox.letters(32).commands.count(), 1);
+            assert_eq!(outbox.letters(HEADER_WORDS * 4).commands.count(), 1);
         }
     }
 }

@@ -6,13 +6,14 @@ use oxpg_client::open::{Config, OpenError, Opened};
 use oxpg_client::pool::{Action, Rejection};
 use oxpg_client::reset;
 use oxpg_client::session::EndCause;
+use oxpg_codec::boundary::{POOL_BIT, RECORD_WORDS, record_word as word};
 
 use crate::background::{Configuration, Job};
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, SessionFacts};
 use crate::openings::Opening;
-use crate::pools::{POOL_BIT, at};
+use crate::pools::at;
 use crate::reactor::Reactor;
 use crate::requests::Place;
 
@@ -111,11 +112,11 @@ impl Environment {
                     held.is_leased = true;
                     is_unseen.then(|| SessionFacts::of(&held.session))
                 });
-                let fill = |words: &mut [i32; 8]| words[2] = connection.cast_signed();
+                let fill = |words: &mut [i32; RECORD_WORDS]| words[word::OPENED_CONNECTION] = connection.cast_signed();
                 match facts {
                     Some(facts) => {
                         let extra = Extra::Opened(Box::new(facts));
-                        self.mailbox.push_extra(Kind::Granted, slot, 3, extra, fill);
+                        self.mailbox.push_extra(Kind::Granted, slot, word::OPENED_FACTS, extra, fill);
                     }
                     None => self.mailbox.push(Kind::Granted, slot, fill),
                 }
@@ -156,7 +157,8 @@ impl Environment {
         {
             driver.ready = None;
             self.calls.requests.end(slot);
-            self.mailbox.push(Kind::Granted, slot, |words| words[2] = (pool | POOL_BIT).cast_signed());
+            self.mailbox
+                .push(Kind::Granted, slot, |words| words[word::OPENED_CONNECTION] = (pool | POOL_BIT).cast_signed());
             self.reactor.spin(true);
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use oxpg_client::pool::{Guards, Pool, PoolOptions, Want};
 use oxpg_client::session::{Catalog, Work};
 use oxpg_codec::batch::ResultText;
+use oxpg_codec::boundary::POOL_BIT;
 use serde_json::Value;
 
 use crate::background::Configuration;
@@ -15,9 +16,6 @@ use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::requests::Place;
 use crate::slab::Slab;
-
-/// Ids of pools as JavaScript sees them have this bit, ids of connections have not.
-pub(crate) const POOL_BIT: u32 = 1 << 31;
 
 /// A pool's policy with what it needs on this loop.
 pub(crate) struct PoolDriver {

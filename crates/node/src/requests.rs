@@ -5,12 +5,13 @@ use std::rc::Rc;
 
 use oxpg_client::session::{Description, Work};
 use oxpg_codec::batch::ResultText;
+use oxpg_codec::boundary::SLOT_LIMIT;
 
 use crate::failure::FailureData;
 use crate::sink::Errand;
 
 /// Request ids from here on are the node layer's own (resets, pings): JavaScript never sees them.
-pub(crate) const FIRST_INTERNAL: u32 = 1 << 30;
+pub(crate) const FIRST_INTERNAL: u32 = SLOT_LIMIT;
 
 /// Where a request is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

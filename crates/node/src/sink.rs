@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use oxpg_client::session::{Description, Event, Request, RequestId, ResultFormats, RowTaken, Sink, Work};
 use oxpg_codec::batch::RowFault;
+use oxpg_codec::boundary::{record_word as word, transaction_status as status};
 
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, Mailbox, RowFit};
@@ -49,8 +50,8 @@ impl Deliveries<'_> {
 
     /// Tells JavaScript that a request has failed.
     fn failed(&mut self, request: RequestId, failure: Box<FailureData>, transaction_status: u8) {
-        self.mailbox.push_extra(Kind::Failed, request, 2, Extra::Failure(failure), |words| {
-            words[6] = i32::from(transaction_status);
+        self.mailbox.push_extra(Kind::Failed, request, word::FAILED_FAILURE, Extra::Failure(failure), |words| {
+            words[word::TRANSACTION_STATUS] = i32::from(transaction_status);
         });
     }
 }
@@ -85,15 +86,21 @@ impl Sink for Deliveries<'_> {
             Event::Described { request, description, needs_bind } => {
                 let Some(state) = self.requests.get_mut(request) else { return };
                 state.description = Some(Rc::clone(&description));
-                self.mailbox.push_extra(Kind::Described, request, 3, Extra::Description(description), |words| {
-                    words[4] = i32::from(needs_bind);
-                });
+                self.mailbox.push_extra(
+                    Kind::Described,
+                    request,
+                    word::DESCRIBED_DESCRIPTION,
+                    Extra::Description(description),
+                    |words| {
+                        words[word::DESCRIBED_NEEDS_BIND] = i32::from(needs_bind);
+                    },
+                );
             }
             Event::Completed { request, tag, is_suspended, transaction_status } => {
                 if request < FIRST_INTERNAL {
                     crate::facts::push_done(self.mailbox, request, tag, is_suspended, transaction_status);
                 }
-                self.over(request, transaction_status == b'I');
+                self.over(request, transaction_status == status::IDLE);
             }
             Event::Failed { request, failure, transaction_status } => {
                 if request < FIRST_INTERNAL {
@@ -120,15 +127,21 @@ impl Sink for Deliveries<'_> {
             Event::Drained { request } => self.mailbox.push(Kind::Drained, request, |_| {}),
             Event::Notice(message) => {
                 let fields = crate::failure::fields_of(&message);
-                self.mailbox.push_extra(Kind::Notice, self.connection, 2, Extra::Notice(fields), |_| {});
+                self.mailbox.push_extra(
+                    Kind::Notice,
+                    self.connection,
+                    word::EVENT_EXTRA,
+                    Extra::Notice(fields),
+                    |_| {},
+                );
             }
             Event::Notification { pid, channel, payload } => {
                 let extra = Extra::Notification { pid, channel, payload };
-                self.mailbox.push_extra(Kind::Notification, self.connection, 2, extra, |_| {});
+                self.mailbox.push_extra(Kind::Notification, self.connection, word::EVENT_EXTRA, extra, |_| {});
             }
             Event::ParameterStatus { name, value } => {
                 let extra = Extra::Parameter(name, value);
-                self.mailbox.push_extra(Kind::Parameter, self.connection, 2, extra, |_| {});
+                self.mailbox.push_extra(Kind::Parameter, self.connection, word::EVENT_EXTRA, extra, |_| {});
             }
             Event::CancelWanted => self.errands.push_back(Errand::Cancel { connection: self.connection }),
             Event::Closed { failure } => {

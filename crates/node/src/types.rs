@@ -3,18 +3,10 @@
 use std::rc::Rc;
 
 use oxpg_client::session::{Catalog, CodecChoice};
+use oxpg_codec::boundary::{POOL_BIT, codec_choice as choice};
 use oxpg_codec::types::{TypeCode, oid_of_name};
 
 use crate::environment::Environment;
-use crate::pools::POOL_BIT;
-
-/// Choices of `chooseCodec`, shared with `src/native/load.ts`.
-mod choice {
-    pub(super) const TEXT: u32 = 1;
-    pub(super) const BINARY: u32 = 2;
-    pub(super) const TUPLE: u32 = 3;
-    pub(super) const FAMILY: u32 = 4;
-}
 
 /// The family of a built-in scalar type by its name in `pg_type`, or of a type of an extension whose binary format is
 /// known; [`TypeCode::UNKNOWN`] for all others.

@@ -1,4 +1,4 @@
-import type { CellViews } from '../mailbox-views'
+import { type CellViews, MARK_NULL, MARK_VALUE } from '../mailbox-views'
 
 /** Where the text of a segment is. */
 export interface TextContext {
@@ -47,10 +47,10 @@ export interface ColumnReader {
 
 /** A reader of cells that hold their value themselves: `expression` is used where the cell is not NULL. */
 export function inlineReader(read: CellReader, expression: (at: CellSource) => string): ColumnReader {
-  return { read, source: (at) => `n[${at.cell}]!==0?null:${expression(at)}` }
+  return { read, source: (at) => `n[${at.cell}]!==${MARK_VALUE}?null:${expression(at)}` }
 }
 
 /** A reader without source of its own: the compiled code calls `read`. */
 export function calledReader(read: CellReader): ColumnReader {
-  return { read, source: (at) => `n[${at.cell}]===1?null:${at.read}(v,${at.cell},k)` }
+  return { read, source: (at) => `n[${at.cell}]===${MARK_NULL}?null:${at.read}(v,${at.cell},k)` }
 }

@@ -1,4 +1,4 @@
-import { type CellViews, MARK_EXTRA, MARK_NULL } from '../mailbox-views'
+import { type CellViews, MARK_EXTRA, MARK_NULL, MARK_VALUE } from '../mailbox-views'
 import type { ColumnReader, TextContext } from './column-reader'
 
 /** Methods of Node's Buffer that its types leave out: `toString` without its argument checks. */
@@ -30,7 +30,7 @@ export function asideOrNull(views: CellViews, cell: number, text: TextContext): 
 export const textReader: ColumnReader = {
   read: readText,
   source: ({ cell, low, high }) =>
-    `n[${cell}]!==0?asideOrNull(v,${cell},k):` +
+    `n[${cell}]!==${MARK_VALUE}?asideOrNull(v,${cell},k):` +
     `s!==null?s.substring(u[${low}],u[${high}]):directText(t,k,u[${low}],u[${high}])`,
 }
 

@@ -1,37 +1,39 @@
 //! Command tags: what CommandComplete says a command did.
 
+use oxpg_codec::boundary::command;
+
 /// The command of a tag, with the numbers of the boundary between Rust and JavaScript.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Command {
     /// Any other; the tag's text is given.
-    Other = 0,
+    Other = command::OTHER,
     /// `SELECT n`
-    Select = 1,
+    Select = command::SELECT,
     /// `INSERT 0 n`
-    Insert = 2,
+    Insert = command::INSERT,
     /// `UPDATE n`
-    Update = 3,
+    Update = command::UPDATE,
     /// `DELETE n`
-    Delete = 4,
+    Delete = command::DELETE,
     /// `MERGE n`
-    Merge = 5,
+    Merge = command::MERGE,
     /// `BEGIN`
-    Begin = 6,
+    Begin = command::BEGIN,
     /// `COMMIT`
-    Commit = 7,
+    Commit = command::COMMIT,
     /// `ROLLBACK`
-    Rollback = 8,
+    Rollback = command::ROLLBACK,
     /// The query was empty.
-    Empty = 9,
+    Empty = command::EMPTY,
     /// `SET`
-    Set = 10,
+    Set = command::SET,
     /// `FETCH n`
-    Fetch = 11,
+    Fetch = command::FETCH,
     /// `MOVE n`
-    Move = 12,
+    Move = command::MOVE,
     /// `COPY n`
-    Copy = 13,
+    Copy = command::COPY,
 }
 
 /// A command tag.

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::{Problem, Stop};
 use crate::batch::ExtraValue;
+use crate::boundary::mark;
 use crate::types::{Type, TypeSource};
 
 /// A longer value is an extra.
@@ -27,11 +28,11 @@ pub(crate) struct Cell {
 }
 
 impl Cell {
-    pub(crate) const NULL: Self = Self { word: 0, mark: 1 };
+    pub(crate) const NULL: Self = Self { word: 0, mark: mark::NULL };
 
     #[inline(always)]
     pub(crate) fn value(word: u64) -> Self {
-        Self { word, mark: 0 }
+        Self { word, mark: mark::VALUE }
     }
 
     #[inline(always)]
@@ -279,7 +280,7 @@ impl<'a> Destination<'a> {
         let is_it = |extra: &ExtraValue| matches!(extra, ExtraValue::Type(other) if Rc::ptr_eq(other, &tree));
         let first = self.extras.len().saturating_sub(TYPES_LOOKED_AT);
         match self.extras[first..].iter().rposition(is_it) {
-            Some(place) => Cell { word: (first + place) as u64, mark: 2 },
+            Some(place) => Cell { word: (first + place) as u64, mark: mark::EXTRA },
             None => self.extra(ExtraValue::Type(tree)),
         }
     }
@@ -291,7 +292,7 @@ impl<'a> Destination<'a> {
             ExtraValue::Type(_) => 0,
         };
         self.extras.push(extra);
-        Cell { word: index as u64, mark: 2 }
+        Cell { word: index as u64, mark: mark::EXTRA }
     }
 
     /// Takes cells for a block: its index, its cells and their marks, which still have to be set.

@@ -1,8 +1,7 @@
 //! Reading parameter cells: `docs/internals/boundary.md` draws them.
 
 use super::error::Refusal;
-
-const CELL: usize = 16;
+use crate::boundary::{PARAMETER_CELL_BYTES as CELL, cell_tag};
 
 /// One cell, with the bytes that it refers to.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -151,14 +150,14 @@ impl<'a> Cells<'a> {
         let (tag, auxiliary, payload) = self.raw()?;
         let [first, second] = halves(payload);
         Ok(match tag {
-            0 => Value::Null,
-            1 => Value::Bool(first != 0),
-            2 => Value::I32(first.cast_signed()),
-            3 => Value::I64(i64::from_le_bytes(payload)),
-            4 => Value::F64(f64::from_le_bytes(payload)),
-            5 => Value::Text(self.range(first, second)?),
-            6 => Value::Bytes(self.range(first, second)?),
-            7 => {
+            cell_tag::NULL => Value::Null,
+            cell_tag::BOOL => Value::Bool(first != 0),
+            cell_tag::I32 => Value::I32(first.cast_signed()),
+            cell_tag::I64 => Value::I64(i64::from_le_bytes(payload)),
+            cell_tag::F64 => Value::F64(f64::from_le_bytes(payload)),
+            cell_tag::TEXT => Value::Text(self.range(first, second)?),
+            cell_tag::BYTES => Value::Bytes(self.range(first, second)?),
+            cell_tag::ARRAY => {
                 let element_count = index(first);
                 // Each element has a cell, so the cells bound what is allocated for them.
                 if element_count > self.left() {
@@ -167,9 +166,9 @@ impl<'a> Cells<'a> {
                 let dimension_count = usize::try_from(auxiliary).map_err(|_| Refusal::malformed())?;
                 Value::Array { dimension_count, element_count }
             }
-            8 => Value::Text(self.extra(first)?),
-            9 => Value::Bytes(self.extra(first)?),
-            10 => Value::Millis(f64::from_le_bytes(payload)),
+            cell_tag::TEXT_EXTRA => Value::Text(self.extra(first)?),
+            cell_tag::BYTES_EXTRA => Value::Bytes(self.extra(first)?),
+            cell_tag::MILLIS => Value::Millis(f64::from_le_bytes(payload)),
             _ => return self.value_of_several_cells(tag, auxiliary, payload),
         })
     }
@@ -177,33 +176,33 @@ impl<'a> Cells<'a> {
     #[inline(never)]
     fn value_of_several_cells(&mut self, tag: i32, auxiliary: i32, payload: [u8; 8]) -> Result<Value<'a>, Refusal> {
         Ok(match tag {
-            11 => Value::Composite { count: self.count(auxiliary, 1)? },
-            12 => {
+            cell_tag::COMPOSITE => Value::Composite { count: self.count(auxiliary, 1)? },
+            cell_tag::RANGE => {
                 self.count(1, 2)?;
                 let [flags, ..] = auxiliary.to_le_bytes();
                 Value::Range { flags }
             }
             // A range that a codec made text or bytes of is one cell.
-            13 => Value::Multirange { count: self.count(auxiliary, 1)? },
-            14 => {
-                let (2, _, days) = self.raw()? else { return Err(Refusal::malformed()) };
+            cell_tag::MULTIRANGE => Value::Multirange { count: self.count(auxiliary, 1)? },
+            cell_tag::INTERVAL => {
+                let (cell_tag::I32, _, days) = self.raw()? else { return Err(Refusal::malformed()) };
                 Value::Interval(Interval {
                     months: auxiliary,
                     days: halves(days)[0].cast_signed(),
                     micros: i64::from_le_bytes(payload),
                 })
             }
-            15 => {
+            cell_tag::DOUBLES => {
                 let cells = self.cells.get(self.position..).unwrap_or_default().as_chunks::<CELL>().0;
                 let cells = cells.get(..index(halves(payload)[0])).ok_or_else(Refusal::malformed)?;
                 self.position += cells.len() * CELL;
                 // Each an F64.
-                if !cells.iter().all(|cell| cell.starts_with(&[4, 0, 0, 0])) {
+                if !cells.iter().all(|cell| cell.starts_with(&cell_tag::F64.to_le_bytes())) {
                     return Err(Refusal::malformed());
                 }
                 Value::Doubles(Doubles { is_closed: auxiliary != 0, cells })
             }
-            16 => Value::Hstore { count: self.count(auxiliary, 2)? },
+            cell_tag::HSTORE => Value::Hstore { count: self.count(auxiliary, 2)? },
             _ => return Err(Refusal::malformed()),
         })
     }
