@@ -18,12 +18,12 @@ export function buildAddon() {
   return runNode(PROGRAMS.napi, ['build', '--platform', '--release', '--no-js', ...where])
 }
 
-/** dist/: the face as CommonJS, one file for each door, and the thin ESM entry that gives its names again. */
+/** dist/: the face as CommonJS, one file for each door, and the thin ESM entries that give its names again. */
 export async function buildFace() {
   rmSync(join(ROOT, '.cache', 'face'), { recursive: true, force: true })
   await runNode(PROGRAMS.tsc, ['-p', 'tsconfig.face.json'])
   await runNode('scripts/bundle.mjs', [])
-  await runNode('scripts/entries.mjs', ['esm', 'dist/index.mjs'])
+  await runNode('scripts/entries.mjs', ['esm'])
 }
 
 /** index.d.ts: the whole public surface in one file, from the declarations of src. */

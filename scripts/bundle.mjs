@@ -1,4 +1,4 @@
-// Bundles the face: one file for each door, dist/<door>.js, with its source map.
+// Bundles the face: one file for each door, dist/<door>.js, with its source map. See doors.mjs.
 //   node scripts/bundle.mjs
 // What tsc made of src (ES modules in .cache/face) goes in. Names of classes and functions are kept: they are seen in
 // errors, stacks and inspected values.
@@ -6,10 +6,8 @@ import { readFileSync, rmSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { rollup } from 'rollup'
+import { DOORS } from './doors.mjs'
 import { ROOT } from './run.mjs'
-
-/** What users enter by: the door's name in dist, and its module in src. */
-const DOORS = { index: 'index' }
 
 const COMPILED = join(ROOT, '.cache', 'face')
 const BUILTINS = new Set(builtinModules.map((name) => `node:${name}`))
@@ -28,12 +26,24 @@ const compiled = {
   },
 }
 
+/**
+ * Nothing but ASCII: one character beyond Latin-1 makes V8 keep the whole file at two bytes a character. They stand in
+ * strings and templates only; lines stay as they are, and so does the map.
+ */
+const ascii = {
+  name: 'ascii',
+  renderChunk(code) {
+    const escaped = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+    return { code: code.replace(/[^\0-\x7f]/g, escaped), map: null }
+  },
+}
+
 rmSync(join(ROOT, 'dist'), { recursive: true, force: true })
 const bundle = await rollup({
   input: Object.fromEntries(
     Object.entries(DOORS).map(([door, module]) => [door, join(COMPILED, `${module}.js`)]),
   ),
-  plugins: [compiled],
+  plugins: [compiled, ascii],
   onwarn(warning) {
     throw new Error(`the bundle: ${warning.message}`)
   },

@@ -1,26 +1,44 @@
 // Writes what users enter by, both from src:
-//   node scripts/entries.mjs esm dist/index.mjs     the ESM entry, which gives the CommonJS build's names again
+//   node scripts/entries.mjs esm                    the ESM entry of each door, which gives the CommonJS build's names again
 //   node scripts/entries.mjs types index.d.ts       the declarations, rolled up into one file
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
 import ts from 'typescript'
+import { DOORS } from './doors.mjs'
 import { ROOT } from './run.mjs'
 
-const ESM_BANNER =
-  '// Generated from src/index.ts. One implementation, two doors: import and require share every class.'
+const esmText = (door, module, names) => `\
+// Generated from src/${module}.ts. One implementation: import and require share every class.
+import oxpg from './${door}.bridge.js'
+
+export const {
+  ${names.join(',\n  ')},
+} = oxpg
+`
+
+/**
+ * What ESM imports of CommonJS, Node searches for names first, all of it; and follows `module.exports = require(…)`, but
+ * not this. The search took longer than all else that loading does.
+ */
+const bridgeText = (door) => `\
+// Keeps Node from searching ${door}.js for the names of its exports, which ${door}.mjs knows.
+const oxpg = require('./${door}.js')
+module.exports = oxpg
+`
+
 const TYPES_BANNER = `\
 // The public surface of oxpg. Generated from src by \`npm run build\`: edit there, not here.
 `
 
-/** Names of the values that src/index.ts exports; types have no place at run time. */
-function exportedValues() {
+/** Names of the values that a module of src exports; types have no place at run time. */
+function exportedValues(moduleName) {
   const { config } = ts.readConfigFile(join(ROOT, 'tsconfig.json'), ts.sys.readFile)
   const { options, fileNames } = ts.parseJsonConfigFileContent(config, ts.sys, ROOT)
   const program = ts.createProgram(fileNames, options)
   const checker = program.getTypeChecker()
-  const entry = program.getSourceFile(join(ROOT, 'src', 'index.ts'))
+  const entry = program.getSourceFile(join(ROOT, 'src', `${moduleName}.ts`))
   const module = checker.getSymbolAtLocation(entry)
   const isValue = (symbol) => {
     const target = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol
@@ -40,10 +58,12 @@ function isTypeOnly(symbol) {
   )
 }
 
-function writeEsmEntry(output) {
-  const names = exportedValues()
-  const text = `${ESM_BANNER}\nimport oxpg from './index.js'\n\nexport const {\n  ${names.join(',\n  ')},\n} = oxpg\n`
-  writeFileSync(join(ROOT, output), text)
+function writeEsmEntries() {
+  for (const [door, module] of Object.entries(DOORS)) {
+    const write = (ending, text) => writeFileSync(join(ROOT, 'dist', `${door}.${ending}`), text)
+    write('mjs', esmText(door, module, exportedValues(module)))
+    write('bridge.js', bridgeText(door))
+  }
 }
 
 async function writeTypes(output) {
@@ -60,6 +80,6 @@ async function writeTypes(output) {
 }
 
 const [what, output] = process.argv.slice(2)
-if (what === 'esm') writeEsmEntry(output)
+if (what === 'esm') writeEsmEntries()
 else if (what === 'types') await writeTypes(output)
 else throw new Error(`entries.mjs: expected "esm" or "types", got ${JSON.stringify(what)}`)

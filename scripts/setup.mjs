@@ -5,6 +5,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildAddon, buildFace } from './build-steps.mjs'
+import { doorFiles } from './doors.mjs'
 import { filesBelow, isThere } from './files.mjs'
 import { duration, ROOT, run } from './run.mjs'
 
@@ -25,6 +26,7 @@ const FACE_INPUTS = [
   'tsconfig.face.json',
   'scripts/build-steps.mjs',
   'scripts/bundle.mjs',
+  'scripts/doors.mjs',
   'scripts/entries.mjs',
 ]
 
@@ -71,7 +73,7 @@ async function make(name, inputs, isPresent, build, isForced) {
 }
 
 const hasAddon = () => readdirSync(ROOT).some((name) => /^oxpg\..+\.node$/.test(name))
-const hasFace = () => isThere('dist/index.js') && isThere('dist/index.mjs')
+const hasFace = () => doorFiles().every(isThere)
 
 export async function install() {
   if (!areModulesCurrent()) await step('npm ci', () => run('npm', ['ci', '--no-audit', '--no-fund']))

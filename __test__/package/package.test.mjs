@@ -1,5 +1,5 @@
 // The tarball that npm would publish, installed into an empty folder.
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -16,11 +16,12 @@ const installed = join(folder, 'node_modules', 'oxpg')
 let tarball
 
 /** Runs a program of the user's, in the folder where the package is installed, and gives what it printed as JSON. */
-async function userProgram(name, source) {
+async function userProgram(name, source, { runtime = [process.execPath], env = {} } = {}) {
   writeFileSync(join(folder, name), source)
-  const { stdout } = await execute(process.execPath, [name], {
+  const [program, ...flags] = runtime
+  const { stdout } = await execute(program, [...flags, name], {
     cwd: folder,
-    env: process.env,
+    env: { ...process.env, ...env },
     timeout: 60_000,
   })
   return JSON.parse(stdout)
@@ -103,6 +104,86 @@ test.serial('import and require give the same classes under the same names', asy
   t.deepEqual({ differing, additional }, { differing: [], additional: [] })
   t.true(count > 100, `${count} names`)
 })
+
+test.serial('classes have the names by which they are exported', async (t) => {
+  const source = `
+    const all = require('oxpg')
+    const isClass = (value) => typeof value === 'function' && /^class\\b/.test(Function.prototype.toString.call(value))
+    const classes = Object.keys(all).filter((name) => isClass(all[name]))
+    const differing = classes.filter((name) => all[name].name !== name)
+    console.log(JSON.stringify({ count: classes.length, differing, isAlias: all.Row === all.Record }))`
+  const { count, differing, isAlias } = await userProgram('names.cjs', source)
+  t.true(count > 250, `${count} classes`)
+  t.true(isAlias)
+  t.deepEqual(differing, ['Row'])
+})
+
+test.serial('with source maps a stack shows the sources', async (t) => {
+  const source = `
+    require('oxpg').connect('postgres://somebody@127.0.0.1:1/nothing')
+      .catch((error) => console.log(JSON.stringify(error.stack)))`
+  const runtime = [process.execPath, '--enable-source-maps']
+  const stack = await userProgram('stack.cjs', source, { runtime })
+  const [, line] = /oxpg\/src\/connect\.ts:(\d+):\d+/.exec(stack) ?? t.fail(stack)
+  const text = readFileSync(join(ROOT, 'src', 'connect.ts'), 'utf8').split('\n')[line - 1]
+  t.regex(text, /throw errorFromFailure/, `line ${line} is where connect throws`)
+})
+
+// Node searches all that ESM imports of CommonJS for the names of its exports: longer than the rest of loading takes.
+test.serial('import has Node search no more than the bridge for names', async (t) => {
+  const hooks = `
+    import { writeSync } from 'node:fs'
+    export async function load(url, context, next) {
+      if (url.includes('/oxpg/')) writeSync(1, JSON.stringify(url.split('/').at(-1)) + ',')
+      return next(url, context)
+    }`
+  const source = `
+    import { writeSync } from 'node:fs'
+    import { register } from 'node:module'
+    writeSync(1, '[')
+    register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hooks)}`)})
+    const { default: bridge } = await import('./node_modules/oxpg/dist/index.bridge.js')
+    const { Pool } = await import('oxpg')
+    writeSync(1, JSON.stringify({ isSame: bridge.Pool === Pool }) + ']')`
+  t.deepEqual(await userProgram('search.mjs', source), ['index.bridge.js', 'index.mjs', { isSame: true }])
+  const names =
+    "console.log(JSON.stringify(Object.keys(await import('./node_modules/oxpg/dist/index.bridge.js'))))"
+  // Newer versions of Node give 'module.exports' as well.
+  t.deepEqual(
+    (await userProgram('bridge.mjs', names)).filter((name) => name !== 'module.exports'),
+    ['default'],
+  )
+})
+
+test.serial('the code is ASCII: V8 keeps it at one byte a character', (t) => {
+  const code = readFileSync(join(installed, 'dist', 'index.js'), 'utf8')
+  t.is(/[^\0-\x7f]/.exec(code), null)
+  t.regex(code, /\\u2026/, 'characters beyond ASCII are escaped')
+})
+
+const FOREIGN = `
+  const { connect } = require('oxpg')
+  connect('postgres://somebody@127.0.0.1:1/nothing').catch(({ message }) => console.log(JSON.stringify(message)))`
+const refusal = (runtime) =>
+  new RegExp(`^oxpg does not run on ${runtime} [\\d.]+ yet: .*; run it with Node\\.js`)
+
+for (const runtime of ['Bun', 'Deno']) {
+  const name = runtime.toLowerCase()
+  test.serial(`${runtime} is refused with one sentence, and nothing is loaded`, async (t) => {
+    const disguise = `Object.defineProperty(process, 'versions', { value: { ...process.versions, ${name}: '1.2.3' } })`
+    const env = { OXPG_NATIVE_PATH: join(folder, 'nothing.node') }
+    const message = await userProgram(`${name}.cjs`, `${disguise}\n${FOREIGN}`, { env })
+    t.regex(message, refusal(runtime))
+  })
+}
+
+const bun = join(ROOT, 'bench', 'node_modules', 'bun', 'bin', 'bun.exe')
+/** There where the benchmarks have been run. */
+if (spawnSync(bun, ['--version']).status === 0) {
+  test.serial('Bun itself is refused with one sentence', async (t) => {
+    t.regex(await userProgram('real-bun.cjs', FOREIGN, { runtime: [bun, 'run'] }), refusal('Bun'))
+  })
+}
 
 test.serial('nothing but the entry and package.json can be reached', async (t) => {
   const source = `
