@@ -12,12 +12,13 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { nodeFileTrace } from '@vercel/nft'
 import test from 'ava'
 import * as esbuild from 'esbuild'
+import { rollup } from 'rollup'
 import webpack from 'webpack'
 
 const execute = promisify(execFile)
@@ -25,8 +26,7 @@ const ROOT = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const folder = mkdtempSync(join(tmpdir(), 'oxpg-bundlers-'))
 const app = join(folder, 'app')
 
-const SOURCE = `
-const { connect, UniqueViolationError } = require('oxpg')
+const MAIN = `
 async function main() {
   const connection = await connect(process.env.OXPG_TEST_URL)
   const sum = await connection.fetchVal('select $1::int + 1', [41])
@@ -36,6 +36,11 @@ async function main() {
 }
 main()
 `
+/** The application by the way in which it loads oxpg: either door must lead tools to the addon. */
+const APPS = {
+  'app.js': `const { connect, UniqueViolationError } = require('oxpg')\n${MAIN}`,
+  'app.mjs': `import { connect, UniqueViolationError } from 'oxpg'\n${MAIN}`,
+}
 
 /**
  * What npm would install on this platform: oxpg without a binary, and the package of the platform with it. Other
@@ -58,7 +63,7 @@ test.before('pack and install', async () => {
     join(ofPlatform, 'package.json'),
     JSON.stringify({ name: `@oxpg/native-${platform}`, version: '0.1.0', main: binary, files: [binary] }),
   )
-  writeFileSync(join(app, 'app.js'), SOURCE)
+  for (const [name, source] of Object.entries(APPS)) writeFileSync(join(app, name), source)
 })
 
 test.after.always('remove the folder', () => rmSync(folder, { recursive: true, force: true }))
@@ -80,45 +85,73 @@ function output(t) {
   return made
 }
 
-test.serial('as it is installed', async (t) => {
-  await runs(t, app, 'app.js')
-})
+for (const entry of Object.keys(APPS)) {
+  test.serial(`${entry} as it is installed`, async (t) => {
+    await runs(t, app, entry)
+  })
 
-test.serial('@vercel/nft finds the addon', async (t) => {
-  const { fileList } = await nodeFileTrace([join(app, 'app.js')], { base: app })
-  const made = output(t)
-  for (const file of fileList) cpSync(join(app, file), join(made, file), { recursive: true })
-  t.true([...fileList].some((file) => file.endsWith('.node')))
-  await runs(t, made, 'app.js')
-})
+  test.serial(`@vercel/nft finds the addon from ${entry}`, async (t) => {
+    const { fileList } = await nodeFileTrace([join(app, entry)], { base: app })
+    const made = output(t)
+    for (const file of fileList) cpSync(join(app, file), join(made, file), { recursive: true })
+    t.true([...fileList].some((file) => file.endsWith('.node')))
+    await runs(t, made, entry)
+  })
 
-test.serial('ncc takes the addon along', async (t) => {
-  const made = output(t)
-  const ncc = join(ROOT, 'node_modules', '@vercel', 'ncc', 'dist', 'ncc', 'cli.js')
-  await execute(
-    process.execPath,
-    [ncc, 'build', join(app, 'app.js'), '--out', made, '--quiet', '--no-cache'],
-    {
-      cwd: app,
-    },
-  )
-  t.true(existsSync(join(made, 'index.js')))
-  await runs(t, made, 'index.js')
-})
+  test.serial(`ncc takes the addon along from ${entry}`, async (t) => {
+    const made = output(t)
+    const ncc = join(ROOT, 'node_modules', '@vercel', 'ncc', 'dist', 'ncc', 'cli.js')
+    const settings = ['--out', made, '--quiet', '--no-cache']
+    await execute(process.execPath, [ncc, 'build', join(app, entry), ...settings], { cwd: app })
+    const program = `index${extname(entry)}`
+    t.true(existsSync(join(made, program)))
+    await runs(t, made, program)
+  })
 
-// docs/guide/deployment.md has these settings.
-test.serial('esbuild with a loader for .node', async (t) => {
+  // docs/guide/deployment.md has these settings.
+  test.serial(`esbuild with a loader for .node, from ${entry}`, async (t) => {
+    const made = output(t)
+    const { warnings } = await esbuild.build({
+      entryPoints: [join(app, entry)],
+      outfile: join(made, 'app.js'),
+      bundle: true,
+      platform: 'node',
+      loader: { '.node': 'copy' },
+      logLevel: 'silent',
+    })
+    t.deepEqual(warnings, [])
+    await runs(t, made, 'app.js')
+  })
+
+  test.serial(`webpack with node-loader, from ${entry}`, async (t) => {
+    const made = output(t)
+    const errors = await packed({
+      entry: `./${entry}`,
+      output: { path: made, filename: 'app.js' },
+      // Found from where the tests are, not from the application.
+      resolveLoader: { modules: [join(ROOT, 'node_modules')] },
+      module: { rules: [{ test: /\.node$/, loader: 'node-loader', options: { name: '[name].[ext]' } }] },
+      node: { __dirname: false },
+    })
+    t.deepEqual(errors, [])
+    await runs(t, made, 'app.js')
+  })
+}
+
+test.serial('esbuild to ES modules, with a require', async (t) => {
   const made = output(t)
-  const { warnings } = await esbuild.build({
-    entryPoints: [join(app, 'app.js')],
-    outfile: join(made, 'app.js'),
+  await esbuild.build({
+    entryPoints: [join(app, 'app.mjs')],
+    outfile: join(made, 'app.mjs'),
     bundle: true,
     platform: 'node',
+    format: 'esm',
     loader: { '.node': 'copy' },
-    logLevel: 'silent',
+    banner: {
+      js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url)",
+    },
   })
-  t.deepEqual(warnings, [])
-  await runs(t, made, 'app.js')
+  await runs(t, made, 'app.mjs')
 })
 
 test.serial('esbuild with the package left outside', async (t) => {
@@ -134,35 +167,27 @@ test.serial('esbuild with the package left outside', async (t) => {
   await runs(t, made, 'app.js')
 })
 
+test.serial('rollup with the package left outside', async (t) => {
+  const made = output(t)
+  const bundle = await rollup({ input: join(app, 'app.mjs'), external: ['oxpg'] })
+  await bundle.write({ file: join(made, 'app.mjs'), format: 'es' })
+  await bundle.close()
+  cpSync(join(app, 'node_modules'), join(made, 'node_modules'), { recursive: true })
+  await runs(t, made, 'app.mjs')
+})
+
+/** Packs the application with webpack, and gives its errors. */
 function packed(settings) {
-  const compiler = webpack({
-    context: app,
-    entry: './app.js',
-    mode: 'production',
-    target: 'node',
-    ...settings,
-  })
+  const compiler = webpack({ context: app, mode: 'production', target: 'node', ...settings })
   return new Promise((resolve, reject) => {
     compiler.run((error, stats) => (error ? reject(error) : resolve(stats.toJson({ errors: true }).errors)))
   })
 }
 
-test.serial('webpack with node-loader', async (t) => {
-  const made = output(t)
-  const errors = await packed({
-    output: { path: made, filename: 'app.js' },
-    // Found from where the tests are, not from the application.
-    resolveLoader: { modules: [join(ROOT, 'node_modules')] },
-    module: { rules: [{ test: /\.node$/, loader: 'node-loader', options: { name: '[name].[ext]' } }] },
-    node: { __dirname: false },
-  })
-  t.deepEqual(errors, [])
-  await runs(t, made, 'app.js')
-})
-
 test.serial('webpack with the package left outside', async (t) => {
   const made = output(t)
   const errors = await packed({
+    entry: './app.js',
     output: { path: made, filename: 'app.js' },
     externals: { oxpg: 'commonjs oxpg' },
   })
