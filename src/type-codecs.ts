@@ -77,29 +77,37 @@ const TUPLE_TYPES: ReadonlySet<string> = new Set([
   'interval',
 ])
 
+/** Operators by their schema, as in `introspection.rs` of the session engine, which says why. */
+const EQ = 'OPERATOR(pg_catalog.=)'
+const NE = 'OPERATOR(pg_catalog.<>)'
+const NONE = "'0'::pg_catalog.oid"
+const CHAR = 'pg_catalog."char"'
+const AS_TEXT = 'pg_catalog.text::pg_catalog.cstring'
+
 /**
  * For each name: what kind of type it is, and what is to be said about it. A domain's base is the type below all. All
  * values cross as cstring, a pseudo-type: no codec that the application has set can be in their way.
  */
 const LOOK_UP = `
-  SELECT type.typtype::pg_catalog.text::pg_catalog.cstring AS kind,
-    (type.typcategory = 'A')::pg_catalog.text::pg_catalog.cstring AS is_array,
-    (type.typsend <> 0 AND type.typreceive <> 0)::pg_catalog.text::pg_catalog.cstring AS is_binary,
-    coalesce(base.name, pg_catalog.format_type(nullif(type.typelem, 0), NULL))::pg_catalog.cstring AS part,
+  SELECT type.typtype::${AS_TEXT} AS kind,
+    (type.typcategory ${EQ} 'A'::${CHAR})::${AS_TEXT} AS is_array,
+    (type.typsend::pg_catalog.oid ${NE} ${NONE} AND type.typreceive::pg_catalog.oid ${NE} ${NONE})::${AS_TEXT} AS is_binary,
+    coalesce(base.name, CASE WHEN type.typelem ${NE} ${NONE} THEN pg_catalog.format_type(type.typelem, NULL) END)
+      ::pg_catalog.cstring AS part,
     (EXISTS (SELECT FROM pg_catalog.pg_type built_in JOIN pg_catalog.pg_namespace place
-      ON place.oid = built_in.typnamespace
-      WHERE place.nspname = 'pg_catalog' AND built_in.typname = asked.name))::pg_catalog.text::pg_catalog.cstring AS is_built_in
+      ON place.oid ${EQ} built_in.typnamespace
+      WHERE place.nspname ${EQ} 'pg_catalog'::pg_catalog.name AND built_in.typname ${EQ} asked.name))::${AS_TEXT} AS is_built_in
   FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.cstring::pg_catalog.text::pg_catalog.text[]),
     pg_catalog.unnest($2::pg_catalog.cstring::pg_catalog.text::pg_catalog.text[])) WITH ORDINALITY asked (schema, name, position)
-  LEFT JOIN pg_catalog.pg_namespace schema ON schema.nspname = asked.schema
-  LEFT JOIN pg_catalog.pg_type type ON type.typnamespace = schema.oid AND type.typname = asked.name
+  LEFT JOIN pg_catalog.pg_namespace schema ON schema.nspname ${EQ} asked.schema
+  LEFT JOIN pg_catalog.pg_type type ON type.typnamespace ${EQ} schema.oid AND type.typname ${EQ} asked.name
   LEFT JOIN LATERAL (
     WITH RECURSIVE below AS (
-      SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid = type.typbasetype
+      SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid ${EQ} type.typbasetype
       UNION ALL SELECT t.oid, t.typtype, t.typbasetype FROM below
-        JOIN pg_catalog.pg_type t ON t.oid = below.typbasetype
-    ) SELECT pg_catalog.format_type(below.oid, NULL) AS name FROM below WHERE below.typtype <> 'd'
-  ) base ON type.typtype = 'd'
+        JOIN pg_catalog.pg_type t ON t.oid ${EQ} below.typbasetype
+    ) SELECT pg_catalog.format_type(below.oid, NULL) AS name FROM below WHERE below.typtype ${NE} 'd'::${CHAR}
+  ) base ON type.typtype ${EQ} 'd'::${CHAR}
   ORDER BY asked.position`
 
 const ROWS = planFor(DEFAULT_PLAN, { rowMode: 'object' })

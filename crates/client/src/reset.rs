@@ -8,7 +8,7 @@ macro_rules! reset {
     ($before:literal) => {
         concat!(
             $before,
-            "SET SESSION AUTHORIZATION DEFAULT; SELECT pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; ",
+            "SET SESSION AUTHORIZATION DEFAULT; SELECT pg_catalog.pg_advisory_unlock_all(); CLOSE ALL; UNLISTEN *; RESET ALL; ",
             "DISCARD TEMP; DISCARD SEQUENCES",
         )
     };

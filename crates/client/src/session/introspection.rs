@@ -14,7 +14,18 @@ const FIRST_WITH_MULTIRANGES: u32 = 14;
 /// Compiling the look-up would take far longer than running it. The setting ends with the transaction, which is the
 /// look-up's own, or with the savepoint. Servers without the setting (and their relatives) give no row and go on.
 pub(super) const WITHOUT_JIT: &str = "SELECT pg_catalog.set_config(name, 'off', true) FROM pg_catalog.pg_settings \
-                                      WHERE name = 'jit' AND setting = 'on'";
+                                      WHERE name OPERATOR(pg_catalog.=) 'jit'::pg_catalog.text \
+                                      AND setting OPERATOR(pg_catalog.=) 'on'::pg_catalog.text";
+
+/// Operators by their schema: anybody who may create in a schema of the search path could put others there, which would
+/// run with the rights of whoever looks a type up (CVE-2018-1058). Functions, types and tables are named by schema too,
+/// and nothing is used that finds its operator by itself by the search path (NULLIF, IN, CASE with an operand, USING).
+const EQ: &str = "OPERATOR(pg_catalog.=)";
+const NE: &str = "OPERATOR(pg_catalog.<>)";
+const GT: &str = "OPERATOR(pg_catalog.>)";
+/// `InvalidOid`
+const NONE: &str = "'0'::pg_catalog.oid";
+const CHAR: &str = "pg_catalog.\"char\"";
 
 /// Columns of the look-up's result.
 const COLUMN_COUNT: u16 = 12;
@@ -81,37 +92,40 @@ pub(super) fn look_up_query(type_oids: &[u32], server_version: Option<&str>) -> 
     let (range_of, multirange_parts, multirange_join) = if has_multiranges {
         (
             "multirange.rngtypid",
-            "UNION ALL SELECT rngtypid FROM pg_catalog.pg_range WHERE rngmultitypid = needed.oid",
-            "LEFT JOIN pg_catalog.pg_range multirange ON multirange.rngmultitypid = type.oid",
+            format!("UNION ALL SELECT rngtypid FROM pg_catalog.pg_range WHERE rngmultitypid {EQ} needed.oid"),
+            format!("LEFT JOIN pg_catalog.pg_range multirange ON multirange.rngmultitypid {EQ} type.oid"),
         )
     } else {
-        ("0", "", "")
+        (NONE, String::new(), String::new())
     };
+    let is_array = format!("typcategory {EQ} 'A'::{CHAR}");
+    let attribute = format!("attribute.attnum {GT} '0'::pg_catalog.int2 AND NOT attribute.attisdropped");
     format!(
         "WITH RECURSIVE needed (oid) AS ( \
          SELECT pg_catalog.unnest('{{{oids}}}'::pg_catalog.oid[]) \
          UNION SELECT part.oid FROM needed CROSS JOIN LATERAL ( \
-         SELECT typelem FROM pg_catalog.pg_type WHERE oid = needed.oid AND typcategory = 'A' \
-         UNION ALL SELECT typbasetype FROM pg_catalog.pg_type WHERE oid = needed.oid \
-         UNION ALL SELECT rngsubtype FROM pg_catalog.pg_range WHERE rngtypid = needed.oid {multirange_parts} \
+         SELECT typelem FROM pg_catalog.pg_type WHERE oid {EQ} needed.oid AND {is_array} \
+         UNION ALL SELECT typbasetype FROM pg_catalog.pg_type WHERE oid {EQ} needed.oid \
+         UNION ALL SELECT rngsubtype FROM pg_catalog.pg_range WHERE rngtypid {EQ} needed.oid {multirange_parts} \
          UNION ALL SELECT attribute.atttypid FROM pg_catalog.pg_type type \
-         JOIN pg_catalog.pg_attribute attribute ON attribute.attrelid = type.typrelid \
-         WHERE type.oid = needed.oid AND attribute.attnum > 0 AND NOT attribute.attisdropped \
-         ) part (oid) WHERE part.oid <> 0) \
+         JOIN pg_catalog.pg_attribute attribute ON attribute.attrelid {EQ} type.typrelid \
+         WHERE type.oid {EQ} needed.oid AND {attribute} \
+         ) part (oid) WHERE part.oid {NE} {NONE}) \
          SELECT type.oid, schema.nspname, type.typname, type.typtype, \
-         CASE WHEN type.typcategory = 'A' THEN type.typelem ELSE 0 END, type.typbasetype, \
-         coalesce(range.rngsubtype, {range_of}, 0), type.typdelim, \
-         type.typsend <> 0 AND type.typreceive <> 0, extension.extname, \
+         CASE WHEN type.{is_array} THEN type.typelem ELSE {NONE} END, type.typbasetype, \
+         coalesce(range.rngsubtype, {range_of}, {NONE}), type.typdelim, \
+         type.typsend::pg_catalog.oid {NE} {NONE} AND type.typreceive::pg_catalog.oid {NE} {NONE}, extension.extname, \
          attribute.attname, attribute.atttypid \
-         FROM needed JOIN pg_catalog.pg_type type ON type.oid = needed.oid \
-         JOIN pg_catalog.pg_namespace schema ON schema.oid = type.typnamespace \
-         LEFT JOIN pg_catalog.pg_range range ON range.rngtypid = type.oid {multirange_join} \
+         FROM needed JOIN pg_catalog.pg_type type ON type.oid {EQ} needed.oid \
+         JOIN pg_catalog.pg_namespace schema ON schema.oid {EQ} type.typnamespace \
+         LEFT JOIN pg_catalog.pg_range range ON range.rngtypid {EQ} type.oid {multirange_join} \
          LEFT JOIN (pg_catalog.pg_depend depend \
-         JOIN pg_catalog.pg_extension extension ON extension.oid = depend.refobjid) \
-         ON depend.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND depend.objid = type.oid \
-         AND depend.objsubid = 0 AND depend.deptype = 'e' \
-         LEFT JOIN pg_catalog.pg_attribute attribute ON type.typtype = 'c' AND attribute.attrelid = type.typrelid \
-         AND attribute.attnum > 0 AND NOT attribute.attisdropped \
+         JOIN pg_catalog.pg_extension extension ON extension.oid {EQ} depend.refobjid) \
+         ON depend.classid {EQ} 'pg_catalog.pg_type'::pg_catalog.regclass::pg_catalog.oid \
+         AND depend.objid {EQ} type.oid \
+         AND depend.objsubid {EQ} '0'::pg_catalog.int4 AND depend.deptype {EQ} 'e'::{CHAR} \
+         LEFT JOIN pg_catalog.pg_attribute attribute ON type.typtype {EQ} 'c'::{CHAR} \
+         AND attribute.attrelid {EQ} type.typrelid AND {attribute} \
          ORDER BY type.oid, attribute.attnum"
     )
 }
@@ -236,5 +250,24 @@ mod tests {
             assert_eq!(look_up_query(&[1, 2], version).contains("rngmultitypid"), is_there, "{version:?}");
         }
         assert!(look_up_query(&[70_001, 3], None).contains("'{70001,3}'"));
+    }
+
+    #[test]
+    fn nothing_is_found_by_the_search_path() {
+        for query in [look_up_query(&[70_001], None), look_up_query(&[70_001], Some("13")), WITHOUT_JIT.to_owned()] {
+            let bare = query.replace("OPERATOR(pg_catalog.=)", "").replace("OPERATOR(pg_catalog.<>)", "");
+            let bare = bare.replace("OPERATOR(pg_catalog.>)", "");
+            assert!(!bare.contains(['=', '<', '>', '+', '-', '~', '|']), "{bare}");
+            for (at, _) in
+                query.match_indices("::").chain(query.match_indices("FROM pg")).chain(query.match_indices("JOIN pg"))
+            {
+                let rest = query[at..].trim_start_matches("::").trim_start_matches("FROM ").trim_start_matches("JOIN ");
+                assert!(rest.starts_with("pg_catalog."), "{rest}");
+            }
+            // What has an operator of its own choosing.
+            for word in ["NULLIF", " IN ", "USING", "BETWEEN", " LIKE ", "nullif"] {
+                assert!(!query.contains(word), "{word}: {query}");
+            }
+        }
     }
 }
