@@ -40,7 +40,8 @@ mod tests {
 
     use super::*;
     use crate::session::{
-        Catalog, Description, Event, Request, RequestId, ResultFormats, RowTaken, SessionOptions, SessionStart, Sink,
+        Catalog, Description, Event, Request, RequestId, ResultFormats, Route, RowTaken, SessionOptions, SessionStart,
+        Sink,
     };
 
     /// Nobody listens.
@@ -55,7 +56,14 @@ mod tests {
     }
 
     fn session(transaction_status: u8) -> Session {
-        let start = SessionStart { parameters: Vec::new(), backend_pid: 1, secret_key: Vec::new(), transaction_status };
+        let start = SessionStart {
+            parameters: Vec::new(),
+            backend_pid: 1,
+            secret_key: Vec::new(),
+            transaction_status,
+            statement_prefix: String::new(),
+            route: Route::new(),
+        };
         Session::new(SessionOptions::default(), start, Catalog::new())
     }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use oxpg_client::open::{Config, Opened};
+use oxpg_client::open::{Config, Opened, statement_prefix};
 use oxpg_client::session::{Session, SessionOptions, SessionStart};
 use oxpg_codec::boundary::record_word as word;
 
@@ -139,6 +139,8 @@ impl Environment {
             backend_pid: opened.backend_pid,
             secret_key: opened.secret_key,
             transaction_status: opened.transaction_status,
+            statement_prefix: statement_prefix(),
+            route: self.pools.get(pool).map(|driver| Rc::clone(&driver.route)).unwrap_or_default(),
         };
         let options = SessionOptions { returns_requests: pool != 0, ..config.session_options() };
         let catalog = self.pools.get(pool).filter(|_| pool != 0).map(|driver| Rc::clone(&driver.catalog));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxpg_client::pool::{Guards, Pool, PoolOptions, Want};
-use oxpg_client::session::{Catalog, Work};
+use oxpg_client::session::{Catalog, Route, Work};
 use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::POOL_BIT;
 use serde_json::Value;
@@ -30,6 +30,8 @@ pub(crate) struct PoolDriver {
     pub(crate) last_open_error: Option<FailureData>,
     /// What is known of the types of its database.
     pub(crate) catalog: Rc<Catalog>,
+    /// What is known of the way to its servers.
+    pub(crate) route: Rc<Route>,
 }
 
 impl PoolDriver {
@@ -132,6 +134,7 @@ impl Environment {
             unseen: HashSet::new(),
             last_open_error: None,
             catalog: Catalog::new(),
+            route: Route::new(),
         };
         let pool = self.pools.insert(driver);
         self.begin(slot, Place::Pool(pool), 0, now_ms);

@@ -24,6 +24,7 @@ mod socket;
 mod sources;
 mod startup;
 mod tls;
+mod unique_name;
 
 pub use cancel::cancel;
 pub use config::Config;
@@ -34,3 +35,4 @@ pub use gate::Startup;
 pub use socket::{CancelTarget, Socket};
 #[doc(hidden)]
 pub use startup::open_on_stream;
+pub use unique_name::statement_prefix;

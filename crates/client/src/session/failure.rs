@@ -104,6 +104,12 @@ impl ServerMessage {
         }
     }
 
+    /// A notice of the driver's own.
+    pub(super) fn of_driver(message: &str, hint: &str) -> Self {
+        let fields = [(b'S', "NOTICE"), (b'V', "NOTICE"), (b'C', "00000"), (b'M', message), (b'H', hint)];
+        Self { fields: fields.map(|(code, text)| (code, text.to_owned())).into() }
+    }
+
     /// All fields, in the server's order.
     #[must_use]
     pub fn fields(&self) -> &[(u8, String)] {

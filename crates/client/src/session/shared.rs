@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use super::catalog::Catalog;
+use super::event::{Event, Sink};
 use super::output::Output;
+use super::route::{PoolerSearch, Route, pooler_notice};
 use super::statements::Statements;
 use super::tag::{CommandTag, Forgotten};
 
@@ -21,6 +23,8 @@ pub struct SessionOptions {
     /// A request that certainly did not run, and cannot run here any more, is given back (`Returned`) instead of
     /// failed, so that its owner may take it elsewhere (rules 13 and 14). False by default.
     pub returns_requests: bool,
+    /// How it finds out that a transaction pooler is between. By default it does not.
+    pub pooler_search: PoolerSearch,
 }
 
 impl Default for SessionOptions {
@@ -30,6 +34,7 @@ impl Default for SessionOptions {
             batch_output_bytes: 256 << 10,
             resend_bytes: 64 << 10,
             returns_requests: false,
+            pooler_search: PoolerSearch::Off,
         }
     }
 }
@@ -45,6 +50,11 @@ pub struct SessionStart {
     pub secret_key: Vec<u8>,
     /// `I`, `T` or `E`.
     pub transaction_status: u8,
+    /// The names of its prepared statements begin with it. It must be no other session's: behind a transaction pooler
+    /// sessions share servers.
+    pub statement_prefix: String,
+    /// The way to the server.
+    pub route: Rc<Route>,
 }
 
 /// The session without its queues.
@@ -57,23 +67,44 @@ pub(super) struct Shared {
     pub(super) output: Output,
     pub(super) statements: Statements,
     pub(super) catalog: Rc<Catalog>,
+    /// The server is this session's alone.
+    pub(super) is_servers_own: bool,
+    is_asked: bool,
 }
 
 impl Shared {
     pub(super) fn new(options: SessionOptions, start: SessionStart, catalog: Rc<Catalog>) -> Self {
+        let route = Rc::clone(&start.route);
         Self {
             options,
             transaction_status: start.transaction_status,
-            start,
             output: Output::default(),
-            statements: Statements::new(options.statement_cache_size),
+            statements: Statements::new(options.statement_cache_size, &start.statement_prefix, route),
+            start,
             catalog,
+            is_servers_own: options.pooler_search == PoolerSearch::Off,
+            is_asked: false,
         }
     }
 
     /// The last reported value of a server setting.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.start.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Whether the server is to be asked who it is; true once.
+    pub(super) fn take_question(&mut self) -> bool {
+        let is_wanted = self.options.pooler_search == PoolerSearch::ByIdentity
+            && self.options.statement_cache_size > 0
+            && !self.start.route.is_pooled();
+        is_wanted && !std::mem::replace(&mut self.is_asked, true)
+    }
+
+    /// A pooler is between: names are of no use from here on, on all sessions that go the same way.
+    pub(super) fn note_pooler(&self, sink: &mut impl Sink) {
+        if self.start.route.note_pooler() {
+            sink.event(Event::Notice(pooler_notice()));
+        }
     }
 
     /// Rule 4: what DISCARD ALL and DEALLOCATE leave of the cache.

@@ -5,6 +5,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use super::query::{Description, Query};
+use super::route::Route;
 
 /// The cache, least recently used first to go, with the names that are still to be closed.
 #[derive(Debug, Default)]
@@ -12,7 +13,11 @@ pub(super) struct Statements {
     by_query: HashMap<u32, Statement, BuildHasherDefault<IdHasher>>,
     capacity: usize,
     uses: u64,
+    /// What names begin with; no other session's do.
+    prefix: Box<str>,
     names_given: u64,
+    /// Behind a pooler names are of no use.
+    route: Rc<Route>,
     /// Names that the server still knows and we do not want any more.
     unwanted: Vec<Rc<str>>,
 }
@@ -40,16 +45,22 @@ pub(super) enum Lookup {
 }
 
 impl Statements {
-    pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, ..Self::default() }
+    pub(super) fn new(capacity: usize, prefix: &str, route: Rc<Route>) -> Self {
+        Self { capacity, prefix: prefix.into(), route, ..Self::default() }
     }
 
     /// Whether statements of this query get names.
     pub(super) fn is_for(&self, query: &Query) -> bool {
-        self.capacity > 0 && query.is_cacheable
+        self.capacity > 0 && query.is_cacheable && !self.route.is_pooled()
     }
 
     pub(super) fn look_up(&mut self, query: &Rc<Query>) -> Lookup {
+        if self.route.is_pooled() {
+            // Closing them would reach whichever server comes next.
+            self.by_query.clear();
+            self.unwanted.clear();
+            return Lookup::Absent;
+        }
         self.uses += 1;
         let is_stale =
             |statement: &Statement| statement.description.as_ref().is_some_and(|description| !description.is_current());
@@ -81,7 +92,7 @@ impl Statements {
         }
         self.names_given += 1;
         self.uses += 1;
-        let name: Rc<str> = format!("oxpg_{}", self.names_given).into();
+        let name: Rc<str> = format!("{}_{}", self.prefix, self.names_given).into();
         let statement =
             Statement { query: Rc::clone(query), name: Rc::clone(&name), description: None, last_use: self.uses };
         self.by_query.insert(query.id, statement);

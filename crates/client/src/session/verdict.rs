@@ -83,6 +83,8 @@ pub(super) struct Verdict {
     pub(super) is_cache_lost: bool,
     /// So is what is known of the database's types.
     pub(super) is_catalog_stale: bool,
+    /// A transaction pooler is between, unless the server is known to be the session's own.
+    pub(super) shows_pooler: bool,
     /// The driver's own words, to go behind the server's.
     pub(super) words: Option<&'static str>,
     /// The SQLSTATE that fits better than the server's.
@@ -96,6 +98,8 @@ enum Meaning {
     CancelOfAnother,
     /// The server does not have the statement any more.
     StatementLost,
+    /// The server has a statement of this name, which was never given to it.
+    NameTaken,
     /// The statement's result is not what it was when it was parsed.
     PlanStale,
     /// A type of a parameter is not as it was when it was looked up.
@@ -150,6 +154,14 @@ const TABLE: &[Row] = &[
         routines: &[],
         holds: |standing, _| standing.is_named,
         meaning: Meaning::StatementLost,
+    },
+    Row {
+        phase: Some(Phase::Parsing),
+        // duplicate_prepared_statement
+        sqlstates: &["42P05"],
+        routines: &[],
+        holds: |standing, _| standing.is_named,
+        meaning: Meaning::NameTaken,
     },
     Row {
         phase: Some(Phase::Binding),
@@ -272,8 +284,10 @@ pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, messa
             is_stale: true,
             is_outdated: true,
             is_cache_lost: row.meaning == Meaning::StatementLost || !may_heal,
+            shows_pooler: row.meaning == Meaning::StatementLost,
             ..plain
         },
+        Meaning::NameTaken => Verdict { retry, shows_pooler: true, ..plain },
         Meaning::TypeChanged => Verdict {
             retry,
             is_safe_to_retry: true,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use oxpg_client::session::{
     Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, ResultForm,
-    ResultFormats, ResultOptions, RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
+    ResultFormats, ResultOptions, Route, RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
 };
 
 use oxpg_codec::types::TypeSource;
@@ -222,7 +222,26 @@ impl Client {
             backend_pid: 7,
             secret_key: vec![1, 2, 3, 4],
             transaction_status: b'I',
+            statement_prefix: "oxpg".into(),
+            route: Route::new(),
         };
+        Self::started(options, start)
+    }
+
+    /// One whose session goes the same way to its server as another's.
+    pub(crate) fn beside(other: &Rc<Route>, options: SessionOptions) -> Self {
+        let start = SessionStart {
+            parameters: Vec::new(),
+            backend_pid: 7,
+            secret_key: Vec::new(),
+            transaction_status: b'I',
+            statement_prefix: "oxpg_2".into(),
+            route: Rc::clone(other),
+        };
+        Self::started(options, start)
+    }
+
+    fn started(options: SessionOptions, start: SessionStart) -> Self {
         Self {
             session: Session::new(options, start, Catalog::new()),
             server: Server::new(),

@@ -9,6 +9,7 @@ mod keywords;
 mod limits;
 mod looking_up;
 mod owing;
+mod poolers;
 mod properties;
 mod requests;
 mod results;

@@ -6,7 +6,7 @@ mod language;
 use std::collections::{HashMap, VecDeque};
 
 use fields::{text_at, u16_at, u32_at};
-use language::{has_parameter, returns_rows};
+use language::{has_parameter, is_question, returns_rows};
 
 /// `(N, $1)`; 0 where there is no `$1`.
 pub(crate) type Effect = (u32, i32);
@@ -57,6 +57,18 @@ pub(crate) struct Server {
     portal: Option<(String, Vec<u8>, usize)>,
     transaction: Vec<Effect>,
     savepoints: Vec<(String, usize)>,
+    /// What it says it is.
+    pub(crate) backend_pid: i32,
+    /// A transaction pooler is in front: the prepared statements of its other servers, one of which is next.
+    others: VecDeque<Memory>,
+}
+
+/// What stays with a server when a pooler takes its client away.
+#[derive(Default)]
+struct Memory {
+    unnamed: Option<Statement>,
+    named: HashMap<String, Statement>,
+    backend_pid: i32,
 }
 
 /// An error that ends the statement.
@@ -92,7 +104,26 @@ impl Server {
             portal: None,
             transaction: Vec::new(),
             savepoints: Vec::new(),
+            backend_pid: 7,
+            others: VecDeque::new(),
         }
+    }
+
+    /// Puts a transaction pooler in front of it and so many others.
+    pub(crate) fn pool(&mut self, others: i32) {
+        self.backend_pid = 100;
+        self.others = (1..=others).map(|number| Memory { backend_pid: 100 + number, ..Memory::default() }).collect();
+    }
+
+    /// Its client is at the end of a transaction, and goes on with the next server.
+    fn change_servers(&mut self) {
+        let Some(next) = self.others.pop_front() else { return };
+        self.others.push_back(Memory {
+            unnamed: self.unnamed.take(),
+            named: std::mem::take(&mut self.named),
+            backend_pid: self.backend_pid,
+        });
+        (self.unnamed, self.named, self.backend_pid) = (next.unnamed, next.named, next.backend_pid);
     }
 
     /// A CancelRequest arrives: it hits what runs now, if anything does.
@@ -205,6 +236,9 @@ impl Server {
         self.is_cancelled = false;
         let status = self.status;
         self.send(b'Z', &[status]);
+        if status == b'I' {
+            self.change_servers();
+        }
     }
 
     fn commit_implicit(&mut self) {
@@ -341,7 +375,7 @@ impl Server {
         self.interrupt()?;
         let statement = self.statement(&name)?;
         self.may_run(&statement.text)?;
-        if statement.generation != self.generation {
+        if statement.generation != self.generation && !is_question(&statement.text) {
             return Err(("0A000", "cached plan must not change result type".into(), "RevalidateCachedQuery"));
         }
         if count != usize::from(has_parameter(&statement.text)) {
@@ -361,7 +395,10 @@ impl Server {
         let Some((text, parameters, _)) = self.portal.take() else {
             return Err(refused("34000", "portal \"\" does not exist"));
         };
-        self.fault()?;
+        // It reads no table that could change, and nobody waits for it.
+        if !is_question(&text) {
+            self.fault()?;
+        }
         self.may_run(&text)?;
         let parameter = parameters.try_into().map_or(0, i32::from_be_bytes);
         if text.trim().is_empty() {

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use oxpg_client::session::{
-    Bind, Catalog, Description, EndCause, Event, Query, Request, RequestId, ResultFormats, ResultOptions, RowTaken,
-    Session, SessionOptions, SessionStart, Sink, Work,
+    Bind, Catalog, Description, EndCause, Event, Query, Request, RequestId, ResultFormats, ResultOptions, Route,
+    RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
 };
 
 use super::{Descriptor, Progress, Reading, TERMINATE, Transport, Wire};
@@ -215,8 +215,14 @@ impl<const IS_SEALED: bool> Bench<IS_SEALED> {
         let line = Rc::new(RefCell::new(Line { room: usize::MAX, ..Line::default() }));
         let mut reactor = Notes::default();
         let wire = Wire::connect(Scripted(Rc::clone(&line)), leftover, 1, &mut reactor).unwrap();
-        let start =
-            SessionStart { parameters: Vec::new(), backend_pid: 1, secret_key: Vec::new(), transaction_status: b'I' };
+        let start = SessionStart {
+            parameters: Vec::new(),
+            backend_pid: 1,
+            secret_key: Vec::new(),
+            transaction_status: b'I',
+            statement_prefix: "oxpg".into(),
+            route: Route::new(),
+        };
         let session = Session::new(SessionOptions::default(), start, Catalog::new());
         let mail = Mail { room: usize::MAX, ..Mail::default() };
         Self { line, reactor, wire, session, mail, buffer: vec![0; 1024] }

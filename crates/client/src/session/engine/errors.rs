@@ -6,6 +6,7 @@ use crate::session::event::Sink;
 use crate::session::failure::{Failure, FailureKind, ServerMessage};
 use crate::session::kinds::RequestKind;
 use crate::session::pending::Written;
+use crate::session::route::POOLER_FOUND;
 use crate::session::verdict::{Circumstances, Verdict, judge};
 use crate::session::violation::ProtocolViolation;
 
@@ -24,8 +25,13 @@ impl Session {
         };
         let verdict = judge(&head.pending.task.standing(), self.circumstances(head), &message);
         self.forget_what_is_wrong(&verdict);
+        let is_pooler_found = verdict.shows_pooler && !self.shared.is_servers_own;
+        if is_pooler_found {
+            self.shared.note_pooler(sink);
+        }
         let Some(head) = self.written.front_mut() else { return Ok(()) };
-        head.course.fail(failure(message, &verdict));
+        let words = is_pooler_found.then_some(POOLER_FOUND).or(verdict.words);
+        head.course.fail(failure(message, &verdict, words));
         head.course.retry = verdict.retry;
         head.course.closes = 0;
         head.pending.task.fail();
@@ -74,6 +80,14 @@ impl Session {
         }
     }
 
+    /// The head is written anew, in its turn: nothing of it was executed.
+    pub(in crate::session) fn restart_head(&mut self) {
+        if let Some(Written { mut pending, .. }) = self.pop_head() {
+            pending.task.restart(false);
+            self.waiting.push_front(pending);
+        }
+    }
+
     /// Gives a request back to the front of the waiting ones, or to its owner.
     pub(in crate::session) fn try_again(&mut self, head: Written, retry: Retry, sink: &mut impl Sink) {
         let Written { mut pending, course } = head;
@@ -91,10 +105,10 @@ impl Session {
 }
 
 /// The failure that its caller learns of.
-fn failure(message: ServerMessage, verdict: &Verdict) -> Failure {
+fn failure(message: ServerMessage, verdict: &Verdict, words: Option<&str>) -> Failure {
     let mut failure = Failure::of_server(message);
     failure.is_safe_to_retry = verdict.is_safe_to_retry;
-    if let Some(words) = verdict.words {
+    if let Some(words) = words {
         failure = failure.explained(words);
     }
     if verdict.is_catalog_stale {

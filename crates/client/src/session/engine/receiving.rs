@@ -91,6 +91,7 @@ impl Session {
         match task.ready(&mut turn) {
             AtReady::Stays => {}
             AtReady::Gathers => self.gather(sink),
+            AtReady::Restarts => self.restart_head(),
             AtReady::LooksUp(unresolved) => {
                 if let Some(Written { pending, .. }) = self.pop_head() {
                     self.look_up_statement(pending, unresolved, sink);

@@ -6,7 +6,7 @@ use crate::session::Session;
 use crate::session::course::Course;
 use crate::session::event::{Event, Sink};
 use crate::session::failure::Failure;
-use crate::session::kinds::{Begun, RequestKind, Task};
+use crate::session::kinds::{Begun, IdentifyTask, RequestKind, Task};
 use crate::session::pending::{Pending, Written};
 use crate::session::query::{Bind, Query};
 use crate::session::request::{Request, RequestId};
@@ -23,8 +23,17 @@ impl Session {
         if let Task::Query(query) = &mut pending.task {
             query.ask_early(pending.id, &mut self.shared, sink);
         }
+        self.identify_first();
         self.waiting.push_back(pending);
         self.pump(sink);
+    }
+
+    /// In front of the first request the server is asked who it is.
+    fn identify_first(&mut self) {
+        let is_idle = self.in_flight() == 0 && self.shared.transaction_status == b'I';
+        if is_idle && self.shared.take_question() {
+            self.waiting.push_back(Pending::new(None, Task::Identify(IdentifyTask::default())));
+        }
     }
 
     /// Gives the parameters that `Described { needs_bind: true }` asked for.
@@ -71,7 +80,11 @@ impl Session {
         let Some(head) = self.written.front_mut() else { return };
         match head.turn(&mut self.shared, sink) {
             (Task::Query(query), mut turn) if self.cancel.is_none() && query.is_ready_to_bind() => {
-                query.write_bind(&mut turn);
+                if query.has_lost_its_name(turn.shared) {
+                    self.restart_head();
+                } else {
+                    query.write_bind(&mut turn);
+                }
             }
             (Task::Batch(batch), mut turn) => batch.tell_drained(&mut turn),
             _ => {}

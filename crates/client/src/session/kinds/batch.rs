@@ -362,10 +362,14 @@ impl RequestKind for BatchTask {
         if self.stage != Stage::Prepared || turn.id.is_none() {
             return AtReady::Settles;
         }
-        match self.preparation.take_unresolved() {
-            Some(unresolved) => AtReady::LooksUp(unresolved),
-            None => AtReady::Gathers,
+        if let Some(unresolved) = self.preparation.take_unresolved() {
+            return AtReady::LooksUp(unresolved);
         }
+        if !turn.shared.statements.is_for(&self.query) {
+            // It is parsed in the batch's own Sync group.
+            self.preparation.name = None;
+        }
+        AtReady::Gathers
     }
 
     fn outcome(&mut self) -> Option<Outcome> {

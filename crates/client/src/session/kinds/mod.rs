@@ -6,6 +6,7 @@
 //! A kind knows neither the engine nor another kind; what it needs of the session it is handed as a [`Turn`].
 
 mod batch;
+mod identify;
 mod look_up;
 mod prepare;
 mod query;
@@ -15,6 +16,7 @@ mod script;
 use std::rc::Rc;
 
 pub(super) use batch::{BatchTask, Step as BatchStep};
+pub(super) use identify::IdentifyTask;
 pub(super) use look_up::LookUpTask;
 pub(super) use prepare::PrepareTask;
 pub(super) use query::QueryTask;
@@ -40,6 +42,7 @@ pub(super) enum Task {
     Script(ScriptTask),
     Batch(Box<BatchTask>),
     LookUp(Box<LookUpTask>),
+    Identify(IdentifyTask),
 }
 
 impl Task {
@@ -65,6 +68,7 @@ macro_rules! of_its_kind {
             Task::Script($kind) => $answer,
             Task::Batch($kind) => $answer,
             Task::LookUp($kind) => $answer,
+            Task::Identify($kind) => $answer,
         }
     };
 }
@@ -162,6 +166,7 @@ impl RequestKind for Task {
             Self::Script(kind) => kind.into_work(),
             Self::Batch(kind) => kind.into_work(),
             Self::LookUp(kind) => kind.into_work(),
+            Self::Identify(kind) => kind.into_work(),
         }
     }
 }

@@ -43,6 +43,8 @@ pub(in crate::session) enum AtReady {
     Stays,
     /// It goes on as a batch that takes rows.
     Gathers,
+    /// It is written anew: its statement's name is not used any more.
+    Restarts,
     /// It is parsed again after a look-up of types.
     LooksUp(Unresolved),
 }

@@ -11,6 +11,7 @@
 //! | `discard all`, `deallocate x` | forgets statements |
 //! | `copy in`, `copy out` | COPY |
 //! | `with … {OID,…} …` | a look-up of types |
+//! | `select pg_catalog.pg_backend_pid()` | what it says it is |
 //!
 //! The simple protocol takes several of them, separated by `;`.
 
@@ -41,6 +42,13 @@ impl Server {
             "update" => {
                 self.transaction.push((number, parameter));
                 self.complete("UPDATE 1");
+            }
+            "select" if words[1] == "pg_catalog.pg_backend_pid()" => {
+                let text = self.backend_pid.to_string();
+                let mut body = vec![0, 1, 0, 0, 0, u8::try_from(text.len()).unwrap()];
+                body.extend_from_slice(text.as_bytes());
+                self.send(b'D', &body);
+                self.complete("SELECT 1");
             }
             "select" => {
                 let count: usize = words.get(2).and_then(|word| word.parse().ok()).unwrap_or(0);
@@ -184,6 +192,11 @@ impl Server {
         }
         body
     }
+}
+
+/// Who the server is.
+pub(super) fn is_question(text: &str) -> bool {
+    text.contains("pg_backend_pid")
 }
 
 pub(super) fn has_parameter(text: &str) -> bool {

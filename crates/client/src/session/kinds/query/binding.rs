@@ -67,6 +67,11 @@ impl QueryTask {
         self.run.stage == Stage::AwaitingBind && self.bind.is_some()
     }
 
+    /// Its statement has a name that is not used any more.
+    pub(in crate::session) fn has_lost_its_name(&self, shared: &Shared) -> bool {
+        self.run.preparation.name.is_some() && !shared.statements.is_for(&self.query)
+    }
+
     /// Writes the parameters that were awaited.
     pub(in crate::session) fn write_bind<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
         // It is written after any cancel's end of file.

@@ -340,6 +340,9 @@ impl RequestKind for QueryTask {
         if let Some(unresolved) = self.run.preparation.take_unresolved() {
             return AtReady::LooksUp(unresolved);
         }
+        if self.has_lost_its_name(turn.shared) {
+            return AtReady::Restarts;
+        }
         turn.course.is_synced = false;
         self.choose_parameters(turn);
         AtReady::Stays
