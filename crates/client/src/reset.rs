@@ -78,7 +78,7 @@ mod tests {
     fn an_idle_session_outside_a_transaction_rolls_nothing_back() {
         let text = text_of(reset(&session(b'I')));
         assert!(text.starts_with("SET SESSION AUTHORIZATION DEFAULT; "), "{text}");
-        for part in ["pg_advisory_unlock_all()", "CLOSE ALL", "UNLISTEN *", "RESET ALL", "DISCARD TEMP"] {
+        for part in ["pg_catalog.pg_advisory_unlock_all()", "CLOSE ALL", "UNLISTEN *", "RESET ALL", "DISCARD TEMP"] {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(text.ends_with("DISCARD SEQUENCES"), "{text}");
