@@ -4,6 +4,7 @@ mod built_in;
 mod families;
 mod tree;
 
+pub(crate) use families::Family;
 pub use tree::{Field, Kind, NoTypes, Type, TypeRef, TypeSource};
 
 use std::rc::Rc;
@@ -20,7 +21,7 @@ pub const DELIMITER_OF_VECTORS: u8 = b' ';
 /// How values of one type cross the boundary; one byte per column and parameter.
 ///
 /// The low seven bits name a family (a constant below), bit 7 marks an array of it.
-/// The numbers are those of `src/types/type-code.ts`: both come from `crates/codegen/data/families.tsv`.
+/// The numbers are those of `src/types/type-code.ts`: both come from `crates/codegen/data/types.tsv`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TypeCode(pub u8);
 

@@ -10,15 +10,19 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::hash::Hash;
 
-/// Reads every line of a table with `read`, except empty ones and those that start with `#`.
+/// Reads every line of a table that is `wanted` with `read`, except empty ones and those that start with `#`.
 ///
 /// # Errors
 /// The first error of `read`, with the number of its line.
-fn read_lines<Fact>(table: &str, mut read: impl FnMut(&str) -> Result<Fact, String>) -> Result<Vec<Fact>, String> {
+fn read_lines<Fact>(
+    table: &str,
+    wanted: impl Fn(&str) -> bool,
+    mut read: impl FnMut(&str) -> Result<Fact, String>,
+) -> Result<Vec<Fact>, String> {
     table
         .lines()
         .enumerate()
-        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#') && wanted(line))
         .map(|(index, line)| read(line).map_err(|problem| format!("line {}: {problem}", index + 1)))
         .collect()
 }

@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p oxpg-codegen` writes, from the tables in `data/`,
 //! - `src/errors/sqlstate.ts` (`sqlstate.tsv`),
-//! - `src/types/type-code.ts` and `crates/codec/src/types/families.rs` (`families.tsv`),
+//! - `src/types/type-code.ts` and `crates/codec/src/types/families.rs` (`types.tsv`),
 //! - `crates/codec/src/types/built_in.rs` (`types.tsv`),
 //! - `src/session-options.ts` and `crates/client/src/open/parameters.rs` (`options.tsv`),
 //! - `crates/codec/src/boundary.rs`, `src/types/boundary.ts` and the tables in `docs/internals/boundary.md`

@@ -5,6 +5,7 @@ mod boundary_rs;
 mod boundary_ts;
 mod built_in_rs;
 mod families_rs;
+mod families_ts;
 mod parameters_rs;
 mod session_options_ts;
 mod sqlstate_ts;
@@ -30,7 +31,7 @@ pub(crate) fn generate(folder: &Path) -> Result<Vec<Source>, String> {
         let facts = sqlstate::parse(table)?;
         Ok(sqlstate_ts::source(&sqlstate::parents_first(&facts)?))
     })?;
-    let families = read(folder, "families.tsv", families::parse)?;
+    let families = read(folder, "types.tsv", families::parse)?;
     let types = read(folder, "types.tsv", |table| types::parse(table, &families))?;
     let options = read(folder, "options.tsv", options::parse)?;
     let numbers = read(folder, "boundary.tsv", boundary::parse)?;
@@ -44,6 +45,8 @@ pub(crate) fn generate(folder: &Path) -> Result<Vec<Source>, String> {
         Source { path: "src/errors/sqlstate.ts", text: classes },
         Source { path: "src/types/type-code.ts", text: type_code_ts::source(&families) },
         Source { path: "crates/codec/src/types/families.rs", text: families_rs::source(&families) },
+        Source { path: "src/decode/readers/families.ts", text: families_ts::readers(&families) },
+        Source { path: "src/encode/families.ts", text: families_ts::writers(&families) },
         Source { path: "crates/codec/src/types/built_in.rs", text: built_in_rs::source(&types) },
         Source { path: "src/session-options.ts", text: session_options_ts::source(&options.public) },
         Source { path: "crates/client/src/open/parameters.rs", text: parameters_rs::source(&options.parameters) },

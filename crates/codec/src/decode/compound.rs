@@ -2,7 +2,6 @@
 //! `text_parts`.
 
 mod composite;
-mod printed;
 mod range;
 mod record;
 
@@ -11,7 +10,7 @@ pub(super) use record::record;
 
 use std::rc::Rc;
 
-use super::{Cell, Destination, Problem, Stop, array, fixed_front, text_parts, value};
+use super::{Cell, Destination, Problem, Stop, array, families, fixed_front, text_parts, value};
 use crate::types::{Kind, Type, TypeCode};
 
 /// Decodes a column's value by its type.
@@ -33,7 +32,7 @@ fn part(destination: &mut Destination<'_>, tree: &Type, bytes: &[u8]) -> Result<
     match tree.code {
         // In anonymous records all is binary, also what would come in the text format otherwise.
         TypeCode::COMPOUND | TypeCode::COMPOUND_TEXT => parts(destination, tree, bytes),
-        TypeCode::UNKNOWN if tree.codec != 0 => printed::printed(destination, tree, bytes),
+        TypeCode::UNKNOWN if tree.codec != 0 => families::printed(destination, tree, bytes),
         code => scalar(destination, (code, tree.oid), bytes),
     }
 }

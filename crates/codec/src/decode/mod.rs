@@ -5,6 +5,7 @@ mod bit;
 mod compound;
 mod datetime;
 mod destination;
+mod families;
 mod float;
 mod geometric;
 mod hstore;
@@ -12,6 +13,7 @@ mod identifiers;
 mod interval;
 mod network;
 mod numeric;
+mod printed;
 mod stack_text;
 mod text;
 mod text_parts;
@@ -22,6 +24,8 @@ pub(crate) use array::array_cells;
 pub(crate) use destination::{BlockSpace, Cell, Destination, MOST_BYTES, TextSpace};
 
 use std::fmt;
+
+use families::value;
 
 use crate::batch::{RowError, RowTypes};
 use crate::types::{TypeCode, type_name};
@@ -155,65 +159,7 @@ pub(crate) fn decode_row(
 
 /// Decodes one value without parts from the text format.
 pub(crate) fn decode_text(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Result<Cell, RowStop> {
-    text::scalar(destination, code, text).map_err(|stop| stop.in_column(0, RowTypes::plain(&[code])))
-}
-
-/// Decodes one value that is not NULL.
-#[inline(always)]
-fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
-    match code {
-        TypeCode::INT4 | TypeCode::OID => Ok(Cell::value(u64::from(u32::from_be_bytes(fixed(bytes)?)))),
-        TypeCode::TEXT | TypeCode::UNKNOWN | TypeCode::JSON => destination.text_value(bytes),
-        TypeCode::INT8 => Ok(Cell::value(u64::from_be_bytes(fixed(bytes)?))),
-        TypeCode::FLOAT8 => Ok(Cell::value(u64::from_be_bytes(fixed(bytes)?))),
-        TypeCode::BOOL => fixed(bytes).map(|[byte]| Cell::value(u64::from(byte != 0))),
-        TypeCode::INT2 => {
-            let value = i32::from(i16::from_be_bytes(fixed(bytes)?));
-            Ok(Cell::value(u64::from(value.cast_unsigned())))
-        }
-        TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ => Ok(datetime::timestamp(i64::from_be_bytes(fixed(bytes)?))),
-        TypeCode::UUID => uuid::uuid(destination, fixed(bytes)?),
-        TypeCode::FLOAT4 => Ok(Cell::value(float::widen(f32::from_be_bytes(fixed(bytes)?)).to_bits())),
-        TypeCode::NUMERIC => numeric::numeric(destination, bytes),
-        TypeCode::DATE => datetime::date(destination, i32::from_be_bytes(fixed(bytes)?)),
-        TypeCode::TIME => datetime::time(destination, i64::from_be_bytes(fixed(bytes)?)),
-        TypeCode::JSONB => versioned(destination, bytes, "a jsonb version other than 1"),
-        TypeCode::CHAR => char(destination, fixed(bytes)?),
-        TypeCode::BYTEA => destination.bytea_value(bytes),
-        TypeCode::VOID => Ok(Cell::NULL),
-        TypeCode::RECORD => compound::record(destination, bytes),
-        code if code.is_array() => array::array(destination, code.element(), bytes),
-        _ => rare_value(destination, code, bytes),
-    }
-}
-
-/// A value of a family that few columns have.
-#[inline(never)]
-fn rare_value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
-    match code {
-        TypeCode::INTERVAL => interval::interval(destination, fixed(bytes)?),
-        TypeCode::TIMETZ => datetime::timetz(destination, fixed(bytes)?),
-        TypeCode::INET => network::inet(destination, bytes),
-        TypeCode::MACADDR => network::macaddr(destination, bytes),
-        TypeCode::BIT => bit::bit(destination, bytes),
-        TypeCode::POINT
-        | TypeCode::LINE
-        | TypeCode::LSEG
-        | TypeCode::BOX
-        | TypeCode::PATH
-        | TypeCode::POLYGON
-        | TypeCode::CIRCLE => geometric::geometric(destination, code, bytes),
-        TypeCode::LSN => identifiers::lsn(destination, fixed(bytes)?),
-        TypeCode::TID => identifiers::tid(destination, fixed(bytes)?),
-        TypeCode::SNAPSHOT => identifiers::snapshot(destination, bytes),
-        TypeCode::VERSIONED => versioned(destination, bytes, "a version other than 1"),
-        TypeCode::XID8 => Ok(Cell::value(u64::from_be_bytes(fixed(bytes)?))),
-        TypeCode::HSTORE => hstore::hstore(destination, bytes),
-        TypeCode::VECTOR => vector::vector(destination, bytes),
-        TypeCode::HALFVEC => vector::halfvec(destination, bytes),
-        TypeCode::EWKB | TypeCode::RAW => destination.bytea_value(bytes),
-        _ => Err(Stop::invalid("no such type code")),
-    }
+    families::value_of_text(destination, code, text).map_err(|stop| stop.in_column(0, RowTypes::plain(&[code])))
 }
 
 /// The bytes of a type whose length is fixed.
@@ -242,22 +188,5 @@ fn prefixed(bytes: &[u8]) -> Result<(Option<&[u8]>, &[u8]), Stop> {
         Ok((None, behind))
     } else {
         Err(Stop::invalid("a negative length"))
-    }
-}
-
-/// `jsonb` and others: a version byte, which is 1, then the value's text.
-fn versioned(destination: &mut Destination<'_>, bytes: &[u8], other_version: &'static str) -> Result<Cell, Stop> {
-    match bytes {
-        [1, text @ ..] => destination.text_value(text),
-        _ => Err(Stop::invalid(other_version)),
-    }
-}
-
-/// `"char"`: one byte, printed as `charout` does: nothing for 0, and in octal what is not ASCII.
-fn char(destination: &mut Destination<'_>, [byte]: [u8; 1]) -> Result<Cell, Stop> {
-    match byte {
-        0 => destination.text_value(b""),
-        1..=0x7f => destination.text_value(&[byte]),
-        _ => destination.text_value(&[b'\\', b'0' + (byte >> 6), b'0' + (byte >> 3 & 7), b'0' + (byte & 7)]),
     }
 }

@@ -8,7 +8,7 @@ mod composite;
 mod range;
 mod token;
 
-use super::{Cell, Destination, Problem, Stop, text};
+use super::{Cell, Destination, Problem, Stop, families};
 use crate::types::{Kind, Type, TypeCode};
 
 /// What stands between the elements of arrays, by `pg_type.typdelim`.
@@ -54,7 +54,7 @@ fn leaf(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Resul
             let delimiter = if code.element() == TypeCode::BOX { DELIMITER_OF_BOXES } else { COMMA };
             array_of_code(destination, code, delimiter, text)
         }
-        code => text::scalar(destination, code, text),
+        code => families::value_of_text(destination, code, text),
     }
 }
 

@@ -7,6 +7,7 @@ use super::error::Refusal;
 use super::hstore;
 use super::limits::Limits;
 use super::range::{Bound, Flags};
+use super::scalar;
 use super::target::{Elements, Target};
 use super::text::{self, append_ascii};
 use crate::types::TypeCode;
@@ -22,7 +23,7 @@ pub(super) fn append(
     let appended = if value.has_parts() {
         append_parts(target, value, cells, out, limits)
     } else {
-        limits.check(out, text::longest(value)).and_then(|()| text::append(target.code, value, out))
+        limits.check(out, text::longest(value)).and_then(|()| scalar::append_text(target.code, value, out))
     };
     appended.map_err(|refusal| refusal.of_type(target))
 }

@@ -53,7 +53,7 @@ pub(super) fn encode(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Re
         (TypeCode::FLOAT4, Value::I32(value)) => out.extend_from_slice(&float4(f64::from(value))?.to_be_bytes()),
         (TypeCode::NUMERIC, Value::I32(_) | Value::I64(_) | Value::F64(_)) => {
             let mut text = Vec::new();
-            text::append(code, value, &mut text)?;
+            append_text(code, value, &mut text)?;
             numeric::encode(&text, out)?;
         }
         (TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ, Value::I64(micros)) => {
@@ -96,11 +96,73 @@ fn encode_rarer(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Result<
             }
         }
         _ => {
-            text::append(code, value, out)?;
+            append_text(code, value, out)?;
             return Ok(Format::Text);
         }
     }
     Ok(Format::Binary)
+}
+
+/// Appends a value as text that the type's input function reads.
+pub(super) fn append_text(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
+    let takes_any = code == TypeCode::UNKNOWN;
+    let takes_numbers = takes_any
+        || matches!(
+            code,
+            TypeCode::INT2
+                | TypeCode::INT4
+                | TypeCode::INT8
+                | TypeCode::OID
+                | TypeCode::FLOAT4
+                | TypeCode::FLOAT8
+                | TypeCode::NUMERIC
+        );
+    let takes_instants = matches!(code, TypeCode::DATE | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ);
+    match *value {
+        Value::Text(text) if code == TypeCode::BIT => out.extend_from_slice(bit::digits(text)?),
+        Value::Text(text) if code != TypeCode::VOID => out.extend_from_slice(text),
+        Value::Bool(value) if takes_any || code == TypeCode::BOOL => {
+            out.extend_from_slice(if value { b"true" } else { b"false" });
+        }
+        Value::I32(bits) if code == TypeCode::OID => text::append_ascii(out, bits.cast_unsigned()),
+        Value::I32(value) if takes_numbers => text::append_ascii(out, value),
+        // `oidin` would take a negative number as well.
+        Value::I64(value) if code == TypeCode::OID => {
+            text::append_ascii(out, u32::try_from(value).map_err(|_| Refusal::out_of_range(code.name(), &value))?);
+        }
+        Value::I64(value) if takes_numbers => text::append_ascii(out, value),
+        Value::I64(bits) if code == TypeCode::XID8 => text::append_ascii(out, bits.cast_unsigned()),
+        Value::I32(value) if code == TypeCode::XID8 => {
+            text::append_ascii(out, u32::try_from(value).map_err(|_| Refusal::out_of_range(code.name(), &value))?);
+        }
+        Value::I64(micros) if takes_instants => text::instant(code, micros, out)?,
+        Value::F64(value) if code == TypeCode::FLOAT4 => text::append_float4(float4(value)?, out),
+        Value::F64(value) if takes_numbers => text::append_float8(value, out),
+        Value::Millis(millis) if takes_any || takes_instants => {
+            text::instant(code, datetime::micros(code, millis)?, out)?
+        }
+        Value::Interval(value) if code == TypeCode::INTERVAL => interval::append_text(value, out),
+        Value::Doubles(doubles) => geometric::append_text(code, &doubles, out)?,
+        Value::Bytes(bytes) => append_bytes_as_text(code, bytes, out)?,
+        _ => return Err(Refusal::mismatch(code, value.kind())),
+    }
+    Ok(())
+}
+
+fn append_bytes_as_text(code: TypeCode, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
+    match code {
+        TypeCode::BYTEA => {
+            out.extend_from_slice(b"\\x");
+            text::append_hexadecimal(bytes, out);
+        }
+        // `geometry_in` and `geography_in` of PostGIS read hexadecimal EWKB, `uuid_in` digits without hyphens.
+        TypeCode::EWKB | TypeCode::UUID => text::append_hexadecimal(bytes, out),
+        TypeCode::TEXT | TypeCode::CHAR | TypeCode::JSON | TypeCode::JSONB => out.extend_from_slice(bytes),
+        TypeCode::VECTOR | TypeCode::HALFVEC => vector::append_text(code, bytes, out)?,
+        TypeCode::RAW => return Err(Refusal::only_binary(code)),
+        _ => return Err(Refusal::mismatch(code, "a byte string")),
+    }
+    Ok(())
 }
 
 fn integer(code: TypeCode, value: i64, out: &mut Vec<u8>) -> Result<(), Refusal> {

@@ -3,10 +3,6 @@
 use super::cell::Value;
 use super::datetime;
 use super::error::Refusal;
-use super::geometric;
-use super::interval;
-use super::scalar::float4;
-use super::{bit, vector};
 use crate::calendar::{self, MICROS_OF_DAY};
 use crate::types::TypeCode;
 
@@ -20,67 +16,8 @@ pub(super) fn longest(value: &Value<'_>) -> usize {
     }
 }
 
-/// Appends a value as text that the type's input function reads.
-pub(super) fn append(code: TypeCode, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Refusal> {
-    let takes_any = code == TypeCode::UNKNOWN;
-    let takes_numbers = takes_any
-        || matches!(
-            code,
-            TypeCode::INT2
-                | TypeCode::INT4
-                | TypeCode::INT8
-                | TypeCode::OID
-                | TypeCode::FLOAT4
-                | TypeCode::FLOAT8
-                | TypeCode::NUMERIC
-        );
-    let takes_instants = matches!(code, TypeCode::DATE | TypeCode::TIMESTAMP | TypeCode::TIMESTAMPTZ);
-    match *value {
-        Value::Text(text) if code == TypeCode::BIT => out.extend_from_slice(bit::digits(text)?),
-        Value::Text(text) if code != TypeCode::VOID => out.extend_from_slice(text),
-        Value::Bool(value) if takes_any || code == TypeCode::BOOL => {
-            out.extend_from_slice(if value { b"true" } else { b"false" });
-        }
-        Value::I32(bits) if code == TypeCode::OID => append_ascii(out, bits.cast_unsigned()),
-        Value::I32(value) if takes_numbers => append_ascii(out, value),
-        // `oidin` would take a negative number as well.
-        Value::I64(value) if code == TypeCode::OID => {
-            append_ascii(out, u32::try_from(value).map_err(|_| Refusal::out_of_range(code.name(), &value))?);
-        }
-        Value::I64(value) if takes_numbers => append_ascii(out, value),
-        Value::I64(bits) if code == TypeCode::XID8 => append_ascii(out, bits.cast_unsigned()),
-        Value::I32(value) if code == TypeCode::XID8 => {
-            append_ascii(out, u32::try_from(value).map_err(|_| Refusal::out_of_range(code.name(), &value))?);
-        }
-        Value::I64(micros) if takes_instants => instant(code, micros, out)?,
-        Value::F64(value) if code == TypeCode::FLOAT4 => append_float4(float4(value)?, out),
-        Value::F64(value) if takes_numbers => append_float8(value, out),
-        Value::Millis(millis) if takes_any || takes_instants => instant(code, datetime::micros(code, millis)?, out)?,
-        Value::Interval(value) if code == TypeCode::INTERVAL => interval::append_text(value, out),
-        Value::Doubles(doubles) => geometric::append_text(code, &doubles, out)?,
-        Value::Bytes(bytes) => append_bytes(code, bytes, out)?,
-        _ => return Err(Refusal::mismatch(code, value.kind())),
-    }
-    Ok(())
-}
-
-fn append_bytes(code: TypeCode, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal> {
-    match code {
-        TypeCode::BYTEA => {
-            out.extend_from_slice(b"\\x");
-            append_hexadecimal(bytes, out);
-        }
-        // `geometry_in` and `geography_in` of PostGIS read hexadecimal EWKB, `uuid_in` digits without hyphens.
-        TypeCode::EWKB | TypeCode::UUID => append_hexadecimal(bytes, out),
-        TypeCode::TEXT | TypeCode::CHAR | TypeCode::JSON | TypeCode::JSONB => out.extend_from_slice(bytes),
-        TypeCode::VECTOR | TypeCode::HALFVEC => vector::append_text(code, bytes, out)?,
-        TypeCode::RAW => return Err(Refusal::only_binary(code)),
-        _ => return Err(Refusal::mismatch(code, "a byte string")),
-    }
-    Ok(())
-}
-
-fn append_hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
+/// Two digits a byte.
+pub(super) fn append_hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
     out.reserve(bytes.len() * 2);
     for byte in bytes {
@@ -128,7 +65,7 @@ fn append_special(value: f64, out: &mut Vec<u8>) {
 }
 
 /// A point in time, in microseconds since 1970, as text in UTC.
-fn instant(code: TypeCode, micros: i64, out: &mut Vec<u8>) -> Result<(), Refusal> {
+pub(super) fn instant(code: TypeCode, micros: i64, out: &mut Vec<u8>) -> Result<(), Refusal> {
     match micros {
         i64::MAX => out.extend_from_slice(b"infinity"),
         i64::MIN => out.extend_from_slice(b"-infinity"),

@@ -69,19 +69,23 @@ pub(crate) fn parse(table: &str) -> Result<Options, String> {
     let mut keywords = HashSet::new();
     let mut variables = HashSet::new();
     let mut options = Options::default();
-    let lines = read_lines(table, |line| {
-        let (public, parameter) = parse_line(line)?;
-        for (seen, what, value) in [
-            (&mut names, "option", line.split('\t').next().unwrap_or_default()),
-            (&mut keywords, "keyword", &parameter.keyword),
-            (&mut variables, "variable", &parameter.variable),
-        ] {
-            if !matches!(value, "" | "-") {
-                once(seen, what, value.to_owned())?;
+    let lines = read_lines(
+        table,
+        |_| true,
+        |line| {
+            let (public, parameter) = parse_line(line)?;
+            for (seen, what, value) in [
+                (&mut names, "option", line.split('\t').next().unwrap_or_default()),
+                (&mut keywords, "keyword", &parameter.keyword),
+                (&mut variables, "variable", &parameter.variable),
+            ] {
+                if !matches!(value, "" | "-") {
+                    once(seen, what, value.to_owned())?;
+                }
             }
-        }
-        Ok((public, parameter))
-    })?;
+            Ok((public, parameter))
+        },
+    )?;
     for (public, parameter) in lines {
         options.public.extend(public);
         if !parameter.form.is_empty() {

@@ -26,12 +26,16 @@ pub(crate) struct Fact {
 pub(crate) fn parse(table: &str) -> Result<Vec<Fact>, String> {
     let mut codes = HashSet::new();
     let mut classes: HashSet<String> = HAND_WRITTEN.iter().map(ToString::to_string).collect();
-    let facts = read_lines(table, |line| {
-        let fact = parse_line(line)?;
-        once(&mut codes, "SQLSTATE", fact.sqlstate.clone())?;
-        once(&mut classes, "class", fact.class.clone())?;
-        Ok(fact)
-    })?;
+    let facts = read_lines(
+        table,
+        |_| true,
+        |line| {
+            let fact = parse_line(line)?;
+            once(&mut codes, "SQLSTATE", fact.sqlstate.clone())?;
+            once(&mut classes, "class", fact.class.clone())?;
+            Ok(fact)
+        },
+    )?;
     match facts.iter().find(|fact| !classes.contains(&fact.parent)) {
         Some(orphan) => Err(format!("{} extends {}, which is no class", orphan.class, orphan.parent)),
         None => Ok(facts),

@@ -1,6 +1,6 @@
-//! Reads `data/types.tsv`: one built-in type a line.
+//! Reads the built-in types of `data/types.tsv`: the lines that are no family's.
 
-use super::families::Family;
+use super::families::{Family, is_family};
 use super::{fields, once, read_lines};
 use std::collections::HashSet;
 
@@ -24,18 +24,22 @@ pub(crate) struct Type {
 pub(crate) fn parse(table: &str, families: &[Family]) -> Result<Vec<Type>, String> {
     let mut names = HashSet::new();
     let mut oids = HashSet::new();
-    read_lines(table, |line| {
-        let fact = parse_line(line)?;
-        if families.iter().all(|family| family.constant != fact.family) {
-            return Err(format!("{} is of the family {}, which does not exist", fact.name, fact.family));
-        }
-        once(&mut names, "type", fact.name.clone())?;
-        once(&mut oids, "OID", fact.oid)?;
-        if fact.array_oid != 0 {
-            once(&mut oids, "OID", fact.array_oid)?;
-        }
-        Ok(fact)
-    })
+    read_lines(
+        table,
+        |line| !is_family(line),
+        |line| {
+            let fact = parse_line(line)?;
+            if families.iter().all(|family| family.constant != fact.family) {
+                return Err(format!("{} is of the family {}, which does not exist", fact.name, fact.family));
+            }
+            once(&mut names, "type", fact.name.clone())?;
+            once(&mut oids, "OID", fact.oid)?;
+            if fact.array_oid != 0 {
+                once(&mut oids, "OID", fact.array_oid)?;
+            }
+            Ok(fact)
+        },
+    )
 }
 
 fn parse_line(line: &str) -> Result<Type, String> {
@@ -56,7 +60,7 @@ mod tests {
     use crate::facts::families;
 
     fn read(table: &str) -> Result<Vec<Type>, String> {
-        parse(table, &families::parse("0\tUNKNOWN\tx\n3\tINT4\tx").unwrap())
+        parse(table, &families::parse("0\tUNKNOWN\t-\t-\tx\n3\tINT4\t-\t-\tx").unwrap())
     }
 
     #[test]

@@ -6,7 +6,7 @@ const BROKEN_HEX: &str = "broken hexadecimal digits";
 const BROKEN_ESCAPE: &str = "a broken escape in a bytea";
 
 /// Decodes a bytea, whether `bytea_output` is `hex` or `escape`.
-pub(super) fn bytea(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
+pub(in crate::decode) fn bytea(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
     if let Some(digits) = text.strip_prefix(b"\\x") {
         return hex(destination, digits);
     }
@@ -45,7 +45,7 @@ fn for_each_escaped(mut text: &[u8], mut each: impl FnMut(u8)) -> Result<(), Sto
 }
 
 /// Decodes bytes from their hexadecimal digits.
-pub(super) fn hex(destination: &mut Destination<'_>, digits: &[u8]) -> Result<Cell, Stop> {
+pub(in crate::decode) fn hex(destination: &mut Destination<'_>, digits: &[u8]) -> Result<Cell, Stop> {
     let (pairs, []) = digits.as_chunks::<2>() else { return Err(Stop::invalid(BROKEN_HEX)) };
     destination.bytea_with(pairs.len(), |bytes| {
         for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {

@@ -12,14 +12,14 @@ const OTHER_STYLE: Stop = Stop::Malformed(Problem::Unsupported(
 ));
 
 /// Decodes a date, which the ISO style prints as its cell has it.
-pub(super) fn date(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
+pub(in crate::decode) fn date(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
     let mut scanner = Scanner::new(text.strip_suffix(b" BC").unwrap_or(text));
     let is_iso = year_month_day(&mut scanner).is_some() && scanner.is_empty();
     if is_iso || matches!(text, b"infinity" | b"-infinity") { destination.text_value(text) } else { Err(OTHER_STYLE) }
 }
 
 /// Decodes a timestamp, or a timestamptz, which `has_zone`.
-pub(super) fn timestamp(text: &[u8], has_zone: bool) -> Result<Cell, Stop> {
+pub(in crate::decode) fn timestamp(text: &[u8], has_zone: bool) -> Result<Cell, Stop> {
     match text {
         b"infinity" => return Ok(datetime::timestamp(i64::MAX)),
         b"-infinity" => return Ok(datetime::timestamp(i64::MIN)),

@@ -6,7 +6,11 @@ use crate::decode::geometric::block;
 use crate::types::TypeCode;
 
 /// Decodes a value of one of the geometric types.
-pub(super) fn geometric(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Result<Cell, Stop> {
+pub(in crate::decode) fn geometric(
+    destination: &mut Destination<'_>,
+    code: TypeCode,
+    text: &[u8],
+) -> Result<Cell, Stop> {
     let malformed = Stop::invalid("a malformed geometric value");
     let is_closed = code == TypeCode::POLYGON || (code == TypeCode::PATH && text.starts_with(b"("));
     let (open, close): (&[u8], &[u8]) = match code {
@@ -36,10 +40,8 @@ pub(super) fn geometric(destination: &mut Destination<'_>, code: TypeCode, text:
         // A line's coefficients and a circle's radius are no points.
         let is_of_point = code != TypeCode::LINE && (code != TypeCode::CIRCLE || index < 2);
         let is_opened = !is_of_point || index % 2 == 1 || scanner.passes(b"(");
-        let double = super::parse::<f64>(
-            scanner.take_while(|byte| !matches!(byte, b',' | b')' | b']' | b'>' | b'}')),
-            super::NO_FLOAT,
-        )?;
+        let double =
+            super::parse_float::<f64>(scanner.take_while(|byte| !matches!(byte, b',' | b')' | b']' | b'>' | b'}')))?;
         let is_shut = !is_of_point || index % 2 == 0 || scanner.passes(b")");
         if !is_separated || !is_opened || !is_shut {
             return Err(malformed);

@@ -7,7 +7,7 @@ use super::{Cell, Destination, Stop};
 use crate::decode::hstore::block;
 
 /// Decodes an hstore.
-pub(super) fn hstore(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
+pub(in crate::decode) fn hstore(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
     let mut pair_count = 0;
     for_each_pair(text, |_, _| {
         pair_count += 1;

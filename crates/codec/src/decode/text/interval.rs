@@ -5,7 +5,7 @@ use super::{Cell, Destination, Stop};
 use crate::decode::interval::block;
 
 /// Decodes an interval, whatever `IntervalStyle` is.
-pub(super) fn interval(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
+pub(in crate::decode) fn interval(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
     match text {
         b"infinity" => return block(destination, i32::MAX, i32::MAX, i64::MAX),
         b"-infinity" => return block(destination, i32::MIN, i32::MIN, i64::MIN),

@@ -4,14 +4,14 @@ use super::{Cell, Destination, Stop};
 use crate::decode::vector::ELEMENT;
 
 /// Decodes a vector or halfvec.
-pub(super) fn vector(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
+pub(in crate::decode) fn vector(destination: &mut Destination<'_>, text: &[u8]) -> Result<Cell, Stop> {
     let elements = text.strip_prefix(b"[").and_then(|text| text.strip_suffix(b"]"));
     let elements = elements.ok_or(Stop::invalid("a malformed vector"))?;
     let count = 1 + elements.iter().filter(|byte| **byte == b',').count();
     destination.bytea_with(count * ELEMENT, |place| {
         for (place, element) in place.as_chunks_mut::<ELEMENT>().0.iter_mut().zip(elements.split(|byte| *byte == b','))
         {
-            *place = super::parse::<f32>(element, super::NO_FLOAT)?.to_le_bytes();
+            *place = super::parse_float::<f32>(element)?.to_le_bytes();
         }
         Ok(())
     })
