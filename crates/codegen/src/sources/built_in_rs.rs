@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_type_becomes_an_entry() {
-        let families = families::parse("0\tUNKNOWN\tx\n3\tINT4\tx").unwrap();
+        let families = families::parse("0\tUNKNOWN\t-\t-\tx\n3\tINT4\t-\t-\tx").unwrap();
         let types = types::parse("INT4\tint4\t23\t1007\nUNKNOWN\ttrigger\t2279\t0", &families).unwrap();
         let text = source(&types);
         let entries = "\nbuilt_in! {\n    INT4 \"int4\" 23 1007,\n    UNKNOWN \"trigger\" 2279 0,\n}\n";
