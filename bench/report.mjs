@@ -3,23 +3,26 @@ import { writeFileSync } from 'node:fs'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-const HEADER = ['peer', 'queries/s', 'CPU µs/query', 'peak MiB', 'oxpg is', 'target', '']
+const HEADER = ['peer', 'queries/s', 'CPU µs/query', 'peak MiB', 'oxpg is', 'oxpg needs', 'target', '']
 
 function rowsOf({ peers, absent, targets }) {
   const rows = Object.entries(peers).map(([name, figures]) => {
     const target = targets[name]
-    const { ratio } = figures
+    const { ratio, cpuRatio } = figures
+    const isOther = ratio !== undefined && name !== 'oxpg'
     return [
       name,
       Math.round(figures.queriesPerSecond).toLocaleString('en'),
       figures.cpuMicrosecondsPerQuery.toFixed(1),
       figures.peakRssMebibytes.toFixed(0),
-      ratio === undefined || name === 'oxpg' ? '' : `${ratio.toFixed(2)}×`,
+      isOther ? `${ratio.toFixed(2)}×` : '',
+      isOther ? `${cpuRatio.toFixed(2)}×` : '',
       target === undefined ? '' : `${target}×`,
       target === undefined || ratio === undefined ? '' : ratio >= target ? 'reached' : 'missed',
     ]
   })
-  for (const [name, reason] of Object.entries(absent)) rows.push([name, reason, '', '', '', '', ''])
+  for (const [name, reason] of Object.entries(absent))
+    rows.push([name, reason, ...HEADER.slice(2).map(() => '')])
   return rows
 }
 
@@ -111,7 +114,8 @@ export function saveResults({ results, loading, rounds, sliceMs, serverVersion }
     `per driver, in turn. ${Object.entries(versions)
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}.`,
-    '"oxpg is" is the median of the per-round ratios of throughput, ours to theirs.',
+    '"oxpg is" is the median of the per-round ratios of throughput, ours to theirs, "oxpg needs" that of CPU per query;',
+    'both the middle of two bouts, whose processes were started in opposite orders.',
   ]
   for (const result of results) {
     lines.push('', `## ${title(result)}`, '', `| ${HEADER.join(' | ')} |`, `|${'---|'.repeat(HEADER.length)}`)

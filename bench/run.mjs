@@ -1,8 +1,9 @@
 // `npm run bench`: the drivers side by side, taking turns.
 //
 // One process per driver, all alive at once. Each round gives each driver one slice; what counts is the median of the
-// per-round ratios (ours to theirs), because machines are noisy and rounds share their noise. CPU per query stands
-// beside throughput: hand-over between threads hides in wall time and costs a server's capacity.
+// per-round ratios (ours to theirs), because machines are noisy and rounds share their noise, of each of two bouts that
+// start the processes in opposite orders. CPU per query stands beside throughput: hand-over between threads hides in
+// wall time and costs a server's capacity.
 //
 //   node bench/run.mjs [--rounds 7] [--slice-ms 400] [--workloads point,row] [--peers oxpg,pg] [--save]
 //
@@ -15,7 +16,7 @@ import { measureLoading } from './loading.mjs'
 import { obstacle, Peer, peerNames } from './peers/index.mjs'
 import { printLoading, printSetting, saveResults } from './report.mjs'
 import { createSchema } from './schema.mjs'
-import { median } from './statistics.mjs'
+import { geometricMean, median } from './statistics.mjs'
 import { workloads } from './workloads/index.mjs'
 
 const { values: options } = parseArgs({
@@ -56,51 +57,74 @@ try {
   await server?.stop()
 }
 
-/** Runs one workload in one setting: all peers, in turn, `rounds` times after a warm-up. */
+/**
+ * Runs one workload in one setting: all peers, in turn, `rounds` times after a warm-up.
+ *
+ * Half of the rounds (a bout) have the processes started in the one order, half in the other: of two processes of the
+ * very same build the one that was started first was up to 10 % behind for as long as both lived.
+ */
 async function measure(workload, setting) {
-  const peers = []
   const absent = {}
   const versions = {}
+  const present = chosenPeers.filter((name) => {
+    const reason = obstacle(name, setting)
+    if (reason !== undefined) absent[name] = reason
+    return reason === undefined
+  })
+  const { sql, parameters, rows } = workload
+  const request = { sql, parameters, rows, callers: setting.callers, durationMs: sliceMs }
+  const inOneOrder = Math.ceil(rounds / 2)
+  const bouts = [
+    await bout(present, setting, request, inOneOrder, versions),
+    await bout(present.toReversed(), setting, request, rounds - inOneOrder, versions),
+  ]
+  return {
+    workload: workload.name,
+    question: workload.question,
+    returns: workload.returns,
+    ...setting,
+    versions,
+    absent,
+    ...summary(present, bouts),
+  }
+}
+
+/** Starts the peers, warms them up, and gives each a slice a round; the slices, by the peer's name. */
+async function bout(names, setting, request, roundCount, versions) {
+  const slices = Object.fromEntries(names.map((name) => [name, []]))
+  if (roundCount === 0) return slices
+  const peers = names.map((name) => new Peer(name, url, setting.connections))
   try {
-    for (const name of chosenPeers) {
-      const reason = obstacle(name, setting)
-      if (reason === undefined) peers.push(new Peer(name, url, setting.connections))
-      else absent[name] = reason
-    }
     for (const peer of peers) versions[peer.name] = await peer.ready()
-    const { sql, parameters, rows } = workload
-    const request = { sql, parameters, rows, callers: setting.callers, durationMs: sliceMs }
-    const slices = Object.fromEntries(peers.map(({ name }) => [name, []]))
     for (const peer of peers) await peer.slice({ ...request, durationMs: Math.max(sliceMs, 1000) })
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = 0; round < roundCount; round += 1) {
       for (const peer of peers) slices[peer.name].push(await peer.slice(request))
     }
-    return {
-      workload: workload.name,
-      question: workload.question,
-      returns: workload.returns,
-      ...setting,
-      versions,
-      absent,
-      ...summary(slices),
-    }
+    return slices
   } finally {
     for (const peer of peers) peer.close()
   }
 }
 
-function summary(slices) {
+function summary(names, bouts) {
   const rate = ({ queries, elapsedMs }) => (queries / elapsedMs) * 1000
   const cpu = ({ queries, cpuMicroseconds }) => cpuMicroseconds / queries
+  /** Ours to theirs, round by round: above 1 oxpg is faster, or needs more CPU. */
+  const ratio = (of, name) =>
+    geometricMean(
+      bouts
+        .filter((slices) => slices[name].length > 0)
+        .map((slices) => median(slices.oxpg.map((ours, round) => of(ours) / of(slices[name][round])))),
+    )
   const peers = {}
-  for (const [name, own] of Object.entries(slices)) {
+  for (const name of names) {
+    const own = bouts.flatMap((slices) => slices[name])
     peers[name] = {
       queriesPerSecond: median(own.map(rate)),
       cpuMicrosecondsPerQuery: median(own.map(cpu)),
       peakRssMebibytes: Math.max(...own.map(({ peakRssBytes }) => peakRssBytes)) / 2 ** 20,
-      // Ours to theirs, round by round: above 1 oxpg is faster, or needs less CPU.
-      ratio: slices.oxpg && median(slices.oxpg.map((ours, round) => rate(ours) / rate(own[round]))),
-      cpuRatio: slices.oxpg && median(slices.oxpg.map((ours, round) => cpu(ours) / cpu(own[round]))),
+      ratio: names.includes('oxpg') ? ratio(rate, name) : undefined,
+      cpuRatio: names.includes('oxpg') ? ratio(cpu, name) : undefined,
     }
   }
   return { peers }
