@@ -15,6 +15,9 @@ pub(super) struct Traits {
     pub(super) is_copy: bool,
     /// DISCARD or DEALLOCATE: prepared statements may be gone afterwards (rule 4).
     pub(super) forgets_statements: bool,
+    /// It names `client_encoding`, or is a SET NAMES: nothing may be written behind it, since text in UTF-8 could be read
+    /// as something else.
+    pub(super) may_change_encoding: bool,
     /// A NUL byte, which no protocol message can carry.
     pub(super) has_nul: bool,
 }
@@ -48,8 +51,15 @@ pub(super) fn classify(text: &str) -> Traits {
         is_begin: is_single && is_any_of(&["BEGIN", "START"]) && !scanner.is_doubtful,
         is_copy: is_any_of(&["COPY"]),
         forgets_statements: is_any_of(&["DISCARD", "DEALLOCATE"]),
+        may_change_encoding: names_client_encoding(text) || words.is_set_names(),
         has_nul: text.contains('\0'),
     }
+}
+
+/// Whether the setting's name stands anywhere in a text: in a SET, or as an argument of `set_config`.
+fn names_client_encoding(text: &str) -> bool {
+    const NAME: &[u8] = b"client_encoding";
+    text.as_bytes().windows(NAME.len()).any(|window| window.eq_ignore_ascii_case(NAME))
 }
 
 /// Whether a script has a statement that ends a transaction for good.
@@ -101,6 +111,11 @@ impl<'a> FirstWords<'a> {
 
     fn is_first(&self, keyword: &str) -> bool {
         self.first.is_some_and(|word| word.eq_ignore_ascii_case(keyword))
+    }
+
+    /// `SET NAMES`, another name of `SET client_encoding TO`.
+    fn is_set_names(&self) -> bool {
+        self.is_first("SET") && self.second.is_some_and(|word| word.eq_ignore_ascii_case("NAMES"))
     }
 
     /// COMMIT, its other name END, and the first half of a two-phase commit.

@@ -67,6 +67,8 @@ pub(super) struct Shared {
     pub(super) output: Output,
     pub(super) statements: Statements,
     pub(super) catalog: Rc<Catalog>,
+    /// What the server takes our bytes for, if that is not UTF-8.
+    pub(super) foreign_encoding: Option<Box<str>>,
     /// The server is this session's alone.
     pub(super) is_servers_own: bool,
     is_asked: bool,
@@ -82,6 +84,7 @@ impl Shared {
             statements: Statements::new(options.statement_cache_size, &start.statement_prefix, route),
             start,
             catalog,
+            foreign_encoding: None,
             is_servers_own: options.pooler_search == PoolerSearch::Off,
             is_asked: false,
         }
@@ -90,6 +93,18 @@ impl Shared {
     /// The last reported value of a server setting.
     pub(super) fn parameter(&self, name: &str) -> Option<&str> {
         self.start.parameters.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Notes a setting that the server reports.
+    pub(super) fn note_parameter(&mut self, name: &str, value: &str) {
+        if name == "client_encoding" {
+            self.foreign_encoding = (!is_utf8(value)).then(|| value.into());
+        }
+        let parameters = &mut self.start.parameters;
+        match parameters.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => value.clone_into(known),
+            None => parameters.push((name.to_owned(), value.to_owned())),
+        }
     }
 
     /// Whether the server is to be asked who it is; true once.
@@ -116,4 +131,9 @@ impl Shared {
             None => {}
         }
     }
+}
+
+/// PostgreSQL reports `UTF8`; it takes other spellings too, and servers that are not PostgreSQL report those.
+fn is_utf8(encoding: &str) -> bool {
+    ["UTF8", "UTF-8", "unicode"].iter().any(|name| encoding.eq_ignore_ascii_case(name))
 }

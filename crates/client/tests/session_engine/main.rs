@@ -4,6 +4,7 @@
 
 mod batches;
 mod client;
+mod encoding;
 mod hostile;
 mod keywords;
 mod limits;

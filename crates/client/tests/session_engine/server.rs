@@ -61,6 +61,8 @@ pub(crate) struct Server {
     pub(crate) backend_pid: i32,
     /// A transaction pooler is in front: the prepared statements of its other servers, one of which is next.
     others: VecDeque<Memory>,
+    /// Settings that changed since the last ReadyForQuery.
+    reports: Vec<(String, String)>,
 }
 
 /// What stays with a server when a pooler takes its client away.
@@ -106,6 +108,7 @@ impl Server {
             savepoints: Vec::new(),
             backend_pid: 7,
             others: VecDeque::new(),
+            reports: Vec::new(),
         }
     }
 
@@ -234,6 +237,9 @@ impl Server {
 
     fn ready(&mut self) {
         self.is_cancelled = false;
+        for (name, value) in std::mem::take(&mut self.reports) {
+            self.send(b'S', format!("{name}\0{value}\0").as_bytes());
+        }
         let status = self.status;
         self.send(b'Z', &[status]);
         if status == b'I' {

@@ -93,6 +93,21 @@ impl Session {
         self.end_all(&failure, None, Some(failure.clone()), sink);
     }
 
+    /// The head has changed `client_encoding`: from here on the server would take UTF-8 for something else, and store it
+    /// as that. (A function that sets it for itself has set it back by ReadyForQuery.)
+    pub(in crate::session) fn end_by_encoding(&mut self, encoding: &str, sink: &mut impl Sink) {
+        let changed = format!("client_encoding became {encoding}, and this driver speaks UTF8 only");
+        let text = format!("{changed}: the connection is closed");
+        let failure = Failure::new(FailureKind::Connection, Some("08003"), text);
+        if let Some(Written { pending: Pending { id: Some(request), .. }, .. }) = self.pop_head() {
+            let text = format!("{changed}: the statement took effect, and the connection is closed");
+            let failure = Failure::new(FailureKind::Unsupported, Some("0A000"), text);
+            let transaction_status = self.shared.transaction_status;
+            sink.event(Event::Failed { request, failure, transaction_status });
+        }
+        self.end_all(&failure, None, Some(failure.clone()), sink);
+    }
+
     /// `head` is what the server said about the head alone; then those behind it certainly did not run.
     fn end_all(&mut self, failure: &Failure, head: Option<&Failure>, told: Option<Failure>, sink: &mut impl Sink) {
         if std::mem::replace(&mut self.is_over, true) {

@@ -87,6 +87,10 @@ impl Session {
             return Err(unexpected());
         }
         self.shared.transaction_status = status;
+        if let Some(encoding) = self.shared.foreign_encoding.take() {
+            self.end_by_encoding(&encoding, sink);
+            return Ok(());
+        }
         let (task, mut turn) = head.turn(&mut self.shared, sink);
         match task.ready(&mut turn) {
             AtReady::Stays => {}
@@ -114,11 +118,7 @@ impl Session {
         let mut reader = Reader::new(body);
         let (name, value) = (reader.text()?, reader.text()?);
         reader.end()?;
-        let parameters = &mut self.shared.start.parameters;
-        match parameters.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => known.clone_from(&value),
-            None => parameters.push((name.clone(), value.clone())),
-        }
+        self.shared.note_parameter(&name, &value);
         sink.event(Event::ParameterStatus { name, value });
         Ok(())
     }

@@ -289,7 +289,7 @@ impl RequestKind for BatchTask {
 
     /// A cold batch goes on after its Sync.
     fn is_barrier(&self) -> bool {
-        self.is_early()
+        self.is_early() || self.query.traits.may_change_encoding
     }
 
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {

@@ -8,6 +8,7 @@
 //! | `fail N` | an error when executed |
 //! | `wrong …` | an error when parsed |
 //! | `begin`, `commit`, `rollback`, `savepoint s`, `release savepoint s`, `rollback to savepoint s` | that |
+//! | `set NAME VALUE` | reports the setting, once, in front of ReadyForQuery |
 //! | `discard all`, `deallocate x` | forgets statements |
 //! | `copy in`, `copy out` | COPY |
 //! | `with … {OID,…} …` | a look-up of types |
@@ -64,6 +65,13 @@ impl Server {
             }
             "with" => self.look_up(&lower),
             "fail" => return Err(refused("23505", format!("failure {number}"))),
+            "set" => {
+                // SET NAMES is another name of SET client_encoding.
+                let name = words[1].replace("names", "client_encoding");
+                self.reports.retain(|(known, _)| *known != name);
+                self.reports.push((name, words[2].to_ascii_uppercase()));
+                self.complete("SET");
+            }
             "discard" => {
                 self.named.clear();
                 self.unnamed = None;

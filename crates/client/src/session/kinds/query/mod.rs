@@ -255,7 +255,8 @@ impl RequestKind for QueryTask {
     }
 
     fn is_barrier(&self) -> bool {
-        self.query.traits.is_copy || self.query.traits.forgets_statements || self.is_cold()
+        let traits = &self.query.traits;
+        traits.is_copy || traits.forgets_statements || traits.may_change_encoding || self.is_cold()
     }
 
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
