@@ -1,7 +1,7 @@
 // Tests are compiled by tsc into .cache/test; every file runs in a process of its own, as users run the driver.
 export default {
   files: [
-    '.cache/test/__test__/{unit,integration,extensions,memory}/**/*.test.js',
+    '.cache/test/__test__/{unit,integration,extensions,memory,poolers}/**/*.test.js',
     '__test__/package/**/*.test.mjs',
   ],
   workerThreads: false,

@@ -28,7 +28,7 @@ import { fileURLToPath } from 'node:url'
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 
 /** PostgreSQL refuses to run as root; `nobody` has this id on Linux. */
-const UNPRIVILEGED_ID = 65534
+export const UNPRIVILEGED_ID = 65534
 
 const START_TIMEOUT_MS = 60_000
 const STOP_TIMEOUT_MS = 15_000

@@ -275,6 +275,25 @@ fn rule_5_unnamed_mode_flushes_and_writes_nothing_in_between() {
     assert_eq!(client.server.committed, [(1, 5)]);
 }
 
+/// A pooler takes the ReadyForQuery of what went before for the end of the transaction, and gives the server away.
+#[test]
+fn rule_5_a_group_that_stays_open_is_begun_when_nothing_is_on_its_way() {
+    let mut client = Client::unnamed();
+    client.script(1, "begin", true);
+    client.query(2, "insert 2 $1", 5);
+    client.query(3, "select 3 1", 0);
+    client.flush();
+    client.server.run();
+    assert_eq!(client.server.log, "Q");
+    client.read();
+    client.flush();
+    client.server.run();
+    assert_eq!(client.server.log, "QPDH");
+    client.settle_all();
+    assert_eq!(client.completed(2), 1);
+    assert_eq!(client.completed(3), 1);
+}
+
 #[test]
 fn rule_5_after_an_error_there_is_a_sync() {
     let mut client = Client::unnamed();

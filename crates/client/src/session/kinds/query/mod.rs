@@ -215,7 +215,7 @@ impl RequestKind for QueryTask {
         self.query.refusal().or_else(|| is_too_long.then(too_long))
     }
 
-    fn begin<S: Sink>(&mut self, _is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+    fn begin<S: Sink>(&mut self, is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
         if self.is_asked {
             return Begun::Waits;
         }
@@ -237,6 +237,11 @@ impl RequestKind for QueryTask {
         };
         if let Some(description) = to_ask {
             self.ask(turn.id, description, turn.sink);
+            return Begun::Waits;
+        }
+        if !is_first && !turn.shared.statements.is_for(&self.query) {
+            // Its Sync group stays open until its parameters are here. PgBouncer takes the ReadyForQuery of the group before
+            // it for the end of the transaction, and gives the server with the open group to another client.
             return Begun::Waits;
         }
         self.write_cold(turn);
