@@ -193,21 +193,24 @@ fn call(env: sys::napi_env, context: sys::napi_async_context, function: sys::nap
             &raw mut result,
         );
         if status != sys::Status::napi_ok {
-            clear_exception(env);
+            report_exception(env);
         }
     }
 }
 
-/// Takes a pending exception away: left alone, it aborts the process when a worker is terminated. The receiving
-/// function never throws by itself, so what is cleared is V8's termination.
-fn clear_exception(env: sys::napi_env) {
+/// Takes a pending exception and has Node report it. The receiving function never throws by itself: it is an exception
+/// of a `process.nextTick` callback, which Node runs at the end of the call and Node-API hands to us, or V8's termination
+/// of a worker, of which nothing is reported. (Left alone, that one aborts the process.)
+fn report_exception(env: sys::napi_env) {
     let mut is_pending = false;
     let mut exception = ptr::null_mut();
-    // SAFETY: plain calls on the live environment.
+    // SAFETY: plain calls on the live environment; no Rust borrow is alive while listeners of `uncaughtException` run.
+    // Where JavaScript may not run any more, `napi_fatal_exception` says so and does nothing.
     unsafe {
         sys::napi_is_exception_pending(env, &raw mut is_pending);
         if is_pending {
             sys::napi_get_and_clear_last_exception(env, &raw mut exception);
+            sys::napi_fatal_exception(env, exception);
         }
     }
 }
