@@ -11,17 +11,8 @@ export { type AcquireOptions, Pool, type PoolStats } from './pool'
 export { PoolConnection } from './pool-connection'
 export type { PoolHook, PoolOptions } from './pool-options'
 export { type Attribute, type ExplainOptions, PreparedStatement, type Type } from './prepared-statement'
-export type {
-  ArrayMode,
-  CallOptions,
-  FetchOptions,
-  FetchValOptions,
-  ObjectMode,
-  Parameters,
-  ParametersList,
-  Query,
-} from './query-options'
-export type { Queryable } from './queryable'
+export type * from './query-options'
+export type * from './queryable'
 export { Record, Row } from './record'
 export type { ServerVersion } from './server-version'
 export { Sql, type SqlColumns, type SqlTag, sql } from './sql'

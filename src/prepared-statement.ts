@@ -24,7 +24,6 @@ import {
   sendExecuteMany,
   sendFetch,
   sendFetchMany,
-  sendFetchRow,
   sendFetchVal,
 } from './send'
 import { isArrayCode } from './types/type-code'
@@ -125,7 +124,7 @@ export class PreparedStatement {
     checkParameters(params)
     const lend = this.#host._lender()
     if (lend !== undefined) return lend((host) => this.#on(host).fetch(params, options))
-    const request = sendFetch(this.#host, this.query, params, options)
+    const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.rows)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
     this.#noteTag(request)
@@ -146,7 +145,7 @@ export class PreparedStatement {
     checkParameters(params)
     const lend = this.#host._lender()
     if (lend !== undefined) return lend((host) => this.#on(host).fetchRow(params, options))
-    const request = sendFetchRow(this.#host, this.query, params, options)
+    const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.row)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
     this.#noteTag(request)

@@ -30,7 +30,6 @@ import {
   sendExecuteMany,
   sendFetch,
   sendFetchMany,
-  sendFetchRow,
   sendFetchVal,
   sendScript,
 } from './send'
@@ -90,7 +89,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const values = parametersOf(query, params)
     const lend = this._lender()
     if (lend !== undefined) return lend((host) => host.fetch(query, params, options))
-    const request = sendFetch(this, text, values, options)
+    const request = sendFetch(this, text, values, options, this._defaults.rows)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
     return request.rows
@@ -116,7 +115,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const values = parametersOf(query, params)
     const lend = this._lender()
     if (lend !== undefined) return lend((host) => host.fetchRow(query, params, options))
-    const request = sendFetchRow(this, text, values, options)
+    const request = sendFetch(this, text, values, options, this._defaults.row)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
     return request.rows[0] ?? null

@@ -1,7 +1,13 @@
 import { checkCallOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
 import { planFor, type ResultOptions, type ResultPlan, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
-import type { BatchRequest, Request, ScriptOptions, StatementOptions, Target } from './native/door'
+import {
+  BatchRequest,
+  type Request,
+  type ScriptOptions,
+  type StatementOptions,
+  type Target,
+} from './native/door'
 import type { CallOptions, FetchOptions, FetchValOptions, Parameters } from './query-options'
 import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
@@ -68,27 +74,16 @@ export function callOptions(given: StatementOptions, options: CallOptions | unde
   return { timeoutMs: timeoutOf(options, given.timeoutMs), signal: signalOf(options), plan, form, maxRows }
 }
 
-/** Sends a query whose rows are wanted. */
+/** Sends a query whose rows are wanted: as many as `defaults`, one of the host's, says. */
 export function sendFetch(
   host: QueryHost,
   text: string,
   params: Parameters | undefined,
   options: FetchOptions | undefined,
+  defaults: StatementOptions,
 ): Request {
   checkCallOptions(options, FETCH_OPTIONS)
-  const given = statementOptions(host._defaults.rows, options)
-  return host._target().query(text, params, given)
-}
-
-/** Sends a query of which the first row is wanted. */
-export function sendFetchRow(
-  host: QueryHost,
-  text: string,
-  params: Parameters | undefined,
-  options: FetchOptions | undefined,
-): Request {
-  checkCallOptions(options, FETCH_OPTIONS)
-  const given = statementOptions(host._defaults.row, options)
+  const given = statementOptions(defaults, options)
   return host._target().query(text, params, given)
 }
 
@@ -130,7 +125,7 @@ export function sendFetchMany(
 ): BatchRequest {
   checkCallOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.rows, options)
-  return host._target().batch(text, given)
+  return host._target().startFed(BatchRequest, text, given)
 }
 
 /** Starts a batch whose rows are not wanted. */
@@ -140,7 +135,7 @@ export function sendExecuteMany(
   options: CallOptions | undefined,
 ): BatchRequest {
   const given = callOptions(host._defaults.count, options)
-  return host._target().batch(text, given)
+  return host._target().startFed(BatchRequest, text, given)
 }
 
 /** The value that `fetchVal` gives. */

@@ -159,7 +159,7 @@ export class FakeConnection {
     return request
   }
 
-  batch(text: string): FakeBatch {
+  startFed(_kind: unknown, text: string): FakeBatch {
     this.log.push(`batch ${text}`)
     const batch = new FakeBatch()
     this.batches.push(batch)

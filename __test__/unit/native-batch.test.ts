@@ -1,5 +1,6 @@
 import test from 'ava'
 import { DataError, InterfaceError } from '../../src/errors/index'
+import { BatchRequest } from '../../src/native/batch-request'
 import { Opcode } from '../../src/native/outbox'
 import { Form } from '../../src/types/boundary'
 import { BYTEA, connected, describe, INT4, statement, tickEnd } from './native-fake-addon'
@@ -13,7 +14,11 @@ const CANCELED = { kind: 'canceled', message: '', safeToRetry: true }
 
 async function started() {
   const { addon, connection } = await connected()
-  const batch = connection.batch('insert $1', statement({ form: Form.COUNT, timeoutMs: 400 }))
+  const batch = connection.startFed(
+    BatchRequest,
+    'insert $1',
+    statement({ form: Form.COUNT, timeoutMs: 400 }),
+  )
   await tickEnd()
   return { addon, connection, batch, slot: batch.slot }
 }

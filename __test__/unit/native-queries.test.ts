@@ -1,4 +1,5 @@
 import test from 'ava'
+import { BatchRequest } from '../../src/native/batch-request'
 import { Queries } from '../../src/native/queries'
 import { Form } from '../../src/types/boundary'
 import { connected, describe, FakeAddon, INT4, statement } from './native-fake-addon'
@@ -74,7 +75,11 @@ test('requests release their queries, however they end', async (t) => {
   addon.play([[3, done.slot, 1, 0, 0, -1, 0x49]])
   const failed = connection.query(text, undefined, statement())
   addon.play([[4, failed.slot, 0]], [{}])
-  const aborted = connection.batch(text, statement({ form: Form.COUNT, signal: AbortSignal.abort() }))
+  const aborted = connection.startFed(
+    BatchRequest,
+    text,
+    statement({ form: Form.COUNT, signal: AbortSignal.abort() }),
+  )
   t.true(aborted.isSettled)
   t.deepEqual(addon.forgotten, [1, 2, 3])
 

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
+import { BatchRequest } from '../../src/native/batch-request'
 import { Opcode } from '../../src/native/outbox'
 import type { ConnectionTarget } from '../../src/native/targets'
 import { Flag, Form } from '../../src/types/boundary'
@@ -312,7 +313,11 @@ test('a signal that has fired sends nothing', async (t) => {
   const { addon, connection } = await connected()
   const reason = new Error('enough')
   const request = query(connection, 'select 1', undefined, AbortSignal.abort(reason))
-  const batch = connection.batch('insert', statement({ form: Form.COUNT, signal: AbortSignal.abort(reason) }))
+  const batch = connection.startFed(
+    BatchRequest,
+    'insert',
+    statement({ form: Form.COUNT, signal: AbortSignal.abort(reason) }),
+  )
   batch.push([1])
   await Promise.all([request.settled, batch.settled, batch.flushed()])
   t.is(request.failure?.error, reason)

@@ -7,8 +7,8 @@ use std::rc::Rc;
 
 use libfuzzer_sys::fuzz_target;
 use oxpg_client::session::{
-    Bind, Catalog, Description, EndCause, Event, Query, Request, RequestId, ResultForm, ResultFormats, ResultOptions,
-    RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
+    Bind, Catalog, Description, EndCause, Event, PoolerSearch, Query, Request, RequestId, ResultForm, ResultFormats,
+    ResultOptions, Route, RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
 };
 
 #[derive(Default)]
@@ -61,9 +61,23 @@ fuzz_target!(|data: &[u8]| {
     let Some((&[setup, cut, flags], stream)) = data.split_first_chunk::<3>() else { return };
     let statement_cache_size = [0, 1, 100][usize::from(flags % 3)];
     let returns_requests = flags & 32 != 0;
-    let options = SessionOptions { statement_cache_size, batch_output_bytes: 64, resend_bytes: 16, returns_requests };
-    let start =
-        SessionStart { parameters: Vec::new(), backend_pid: 1, secret_key: vec![0; 4], transaction_status: b'I' };
+    let pooler_search =
+        [PoolerSearch::Off, PoolerSearch::ByErrors, PoolerSearch::ByIdentity][usize::from(flags / 3 % 3)];
+    let options = SessionOptions {
+        statement_cache_size,
+        batch_output_bytes: 64,
+        resend_bytes: 16,
+        returns_requests,
+        pooler_search,
+    };
+    let start = SessionStart {
+        parameters: Vec::new(),
+        backend_pid: 1,
+        secret_key: vec![0; 4],
+        transaction_status: b'I',
+        statement_prefix: "fuzz".to_owned(),
+        route: Route::new(),
+    };
     let mut session = Session::new(options, start, Catalog::new());
     let mut ends = Ends::default();
     let queries = ["select $1", "insert into t values ($1)", "copy t from stdin", "discard all", "commit"];

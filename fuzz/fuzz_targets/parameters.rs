@@ -10,7 +10,7 @@ use oxpg_codec::types::{Field, Kind, ParameterType, Type, TypeCode};
 /// Quotes are doubled in quotes, so text grows with the levels.
 const MOST_LEVELS: usize = 5;
 /// Families, without those that parts give.
-const FAMILIES: u8 = 41;
+const FAMILIES: u8 = TypeCode::RECORD.0;
 
 /// A type from a plan: a byte for what it is, then its parts.
 fn tree(plan: &mut impl Iterator<Item = u8>, levels: usize) -> Rc<Type> {

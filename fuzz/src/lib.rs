@@ -22,6 +22,7 @@ pub fn type_of(choices: &[u8], is_text: bool) -> Rc<Type> {
         code,
         kind: tree.kind.clone(),
         codec: 0,
+        own_code: code,
     })
 }
 
@@ -39,7 +40,7 @@ fn part(choices: &mut impl Iterator<Item = u8>, level: usize) -> Rc<Type> {
         _ => Kind::Scalar,
     };
     // Families without parts, and records.
-    new(kind, TypeCode(choice / 8 % 42))
+    new(kind, TypeCode(choices.next().unwrap_or(choice / 8) % (TypeCode::RECORD.0 + 1)))
 }
 
 fn array_of(element: Rc<Type>) -> Rc<Type> {

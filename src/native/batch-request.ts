@@ -12,6 +12,7 @@ import type { Target } from './targets'
  * executions, if they were wanted.
  */
 export class BatchRequest extends Request {
+  static readonly opcode = Opcode.BATCH
   /** Rows pushed before the parameters' types were known; undefined from then on. */
   private held: (readonly unknown[])[] | undefined = []
   private rowCountSoFar = 0

@@ -1,10 +1,10 @@
+import type { ResultPlan } from '../decode/mapping'
 import type { Failure } from '../errors/index'
 import { Flag, Opcode, TransactionStatusByte } from '../types/boundary'
-import { BatchRequest } from './batch-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
 import { Occupancy } from './occupancy'
-import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
+import { CONNECTION_QUERIES, POOL_QUERIES, Queries, type Query } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { TypeScope } from './type-scope'
@@ -31,6 +31,13 @@ export interface Notification {
 interface Knowledge {
   readonly queries: Queries
   readonly scope: TypeScope | undefined
+}
+
+/** A subclass of {@link Request} whose requests are fed while they run. */
+export interface FedRequestClass<R extends Request> {
+  /** The command that starts one. */
+  readonly opcode: number
+  new (environment: Environment, target: Target, query: Query, plan: ResultPlan): R
 }
 
 /** What requests go to: a connection, or a pool that chooses one. */
@@ -125,18 +132,22 @@ export abstract class Target {
     return request
   }
 
-  /** Starts a batch: one statement for many rows of parameters. */
-  batch(text: string, { plan, form, timeoutMs, signal }: StatementOptions): BatchRequest {
+  /** Starts a request of one statement that is fed while it runs, such as a batch. */
+  startFed<R extends Request>(
+    kind: FedRequestClass<R>,
+    text: string,
+    { plan, form, timeoutMs, signal }: StatementOptions,
+  ): R {
     const { environment } = this
     const query = this.queries.use(text)
-    const request = new BatchRequest(environment, this, query, plan)
+    const request = new kind(environment, this, query, plan)
     if (signal?.aborted) {
       request.freeSlot()
       request.settle(thrown(signal.reason))
       return request
     }
     if (signal !== undefined) request.watch(signal)
-    environment.outbox.command(Opcode.BATCH, request.slot, this.id, query.id, form, timeoutMs)
+    environment.outbox.command(kind.opcode, request.slot, this.id, query.id, form, timeoutMs)
     return request
   }
 

@@ -8,5 +8,6 @@ pub mod batch;
 pub mod boundary;
 mod calendar;
 mod decode;
+pub mod ids;
 pub mod parameters;
 pub mod types;

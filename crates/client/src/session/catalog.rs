@@ -11,6 +11,7 @@ use oxpg_codec::types::{
     BuiltInType, Field, Kind, ParameterType, Type, TypeCode, TypeRef, TypeSource, built_in, built_in_range,
 };
 
+use super::codec_choice::{Choices, CodecChoice};
 use super::column::Column;
 use super::introspection::{CatalogType, TypeClass};
 
@@ -19,41 +20,6 @@ const BUILT_IN_SCHEMA: &str = "pg_catalog";
 const ANY_ARRAY: u32 = 2277;
 /// No type of PostgreSQL's can contain itself; this bounds what a server that says otherwise can do.
 const MOST_LEVELS: usize = 64;
-
-/// How the application wants the values of a type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CodecChoice {
-    /// In the text format, for the application's codec with this id.
-    Text(u32),
-    /// In the binary format, for the application's codec with this id.
-    Binary(u32),
-    /// As the parts of it that JavaScript would make a value of, for the application's codec with this id.
-    Tuple(u32),
-    /// As if it were a type of this family.
-    Family(TypeCode),
-}
-
-impl CodecChoice {
-    fn id(self) -> u32 {
-        match self {
-            Self::Text(id) | Self::Binary(id) | Self::Tuple(id) => id,
-            Self::Family(_) => 0,
-        }
-    }
-
-    /// The code of a scalar whose own code is `own`.
-    fn code(self, own: TypeCode) -> TypeCode {
-        match self {
-            Self::Text(_) => TypeCode::UNKNOWN,
-            Self::Binary(_) => TypeCode::RAW,
-            Self::Tuple(_) => own,
-            Self::Family(code) => code,
-        }
-    }
-}
-
-/// By schema and name of the type.
-type Choices = HashMap<(Box<str>, Box<str>), CodecChoice>;
 
 /// The types of a database as they were when they were looked up, and the application's codecs for them.
 #[derive(Debug, Default)]

@@ -27,6 +27,29 @@ pub(super) enum Phase {
     Over,
 }
 
+/// How far a request is that is written all at once, and of whose answers its kind keeps the rest of the account. Kinds
+/// that are written in parts have stages of their own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It is not written.
+    #[default]
+    Waiting,
+    /// Its answers come.
+    Running,
+    /// ReadyForQuery alone is due.
+    Over,
+}
+
+impl Stage {
+    pub(super) fn phase(self) -> Phase {
+        match self {
+            Self::Waiting => Phase::AwaitingBind,
+            Self::Running => Phase::Executing,
+            Self::Over => Phase::Over,
+        }
+    }
+}
+
 /// How a written request ended, known before its ReadyForQuery.
 #[derive(Debug)]
 pub(super) enum Outcome {

@@ -13,10 +13,12 @@
 
 mod batch_progress;
 mod catalog;
+mod codec_choice;
 mod column;
 mod copy;
 mod course;
 mod engine;
+mod error_table;
 mod event;
 mod failure;
 mod introspection;
@@ -34,6 +36,7 @@ mod route;
 mod rows;
 mod scanner;
 mod shared;
+mod standing;
 mod statements;
 mod tag;
 mod verdict;
@@ -42,7 +45,8 @@ mod violation;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-pub use catalog::{Catalog, CodecChoice};
+pub use catalog::Catalog;
+pub use codec_choice::CodecChoice;
 pub use column::Column;
 pub use engine::Head;
 pub use event::{EndCause, Event, Received, RowTaken, Sink};

@@ -57,6 +57,7 @@ pub(super) enum Described {
 }
 
 /// What a statement that was described is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Conclusion {
     /// Its description is known.
     Known,
@@ -128,6 +129,20 @@ impl Preparation {
         };
         self.due = Due::Nothing;
         Ok(Described::As { parameters: std::mem::take(&mut self.parameters), columns })
+    }
+
+    /// Takes an answer to Parse or Describe that went alone, and concludes when all answers are here; `None` when more is
+    /// due.
+    pub(super) fn advance<S>(
+        &mut self,
+        frame: Frame<'_>,
+        query: &Query,
+        turn: &mut Turn<'_, S>,
+    ) -> Result<Option<Conclusion>, ProtocolViolation> {
+        Ok(match self.answer(frame, false, turn)? {
+            Described::NotYet => None,
+            Described::As { parameters, columns } => Some(self.conclude(query, (parameters, columns), false, turn)),
+        })
     }
 
     /// Parse and Describe went alone, and are answered. `is_renewal`: the types are to be asked for anew as well.

@@ -2,9 +2,9 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use oxpg_codec::batch::RowTypes;
+use oxpg_codec::ids::Ids;
 use oxpg_codec::types::{ParameterType, Type, TypeCode};
 
 use super::catalog::Catalog;
@@ -13,6 +13,8 @@ use super::failure::Failure;
 use super::keyword::{self, Traits};
 use super::output::{self, Format};
 use super::result_options::ResultFormats;
+
+static IDS: Ids = Ids::new();
 
 /// A query text, defined once per environment and shared by all its connections.
 #[derive(Debug)]
@@ -90,7 +92,7 @@ impl Query {
 /// Parameters and columns of a prepared statement.
 #[derive(Debug)]
 pub struct Description {
-    /// Unique in the process, never 0.
+    /// JavaScript keeps descriptions by it (see [`Ids`]).
     pub id: u32,
     /// Types of `$1`, `$2`, …
     pub parameters: Vec<ParameterType>,
@@ -117,7 +119,7 @@ impl Description {
         let formats = columns.iter().map(|column| Format::of(column.code)).collect();
         let generation = catalog.generation();
         let text_codes = OnceCell::new();
-        Rc::new(Self { id: next_id(), parameters, columns, codes, formats, text_codes, trees, catalog, generation })
+        Rc::new(Self { id: IDS.fresh(), parameters, columns, codes, formats, text_codes, trees, catalog, generation })
     }
 
     /// The types, for the row decoder.
@@ -181,17 +183,6 @@ impl Description {
             [] => formats == ResultFormats::Text || self.formats.iter().all(|format| *format == Format::Text),
             [single] => self.formats.iter().all(|format| format == single),
             each => self.formats == each,
-        }
-    }
-}
-
-/// JavaScript keeps descriptions by id, so an id is never used twice in a process (until 2³² of them).
-fn next_id() -> u32 {
-    static LAST: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let id = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        if id != 0 {
-            return id;
         }
     }
 }

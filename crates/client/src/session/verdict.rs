@@ -1,74 +1,10 @@
-//! What an error of the server's means for its request and for what is known (rules 11 to 14): one table of phase,
-//! SQLSTATE and routine. Each kind of request says where it stands; nothing here depends on the text of a message.
+//! What an error of the server's means for its request and for what is known (rules 11 to 14): what the table says it
+//! shows, where the request stands.
 
-use oxpg_codec::types::TypeCode;
-
-use super::course::{Phase, Retry};
+use super::course::Retry;
+use super::error_table::{Meaning, meaning_of};
 use super::failure::ServerMessage;
-use super::query::Description;
-
-/// Where a request stands when an error comes: its kind's own facts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standing<'a> {
-    pub(super) phase: Phase,
-    /// It is one statement, which the server has rolled back if there was no transaction around it.
-    pub(super) is_single: bool,
-    /// Nothing of it was executed, since the error came in this phase.
-    pub(super) is_unexecuted: bool,
-    /// It may be sent again after somebody else's cancel has hit it.
-    pub(super) may_repeat: bool,
-    /// It may run on another connection.
-    pub(super) may_move: bool,
-    /// It may be sent again after what was known of its statement was wrong.
-    pub(super) may_heal: bool,
-    /// Parse, Describe, Bind and Execute went in one write, by what the environment knew.
-    pub(super) is_whole: bool,
-    /// Bind went by a description that turned out to be wrong here.
-    pub(super) is_outdated: bool,
-    /// Its statement has a name on the server.
-    pub(super) is_named: bool,
-    /// It is refused already, and only waits for a COPY's end.
-    pub(super) is_copying_out: bool,
-    /// What its parameters went by.
-    pub(super) description: Option<&'a Description>,
-}
-
-impl Standing<'_> {
-    /// That of a request in this phase that was executed, is not single, and can neither be repeated, moved nor healed.
-    pub(super) fn at(phase: Phase) -> Self {
-        Self {
-            phase,
-            is_single: false,
-            is_unexecuted: false,
-            may_repeat: false,
-            may_move: false,
-            may_heal: false,
-            is_whole: false,
-            is_outdated: false,
-            is_named: false,
-            is_copying_out: false,
-            description: None,
-        }
-    }
-}
-
-/// What the engine knows of a request that the server refuses.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Circumstances {
-    /// Nothing is written behind it, its caller waits, and no transaction is open: sending again overtakes nobody, and
-    /// is in no transaction that has just failed.
-    pub(super) is_alone: bool,
-    /// No transaction is open, as of the last ReadyForQuery.
-    pub(super) is_outside_transaction: bool,
-    /// Its owner takes requests back.
-    pub(super) is_returnable: bool,
-    /// It may have run while a cancel for another one was under way.
-    pub(super) is_exposed: bool,
-    /// It was sent again once after somebody else's cancel.
-    pub(super) was_resent: bool,
-    /// It was sent again once after what was known of it was wrong.
-    pub(super) was_healed: bool,
-}
+use super::standing::{Circumstances, Standing};
 
 /// What an error comes to.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -91,169 +27,6 @@ pub(super) struct Verdict {
     pub(super) sqlstate: Option<&'static str>,
 }
 
-/// What an error shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Meaning {
-    /// A cancel request that was meant for another call hit this one.
-    CancelOfAnother,
-    /// The server does not have the statement any more.
-    StatementLost,
-    /// The server has a statement of this name, which was never given to it.
-    NameTaken,
-    /// The statement's result is not what it was when it was parsed.
-    PlanStale,
-    /// A type of a parameter is not as it was when it was looked up.
-    TypeChanged,
-    /// The parameter types that Parse was given do not fit the text (any more); the same text without them may do.
-    TypesMisfit,
-    /// One of them does not exist any more.
-    TypeGone,
-    /// Bind went by an old description; what the server has said since is true.
-    DescriptionOutdated,
-}
-
-/// Where an error shows something: rows of the table are tried in order.
-struct Row {
-    phase: Option<Phase>,
-    /// None means any.
-    sqlstates: &'static [&'static str],
-    /// None means any.
-    routines: &'static [&'static str],
-    /// What must hold besides.
-    holds: fn(&Standing<'_>, Circumstances) -> bool,
-    meaning: Meaning,
-}
-
-/// Routines in which a type that is gone is missed: lsyscache.c, parse_type.c, typcache.c.
-const TYPE_LOOK_UPS: &[&str] = &[
-    "getTypeInputInfo",
-    "getTypeBinaryInputInfo",
-    "getTypeOutputInfo",
-    "getTypeBinaryOutputInfo",
-    "getBaseTypeAndTypmod",
-    "lookup_type_cache",
-];
-
-/// `undefined_function`, `ambiguous_function`, `datatype_mismatch`, `undefined_object`, `cannot_coerce`,
-/// `ambiguous_parameter`, `indeterminate_datatype`
-const MISFITS: &[&str] = &["42883", "42725", "42804", "42704", "42846", "42P08", "42P18"];
-
-const TABLE: &[Row] = &[
-    Row {
-        phase: None,
-        // query_canceled
-        sqlstates: &["57014"],
-        routines: &[],
-        holds: |standing, circumstances| circumstances.is_exposed && !standing.is_copying_out,
-        meaning: Meaning::CancelOfAnother,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        // invalid_sql_statement_name
-        sqlstates: &["26000"],
-        routines: &[],
-        holds: |standing, _| standing.is_named,
-        meaning: Meaning::StatementLost,
-    },
-    Row {
-        phase: Some(Phase::Parsing),
-        // duplicate_prepared_statement
-        sqlstates: &["42P05"],
-        routines: &[],
-        holds: |standing, _| standing.is_named,
-        meaning: Meaning::NameTaken,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        // feature_not_supported: "cached plan must not change result type"
-        sqlstates: &["0A000"],
-        routines: &["RevalidateCachedQuery"],
-        holds: |standing, _| standing.is_named,
-        meaning: Meaning::PlanStale,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        // datatype_mismatch: a composite type has other attributes (`record_recv` in rowtypes.c)
-        sqlstates: &["42804"],
-        routines: &[],
-        holds: |standing, _| has_trees(standing),
-        meaning: Meaning::TypeChanged,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        // internal_error
-        sqlstates: &["XX000"],
-        routines: TYPE_LOOK_UPS,
-        holds: |standing, _| has_trees(standing),
-        meaning: Meaning::TypeChanged,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        // invalid_binary_representation; or what a codec of the application's made is malformed. What was healed went
-        // by the types as they are.
-        sqlstates: &["22P03"],
-        routines: &["record_recv"],
-        holds: |standing, circumstances| has_trees(standing) && !circumstances.was_healed,
-        meaning: Meaning::TypeChanged,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        // invalid_text_representation, in text of ours; in other text it is the application's own that is malformed.
-        sqlstates: &["22P02"],
-        routines: &["record_in"],
-        holds: |standing, circumstances| has_trees(standing) && !circumstances.was_healed && has_text_of_ours(standing),
-        meaning: Meaning::TypeChanged,
-    },
-    Row {
-        phase: Some(Phase::Parsing),
-        sqlstates: MISFITS,
-        routines: &[],
-        holds: |standing, _| tells_types(standing),
-        meaning: Meaning::TypesMisfit,
-    },
-    Row {
-        phase: Some(Phase::Parsing),
-        sqlstates: &["XX000"],
-        routines: TYPE_LOOK_UPS,
-        holds: |standing, _| tells_types(standing),
-        meaning: Meaning::TypeGone,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        sqlstates: &[],
-        routines: &[],
-        holds: |standing, _| standing.is_outdated,
-        meaning: Meaning::DescriptionOutdated,
-    },
-];
-
-/// Parameters went by types whose parts were looked up.
-fn has_trees(standing: &Standing<'_>) -> bool {
-    standing.description.is_some_and(Description::has_tree_parameters)
-}
-
-/// Parameters with parts were written in the text format.
-fn has_text_of_ours(standing: &Standing<'_>) -> bool {
-    let is_ours = |code: TypeCode| code == TypeCode::COMPOUND_TEXT;
-    standing.description.is_some_and(|known| known.parameters.iter().any(|parameter| is_ours(parameter.code)))
-}
-
-/// Parse was given parameter types.
-fn tells_types(standing: &Standing<'_>) -> bool {
-    standing.is_whole && standing.description.is_some_and(|known| !known.parameters.is_empty())
-}
-
-impl Row {
-    fn applies(&self, standing: &Standing<'_>, circumstances: Circumstances, message: &ServerMessage) -> bool {
-        let is_among =
-            |known: &[&str], field: Option<&str>| known.is_empty() || field.is_some_and(|field| known.contains(&field));
-        self.phase.is_none_or(|phase| phase == standing.phase)
-            && is_among(self.sqlstates, message.field(b'C'))
-            && is_among(self.routines, message.field(b'R'))
-            && (self.holds)(standing, circumstances)
-    }
-}
-
 /// Why a request that somebody else's cancel hit is not sent again.
 const NOT_RESENT: &str = " (a cancel request that was meant for another call hit this one; it was rolled back and not \
                           sent again by itself, because it may not be repeated or was no longer the last in the pipeline)";
@@ -269,22 +42,19 @@ const RESULT_CHANGED: &str = " (the statement's result has changed since it was 
 /// Judges an error.
 pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, message: &ServerMessage) -> Verdict {
     let plain = Verdict { is_safe_to_retry: standing.is_unexecuted, ..Verdict::default() };
-    let Some(row) = TABLE.iter().find(|row| row.applies(standing, circumstances, message)) else { return plain };
-    if row.meaning == Meaning::CancelOfAnother {
-        return judge_cancel(standing, circumstances);
-    }
+    let Some(meaning) = meaning_of(standing, circumstances, message) else { return plain };
     let may_heal = standing.may_heal && circumstances.is_alone && !circumstances.was_healed;
     let can_move = standing.may_heal && circumstances.is_returnable && circumstances.is_outside_transaction;
     let retry = if may_heal { Some(Retry::Heal) } else { can_move.then_some(Retry::Elsewhere) };
-    match row.meaning {
-        Meaning::CancelOfAnother => plain,
+    match meaning {
+        Meaning::CancelOfAnother => judge_cancel(standing, circumstances),
         Meaning::StatementLost | Meaning::PlanStale => Verdict {
             retry,
             is_safe_to_retry: true,
             is_stale: true,
             is_outdated: true,
-            is_cache_lost: row.meaning == Meaning::StatementLost || !may_heal,
-            shows_pooler: row.meaning == Meaning::StatementLost,
+            is_cache_lost: meaning == Meaning::StatementLost || !may_heal,
+            shows_pooler: meaning == Meaning::StatementLost,
             ..plain
         },
         Meaning::NameTaken => Verdict { retry, shows_pooler: true, ..plain },
@@ -334,6 +104,9 @@ mod tests {
     use oxpg_codec::types::ParameterType;
 
     use super::*;
+    use crate::session::course::Phase;
+    use crate::session::error_table::{MISFITS, TYPE_LOOK_UPS};
+    use crate::session::query::Description;
     use crate::session::{Catalog, Query};
 
     const ALONE: Circumstances = Circumstances {

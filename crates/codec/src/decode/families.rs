@@ -11,6 +11,26 @@ use crate::types::{Family, Type, TypeCode};
 const NO_SUCH_CODE: &str = "no such type code";
 const NO_INTEGER: &str = "an integer that is none or out of range";
 
+/// A pattern: the families whose values cross as the text that PostgreSQL prints, whatever the format they came in.
+macro_rules! text_itself {
+    () => {
+        Family::Text
+            | Family::Json
+            | Family::Jsonb
+            | Family::Numeric
+            | Family::Uuid
+            | Family::Time
+            | Family::Timetz
+            | Family::Inet
+            | Family::Macaddr
+            | Family::Bit
+            | Family::Lsn
+            | Family::Tid
+            | Family::Snapshot
+            | Family::Versioned
+    };
+}
+
 /// Decodes one value that is not NULL.
 #[inline(always)]
 pub(super) fn value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -> Result<Cell, Stop> {
@@ -93,21 +113,7 @@ fn rare_value(destination: &mut Destination<'_>, code: TypeCode, bytes: &[u8]) -
 pub(super) fn value_of_text(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Result<Cell, Stop> {
     let Some(family) = code.family() else { return Err(Stop::invalid(NO_SUCH_CODE)) };
     match family {
-        Family::Text
-        | Family::Unknown
-        | Family::Json
-        | Family::Jsonb
-        | Family::Numeric
-        | Family::Uuid
-        | Family::Time
-        | Family::Timetz
-        | Family::Inet
-        | Family::Macaddr
-        | Family::Bit
-        | Family::Lsn
-        | Family::Tid
-        | Family::Snapshot
-        | Family::Versioned => destination.text_value(text),
+        text_itself!() | Family::Unknown => destination.text_value(text),
         Family::Bool => match text {
             b"t" => Ok(Cell::value(1)),
             b"f" => Ok(Cell::value(0)),
@@ -156,21 +162,7 @@ pub(super) fn printed(destination: &mut Destination<'_>, tree: &Type, bytes: &[u
     let unprinted = Err(Stop::Malformed(Problem::NoBinaryCodec(tree.oid)));
     let Some(family) = tree.own_code.family() else { return unprinted };
     match family {
-        Family::Text
-        | Family::Char
-        | Family::Numeric
-        | Family::Json
-        | Family::Jsonb
-        | Family::Uuid
-        | Family::Time
-        | Family::Timetz
-        | Family::Inet
-        | Family::Macaddr
-        | Family::Bit
-        | Family::Lsn
-        | Family::Tid
-        | Family::Snapshot
-        | Family::Versioned => value(destination, tree.own_code, bytes),
+        text_itself!() | Family::Char => value(destination, tree.own_code, bytes),
         Family::Bool => fixed(bytes).and_then(|[byte]| destination.text_value(if byte == 0 { b"f" } else { b"t" })),
         Family::Int2 => number(destination, i16::from_be_bytes(fixed(bytes)?)),
         Family::Int4 => number(destination, i32::from_be_bytes(fixed(bytes)?)),

@@ -1,14 +1,16 @@
 //! Types that a server's catalog describes, and what they are made of.
 
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::TypeCode;
+use crate::ids::Ids;
+
+static IDS: Ids = Ids::new();
 
 /// A type as `pg_type` has it. A domain has its own OID and name, and the code and kind of its base type.
 #[derive(Debug)]
 pub struct Type {
-    /// Unique in the process, never 0: JavaScript keeps readers by it.
+    /// JavaScript keeps readers by it (see [`Ids`]).
     pub id: u32,
     /// `pg_type.oid`
     pub oid: u32,
@@ -71,7 +73,7 @@ impl Type {
     pub fn new(oid: u32, schema: &str, name: &str, kind: Kind, own_code: TypeCode, codec: u32) -> Rc<Self> {
         let code = code_of(&kind, own_code);
         let (schema, name) = (schema.into(), name.into());
-        Rc::new(Self { id: next_id(), oid, schema, name, code, kind, codec, own_code: code })
+        Rc::new(Self { id: IDS.fresh(), oid, schema, name, code, kind, codec, own_code: code })
     }
 
     /// A scalar type that crosses by `code` because the application has a codec for it, and by `own_code` otherwise.
@@ -84,7 +86,7 @@ impl Type {
         (codec, own_code): (u32, TypeCode),
     ) -> Rc<Self> {
         let (schema, name) = (schema.into(), name.into());
-        Rc::new(Self { id: next_id(), oid, schema, name, code, kind: Kind::Scalar, codec, own_code })
+        Rc::new(Self { id: IDS.fresh(), oid, schema, name, code, kind: Kind::Scalar, codec, own_code })
     }
 }
 
@@ -118,17 +120,6 @@ fn code_of(kind: &Kind, own_code: TypeCode) -> TypeCode {
         Kind::Composite { fields } => of_parts(fields.iter().all(|field| field.tree.code.is_binary())),
         Kind::Range { subtype } => of_parts(subtype.code.is_binary()),
         Kind::Multirange { range } => of_parts(range.code.is_binary()),
-    }
-}
-
-/// Ids are never used twice in a process (until 2³² of them).
-fn next_id() -> u32 {
-    static LAST: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let id = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        if id != 0 {
-            return id;
-        }
     }
 }
 

@@ -7,7 +7,8 @@ use crate::session::failure::{Failure, FailureKind, ServerMessage};
 use crate::session::kinds::RequestKind;
 use crate::session::pending::Written;
 use crate::session::route::POOLER_FOUND;
-use crate::session::verdict::{Circumstances, Verdict, judge};
+use crate::session::standing::Circumstances;
+use crate::session::verdict::{Verdict, judge};
 use crate::session::violation::ProtocolViolation;
 
 impl Session {

@@ -12,14 +12,14 @@ use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::{Event, Sink};
 use crate::session::failure::{Failure, FailureKind, ServerMessage};
 use crate::session::output::{LONGEST, Output, too_long};
-use crate::session::preparation::{Conclusion, Described, Preparation};
+use crate::session::preparation::{Conclusion, Preparation};
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::Frame;
 use crate::session::request::Work;
 use crate::session::result_options::{ResultForm, ResultFormats};
 use crate::session::rows::Rows;
+use crate::session::standing::Standing;
 use crate::session::statements::Lookup;
-use crate::session::verdict::Standing;
 use crate::session::violation::ProtocolViolation;
 
 const SAVEPOINT: &str = "SAVEPOINT oxpg_batch";
@@ -303,18 +303,9 @@ impl RequestKind for BatchTask {
             Stage::Preparing => {}
             Stage::Waiting | Stage::Prepared | Stage::Over => return Err(ProtocolViolation::unexpected(frame.tag)),
         }
-        let Described::As { parameters, columns } = self.preparation.answer(frame, false, turn)? else {
-            return Ok(Answer::Noted);
-        };
-        match self.preparation.conclude(&self.query, (parameters, columns), false, turn) {
-            Conclusion::Useless => self.stage = Stage::Over,
-            Conclusion::Unresolved => self.stage = Stage::Prepared,
-            Conclusion::Known => {
-                self.stage = Stage::Prepared;
-                return Ok(Answer::Learned);
-            }
-        }
-        Ok(Answer::Noted)
+        let Some(conclusion) = self.preparation.advance(frame, &self.query, turn)? else { return Ok(Answer::Noted) };
+        self.stage = if conclusion == Conclusion::Useless { Stage::Over } else { Stage::Prepared };
+        Ok(Answer::of(conclusion))
     }
 
     fn data_row<S: Sink>(

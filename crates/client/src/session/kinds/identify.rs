@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use super::request_kind::{Answer, Begun, Leaving, Loss, RequestKind};
-use crate::session::course::{Course, Outcome, Phase, Turn};
+use crate::session::course::{Course, Outcome, Phase, Stage, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::query::Query;
 use crate::session::reader::{Frame, Reader, command_tag, nothing};
 use crate::session::request::Work;
+use crate::session::standing::Standing;
 use crate::session::tag::CommandTag;
-use crate::session::verdict::Standing;
 use crate::session::violation::ProtocolViolation;
 
 const QUERY: &str = "SELECT pg_catalog.pg_backend_pid()";
@@ -22,18 +22,6 @@ pub(in crate::session) struct IdentifyTask {
     stage: Stage,
     /// As the server says, in the text format.
     backend_pid: Option<String>,
-}
-
-/// Which answer comes next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
-    /// None: it is not written
-    #[default]
-    Waiting,
-    /// Those of the query
-    Running,
-    /// ReadyForQuery alone
-    Over,
 }
 
 impl RequestKind for IdentifyTask {
@@ -53,11 +41,7 @@ impl RequestKind for IdentifyTask {
     }
 
     fn phase(&self) -> Phase {
-        match self.stage {
-            Stage::Waiting => Phase::AwaitingBind,
-            Stage::Running => Phase::Executing,
-            Stage::Over => Phase::Over,
-        }
+        self.stage.phase()
     }
 
     fn is_barrier(&self) -> bool {

@@ -5,15 +5,15 @@ use std::rc::Rc;
 
 use super::request_kind::{Answer, Begun, Leaving, Loss, RequestKind};
 use crate::session::catalog::Catalog;
-use crate::session::course::{Course, Outcome, Phase, Turn};
+use crate::session::course::{Course, Outcome, Phase, Stage, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::introspection::{self, CatalogType, WITHOUT_JIT};
 use crate::session::query::Query;
 use crate::session::reader::{Frame, command_tag, nothing};
 use crate::session::request::Work;
+use crate::session::standing::Standing;
 use crate::session::tag::CommandTag;
-use crate::session::verdict::Standing;
 use crate::session::violation::ProtocolViolation;
 
 /// What a savepoint around a look-up inside a transaction is called; it takes the setting for JIT back.
@@ -35,17 +35,6 @@ pub(in crate::session) struct LookUpTask {
     statement_count: u8,
     completed: u8,
     stage: Stage,
-}
-
-/// Which answer comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// None: it is not written
-    Waiting,
-    /// Those of its statements
-    Running,
-    /// ReadyForQuery alone
-    Over,
 }
 
 impl LookUpTask {
@@ -112,11 +101,7 @@ impl RequestKind for LookUpTask {
     }
 
     fn phase(&self) -> Phase {
-        match self.stage {
-            Stage::Waiting => Phase::AwaitingBind,
-            Stage::Running => Phase::Executing,
-            Stage::Over => Phase::Over,
-        }
+        self.stage.phase()
     }
 
     /// What waits for it goes first.

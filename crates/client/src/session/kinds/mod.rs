@@ -31,7 +31,7 @@ use super::query::{Description, Query};
 use super::reader::Frame;
 use super::request::Work;
 use super::rows::Rows;
-use super::verdict::Standing;
+use super::standing::Standing;
 use super::violation::ProtocolViolation;
 
 /// A request's kind, with what the engine needs for it.
@@ -160,13 +160,6 @@ impl RequestKind for Task {
     }
 
     fn into_work(self) -> Option<Work> {
-        match self {
-            Self::Query(kind) => kind.into_work(),
-            Self::Prepare(kind) => kind.into_work(),
-            Self::Script(kind) => kind.into_work(),
-            Self::Batch(kind) => kind.into_work(),
-            Self::LookUp(kind) => kind.into_work(),
-            Self::Identify(kind) => kind.into_work(),
-        }
+        of_its_kind!(self, kind => kind.into_work())
     }
 }

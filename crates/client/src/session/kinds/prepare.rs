@@ -6,13 +6,13 @@ use super::request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::{Event, Sink};
 use crate::session::failure::Failure;
-use crate::session::preparation::{Conclusion, Described, Preparation};
+use crate::session::preparation::{Conclusion, Preparation};
 use crate::session::query::{Description, Query};
 use crate::session::reader::Frame;
 use crate::session::request::{RequestId, Work};
+use crate::session::standing::Standing;
 use crate::session::statements::Lookup;
 use crate::session::tag::CommandTag;
-use crate::session::verdict::Standing;
 use crate::session::violation::ProtocolViolation;
 
 /// A preparation for its own sake, waiting or written.
@@ -94,27 +94,9 @@ impl RequestKind for PrepareTask {
         if self.stage != Stage::Preparing {
             return Err(ProtocolViolation::unexpected(frame.tag));
         }
-        let Described::As { parameters, columns } = self.preparation.answer(frame, false, turn)? else {
-            return Ok(Answer::Noted);
-        };
-        match self.preparation.conclude(&self.query, (parameters, columns), false, turn) {
-            Conclusion::Useless => self.stage = Stage::Over,
-            Conclusion::Unresolved => self.stage = Stage::Prepared,
-            Conclusion::Known => {
-                self.stage = Stage::Prepared;
-                return Ok(Answer::Learned);
-            }
-        }
-        Ok(Answer::Noted)
-    }
-
-    fn data_row<S: Sink>(
-        &mut self,
-        _body: &[u8],
-        _remaining: usize,
-        _turn: &mut Turn<'_, S>,
-    ) -> Result<bool, ProtocolViolation> {
-        Err(ProtocolViolation::unexpected(b'D'))
+        let Some(conclusion) = self.preparation.advance(frame, &self.query, turn)? else { return Ok(Answer::Noted) };
+        self.stage = if conclusion == Conclusion::Useless { Stage::Over } else { Stage::Prepared };
+        Ok(Answer::of(conclusion))
     }
 
     fn fail(&mut self) {

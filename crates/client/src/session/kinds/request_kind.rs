@@ -5,12 +5,12 @@ use std::rc::Rc;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::{Failure, ServerMessage};
-use crate::session::preparation::Unresolved;
+use crate::session::preparation::{Conclusion, Unresolved};
 use crate::session::query::{Description, Query};
 use crate::session::reader::Frame;
 use crate::session::request::Work;
 use crate::session::rows::Rows;
-use crate::session::verdict::Standing;
+use crate::session::standing::Standing;
 use crate::session::violation::ProtocolViolation;
 
 /// What became of a request whose turn to be written had come.
@@ -33,6 +33,16 @@ pub(in crate::session) enum Answer {
     Noted,
     /// A statement is known now: others that wait with the same text can be asked for their parameters.
     Learned,
+}
+
+impl Answer {
+    /// That of a message with which a statement was described.
+    pub(in crate::session) fn of(conclusion: Conclusion) -> Self {
+        match conclusion {
+            Conclusion::Known => Self::Learned,
+            Conclusion::Unresolved | Conclusion::Useless => Self::Noted,
+        }
+    }
 }
 
 /// What comes of a request at its ReadyForQuery.
@@ -99,10 +109,12 @@ pub(in crate::session) trait RequestKind {
     /// Takes a DataRow's body, with `remaining` bytes behind it. False when the sink is full.
     fn data_row<S: Sink>(
         &mut self,
-        body: &[u8],
-        remaining: usize,
-        turn: &mut Turn<'_, S>,
-    ) -> Result<bool, ProtocolViolation>;
+        _body: &[u8],
+        _remaining: usize,
+        _turn: &mut Turn<'_, S>,
+    ) -> Result<bool, ProtocolViolation> {
+        Err(ProtocolViolation::unexpected(b'D'))
+    }
 
     /// An error may come now.
     fn has_answers_due(&self) -> bool {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::request_kind::{Answer, Begun, Leaving, Loss, RequestKind};
 use crate::session::copy;
-use crate::session::course::{Course, Phase, Turn};
+use crate::session::course::{Course, Phase, Stage, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::keyword;
@@ -12,8 +12,8 @@ use crate::session::output::refusal;
 use crate::session::query::Query;
 use crate::session::reader::{self, Frame, command_tag, nothing};
 use crate::session::request::Work;
+use crate::session::standing::Standing;
 use crate::session::tag::{Command, CommandTag};
-use crate::session::verdict::Standing;
 use crate::session::violation::ProtocolViolation;
 
 /// A script, waiting or written.
@@ -31,17 +31,6 @@ pub(in crate::session) struct ScriptTask {
     is_in_result: bool,
     /// COPY data comes that nobody wants.
     is_copying_out: bool,
-}
-
-/// Which answer comes next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// None: it is not written
-    Waiting,
-    /// Anything that a simple Query may answer
-    Running,
-    /// ReadyForQuery after an error
-    Over,
 }
 
 impl ScriptTask {
@@ -85,11 +74,7 @@ impl RequestKind for ScriptTask {
     }
 
     fn phase(&self) -> Phase {
-        match self.stage {
-            Stage::Waiting => Phase::AwaitingBind,
-            Stage::Running => Phase::Executing,
-            Stage::Over => Phase::Over,
-        }
+        self.stage.phase()
     }
 
     /// Rule 6: it may hide a COPY.

@@ -27,9 +27,9 @@ use crate::session::reader::{Frame, command_tag, nothing};
 use crate::session::request::Work;
 use crate::session::result_options::ResultOptions;
 use crate::session::rows::Rows;
+use crate::session::standing::Standing;
 use crate::session::statements::Lookup;
 use crate::session::tag::{Command, CommandTag};
-use crate::session::verdict::Standing;
 use crate::session::violation::ProtocolViolation;
 
 /// A query, waiting or written.
@@ -131,24 +131,13 @@ impl QueryTask {
             return Ok(self.confirm(&sent, parameters, columns, turn));
         }
         let is_renewal = std::mem::take(&mut self.is_renewal_wanted);
-        match preparation.conclude(&self.query, (parameters, columns), is_renewal, turn) {
-            Conclusion::Useless => {
-                self.run.stage = Stage::Over;
-                Ok(Answer::Noted)
-            }
-            Conclusion::Unresolved => {
-                self.run.stage = Stage::Prepared;
-                Ok(Answer::Noted)
-            }
-            Conclusion::Known => {
-                if turn.course.is_synced {
-                    self.run.stage = Stage::Prepared;
-                } else {
-                    self.choose_parameters(turn);
-                }
-                Ok(Answer::Learned)
-            }
+        let conclusion = preparation.conclude(&self.query, (parameters, columns), is_renewal, turn);
+        match conclusion {
+            Conclusion::Useless => self.run.stage = Stage::Over,
+            Conclusion::Known if !turn.course.is_synced => self.choose_parameters(turn),
+            Conclusion::Known | Conclusion::Unresolved => self.run.stage = Stage::Prepared,
         }
+        Ok(Answer::of(conclusion))
     }
 
     /// Bind is on its way already, by what the environment knew: whether that is what the server says.
