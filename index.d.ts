@@ -1249,8 +1249,8 @@ interface TemporalNamespace {
     readonly Duration: new (years: number, months: number, weeks: number, days: number, hours: number, minutes: number, seconds: number, milliseconds: number, microseconds: number) => unknown;
 }
 
-/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
-type RowMode = 'record' | 'object' | 'array';
+/** What a row is: a plain object literal, a {@link Row}, or an array of values. */
+type RowMode = 'object' | 'record' | 'array';
 /** Turns the text of a value into what the application wants to have. */
 type TextParser = (text: string) => unknown;
 /** How values of some types are given to JavaScript; what is left out keeps the default. */
@@ -1308,6 +1308,43 @@ interface PoolStats {
 
 /** What a codec's functions get and give: PostgreSQL's text, its bytes, or a tuple of parts. */
 type CodecFormat = 'text' | 'binary' | 'tuple';
+
+/** What every Row has beside its columns. */
+interface RowBase {
+    /** The value at a position, counted from 0. A column that is named like an integer wins over the position. */
+    readonly [position: number]: any;
+    /** Iterates over the values by position, duplicate column names included. */
+    [Symbol.iterator](): IterableIterator<any>;
+}
+/**
+ * The statics of {@link Row}. All are positional, see columns of the same name, and take the plain objects of row mode
+ * 'object' as well as the Rows of 'record'. Of a copy of a row they see what any object has.
+ */
+interface RowClass {
+    readonly prototype: RowBase;
+    /** The value at `position`, counted from 0; from the end when negative. Undefined outside the row. */
+    at(row: object, position: number): any;
+    /** The column names. */
+    keys(row: object): string[];
+    /** The values. */
+    values(row: object): any[];
+    /** Pairs of column name and value. */
+    entries(row: object): [string, any][];
+    /** A plain object of the columns; of columns with the same name it holds the last. */
+    toObject<T extends object>(row: T): T extends Row<infer C> ? C : T;
+    [Symbol.hasInstance](value: unknown): value is Row;
+}
+/**
+ * A row in row mode 'record': own enumerable properties by column name, and the values by position besides. Such rows
+ * are made by queries only.
+ *
+ * @typeParam T The columns and their types.
+ */
+type Row<T = {
+    [column: string]: any;
+}> = T & RowBase;
+/** The class of rows, a type and a value at once. */
+declare const Row: RowClass;
 
 /**
  * A query, or a piece of one, made by {@link sql}: text with `$1` placeholders, and the values for them. Query methods
@@ -1367,10 +1404,14 @@ interface CallOptions {
     /** Aborts the call, which rejects with the signal's reason; the query is cancelled. */
     signal?: AbortSignal | undefined;
 }
-/** Options of calls that give rows. What is left out is as the connection or pool has it. */
-interface FetchOptions extends CallOptions, ResultMapping {
-    /** Default `'record'`: a {@link Row}. `'object'` is a plain object, `'array'` an array of the values. */
-    rowMode?: RowMode | undefined;
+/**
+ * Options of calls that give rows. What is left out is as the connection or pool has it.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+interface FetchOptions<M extends RowMode = 'object'> extends CallOptions, ResultMapping {
+    /** Default `'object'`: a plain object. `'record'` is a {@link Row}, `'array'` an array of the values. */
+    rowMode?: M | undefined;
 }
 /** Options of `fetchVal`. */
 interface FetchValOptions extends CallOptions, ResultMapping {
@@ -1378,13 +1419,23 @@ interface FetchValOptions extends CallOptions, ResultMapping {
     column?: number | string | undefined;
 }
 /** Asks for rows that are arrays. */
-interface ArrayMode extends FetchOptions {
+interface ArrayMode extends FetchOptions<'array'> {
     rowMode: 'array';
 }
 /** Asks for rows that are plain objects. */
 interface ObjectMode extends FetchOptions {
     rowMode: 'object';
 }
+/** Asks for rows that are Rows. */
+interface RecordMode extends FetchOptions<'record'> {
+    rowMode: 'record';
+}
+/** Rows of a row mode, of which `T` says what is known: a {@link Row} of these columns in 'record', else `T` itself. */
+type RowOf<M extends RowMode, T> = M extends 'record' ? Row<T> : T;
+/** What can be said of rows of a row mode: in 'array' the values in order, else the columns by name. */
+type RowTypes<M extends RowMode> = M extends 'array' ? readonly unknown[] : unknown;
+/** Rows of a row mode of which nothing is said. */
+type UnknownRow<M extends RowMode> = M extends 'array' ? unknown[] : Record<string, unknown>;
 
 /** What queries are sent through. */
 interface QueryHost {
@@ -1441,8 +1492,10 @@ type Password = string | (() => string | PromiseLike<string>);
 /**
  * Where to connect, as whom, and how. Options win over the DSN, which wins over the environment (`PGHOST` …), as in
  * libpq. The result mapping and `rowMode` are the defaults of the calls made on the connection.
+ *
+ * @typeParam M The row mode of the connection, or of the pool's connections.
  */
-interface ConnectOptions extends ResultMapping {
+interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
     /** A name, an address, or the folder of a Unix socket; several are tried in order. */
     host?: string | readonly string[] | undefined;
     /** One for all hosts, or one for each. Default 5432. */
@@ -1473,8 +1526,8 @@ interface ConnectOptions extends ResultMapping {
     commandTimeoutMs?: number | undefined;
     /** Prepared statements that a connection keeps; 0 for none. Default 100. */
     statementCacheSize?: number | undefined;
-    /** What rows are. Default `'record'`. */
-    rowMode?: RowMode | undefined;
+    /** What rows are. Default `'object'`. */
+    rowMode?: M | undefined;
     /**
      * Codecs of the application's for types, as `setTypeCodec` and `setBuiltinTypeCodec` take them. Of a pool they hold for
      * all its connections. Their types are looked up when the connection, or the pool, is opened.
@@ -1483,39 +1536,6 @@ interface ConnectOptions extends ResultMapping {
     /** Aborts connecting. */
     signal?: AbortSignal | undefined;
 }
-
-/** What every Row has beside its columns. */
-interface RowBase {
-    /** The value at a position, counted from 0. A column that is named like an integer wins over the position. */
-    readonly [position: number]: any;
-    /** Iterates over the values by position, duplicate column names included. */
-    [Symbol.iterator](): IterableIterator<any>;
-}
-/** The statics of {@link Row}; all are positional, see duplicate column names, and take rows of row mode 'record'. */
-interface RowClass {
-    readonly prototype: RowBase;
-    /** The value at `position`, counted from 0; from the end when negative. Undefined outside the row. */
-    at(row: RowBase, position: number): any;
-    /** The column names. */
-    keys(row: RowBase): string[];
-    /** The values. */
-    values(row: RowBase): any[];
-    /** Pairs of column name and value. */
-    entries(row: RowBase): [string, any][];
-    /** A plain object of the columns; of columns with the same name it holds the last. */
-    toObject<T>(row: Row<T>): T;
-    [Symbol.hasInstance](value: unknown): value is Row;
-}
-/**
- * A row of a result: own enumerable properties by column name. Rows are made by queries only.
- *
- * @typeParam T The columns and their types.
- */
-type Row<T = {
-    [column: string]: any;
-}> = T & RowBase;
-/** The class of rows, a type and a value at once. */
-declare const Row: RowClass;
 
 /** A type of PostgreSQL. */
 interface Type {
@@ -1546,8 +1566,10 @@ interface ExplainOptions extends CallOptions {
 /**
  * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
  * it is made again when that is needed.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class PreparedStatement {
+declare class PreparedStatement<M extends RowMode = 'object'> {
     #private;
     /** The query's text. */
     readonly query: string;
@@ -1562,17 +1584,20 @@ declare class PreparedStatement {
     /** All rows. */
     fetch<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
     fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
-    fetch<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>;
+    fetch<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** The first row, or null when there is none. */
     fetchRow<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
-    fetchRow<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    fetchRow<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
+    fetchRow<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
     /** One value of the first row, or null when there is no row. */
     fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null>;
     /** Executes the statement once for each row of parameters, all or nothing, and gives the rows of all executions. */
     fetchMany<T extends readonly unknown[] = unknown[]>(paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
-    fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
+    fetchMany<T extends RowTypes<M> = UnknownRow<M>>(paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
     executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number>;
     /** The plan of the query, as `EXPLAIN (FORMAT JSON, VERBOSE)` gives it. */
@@ -1597,15 +1622,17 @@ interface TransactionOptions {
     retry?: number | undefined;
 }
 /** What is done in a transaction. */
-type TransactionCallback<R> = (transaction: Transaction) => R | PromiseLike<R>;
+type TransactionCallback<R, M extends RowMode = 'object'> = (transaction: Transaction<M>) => R | PromiseLike<R>;
 
 /** The connection that a transaction is on. */
 interface TransactionHost {
 }
 /**
  * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class Transaction extends QueryMethods {
+declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     #private;
     /**
      * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint.
@@ -1628,11 +1655,11 @@ declare class Transaction extends QueryMethods {
      */
     rollback(): Promise<void>;
     /** A savepoint to be started by hand. */
-    transaction(options?: TransactionOptions): Transaction;
+    transaction(options?: TransactionOptions): Transaction<M>;
     /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A savepoint that has been started. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /** Rolls it back if it is still open. */
     [Symbol.asyncDispose](): Promise<void>;
     [inspect.custom](): string;
@@ -1641,8 +1668,10 @@ declare class Transaction extends QueryMethods {
 /**
  * What queries can be made on: a connection, a pool, a transaction. Calls made on one connection without awaiting them
  * run as a pipeline, in order.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-interface Queryable {
+interface Queryable<M extends RowMode = 'object'> {
     /**
      * Executes a query, or without `params` a script of any number of them.
      *
@@ -1652,17 +1681,20 @@ interface Queryable {
     /** All rows of a query. */
     fetch<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
     fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
-    fetch<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>;
+    fetch<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** The first row of a query, or null when there is none. The server makes no more than that row. */
     fetchRow<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
-    fetchRow<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
+    fetchRow<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
     /** One value of the first row, or null when there is no row. */
     fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
     /** Executes a query once for each row of parameters, all or nothing, and gives the rows of all executions. */
     fetchMany<T extends readonly unknown[] = unknown[]>(query: Query, paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
-    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
+    fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /**
      * Executes a query once for each row of parameters, all or nothing. The rows are sent while they are made, and an
      * iterable is not asked for more than the connection takes.
@@ -1671,37 +1703,40 @@ interface Queryable {
      */
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
     /** Prepares a query, to be executed any number of times. */
-    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>;
+    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
     /**
      * Commits what `callback` does, or rolls it back if it throws. Inside a transaction it is a savepoint.
      *
      * @returns What `callback` returns.
      */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started. Disposing of it rolls it back unless it was committed. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
 }
 
 /**
  * The query methods of connections, pools and transactions. Each is one `async` function, which makes its error after
  * its `await`: so the stack shows the caller, and calls that succeed pay for no stack.
  */
-declare abstract class QueryMethods implements Queryable, QueryHost {
-    abstract transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
-    abstract begin(options?: TransactionOptions): Promise<Transaction>;
+declare abstract class QueryMethods<M extends RowMode = 'object'> implements Queryable<M>, QueryHost {
+    abstract transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
+    abstract begin(options?: TransactionOptions): Promise<Transaction<M>>;
     execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string>;
     fetch<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
     fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
-    fetch<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>;
+    fetch<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     fetchRow<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
-    fetchRow<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
+    fetchRow<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
     fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
     fetchMany<T extends readonly unknown[] = unknown[]>(query: Query, paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
-    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
+    fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
-    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>;
+    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
 }
 
 /** The version of a server, as asyncpg has it. */
@@ -1729,8 +1764,12 @@ interface ResetOptions {
 /** What a connection is made of. Only the driver can make one: see `connect`, and `acquire` of pools. */
 interface ConnectionParts {
 }
-/** A session with a PostgreSQL server. */
-declare class Connection extends QueryMethods implements TransactionHost {
+/**
+ * A session with a PostgreSQL server.
+ *
+ * @typeParam M The row mode of calls that name none.
+ */
+declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
     #private;
     protected constructor(parts: ConnectionParts);
     /** The process id of the server's backend. */
@@ -1744,22 +1783,22 @@ declare class Connection extends QueryMethods implements TransactionHost {
     /** Whether a transaction is open, as of the last answer of the server. */
     get isInTransaction(): boolean;
     /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
-    transaction(options?: TransactionOptions): Transaction;
+    transaction(options?: TransactionOptions): Transaction<M>;
     /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /**
      * Calls `listener` with each notice and warning that the server sends.
      *
      * @returns A function that ends it.
      */
-    onNotice(listener: (message: PostgresLogMessage, connection: Connection) => void): () => void;
+    onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void;
     /**
      * Calls `listener` when the session has ended, however it ended.
      *
      * @returns A function that ends it.
      */
-    onTermination(listener: (connection: Connection) => void): () => void;
+    onTermination(listener: (connection: Connection<M>) => void): () => void;
     /**
      * Brings the session back to how it was when it was opened: rolls back, releases advisory locks, closes cursors,
      * and resets the settings.
@@ -1802,19 +1841,21 @@ declare class Connection extends QueryMethods implements TransactionHost {
  * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-declare function connect(dsn?: string, options?: ConnectOptions): Promise<Connection>;
-declare function connect(options?: ConnectOptions): Promise<Connection>;
+declare function connect<M extends RowMode = 'object'>(dsn?: string, options?: ConnectOptions<M>): Promise<Connection<M>>;
+declare function connect<M extends RowMode = 'object'>(options?: ConnectOptions<M>): Promise<Connection<M>>;
 
 /** What a lease is made of. */
-interface PoolConnectionParts extends ConnectionParts {
+interface PoolConnectionParts<M extends RowMode> extends ConnectionParts {
 }
 /**
  * A connection that a pool has lent. Once it is released, everything that came from it is dead and says so; the session
  * goes on in the pool.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class PoolConnection extends Connection {
+declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M> {
     #private;
-    protected constructor(parts: PoolConnectionParts);
+    protected constructor(parts: PoolConnectionParts<M>);
     /** Whether it has been given back. */
     get isReleased(): boolean;
     /** Whether the session has ended, or was given back. */
@@ -1838,15 +1879,17 @@ interface AcquireOptions {
     signal?: AbortSignal | undefined;
 }
 /** What a pool is made of. Only the driver can make one: see `createPool`. */
-interface PoolParts {
+interface PoolParts<M extends RowMode> {
 }
 /**
  * Connections for everybody. Queries can be made on the pool itself, and those that are single statements share its
  * connections; what needs a session of its own takes one by `acquire`, `use` or `transaction`.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class Pool extends QueryMethods {
+declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     #private;
-    protected constructor(parts: PoolParts);
+    protected constructor(parts: PoolParts<M>);
     /** The number of connections and of calls that wait for one, now, and counters. */
     get stats(): PoolStats;
     /**
@@ -1856,19 +1899,19 @@ declare class Pool extends QueryMethods {
      * @throws InterfaceError when the pool is closed, or when it is called inside one of the pool's own transactions and
      * no connection has become free within a second.
      */
-    acquire(options?: AcquireOptions): Promise<PoolConnection>;
+    acquire(options?: AcquireOptions): Promise<PoolConnection<M>>;
     /**
      * Gives a connection back. Giving it back again does nothing.
      *
      * @throws InterfaceError when it is not one of this pool.
      */
-    release(connection: PoolConnection): Promise<void>;
+    release(connection: PoolConnection<M>): Promise<void>;
     /** Runs `callback` with a connection that it has for itself. */
-    use<R>(callback: (connection: PoolConnection) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R>;
+    use<R>(callback: (connection: PoolConnection<M>) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R>;
     /** Runs `callback` in a transaction, on a connection that it has for itself. */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /** Replaces all connections: the idle ones now, the others when they come back. */
     expireConnections(): void;
     /** Waits until all connections are back, and closes them. Nothing new is accepted. */
@@ -1880,9 +1923,13 @@ declare class Pool extends QueryMethods {
 }
 
 /** Something the pool does with a connection; the pool waits for what it returns. */
-type PoolHook = (connection: PoolConnection) => unknown;
-/** How a pool keeps its connections, and how they are made. */
-interface PoolOptions extends ConnectOptions {
+type PoolHook<M extends RowMode = 'object'> = (connection: PoolConnection<M>) => unknown;
+/**
+ * How a pool keeps its connections, and how they are made.
+ *
+ * @typeParam M The row mode of the pool and its connections.
+ */
+interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
     /** Connections that are kept open, and opened before `createPool` resolves. Default 1. */
     minSize?: number | undefined;
     /** Default 10. */
@@ -1904,11 +1951,11 @@ interface PoolOptions extends ConnectOptions {
      * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
      * leases a connection.
      */
-    init?: PoolHook | undefined;
+    init?: PoolHook<M> | undefined;
     /** Called with a connection each time it is acquired. */
-    setup?: PoolHook | undefined;
+    setup?: PoolHook<M> | undefined;
     /** Called with a connection before it goes back; then the pool resets the session. */
-    reset?: PoolHook | undefined;
+    reset?: PoolHook<M> | undefined;
 }
 
 /**
@@ -1917,8 +1964,8 @@ interface PoolOptions extends ConnectOptions {
  * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-declare function createPool(dsn?: string, options?: PoolOptions): Promise<Pool>;
-declare function createPool(options?: PoolOptions): Promise<Pool>;
+declare function createPool<M extends RowMode = 'object'>(dsn?: string, options?: PoolOptions<M>): Promise<Pool<M>>;
+declare function createPool<M extends RowMode = 'object'>(options?: PoolOptions<M>): Promise<Pool<M>>;
 
 /**
  * A value of `bit` or `bit varying` (manual, section 8.10, Bit String Types): bits in the order in which PostgreSQL
@@ -2291,4 +2338,4 @@ declare class Range<T> {
 }
 
 export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, RangeOptions, ResetOptions, ResultMapping, RowMode, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };

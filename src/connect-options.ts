@@ -1,5 +1,5 @@
 import { userInfo } from 'node:os'
-import { DEFAULT_PLAN, planFor } from './decode/mapping'
+import { DEFAULT_PLAN, planFor, type RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
 import { checkOptions } from './options'
 import { CallDefaults } from './send'
@@ -45,7 +45,10 @@ export function dsnAndOptions<O extends object>(
  *
  * @throws ClientConfigurationError
  */
-export async function connectPlan(dsn: string | undefined, options: ConnectOptions): Promise<ConnectPlan> {
+export async function connectPlan(
+  dsn: string | undefined,
+  options: ConnectOptions<RowMode>,
+): Promise<ConnectPlan> {
   const { forRust, forFace } = checkedOptions(options)
   const { commandTimeoutMs = 0, signal } = forFace
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
@@ -55,7 +58,7 @@ export async function connectPlan(dsn: string | undefined, options: ConnectOptio
 }
 
 /** The options that are given, sorted by who reads them. */
-function checkedOptions(options: ConnectOptions): {
+function checkedOptions(options: ConnectOptions<RowMode>): {
   forRust: { [name: string]: unknown }
   forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'signal'>
 } {

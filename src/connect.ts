@@ -1,5 +1,6 @@
 import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
 import { Connection } from './connection'
+import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import { openConnection } from './native/door'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
@@ -10,9 +11,15 @@ import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
  * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-export function connect(dsn?: string, options?: ConnectOptions): Promise<Connection>
-export function connect(options?: ConnectOptions): Promise<Connection>
-export async function connect(first?: string | ConnectOptions, second?: ConnectOptions): Promise<Connection> {
+export function connect<M extends RowMode = 'object'>(
+  dsn?: string,
+  options?: ConnectOptions<M>,
+): Promise<Connection<M>>
+export function connect<M extends RowMode = 'object'>(options?: ConnectOptions<M>): Promise<Connection<M>>
+export async function connect<M extends RowMode>(
+  first?: string | ConnectOptions<M>,
+  second?: ConnectOptions<M>,
+): Promise<Connection<M>> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
   const { configJson, defaults, signal } = await connectPlan(dsn, options)
@@ -21,5 +28,5 @@ export async function connect(first?: string | ConnectOptions, second?: ConnectO
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
   await openWithTypeCodecs(target, typeCodecs, defaults.commandTimeoutMs)
-  return Connection._of({ target, defaults })
+  return Connection._of<M>({ target, defaults })
 }

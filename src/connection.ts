@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { checkCallOptions } from './call-arguments'
+import type { RowMode } from './decode/mapping'
 import {
   ConnectionDoesNotExistError,
   errorFromFailure,
@@ -55,14 +56,18 @@ export interface ConnectionParts {
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
 
-/** A session with a PostgreSQL server. */
-export class Connection extends QueryMethods implements TransactionHost {
+/**
+ * A session with a PostgreSQL server.
+ *
+ * @typeParam M The row mode of calls that name none.
+ */
+export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
   readonly #target: ConnectionTarget
   readonly #defaults: CallDefaults
   readonly #scope: Scope
   readonly #owner: object | undefined
-  readonly #notices = new Listeners<[PostgresLogMessage, Connection]>()
-  readonly #terminations = new Listeners<[Connection]>()
+  readonly #notices = new Listeners<[PostgresLogMessage, Connection<M>]>()
+  readonly #terminations = new Listeners<[Connection<M>]>()
 
   protected constructor(parts: ConnectionParts) {
     super()
@@ -78,8 +83,8 @@ export class Connection extends QueryMethods implements TransactionHost {
   }
 
   /** @internal */
-  static _of(parts: ConnectionParts): Connection {
-    return new Connection(parts)
+  static _of<M extends RowMode>(parts: ConnectionParts): Connection<M> {
+    return new Connection<M>(parts)
   }
 
   /** The process id of the server's backend. */
@@ -108,19 +113,19 @@ export class Connection extends QueryMethods implements TransactionHost {
   }
 
   /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
-  transaction(options?: TransactionOptions): Transaction
+  transaction(options?: TransactionOptions): Transaction<M>
   /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
-  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
   transaction<R>(
-    first?: TransactionCallback<R> | TransactionOptions,
+    first?: TransactionCallback<R, M> | TransactionOptions,
     options?: TransactionOptions,
-  ): Promise<R> | Transaction {
+  ): Promise<R> | Transaction<M> {
     if (typeof first === 'function') return runTransaction(this, this.#scope, first, options)
     return new Transaction(this, this.#scope, checkTransactionOptions(first))
   }
 
-  async begin(options?: TransactionOptions): Promise<Transaction> {
-    const transaction = new Transaction(this, this.#scope, checkTransactionOptions(options))
+  async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    const transaction = new Transaction<M>(this, this.#scope, checkTransactionOptions(options))
     await transaction.start()
     return transaction
   }
@@ -130,7 +135,7 @@ export class Connection extends QueryMethods implements TransactionHost {
    *
    * @returns A function that ends it.
    */
-  onNotice(listener: (message: PostgresLogMessage, connection: Connection) => void): () => void {
+  onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void {
     checkFunction('onNotice', listener)
     this.#target.onNotice = (fields) => this.#notices.call(logMessageFromFields(fields), this)
     return this.#notices.add(listener)
@@ -141,7 +146,7 @@ export class Connection extends QueryMethods implements TransactionHost {
    *
    * @returns A function that ends it.
    */
-  onTermination(listener: (connection: Connection) => void): () => void {
+  onTermination(listener: (connection: Connection<M>) => void): () => void {
     checkFunction('onTermination', listener)
     return this.#terminations.add(listener)
   }

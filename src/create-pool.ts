@@ -1,4 +1,5 @@
 import { connectPlan, dsnAndOptions } from './connect-options'
+import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import { openPool } from './native/door'
 import { Pool } from './pool'
@@ -11,9 +12,15 @@ import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
  * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-export function createPool(dsn?: string, options?: PoolOptions): Promise<Pool>
-export function createPool(options?: PoolOptions): Promise<Pool>
-export async function createPool(first?: string | PoolOptions, second?: PoolOptions): Promise<Pool> {
+export function createPool<M extends RowMode = 'object'>(
+  dsn?: string,
+  options?: PoolOptions<M>,
+): Promise<Pool<M>>
+export function createPool<M extends RowMode = 'object'>(options?: PoolOptions<M>): Promise<Pool<M>>
+export async function createPool<M extends RowMode>(
+  first?: string | PoolOptions<M>,
+  second?: PoolOptions<M>,
+): Promise<Pool<M>> {
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
   const { optionsJson, acquireTimeoutMs, hooks } = poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
@@ -25,5 +32,5 @@ export async function createPool(first?: string | PoolOptions, second?: PoolOpti
     throw errorFromFailure(ready.failure)
   }
   await openWithTypeCodecs(pool, typeCodecs, defaults.commandTimeoutMs)
-  return Pool._of({ target: pool, defaults, hooks, acquireTimeoutMs })
+  return Pool._of<M>({ target: pool, defaults, hooks, acquireTimeoutMs })
 }

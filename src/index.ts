@@ -20,6 +20,10 @@ export type {
   Parameters,
   ParametersList,
   Query,
+  RecordMode,
+  RowOf,
+  RowTypes,
+  UnknownRow,
 } from './query-options'
 export type { Queryable } from './queryable'
 export { Record, Row } from './record'

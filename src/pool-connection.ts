@@ -1,34 +1,37 @@
 import { Connection, type ConnectionParts } from './connection'
+import type { RowMode } from './decode/mapping'
 import { InterfaceError } from './errors/index'
 import type { ConnectionTarget } from './native/door'
 import type { PoolHooks } from './pool-options'
 import { attachSuppressed } from './suppressed'
 
 /** What a lease is made of. */
-export interface PoolConnectionParts extends ConnectionParts {
+export interface PoolConnectionParts<M extends RowMode> extends ConnectionParts {
   /** @internal */
-  readonly hooks: PoolHooks
+  readonly hooks: PoolHooks<M>
 }
 
 /**
  * A connection that a pool has lent. Once it is released, everything that came from it is dead and says so; the session
  * goes on in the pool.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class PoolConnection extends Connection {
+export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> {
   readonly #target: ConnectionTarget
-  readonly #hooks: PoolHooks
+  readonly #hooks: PoolHooks<M>
   #isReleased = false
   #releasing: Promise<void> | undefined
 
-  protected constructor(parts: PoolConnectionParts) {
+  protected constructor(parts: PoolConnectionParts<M>) {
     super(parts)
     this.#target = parts.target
     this.#hooks = parts.hooks
   }
 
   /** @internal */
-  static _lend(parts: PoolConnectionParts): PoolConnection {
-    return new PoolConnection(parts)
+  static _lend<M extends RowMode>(parts: PoolConnectionParts<M>): PoolConnection<M> {
+    return new PoolConnection<M>(parts)
   }
 
   /** Whether it has been given back. */
@@ -112,9 +115,9 @@ export class PoolConnection extends Connection {
 }
 
 /** Runs `call` and then gives the connection back; an error of `call` goes before one of the release. */
-export async function withRelease<R>(
-  connection: PoolConnection,
-  call: (connection: PoolConnection) => R | PromiseLike<R>,
+export async function withRelease<R, M extends RowMode>(
+  connection: PoolConnection<M>,
+  call: (connection: PoolConnection<M>) => R | PromiseLike<R>,
 ): Promise<R> {
   let result: R
   try {

@@ -1,13 +1,18 @@
 import { CONNECT_OPTIONS, type ConnectOptions } from './connect-options'
+import type { RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
 import { checkFunction, durationMs, flag, wholeNumber } from './options'
 import type { PoolConnection } from './pool-connection'
 
 /** Something the pool does with a connection; the pool waits for what it returns. */
-export type PoolHook = (connection: PoolConnection) => unknown
+export type PoolHook<M extends RowMode = 'object'> = (connection: PoolConnection<M>) => unknown
 
-/** How a pool keeps its connections, and how they are made. */
-export interface PoolOptions extends ConnectOptions {
+/**
+ * How a pool keeps its connections, and how they are made.
+ *
+ * @typeParam M The row mode of the pool and its connections.
+ */
+export interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
   /** Connections that are kept open, and opened before `createPool` resolves. Default 1. */
   minSize?: number | undefined
   /** Default 10. */
@@ -29,18 +34,18 @@ export interface PoolOptions extends ConnectOptions {
    * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
    * leases a connection.
    */
-  init?: PoolHook | undefined
+  init?: PoolHook<M> | undefined
   /** Called with a connection each time it is acquired. */
-  setup?: PoolHook | undefined
+  setup?: PoolHook<M> | undefined
   /** Called with a connection before it goes back; then the pool resets the session. */
-  reset?: PoolHook | undefined
+  reset?: PoolHook<M> | undefined
 }
 
 /** The hooks of a pool. */
-export interface PoolHooks {
-  readonly init: PoolHook | undefined
-  readonly setup: PoolHook | undefined
-  readonly reset: PoolHook | undefined
+export interface PoolHooks<M extends RowMode = 'object'> {
+  readonly init: PoolHook<M> | undefined
+  readonly setup: PoolHook<M> | undefined
+  readonly reset: PoolHook<M> | undefined
 }
 
 /** Names of the options of `createPool`. */
@@ -62,15 +67,15 @@ export const POOL_OPTIONS: ReadonlySet<string> = new Set([
 const MAX_SIZE = 65_535
 
 /** Options of the pool, checked and complete. */
-export interface PoolPlan {
+export interface PoolPlan<M extends RowMode> {
   /** For Rust. */
   readonly optionsJson: string
   readonly acquireTimeoutMs: number
-  readonly hooks: PoolHooks
+  readonly hooks: PoolHooks<M>
 }
 
 /** @throws ClientConfigurationError */
-export function poolPlan(options: PoolOptions): PoolPlan {
+export function poolPlan<M extends RowMode>(options: PoolOptions<M>): PoolPlan<M> {
   const maxSize = wholeNumber('maxSize', options.maxSize ?? 10, 1, MAX_SIZE)
   const minSize = wholeNumber('minSize', options.minSize ?? Math.min(1, maxSize), 0, MAX_SIZE)
   if (minSize > maxSize) {

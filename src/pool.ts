@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-arguments'
 import type { CloseOptions } from './connection'
+import type { RowMode } from './decode/mapping'
 import { errorFromFailure, InterfaceError } from './errors/index'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
@@ -24,13 +25,13 @@ export interface AcquireOptions {
 }
 
 /** What a pool is made of. Only the driver can make one: see `createPool`. */
-export interface PoolParts {
+export interface PoolParts<M extends RowMode> {
   /** @internal */
   readonly target: PoolTarget
   /** @internal */
   readonly defaults: CallDefaults
   /** @internal */
-  readonly hooks: PoolHooks
+  readonly hooks: PoolHooks<M>
   /** @internal */
   readonly acquireTimeoutMs: number
 }
@@ -43,18 +44,20 @@ const NESTED_TIMEOUT_MS = 1_000
 /**
  * Connections for everybody. Queries can be made on the pool itself, and those that are single statements share its
  * connections; what needs a session of its own takes one by `acquire`, `use` or `transaction`.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class Pool extends QueryMethods {
+export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #target: PoolTarget
   readonly #defaults: CallDefaults
-  readonly #hooks: PoolHooks
+  readonly #hooks: PoolHooks<M>
   readonly #acquireTimeoutMs: number
   readonly #hasHooks: boolean
   /** Sessions that have had their `init`. */
   readonly #initialized = new WeakSet<ConnectionTarget>()
-  readonly #lend: Lender = (call) => this.use((connection) => call(connection))
+  readonly #lend: Lender<M> = (call) => this.use((connection) => call(connection))
 
-  protected constructor(parts: PoolParts) {
+  protected constructor(parts: PoolParts<M>) {
     super()
     this.#target = parts.target
     this.#defaults = parts.defaults
@@ -65,8 +68,8 @@ export class Pool extends QueryMethods {
   }
 
   /** @internal */
-  static _of(parts: PoolParts): Pool {
-    return new Pool(parts)
+  static _of<M extends RowMode>(parts: PoolParts<M>): Pool<M> {
+    return new Pool<M>(parts)
   }
 
   /** The number of connections and of calls that wait for one, now, and counters. */
@@ -81,7 +84,7 @@ export class Pool extends QueryMethods {
    * @throws InterfaceError when the pool is closed, or when it is called inside one of the pool's own transactions and
    * no connection has become free within a second.
    */
-  async acquire(options?: AcquireOptions): Promise<PoolConnection> {
+  async acquire(options?: AcquireOptions): Promise<PoolConnection<M>> {
     checkCallOptions(options, CALL_OPTIONS)
     const givenMs = timeoutOf(options, this.#acquireTimeoutMs)
     const signal = signalOf(options)
@@ -116,7 +119,7 @@ export class Pool extends QueryMethods {
    *
    * @throws InterfaceError when it is not one of this pool.
    */
-  async release(connection: PoolConnection): Promise<void> {
+  async release(connection: PoolConnection<M>): Promise<void> {
     if (!(connection instanceof PoolConnection)) {
       throw new InterfaceError(
         `release: expected a connection of the pool, not ${describeArgument(connection)}`,
@@ -128,7 +131,7 @@ export class Pool extends QueryMethods {
 
   /** Runs `callback` with a connection that it has for itself. */
   async use<R>(
-    callback: (connection: PoolConnection) => R | PromiseLike<R>,
+    callback: (connection: PoolConnection<M>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
     checkFunction('use', callback)
@@ -136,13 +139,13 @@ export class Pool extends QueryMethods {
   }
 
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
-  async transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R> {
+  async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
     return withRelease(await this.acquire(), (connection) => connection.transaction(callback, options))
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
-  async begin(options?: TransactionOptions): Promise<Transaction> {
+  async begin(options?: TransactionOptions): Promise<Transaction<M>> {
     const connection = await this.acquire()
     try {
       const transaction = await connection.begin(options)
@@ -193,7 +196,7 @@ export class Pool extends QueryMethods {
   }
 
   /** @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. */
-  override _lender(): Lender | undefined {
+  override _lender(): Lender<M> | undefined {
     return this.#hasHooks || this.#holderPidWhenFull() !== undefined ? this.#lend : undefined
   }
 

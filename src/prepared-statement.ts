@@ -1,6 +1,6 @@
 import { feed } from './batch-feed'
 import { CALL_OPTIONS, checkCallOptions, checkParameters, checkParametersList } from './call-arguments'
-import { DEFAULT_PLAN, planFor, planWithoutCodecs } from './decode/mapping'
+import { DEFAULT_PLAN, planFor, planWithoutCodecs, type RowMode } from './decode/mapping'
 import type { ParameterDescription } from './encode/encoders'
 import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
@@ -14,6 +14,10 @@ import type {
   ObjectMode,
   Parameters,
   ParametersList,
+  RecordMode,
+  RowOf,
+  RowTypes,
+  UnknownRow,
 } from './query-options'
 import type { Row } from './record'
 import {
@@ -64,21 +68,23 @@ const EXPLAIN_PLAN = planWithoutCodecs(planFor(DEFAULT_PLAN, { rowMode: 'array' 
 /**
  * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
  * it is made again when that is needed.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class PreparedStatement {
+export class PreparedStatement<M extends RowMode = 'object'> {
   /** The query's text. */
   readonly query: string
   /** The types of `$1`, `$2` … */
   readonly parameters: readonly Type[]
   /** The columns of the result; none when the query gives no rows. */
   readonly attributes: readonly Attribute[]
-  readonly #host: QueryMethods
+  readonly #host: QueryMethods<M>
   readonly #description: Description
   readonly #last: { tag: string | null }
 
   /** @internal */
   constructor(
-    host: QueryMethods,
+    host: QueryMethods<M>,
     query: string,
     description: Description,
     last = { tag: null as string | null },
@@ -120,11 +126,15 @@ export class PreparedStatement {
     options: ArrayMode,
   ): Promise<T[]>
   fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T[]>
-  fetch<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>
-  async fetch(params?: Parameters, options?: FetchOptions): Promise<unknown[]> {
+  fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>
+  fetch<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetch(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetch(params, options))
+    if (lend !== undefined) return lend((host) => this.#on(host).fetch(params, options as FetchOptions<M>))
     const request = sendFetch(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -141,11 +151,18 @@ export class PreparedStatement {
     params: Parameters | undefined,
     options: ObjectMode,
   ): Promise<T | null>
-  fetchRow<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>
-  async fetchRow(params?: Parameters, options?: FetchOptions): Promise<unknown> {
+  fetchRow<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<Row<T> | null>
+  fetchRow<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T> | null>
+  async fetchRow(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchRow(params, options))
+    if (lend !== undefined) return lend((host) => this.#on(host).fetchRow(params, options as FetchOptions<M>))
     const request = sendFetchRow(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -171,14 +188,16 @@ export class PreparedStatement {
     options: ArrayMode,
   ): Promise<T[]>
   fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: ObjectMode): Promise<T[]>
-  fetchMany<T = Record<string, unknown>>(
+  fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>
+  fetchMany<T extends RowTypes<M> = UnknownRow<M>>(
     paramsList: ParametersList,
-    options?: FetchOptions,
-  ): Promise<Row<T>[]>
-  async fetchMany(paramsList: ParametersList, options?: FetchOptions): Promise<unknown[]> {
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetchMany(paramsList: ParametersList, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     checkParametersList(paramsList)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchMany(paramsList, options))
+    if (lend !== undefined)
+      return lend((host) => this.#on(host).fetchMany(paramsList, options as FetchOptions<M>))
     const batch = sendFetchMany(this.#host, this.query, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
@@ -227,7 +246,7 @@ export class PreparedStatement {
   }
 
   /** This statement on a connection that a pool has lent. */
-  #on(host: QueryMethods): PreparedStatement {
+  #on(host: QueryMethods<M>): PreparedStatement<M> {
     return new PreparedStatement(host, this.query, this.#description, this.#last)
   }
 

@@ -7,6 +7,7 @@ import {
   textOf,
   textWithoutParameters,
 } from './call-arguments'
+import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import type { Target } from './native/door'
 import { PreparedStatement, prepareOn } from './prepared-statement'
@@ -19,6 +20,10 @@ import type {
   Parameters,
   ParametersList,
   Query,
+  RecordMode,
+  RowOf,
+  RowTypes,
+  UnknownRow,
 } from './query-options'
 import type { Queryable } from './queryable'
 import type { Row } from './record'
@@ -38,22 +43,22 @@ import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
 
 /** Runs a call on a connection that is leased for it alone. */
-export type Lender = <R>(call: (host: QueryMethods) => Promise<R>) => Promise<R>
+export type Lender<M extends RowMode> = <R>(call: (host: QueryMethods<M>) => Promise<R>) => Promise<R>
 
 /**
  * The query methods of connections, pools and transactions. Each is one `async` function, which makes its error after
  * its `await`: so the stack shows the caller, and calls that succeed pay for no stack.
  */
-export abstract class QueryMethods implements Queryable, QueryHost {
+export abstract class QueryMethods<M extends RowMode = 'object'> implements Queryable<M>, QueryHost {
   /** @internal */
   abstract readonly _defaults: CallDefaults
   /** @internal */
   abstract _target(): Target
-  abstract transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
-  abstract begin(options?: TransactionOptions): Promise<Transaction>
+  abstract transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
+  abstract begin(options?: TransactionOptions): Promise<Transaction<M>>
 
   /** @internal Of a pool whose calls need a connection of their own: lends them one. */
-  _lender(): Lender | undefined {
+  _lender(): Lender<M> | undefined {
     return undefined
   }
 
@@ -82,14 +87,19 @@ export abstract class QueryMethods implements Queryable, QueryHost {
   ): Promise<T[]>
   fetch<T = Record<string, unknown>>(
     query: Query,
-    params?: Parameters,
-    options?: FetchOptions,
+    params: Parameters | undefined,
+    options: RecordMode,
   ): Promise<Row<T>[]>
-  async fetch(query: Query, params?: Parameters, options?: FetchOptions): Promise<unknown[]> {
+  fetch<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetch(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetch(query, params, options))
+    if (lend !== undefined) return lend((host) => host.fetch(query, params, options as FetchOptions<M>))
     const request = sendFetch(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -108,14 +118,19 @@ export abstract class QueryMethods implements Queryable, QueryHost {
   ): Promise<T | null>
   fetchRow<T = Record<string, unknown>>(
     query: Query,
-    params?: Parameters,
-    options?: FetchOptions,
+    params: Parameters | undefined,
+    options: RecordMode,
   ): Promise<Row<T> | null>
-  async fetchRow(query: Query, params?: Parameters, options?: FetchOptions): Promise<unknown> {
+  fetchRow<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T> | null>
+  async fetchRow(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchRow(query, params, options))
+    if (lend !== undefined) return lend((host) => host.fetchRow(query, params, options as FetchOptions<M>))
     const request = sendFetchRow(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -150,13 +165,23 @@ export abstract class QueryMethods implements Queryable, QueryHost {
   fetchMany<T = Record<string, unknown>>(
     query: Query,
     paramsList: ParametersList,
-    options?: FetchOptions,
+    options: RecordMode,
   ): Promise<Row<T>[]>
-  async fetchMany(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<unknown[]> {
+  fetchMany<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    paramsList: ParametersList,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetchMany(
+    query: Query,
+    paramsList: ParametersList,
+    options?: FetchOptions<RowMode>,
+  ): Promise<unknown[]> {
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchMany(query, paramsList, options))
+    if (lend !== undefined)
+      return lend((host) => host.fetchMany(query, paramsList, options as FetchOptions<M>))
     const batch = sendFetchMany(this, text, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
@@ -175,7 +200,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     return batch.rowCount
   }
 
-  async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement> {
+  async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>> {
     const text = textWithoutParameters(query)
     checkCallOptions(options, CALL_OPTIONS)
     const lend = this._lender()

@@ -1,5 +1,5 @@
 import { checkCallOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
-import { planFor, type ResultOptions, type ResultPlan, valuePlanFor } from './decode/mapping'
+import { planFor, type ResultOptions, type ResultPlan, type RowMode, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
 import type { BatchRequest, Request, ScriptOptions, StatementOptions, Target } from './native/door'
 import type { CallOptions, FetchOptions, FetchValOptions, Parameters } from './query-options'
@@ -73,7 +73,7 @@ export function sendFetch(
   host: QueryHost,
   text: string,
   params: Parameters | undefined,
-  options: FetchOptions | undefined,
+  options: FetchOptions<RowMode> | undefined,
 ): Request {
   checkCallOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.rows, options)
@@ -85,7 +85,7 @@ export function sendFetchRow(
   host: QueryHost,
   text: string,
   params: Parameters | undefined,
-  options: FetchOptions | undefined,
+  options: FetchOptions<RowMode> | undefined,
 ): Request {
   checkCallOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.row, options)
@@ -126,7 +126,7 @@ export function sendExecute(
 export function sendFetchMany(
   host: QueryHost,
   text: string,
-  options: FetchOptions | undefined,
+  options: FetchOptions<RowMode> | undefined,
 ): BatchRequest {
   checkCallOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.rows, options)

@@ -1,3 +1,4 @@
+import type { RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
 import { checkOptions, flag, wholeNumber } from './options'
 import type { Transaction } from './transaction'
@@ -29,7 +30,9 @@ export interface TransactionOptions {
 }
 
 /** What is done in a transaction. */
-export type TransactionCallback<R> = (transaction: Transaction) => R | PromiseLike<R>
+export type TransactionCallback<R, M extends RowMode = 'object'> = (
+  transaction: Transaction<M>,
+) => R | PromiseLike<R>
 
 /** Options after their check. */
 export interface CheckedTransactionOptions {

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util'
+import type { RowMode } from './decode/mapping'
 import {
   errorFromFailure,
   type Failure,
@@ -42,8 +43,10 @@ type State = 'new' | 'starting' | 'started' | 'ending' | 'committed' | 'rolled b
 
 /**
  * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class Transaction extends QueryMethods {
+export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #host: TransactionHost
   readonly #options: CheckedTransactionOptions
   /** Where it is to start; once it has started, itself. */
@@ -100,20 +103,20 @@ export class Transaction extends QueryMethods {
   }
 
   /** A savepoint to be started by hand. */
-  transaction(options?: TransactionOptions): Transaction
+  transaction(options?: TransactionOptions): Transaction<M>
   /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
-  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
   transaction<R>(
-    first?: TransactionCallback<R> | TransactionOptions,
+    first?: TransactionCallback<R, M> | TransactionOptions,
     options?: TransactionOptions,
-  ): Promise<R> | Transaction {
+  ): Promise<R> | Transaction<M> {
     if (typeof first === 'function') return runTransaction(this.#host, this.#scope, first, options)
     return new Transaction(this.#host, this.#scope, checkTransactionOptions(first))
   }
 
   /** A savepoint that has been started. */
-  async begin(options?: TransactionOptions): Promise<Transaction> {
-    const transaction = new Transaction(this.#host, this.#scope, checkTransactionOptions(options))
+  async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    const transaction = new Transaction<M>(this.#host, this.#scope, checkTransactionOptions(options))
     await transaction.start()
     return transaction
   }
@@ -151,7 +154,7 @@ export class Transaction extends QueryMethods {
   }
 
   /** @internal Runs all of it in a scope that has been entered. */
-  async _run<R>(scope: Scope, callback: TransactionCallback<R>): Promise<R> {
+  async _run<R>(scope: Scope, callback: TransactionCallback<R, M>): Promise<R> {
     this.#isManaged = true
     this.#state = 'starting'
     await this.#begin(scope)
@@ -415,17 +418,17 @@ const REASONS: { readonly [state: string]: string } = {
 }
 
 /** Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be. */
-export async function runTransaction<R>(
+export async function runTransaction<R, M extends RowMode>(
   host: TransactionHost,
   from: Scope,
-  callback: TransactionCallback<R>,
+  callback: TransactionCallback<R, M>,
   options: TransactionOptions | undefined,
 ): Promise<R> {
   const checked = checkTransactionOptions(options)
   for (let attempt = 0; ; attempt++) {
     const scope = await from.enterInTurn()
     try {
-      return await new Transaction(host, scope, checked)._run(scope, callback)
+      return await new Transaction<M>(host, scope, checked)._run(scope, callback)
     } catch (error) {
       const isOutermost = scope.outermost === scope
       if (!isOutermost || attempt >= checked.retry || !isRepeatable(error) || host._isGone) throw error

@@ -1,4 +1,4 @@
-import { DEFAULT_PLAN, planFor } from './decode/mapping'
+import { DEFAULT_PLAN } from './decode/mapping'
 import { errorFromFailure, InterfaceError, UnsupportedClientFeatureError } from './errors/index'
 import type { Target } from './native/door'
 import { checkFunction, checkOptions } from './options'
@@ -109,8 +109,6 @@ const LOOK_UP = `
     ) SELECT pg_catalog.format_type(below.oid, NULL) AS name FROM below WHERE below.typtype ${NE} 'd'::${CHAR}
   ) base ON type.typtype ${EQ} 'd'::${CHAR}
   ORDER BY asked.position`
-
-const ROWS = planFor(DEFAULT_PLAN, { rowMode: 'object' })
 
 /** A row of the look-up: PostgreSQL's text. */
 interface Found {
@@ -233,7 +231,7 @@ async function lookUp(
   const request = target.query(LOOK_UP, parameters, {
     timeoutMs,
     signal: undefined,
-    plan: ROWS,
+    plan: DEFAULT_PLAN,
     form: Form.ROWS,
     maxRows: 0,
   })

@@ -132,13 +132,12 @@ test('text of every code point', async (t) => {
   for (let first = 0; first <= 0x10ffff; first += CHUNK) {
     const points = codePoints(first)
     const text = String.fromCodePoint(...points)
-    const [sent, back, read] = await c
-      .fetchRow(
-        `select convert_to($1::text, 'UTF8') as sent, $1::text as back,
+    const [sent, back, read] = (await c.fetchRow<[Buffer, string, string]>(
+      `select convert_to($1::text, 'UTF8') as sent, $1::text as back,
           (select string_agg(chr(point), '' order by place) from unnest($2::int4[]) with ordinality p (point, place)) as read`,
-        [text, points],
-      )
-      .then((row) => [...row!])
+      [text, points],
+      { rowMode: 'array' },
+    ))!
     t.true(Buffer.from(text).equals(sent), `sent from U+${first.toString(16)}`)
     t.true(back === text, `read back from U+${first.toString(16)}`)
     t.true(read === text, `read from U+${first.toString(16)}`)

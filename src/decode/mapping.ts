@@ -2,11 +2,11 @@ import { ClientConfigurationError } from '../errors/index'
 import { describeArgument } from '../types/describe-value'
 import { hasRuntimeTemporal, missingFromTemporal, type TemporalNamespace } from './temporal'
 
-/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
-export type RowMode = 'record' | 'object' | 'array'
+/** What a row is: a plain object literal, a {@link Row}, or an array of values. */
+export type RowMode = 'object' | 'record' | 'array'
 
-/** What a composite value within a row is: a {@link Row} or a plain object literal. */
-export type PartMode = 'record' | 'object'
+/** What a composite value within a row is: a plain object literal, or a {@link Row}. */
+export type PartMode = 'object' | 'record'
 
 /** Turns the text of a value into what the application wants to have. */
 export type TextParser = (text: string) => unknown
@@ -54,7 +54,7 @@ export type CompleteResultMapping = {
 /** What decides how rows are made: the row mode and the mapping. Immutable. */
 export interface ResultPlan {
   readonly rowMode: RowMode
-  /** What composite values are. */
+  /** What composite values are: in rows that are objects or Rows the same. */
   readonly partMode: PartMode
   readonly mapping: CompleteResultMapping
   /** Plans with the same key make the same rows. */
@@ -65,13 +65,13 @@ export interface ResultPlan {
 
 /** Options of a call that belong to the plan. */
 export interface ResultOptions extends ResultMapping {
-  /** Default `'record'`. */
+  /** Default `'object'`. */
   rowMode?: RowMode | undefined
 }
 
 type MappingKey = keyof MappingChoices
 
-const ROW_MODES: readonly string[] = ['record', 'object', 'array']
+const ROW_MODES: readonly string[] = ['object', 'record', 'array']
 
 /** The accepted words of each mapping, the default first. */
 const WORDS: { readonly [K in MappingKey]-?: readonly string[] } = {
@@ -93,9 +93,9 @@ const MAPPING_KEYS = Object.keys(WORDS) as MappingKey[]
 const objectIds = new WeakMap<object, number>()
 let nextObjectId = 1
 
-/** Records with every default of the types page. */
+/** Plain objects with every default of the types page. */
 export const DEFAULT_PLAN: ResultPlan = makePlan(
-  'record',
+  'object',
   {
     ...(Object.fromEntries(MAPPING_KEYS.map((name) => [name, WORDS[name][0]])) as unknown as Omit<
       CompleteResultMapping,
@@ -103,7 +103,7 @@ export const DEFAULT_PLAN: ResultPlan = makePlan(
     >),
     temporal: undefined,
   },
-  'record',
+  'object',
 )
 
 /**
@@ -134,17 +134,12 @@ export function planFor(base: ResultPlan, options: ResultOptions | undefined): R
   }
   if (changes === undefined && rowMode === base.rowMode) return base
   const mapping = { ...base.mapping, ...changes } as CompleteResultMapping
-  return makePlan(rowMode, mapping, rowMode === base.rowMode ? base.partMode : partModeOf(rowMode))
+  return makePlan(rowMode, mapping, rowMode === 'array' ? base.partMode : rowMode)
 }
 
 /** The plan that reads single values as `base` would have them in its rows. */
 export function valuePlanFor(base: ResultPlan): ResultPlan {
   return makePlan('array', base.mapping, base.partMode)
-}
-
-/** Composite values are plain where the rows are plain. */
-function partModeOf(rowMode: RowMode): PartMode {
-  return rowMode === 'object' ? 'object' : 'record'
 }
 
 /** The plan for a query of the driver's own, which the application's codecs do not concern. */

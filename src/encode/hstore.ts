@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { describeValue } from '../types/describe-value'
-import { isPlain } from './named-fields'
+import { isPlain } from '../types/plain-object'
 import type { ParameterSink } from './parameter-sink'
 import { RefusedValue, type TypeEncoder, writePart, writeText } from './value-encoder'
 

@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { Row } from '../record'
 import { describeValue } from '../types/describe-value'
+import { isPlain } from '../types/plain-object'
 import { RefusedValue } from './value-encoder'
 
 /** A value whose fields are read by their names. */
@@ -56,11 +57,4 @@ export class FieldNames {
   read(fields: NamedFields, name: string): unknown {
     return this.inherited.has(name) && !Object.hasOwn(fields, name) ? undefined : fields[name]
   }
-}
-
-/** Whether an object is of no class, or of one whose objects can only be known by what they have. */
-export function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  // Objects of other realms have another Object.prototype.
-  return prototype === null || Object.getPrototypeOf(prototype) === null
 }
