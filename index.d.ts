@@ -1285,6 +1285,28 @@ interface ResultMapping {
     temporal?: TemporalNamespace | undefined;
 }
 
+/** A type of PostgreSQL. */
+interface Type {
+    readonly oid: number;
+    /** As in `pg_type`, with `[]` behind it for an array. */
+    readonly name: string;
+    /** Base types and enums are scalars; domains are what their base types are. */
+    readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange';
+    /** The schema that it is in. */
+    readonly schema: string;
+}
+/** A column of a result. */
+interface Attribute {
+    readonly name: string;
+    readonly type: Type;
+    /** The table's OID, or 0 when the column is not one of a table. */
+    readonly tableOid: number;
+    /** The column's number in its table, or 0. */
+    readonly attributeNumber: number;
+    /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
+    readonly typeModifier: number;
+}
+
 /** Counters of a pool, as of the call. */
 interface PoolStats {
     /** Connections that are open. */
@@ -1537,27 +1559,22 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
     signal?: AbortSignal | undefined;
 }
 
-/** A type of PostgreSQL. */
-interface Type {
-    readonly oid: number;
-    /** As in `pg_type`, with `[]` behind it for an array. */
-    readonly name: string;
-    /** Base types and enums are scalars; domains are what their base types are. */
-    readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange';
-    /** The schema that it is in. */
-    readonly schema: string;
+/**
+ * All that the server says of a query: what `run` gives.
+ *
+ * @typeParam R A row.
+ */
+interface QueryResult<R> {
+    /** The rows; none of a query that gives none. */
+    rows: R[];
+    /** What the server did, without its counts: `SELECT`, `INSERT`, `CREATE TABLE`; empty for an empty query. */
+    command: string;
+    /** Rows that were affected: inserted, updated, deleted, merged or selected. 0 for commands that count none. */
+    rowCount: number;
+    /** The columns of the result; none of a query that gives no rows. */
+    fields: readonly Attribute[];
 }
-/** A column of a prepared statement's result. */
-interface Attribute {
-    readonly name: string;
-    readonly type: Type;
-    /** The table's OID, or 0 when the column is not one of a table. */
-    readonly tableOid: number;
-    /** The column's number in its table, or 0. */
-    readonly attributeNumber: number;
-    /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
-    readonly typeModifier: number;
-}
+
 /** Options of `explain`. */
 interface ExplainOptions extends CallOptions {
     /** Executes the query as well, in a transaction (or savepoint) that is rolled back. Default false. */
@@ -1593,6 +1610,11 @@ declare class PreparedStatement<M extends RowMode = 'object'> {
     fetchRow<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
     /** One value of the first row, or null when there is no row. */
     fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null>;
+    /** All rows, with the command, the number of rows affected and the columns. */
+    run<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<QueryResult<Row<T>>>;
+    run<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: FetchOptions<M>): Promise<QueryResult<RowOf<M, T>>>;
     /** Executes the statement once for each row of parameters, all or nothing, and gives the rows of all executions. */
     fetchMany<T extends readonly unknown[] = unknown[]>(paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
@@ -1688,6 +1710,15 @@ interface Queryable<M extends RowMode = 'object'> {
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
     fetchRow<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
+    /**
+     * All that the server says of a query: its rows, the command, the number of rows affected, and the columns.
+     *
+     * @returns `{ rows, command, rowCount, fields }`
+     */
+    run<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<QueryResult<Row<T>>>;
+    run<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<QueryResult<RowOf<M, T>>>;
     /** One value of the first row, or null when there is no row. */
     fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
     /** Executes a query once for each row of parameters, all or nothing, and gives the rows of all executions. */
@@ -1730,6 +1761,10 @@ declare abstract class QueryMethods<M extends RowMode = 'object'> implements Que
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
     fetchRow<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
+    run<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<QueryResult<Row<T>>>;
+    run<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<QueryResult<RowOf<M, T>>>;
     fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
     fetchMany<T extends readonly unknown[] = unknown[]>(query: Query, paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
@@ -2338,4 +2373,4 @@ declare class Range<T> {
 }
 
 export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };

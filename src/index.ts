@@ -1,5 +1,6 @@
 import { leaveParent } from './native/parent'
 
+export type { Attribute, Type } from './attributes'
 export { connect } from './connect'
 export type { ConnectOptions, Password } from './connect-options'
 export { type CloseOptions, Connection, type ResetOptions } from './connection'
@@ -10,7 +11,7 @@ export * from './errors/public'
 export { type AcquireOptions, Pool, type PoolStats } from './pool'
 export { PoolConnection } from './pool-connection'
 export type { PoolHook, PoolOptions } from './pool-options'
-export { type Attribute, type ExplainOptions, PreparedStatement, type Type } from './prepared-statement'
+export { type ExplainOptions, PreparedStatement } from './prepared-statement'
 export type {
   ArrayMode,
   CallOptions,
@@ -25,6 +26,7 @@ export type {
   RowTypes,
   UnknownRow,
 } from './query-options'
+export type { QueryResult } from './query-result'
 export type { Queryable } from './queryable'
 export { Record, Row } from './record'
 export type { ServerVersion } from './server-version'

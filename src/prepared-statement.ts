@@ -1,7 +1,7 @@
+import { type Attribute, attributesOf, type Type, typeOf } from './attributes'
 import { feed } from './batch-feed'
 import { CALL_OPTIONS, checkCallOptions, checkParameters, checkParametersList } from './call-arguments'
 import { DEFAULT_PLAN, planFor, planWithoutCodecs, type RowMode } from './decode/mapping'
-import type { ParameterDescription } from './encode/encoders'
 import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
 import { checkOptions, flag } from './options'
@@ -19,6 +19,7 @@ import type {
   RowTypes,
   UnknownRow,
 } from './query-options'
+import { type QueryResult, resultOf } from './query-result'
 import type { Row } from './record'
 import {
   callOptions,
@@ -31,30 +32,6 @@ import {
   sendFetchRow,
   sendFetchVal,
 } from './send'
-import { isArrayCode } from './types/type-code'
-
-/** A type of PostgreSQL. */
-export interface Type {
-  readonly oid: number
-  /** As in `pg_type`, with `[]` behind it for an array. */
-  readonly name: string
-  /** Base types and enums are scalars; domains are what their base types are. */
-  readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange'
-  /** The schema that it is in. */
-  readonly schema: string
-}
-
-/** A column of a prepared statement's result. */
-export interface Attribute {
-  readonly name: string
-  readonly type: Type
-  /** The table's OID, or 0 when the column is not one of a table. */
-  readonly tableOid: number
-  /** The column's number in its table, or 0. */
-  readonly attributeNumber: number
-  /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
-  readonly typeModifier: number
-}
 
 /** Options of `explain`. */
 export interface ExplainOptions extends CallOptions {
@@ -94,13 +71,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
     this.#last = last
     this.query = query
     this.parameters = description.parameters.map(typeOf)
-    this.attributes = description.columns.map((column) => ({
-      name: column.name,
-      type: typeOf(column),
-      tableOid: column.tableOid,
-      attributeNumber: column.attributeNumber,
-      typeModifier: column.typeModifier,
-    }))
+    this.attributes = attributesOf(description.columns)
   }
 
   /** The command tag of the last execution, such as `SELECT 3`; null before the first, empty when it was cut short. */
@@ -180,6 +151,33 @@ export class PreparedStatement<M extends RowMode = 'object'> {
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
     this.#noteTag(request)
     return firstValue(request, options?.column) as T | null
+  }
+
+  /** All rows, with the command, the number of rows affected and the columns. */
+  run<T extends readonly unknown[] = unknown[]>(
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<QueryResult<Row<T>>>
+  run<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<QueryResult<RowOf<M, T>>>
+  async run(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
+    checkParameters(params)
+    const lend = this.#host._lender()
+    if (lend !== undefined) return lend((host) => this.#on(host).run(params, options as FetchOptions<M>))
+    const request = sendFetch(this.#host, this.query, params, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
+    return resultOf(request, this.#noteTag(request))
   }
 
   /** Executes the statement once for each row of parameters, all or nothing, and gives the rows of all executions. */
@@ -286,9 +284,4 @@ async function explainOn(
   const plan = firstValue(request, undefined)
   // Where json has a codec of the application's, this is what the codec would have got.
   return (typeof plan === 'string' || Buffer.isBuffer(plan) ? JSON.parse(plan.toString()) : plan) as unknown[]
-}
-
-function typeOf({ typeOid, typeName, code, type }: ParameterDescription): Type {
-  if (type !== undefined) return { oid: typeOid, name: typeName, kind: type.kind, schema: type.schema }
-  return { oid: typeOid, name: typeName, kind: isArrayCode(code) ? 'array' : 'scalar', schema: 'pg_catalog' }
 }

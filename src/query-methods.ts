@@ -25,6 +25,7 @@ import type {
   RowTypes,
   UnknownRow,
 } from './query-options'
+import { type QueryResult, resultOf } from './query-result'
 import type { Queryable } from './queryable'
 import type { Row } from './record'
 import {
@@ -135,6 +136,37 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
     return request.rows[0] ?? null
+  }
+
+  run<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<QueryResult<Row<T>>>
+  run<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<QueryResult<RowOf<M, T>>>
+  async run(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
+    const text = textOf(query)
+    const values = parametersOf(query, params)
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host) => host.run(query, params, options as FetchOptions<M>))
+    const request = sendFetch(this, text, values, options)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+    return resultOf(request, request.tag())
   }
 
   async fetchVal<T = unknown>(

@@ -14,6 +14,7 @@ import type {
   RowTypes,
   UnknownRow,
 } from './query-options'
+import type { QueryResult } from './query-result'
 import type { Row } from './record'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
@@ -75,6 +76,32 @@ export interface Queryable<M extends RowMode = 'object'> {
     params?: Parameters,
     options?: FetchOptions<M>,
   ): Promise<RowOf<M, T> | null>
+
+  /**
+   * All that the server says of a query: its rows, the command, the number of rows affected, and the columns.
+   *
+   * @returns `{ rows, command, rowCount, fields }`
+   */
+  run<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<QueryResult<Row<T>>>
+  run<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<QueryResult<RowOf<M, T>>>
 
   /** One value of the first row, or null when there is no row. */
   fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>

@@ -1,6 +1,7 @@
 // What the query methods give, by their type parameters and row mode.
 import { expectTypeOf } from 'expect-type'
 import {
+  type Attribute,
   type Connection,
   type ConnectOptions,
   connect,
@@ -9,6 +10,7 @@ import {
   type PoolConnection,
   type PreparedStatement,
   type Queryable,
+  type QueryResult,
   Row,
   type RowMode,
   type RowOf,
@@ -38,6 +40,16 @@ expectTypeOf(connection.execute('select 1')).resolves.toEqualTypeOf<string>()
 expectTypeOf(connection.fetch<Person>('select')).resolves.toEqualTypeOf<Person[]>()
 expectTypeOf(connection.fetchRow<Person>('select', [1])).resolves.toEqualTypeOf<Person | null>()
 expectTypeOf(connection.fetch('select')).resolves.toEqualTypeOf<Record<string, unknown>[]>()
+expectTypeOf(connection.run<Person>('select')).resolves.toEqualTypeOf<QueryResult<Person>>()
+expectTypeOf(connection.run('select', [1], { rowMode: 'array' })).resolves.toEqualTypeOf<
+  QueryResult<unknown[]>
+>()
+expectTypeOf(connection.run<Person>('select', [], { rowMode: 'record' })).resolves.toEqualTypeOf<
+  QueryResult<Row<Person>>
+>()
+expectTypeOf(connection.run('select').then(({ fields }) => fields)).resolves.toEqualTypeOf<
+  readonly Attribute[]
+>()
 expectTypeOf(connection.fetchVal<number>('select', [])).resolves.toEqualTypeOf<number | null>()
 expectTypeOf(connection.fetchVal('select')).resolves.toBeUnknown()
 expectTypeOf(connection.executeMany('insert', [[1], [2]])).resolves.toEqualTypeOf<number>()
@@ -83,6 +95,7 @@ expectTypeOf(arrays.fetchRow<[number]>('select', [], { timeoutMs: 1 })).resolves
 >()
 expectTypeOf(arrays.fetchMany<[number]>('select', [])).resolves.toEqualTypeOf<[number][]>()
 expectTypeOf(arrays.fetch<Person>('select', [], { rowMode: 'object' })).resolves.toEqualTypeOf<Person[]>()
+expectTypeOf(arrays.run<[number]>('select')).resolves.toEqualTypeOf<QueryResult<[number]>>()
 expectTypeOf(arrays.fetchVal<number>('select')).resolves.toEqualTypeOf<number | null>()
 // @ts-expect-error an array has no columns by name
 arrays.fetch<Person>('select')
