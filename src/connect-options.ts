@@ -22,13 +22,14 @@ const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME']
 /** Sorts out the arguments of `connect` and `createPool`: both may be left out, and the first may be the options. */
 export function dsnAndOptions<O extends object>(
   where: string,
-  first: string | O | undefined,
+  first: string | URL | O | undefined,
   second: O | undefined,
   known: ReadonlySet<string>,
 ): { dsn: string | undefined; options: O } {
   let dsn: string | undefined
   let options = second
   if (typeof first === 'string') dsn = first
+  else if (first instanceof URL) dsn = first.href
   else if (first !== undefined && second === undefined) options = first
   else if (first !== undefined) {
     throw new ClientConfigurationError(

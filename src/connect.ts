@@ -8,16 +8,17 @@ import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 /**
  * Opens a session.
  *
- * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs; the former
+ * may be a URL object.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
 export function connect<M extends RowMode = 'object'>(
-  dsn?: string,
+  dsn?: string | URL,
   options?: ConnectOptions<M>,
 ): Promise<Connection<M>>
 export function connect<M extends RowMode = 'object'>(options?: ConnectOptions<M>): Promise<Connection<M>>
 export async function connect<M extends RowMode>(
-  first?: string | ConnectOptions<M>,
+  first?: string | URL | ConnectOptions<M>,
   second?: ConnectOptions<M>,
 ): Promise<Connection<M>> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)

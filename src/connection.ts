@@ -11,6 +11,7 @@ import {
 import { Listeners } from './listeners'
 import type { ConnectionTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
+import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
@@ -71,6 +72,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
 
   protected constructor(parts: ConnectionParts) {
     super()
+    if (parts?.target === undefined) throw notByNew(new.target)
     this.#target = parts.target
     this.#defaults = parts.defaults
     this.#scope = Scope.ofConnection(parts.owner, parts.target.backendPid)

@@ -9,16 +9,17 @@ import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 /**
  * Opens a pool of connections, `minSize` of them at once.
  *
- * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs; the former
+ * may be a URL object.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
 export function createPool<M extends RowMode = 'object'>(
-  dsn?: string,
+  dsn?: string | URL,
   options?: PoolOptions<M>,
 ): Promise<Pool<M>>
 export function createPool<M extends RowMode = 'object'>(options?: PoolOptions<M>): Promise<Pool<M>>
 export async function createPool<M extends RowMode>(
-  first?: string | PoolOptions<M>,
+  first?: string | URL | PoolOptions<M>,
   second?: PoolOptions<M>,
 ): Promise<Pool<M>> {
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)

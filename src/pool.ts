@@ -5,6 +5,7 @@ import type { RowMode } from './decode/mapping'
 import { errorFromFailure, InterfaceError } from './errors/index'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
+import { notACall, notByNew } from './other-drivers'
 import { PoolConnection, withRelease } from './pool-connection'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
@@ -59,6 +60,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
 
   protected constructor(parts: PoolParts<M>) {
     super()
+    if (parts?.target === undefined) throw notByNew(new.target)
     this.#target = parts.target
     this.#defaults = parts.defaults
     this.#hooks = parts.hooks
@@ -183,6 +185,11 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   [inspect.custom](): string {
     const { size, maxSize, idle, waiting } = this.stats
     return `Pool { size: ${size} of ${maxSize}, idle: ${idle}, waiting: ${waiting} }`
+  }
+
+  /** @internal pg's name. */
+  connect(): never {
+    throw notACall('connect')
   }
 
   /** @internal */

@@ -1,10 +1,11 @@
 import { type Attribute, attributesOf, type Type, typeOf } from './attributes'
 import { feed } from './batch-feed'
-import { CALL_OPTIONS, checkCallOptions, checkParameters, checkParametersList } from './call-arguments'
+import { CALL_OPTIONS, checkParameters, checkParametersList, checkQueryOptions } from './call-arguments'
 import { DEFAULT_PLAN, planFor, planWithoutCodecs, type RowMode } from './decode/mapping'
 import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
 import { checkOptions, flag } from './options'
+import { notByNew } from './other-drivers'
 import type { QueryMethods } from './query-methods'
 import type {
   ArrayMode,
@@ -66,6 +67,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
     description: Description,
     last = { tag: null as string | null },
   ) {
+    if (host === undefined || description === undefined) throw notByNew(new.target)
     this.#host = host
     this.#description = description
     this.#last = last
@@ -81,7 +83,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
 
   /** Executes the statement and gives the command tag. */
   async execute(params?: Parameters, options?: CallOptions): Promise<string> {
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     checkParameters(params)
     const lend = this.#host._lender()
     if (lend !== undefined) return lend((host) => this.#on(host).execute(params, options))
@@ -205,7 +207,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
 
   /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
   async executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number> {
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     checkParametersList(paramsList)
     const lend = this.#host._lender()
     if (lend !== undefined) return lend((host) => this.#on(host).executeMany(paramsList, options))

@@ -1,8 +1,8 @@
 import { feed } from './batch-feed'
 import {
   CALL_OPTIONS,
-  checkCallOptions,
   checkParametersList,
+  checkQueryOptions,
   parametersOf,
   textOf,
   textWithoutParameters,
@@ -10,6 +10,7 @@ import {
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import type { Target } from './native/door'
+import { notACall } from './other-drivers'
 import { PreparedStatement, prepareOn } from './prepared-statement'
 import type {
   ArrayMode,
@@ -58,6 +59,21 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   abstract transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
   abstract begin(options?: TransactionOptions): Promise<Transaction<M>>
 
+  /** @internal pg's name. */
+  query(): never {
+    throw notACall('query')
+  }
+
+  /** @internal pg's name. */
+  end(): never {
+    throw notACall('end')
+  }
+
+  /** @internal The name of event emitters. */
+  on(): never {
+    throw notACall('on')
+  }
+
   /** @internal Of a pool whose calls need a connection of their own: lends them one. */
   _lender(): Lender<M> | undefined {
     return undefined
@@ -66,7 +82,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   async execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string> {
     const text = textOf(query)
     const values = parametersOf(query, params)
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender()
     if (lend !== undefined) return lend((host) => host.execute(query, params, options))
     const request =
@@ -223,7 +239,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   async executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number> {
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender()
     if (lend !== undefined) return lend((host) => host.executeMany(query, paramsList, options))
     const batch = sendExecuteMany(this, text, options)
@@ -234,7 +250,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
 
   async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>> {
     const text = textWithoutParameters(query)
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender()
     const description = await (lend === undefined
       ? prepareOn(this, text, options)

@@ -1,4 +1,4 @@
-import { checkCallOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
+import { checkQueryOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
 import { planFor, type ResultOptions, type ResultPlan, type RowMode, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
 import type { BatchRequest, Request, ScriptOptions, StatementOptions, Target } from './native/door'
@@ -75,7 +75,7 @@ export function sendFetch(
   params: Parameters | undefined,
   options: FetchOptions<RowMode> | undefined,
 ): Request {
-  checkCallOptions(options, FETCH_OPTIONS)
+  checkQueryOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.rows, options)
   return host._target().query(text, params, given)
 }
@@ -87,7 +87,7 @@ export function sendFetchRow(
   params: Parameters | undefined,
   options: FetchOptions<RowMode> | undefined,
 ): Request {
-  checkCallOptions(options, FETCH_OPTIONS)
+  checkQueryOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.row, options)
   return host._target().query(text, params, given)
 }
@@ -99,7 +99,7 @@ export function sendFetchVal(
   params: Parameters | undefined,
   options: FetchValOptions | undefined,
 ): Request {
-  checkCallOptions(options, FETCH_VAL_OPTIONS)
+  checkQueryOptions(options, FETCH_VAL_OPTIONS)
   checkColumn(options?.column)
   const given = statementOptions(host._defaults.value, options)
   return host._target().query(text, params, given)
@@ -128,7 +128,7 @@ export function sendFetchMany(
   text: string,
   options: FetchOptions<RowMode> | undefined,
 ): BatchRequest {
-  checkCallOptions(options, FETCH_OPTIONS)
+  checkQueryOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.rows, options)
   return host._target().batch(text, given)
 }

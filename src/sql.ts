@@ -60,10 +60,8 @@ export class Sql {
   }
 }
 
-/** Columns and their values, for {@link SqlTag.set} and {@link SqlTag.values}. */
-export interface SqlColumns {
-  readonly [column: string]: unknown
-}
+/** Columns and their values, for {@link SqlTag.set} and {@link SqlTag.values}: any object, by its own properties. */
+export type SqlColumns = object
 
 /** The function behind sql`…`, and those that make pieces for it. */
 export interface SqlTag {
@@ -200,7 +198,7 @@ function tuple(items: readonly unknown[]): Sql {
 }
 
 function columnValue(where: string, columns: SqlColumns, name: string): unknown {
-  const value = Object.hasOwn(columns, name) ? columns[name] : undefined
+  const value = Object.hasOwn(columns, name) ? (columns as { [name: string]: unknown })[name] : undefined
   if (value === undefined) {
     throw new InterfaceError(
       `sql.${where}: column ${name} is undefined; use null for NULL, or leave the column out`,

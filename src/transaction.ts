@@ -8,6 +8,7 @@ import {
   TimeoutError,
 } from './errors/index'
 import type { ConnectionTarget, Request, ScriptOptions } from './native/door'
+import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { attachSuppressed } from './suppressed'
@@ -60,6 +61,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** @internal */
   constructor(host: TransactionHost, scope: Scope, options: CheckedTransactionOptions) {
     super()
+    if (host === undefined || scope === undefined) throw notByNew(new.target)
     this.#host = host
     this.#scope = scope
     this.#options = options

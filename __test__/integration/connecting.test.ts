@@ -4,6 +4,7 @@ import {
   ClientConfigurationError,
   ConnectionFailureError,
   connect,
+  createPool,
   InterfaceError,
   InvalidCatalogNameError,
   InvalidPasswordError,
@@ -159,4 +160,13 @@ test('terminate ends what is in flight', async (t) => {
   c.terminate()
   await query
   t.true(c.isClosed)
+})
+
+test('a URL object says where to connect', async (t) => {
+  const c = await connect(new URL(url), { applicationName: 'by URL' })
+  t.is(await c.fetchVal("select current_setting('application_name')"), 'by URL')
+  await c.close()
+  const p = await createPool(new URL(url))
+  t.is(await p.fetchVal('select 1'), 1)
+  await p.close()
 })

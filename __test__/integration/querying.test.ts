@@ -138,6 +138,15 @@ test('an error has its class, its hierarchy and its fields', async (t) => {
   t.regex(error?.message ?? '', /relation "no_such_table" does not exist/)
 })
 
+test('the position of an error is an index of the query, whatever characters are before it', async (t) => {
+  const c = await connection(t)
+  const query = "select '🐘🐘', 'é', $1::text from no_such_table"
+  for (const call of [c.fetch(query, ['x']), c.execute(query.replace('$1', "'x'")), c.prepare(query)]) {
+    const error = await t.throwsAsync<UndefinedTableError>(call, { instanceOf: UndefinedTableError })
+    t.is(error?.query?.slice(error.position! - 1), 'no_such_table')
+  }
+})
+
 test("the stack shows the caller's line", async (t) => {
   const c = await connection(t)
   async function theCallerOfTheQuery() {

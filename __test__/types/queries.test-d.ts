@@ -6,7 +6,7 @@ import {
   type ConnectOptions,
   connect,
   createPool,
-  type Pool,
+  Pool,
   type PoolConnection,
   type PreparedStatement,
   type Queryable,
@@ -14,6 +14,8 @@ import {
   Row,
   type RowMode,
   type RowOf,
+  type Sql,
+  sql,
   type Transaction,
   type UnknownRow,
 } from 'oxpg'
@@ -130,6 +132,27 @@ async function firstOf<M extends RowMode>(db: Queryable<M>): Promise<RowOf<M, Un
 }
 expectTypeOf(firstOf(connection)).resolves.toEqualTypeOf<Record<string, unknown> | null>()
 expectTypeOf(firstOf(arrays)).resolves.toEqualTypeOf<unknown[] | null>()
+
+// Rows to write are any objects, interfaces among them.
+const people: Person[] = [{ id: 1, name: 'Ada' }]
+expectTypeOf(sql.values(people)).toEqualTypeOf<Sql>()
+expectTypeOf(sql.values(people[0]!, ['name'])).toEqualTypeOf<Sql>()
+expectTypeOf(sql.values([[1, 'Ada']])).toEqualTypeOf<Sql>()
+expectTypeOf(sql.set(people[0]!)).toEqualTypeOf<Sql>()
+// @ts-expect-error
+sql.set('name')
+
+// Where to connect may be a URL object.
+expectTypeOf(connect(new URL('postgres://localhost'))).resolves.toEqualTypeOf<Connection>()
+expectTypeOf(createPool(new URL('postgres://localhost'), { maxSize: 2 })).resolves.toEqualTypeOf<Pool>()
+
+// What other drivers have is refused.
+// @ts-expect-error
+new Pool({ connectionString: 'postgres://localhost' })
+// @ts-expect-error
+connection.query('select')
+// @ts-expect-error
+createPool({ connectionString: 'postgres://localhost' })
 
 // A transaction gives what its function gives.
 expectTypeOf(connection.transaction(async () => 'done' as const)).resolves.toEqualTypeOf<'done'>()

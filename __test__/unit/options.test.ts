@@ -1,11 +1,16 @@
 import { inspect } from 'node:util'
 import test from 'ava'
 import { CONNECT_OPTIONS, connectPlan, dsnAndOptions } from '../../src/connect-options'
+import { Connection } from '../../src/connection'
 import { ClientConfigurationError, InterfaceError } from '../../src/errors/index'
 import { checkOptions } from '../../src/options'
+import { Pool } from '../../src/pool'
+import { PoolConnection } from '../../src/pool-connection'
 import { POOL_OPTIONS, poolPlan } from '../../src/pool-options'
+import { PreparedStatement } from '../../src/prepared-statement'
 import { parseServerVersion } from '../../src/server-version'
 import { sql } from '../../src/sql'
+import { Transaction } from '../../src/transaction'
 import { connectionOn, FakeConnection, FakePool, poolOn, serverFailure } from './fake-target'
 
 const configuration = { instanceOf: ClientConfigurationError }
@@ -21,11 +26,102 @@ test('an unknown option is refused, and the one that was meant is named', (t) =>
   t.throws(() => checkOptions(5, POOL_OPTIONS, 'createPool'), { ...configuration, message: /not 5/ })
 })
 
+test('an option of pg or postgres.js is refused with what it is here', (t) => {
+  const refused = (name: string, known = POOL_OPTIONS, where = 'createPool') =>
+    t.throws(() => checkOptions({ [name]: 'postgres://u:hush@h' }, known, where), configuration)!.message
+  t.is(refused('max'), "createPool: unknown option 'max'; here it is 'maxSize'")
+  t.is(
+    refused('max', CONNECT_OPTIONS, 'connect'),
+    "connect: unknown option 'max'; here it is 'maxSize', an option of createPool",
+  )
+  t.is(
+    refused('connectionString', CONNECT_OPTIONS, 'connect'),
+    "connect: unknown option 'connectionString'; the connection string is the first argument: connect(connectionString, options)",
+  )
+  t.regex(refused('connectionString'), /first argument: createPool\(/)
+  for (const [name, ours] of [
+    ['idleTimeoutMillis', 'maxInactiveConnectionLifetimeMs'],
+    ['connectionTimeoutMillis', 'connectTimeoutMs'],
+    ['query_timeout', 'commandTimeoutMs'],
+    ['statement_timeout', 'serverSettings'],
+    ['maxUses', 'maxQueries'],
+    ['min', 'minSize'],
+    ['application_name', 'applicationName'],
+    ['idle_timeout', 'maxInactiveConnectionLifetimeMs'],
+    ['username', 'user'],
+    ['prepare', 'statementCacheSize'],
+  ] as const) {
+    t.true(refused(name).includes(ours), refused(name))
+  }
+  for (const name of ['constructor', 'connectionString']) t.notRegex(refused(name), /hush/)
+  t.notRegex(refused('types', new Set(['timeoutMs']), 'options of the call'), /typeCodecs/)
+})
+
+test("what is called as pg's objects are names the right call", async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server) as any
+  const pool = poolOn(new FakePool()) as any
+  const misused = (message: RegExp) => ({ instanceOf: InterfaceError, message })
+  for (const db of [connection, pool]) {
+    t.throws(
+      () => db.query('select 1'),
+      misused(/no query\(\) here: fetch\(query, params\) .*run\(query, params\)/),
+    )
+    t.throws(() => db.end(), misused(/close\(\)/))
+    t.throws(() => db.on('error', () => {}), misused(/onTermination/))
+  }
+  t.throws(() => pool.connect(), misused(/acquire\(\)/))
+  for (const [made, message] of [
+    [
+      () => new (Pool as any)({ connectionString: 'postgres://u:hush@h', max: 5 }),
+      /by await createPool\(url/,
+    ],
+    [() => new (Pool as any)(), /a Pool is not made by new, but by await createPool\(/],
+    [() => new (Connection as any)({ host: 'h' }), /by await connect\(url/],
+    [() => new (PoolConnection as any)(), /by await pool.acquire\(\)/],
+    [() => new (Transaction as any)(), /connection.begin/],
+    [() => new (PreparedStatement as any)(connection), /connection.prepare/],
+  ] as const) {
+    t.throws(made, misused(message))
+  }
+  const config = { text: 'select $1', values: [1], rowMode: 'array' }
+  for (const call of ['fetch', 'fetchRow', 'fetchVal', 'execute', 'run', 'prepare']) {
+    await t.throwsAsync(
+      connection[call](config),
+      misused(/\{ text, values \} are two arguments here: fetch\(text, values\)/),
+    )
+  }
+  await t.throwsAsync(
+    connection.fetch({ sql: 'select' }),
+    misused(/must be a string or sql`…`, not an object$/),
+  )
+  for (const args of [
+    ['q', 1, 2],
+    ['q', [1], 2],
+    ['q', [1], [2]],
+    ['q', new Date(0)],
+  ]) {
+    const message = /fetch\(query, \[1, 2\]\)|options are the argument after/
+    await t.throwsAsync(connection.fetch(...args), misused(message))
+    await t.throwsAsync(connection.execute(...args), misused(message))
+  }
+  await t.throwsAsync(
+    connection.fetch('q', [1], () => {}),
+    misused(/no callback: they give promises/),
+  )
+  t.deepEqual(server.log, [])
+})
+
 test('the DSN and the options may each be left out', (t) => {
-  const sorted = (first?: string | object, second?: object) =>
+  const sorted = (first?: string | URL | object, second?: object) =>
     dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   t.deepEqual(sorted(), { dsn: undefined, options: {} })
   t.deepEqual(sorted('postgres://h'), { dsn: 'postgres://h', options: {} })
+  t.deepEqual(sorted(new URL('postgres://u:p%20w@h:5433/d?a=b'), { port: 1 } as object), {
+    dsn: 'postgres://u:p%20w@h:5433/d?a=b',
+    options: { port: 1 },
+  })
+  t.deepEqual(sorted(new URL('postgresql://h')), { dsn: 'postgresql://h', options: {} })
   t.deepEqual(sorted({ host: 'h' }), { dsn: undefined, options: { host: 'h' } })
   t.deepEqual(sorted('postgres://h', { port: 1 }), { dsn: 'postgres://h', options: { port: 1 } })
   t.throws(() => sorted({ host: 'h' }, { port: 1 }), configuration)

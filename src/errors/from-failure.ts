@@ -10,7 +10,7 @@ import {
 } from './client-errors'
 import type { PostgresLogMessage } from './log-message'
 import { PostgresError, type PostgresErrorFields } from './postgres-error'
-import { serverFieldsFromText } from './server-message'
+import { countInUnits, serverFieldsFromText } from './server-message'
 import { ConnectionFailureError, DataError, QueryCanceledError } from './sqlstate'
 import { STALE_PLAN_ROUTINE } from './transient'
 
@@ -103,6 +103,7 @@ function makePostgresError(failure: Failure, context: FailureContext | undefined
     query: context?.query,
   }
   if (failure.sqlstate !== undefined) fields.sqlstate = failure.sqlstate
+  countInUnits(fields, 'position', context?.query)
   if (failure.causeCode !== undefined) fields.cause = systemError(failure.causeCode, failure.message)
   if (failure.kind === 'data') {
     fields.parameter = failure.parameter
