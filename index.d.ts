@@ -1905,6 +1905,7 @@ declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M>
      * @throws what the pool's `reset` hook throws; the session has been closed then.
      */
     release(): Promise<void>;
+    [inspect.custom](): string;
     [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { Connection, type ConnectionParts } from './connection'
 import type { RowMode } from './decode/mapping'
 import { InterfaceError } from './errors/index'
@@ -54,6 +55,11 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
   release(): Promise<void> {
     this.#releasing ??= this.#release()
     return this.#releasing
+  }
+
+  override [inspect.custom](): string {
+    if (!this.#isReleased) return super[inspect.custom]()
+    return `${this.constructor.name} { serverPid: ${this.serverPid}, released }`
   }
 
   override [Symbol.asyncDispose](): Promise<void> {

@@ -65,6 +65,10 @@ export interface RowClass {
 
 /** The class behind rows. Its prototype has no named method, so that no column name can hide one. */
 class Record {
+  constructor() {
+    throw new TypeError('a Row is not made by new: rows are made by queries')
+  }
+
   static at(row: object, position: number): unknown {
     const layout = layoutOf(row)
     const index = Math.trunc(position)

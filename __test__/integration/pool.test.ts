@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import test from 'ava'
 import { connect, createPool, InterfaceError, InvalidPasswordError, TimeoutError } from 'oxpg'
 import { pool, uniqueName, until, url, urlWith } from '../support/server.js'
@@ -283,4 +284,16 @@ test('many transactions and queries at once keep to themselves', async (t) => {
   )
   t.is(await p.fetchVal(`select count(*)::int from ${table}`), 100)
   t.is(await p.fetchVal(`select bool_and(id % 2 = 0) from ${table}`), true)
+})
+
+test('a released lease prints as what it is', async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const lease = await p.acquire()
+  t.regex(inspect(lease), /^PoolConnection \{ serverPid: \d+, idle \}$/)
+  await lease.release()
+  t.regex(inspect(lease), /^PoolConnection \{ serverPid: \d+, released \}$/)
+  const other = await p.acquire()
+  other.terminate()
+  await until(async () => other.isClosed, 'the end of the session')
+  t.regex(inspect(other), /closed/)
 })

@@ -173,7 +173,7 @@ testRefusals([
   ['line', new Point(1, 2)],
   ['lseg', { start: [1, 2] }],
   ['box', [1, 2, 3, 4]],
-  ['path', { points: [[1, 2]] }],
+  ['path', { points: [[1, 2]], isClosed: 'no' }],
   ['path', { points: [], isClosed: true }],
   ['polygon', { points: [] }],
   ['polygon', new Path([[1, 2]])],

@@ -136,6 +136,11 @@ test('geometric types take their classes, objects with the same fields, and text
     [T.PATH, [new Path([[1, 2]], true), { points: [[1, 2]], isClosed: true }], [1, 1, 2]],
     [
       T.PATH,
+      [new Path([[1, 2]]), { points: [[1, 2]] }, { points: [[1, 2]], isClosed: undefined }],
+      [0, 1, 2],
+    ],
+    [
+      T.PATH,
       [
         new Path([
           [1, 2],
@@ -174,7 +179,7 @@ test('refused parts of geometric values are named', (t) => {
   refuses(t, T.POLYGON, { points: [[1, 2], 'x'] }, /^parameter \$1, point 2: .*"x"/)
   for (const points of [[], 5, undefined])
     refuses(t, T.POLYGON, { points }, /field "points".*one point or more/)
-  refuses(t, T.PATH, { points: [[1, 2]] }, /field "isClosed".*expected true or false/)
+  refuses(t, T.PATH, { points: [[1, 2]], isClosed: 1 }, /field "isClosed".*expected true or false/)
 })
 
 test('arrays of points may hold points as arrays', (t) => {

@@ -508,3 +508,27 @@ test('server versions are read as asyncpg reads them', (t) => {
   t.deepEqual(version('19devel'), [19, 0, 0, 'alpha', 0])
   t.deepEqual(version('?'), [0, 0, 0, 'final', 0])
 })
+
+test('server versions of others that speak the protocol are read', (t) => {
+  for (const [text, ...expected] of [
+    ['16.3 (Debian 16.3-1.pgdg120+1)', 16, 0, 3, 'final', 0],
+    ['17beta1', 17, 0, 0, 'beta', 1],
+    ['17beta1 (Ubuntu 17~beta1-1)', 17, 0, 0, 'beta', 1],
+    ['PostgreSQL 16.3 on x86_64-pc-linux-gnu', 16, 0, 3, 'final', 0],
+    ['16.3.0 (EnterpriseDB Advanced Server 16.3.0)', 16, 0, 3, 'final', 0],
+    ['EnterpriseDB 9.5.0.5', 9, 5, 0, 'final', 0],
+    ['EnterpriseDB Advanced Server 16.3', 16, 0, 3, 'final', 0],
+    ['8.0.2', 8, 0, 2, 'final', 0],
+    ['PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC, Redshift 1.0.12103', 8, 0, 2, 'final', 0],
+    ['13.0.0', 13, 0, 0, 'final', 0],
+    ['CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)', 23, 0, 1, 'final', 0],
+    ['CockroachDB v24.2.0-beta.1', 24, 0, 2, 'final', 0],
+    ['11.2-YB-2.20.1.0-b0', 11, 0, 2, 'final', 0],
+    ['9.4.26 (Greenplum Database 6.25.3)', 9, 4, 26, 'final', 0],
+    ['Postgres-XL 10r1.1', 10, 0, 0, 'final', 0],
+    ['1.18.0/bouncer', 1, 18, 0, 'final', 0],
+    ['', 0, 0, 0, 'final', 0],
+  ] as const) {
+    t.deepEqual(Object.values(parseServerVersion(text)), [...expected], text)
+  }
+})

@@ -160,6 +160,12 @@ test('JSON of timestamps in microseconds', (t) => {
   }
 })
 
+test('rows are not made by new', (t) => {
+  for (const made of [() => new (Row as any)(), () => new (Record as any)({ id: 1 })]) {
+    t.throws(made, { instanceOf: TypeError, message: /rows are made by queries/ })
+  }
+})
+
 test('the statics refuse what is no row', (t) => {
   for (const [value, shown] of [
     [new Date(0), 'Date .*'],
