@@ -66,7 +66,7 @@ impl Environment {
     }
 
     /// Gives the background thread something to do.
-    pub(crate) fn submit_job(&mut self, job: Job) -> Result<(), String> {
+    pub(crate) fn submit_job(&mut self, job: Job) -> Result<(), Box<FailureData>> {
         self.openings.submit(job, &self.reactor)
     }
 

@@ -1,5 +1,7 @@
 //! Errors as data: what went wrong, for JavaScript to make a class of.
 
+use std::io;
+
 use napi_sys as sys;
 use oxpg_client::open::{OpenError, OpenErrorKind};
 use oxpg_client::pool::Rejection;
@@ -53,6 +55,11 @@ impl FailureData {
 
     pub(crate) fn internal(text: &str) -> Self {
         Self::new("internal", text).unsent()
+    }
+
+    /// The system refuses what the background thread takes, such as descriptors: it may not a moment later.
+    pub(crate) fn not_started(error: &io::Error) -> Self {
+        OpenError::io(error).into()
     }
 
     pub(crate) fn timeout(timeout_ms: u32) -> Self {

@@ -60,14 +60,15 @@ impl Openings {
     }
 
     /// Gives the background thread something to do; it is started at first use.
-    pub(crate) fn submit(&mut self, job: Job, reactor: &impl Reactor) -> Result<(), String> {
+    pub(crate) fn submit(&mut self, job: Job, reactor: &impl Reactor) -> Result<(), Box<FailureData>> {
         if self.background.is_none() {
-            let background = Background::join(reactor.waker()).map_err(|error| error.to_string())?;
+            let background =
+                Background::join(reactor.waker()).map_err(|error| Box::new(FailureData::not_started(&error)))?;
             self.background = Some(background);
         }
         match &self.background {
             Some(background) if background.submit(job) => Ok(()),
-            _ => Err("the background thread is gone".into()),
+            _ => Err(Box::new(FailureData::internal("the background thread is gone"))),
         }
     }
 
@@ -88,9 +89,9 @@ impl Environment {
         let now_ms = self.now_ms();
         self.begin(slot, Place::Opening(opening), 0, now_ms);
         let job = Job::Open { opening, config: Configuration::Text(Arc::from(config)) };
-        if let Err(text) = self.submit_job(job) {
+        if let Err(failure) = self.submit_job(job) {
             self.openings.remove(opening);
-            self.fail(slot, FailureData::internal(&text));
+            self.fail(slot, *failure);
         }
     }
 

@@ -35,9 +35,9 @@ impl Environment {
     pub(crate) fn open_for_pool(&mut self, pool: u32, attempt: u32) {
         let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
         let opening = self.openings.insert(Opening::Pool { pool, attempt });
-        if let Err(text) = self.submit_job(Job::Open { opening, config }) {
+        if let Err(failure) = self.submit_job(Job::Open { opening, config }) {
             self.openings.remove(opening);
-            self.open_failed(pool, attempt, true, FailureData::internal(&text));
+            self.open_failed(pool, attempt, true, *failure);
         }
     }
 

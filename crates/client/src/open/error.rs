@@ -65,7 +65,8 @@ impl OpenError {
     }
 
     /// The operating system refused.
-    pub(super) fn io(error: &io::Error) -> Self {
+    #[must_use]
+    pub fn io(error: &io::Error) -> Self {
         Self { cause_code: cause_code(error).map(str::to_owned), ..Self::connection(error.to_string()) }
     }
 
