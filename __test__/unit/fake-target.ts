@@ -73,8 +73,9 @@ class FakeBatch extends FakeRequest {
   /** What a parser of the results throws at the next flush; the server goes on. */
   parserFailure: Failure | undefined
 
-  push(row: unknown[]): void {
+  push(row: unknown[]): number {
     this.pushed.push(row.slice())
+    return JSON.stringify(row).length
   }
 
   async flushed(): Promise<void> {

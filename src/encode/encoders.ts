@@ -32,14 +32,23 @@ export function encoderFor(parameters: readonly ParameterDescription[]): Paramet
     try {
       for (; index < expected; index++) {
         const value = values[index]
-        if (value === null || value === undefined) sink.null()
-        else encoders[index]!(value, sink)
+        if (value === null || value === undefined) {
+          sink.null()
+          continue
+        }
+        if (sink.hasBorrowedBytes && mayRunCode(value, parameters[index]!)) sink.takeBorrowedBytes()
+        encoders[index]!(value, sink)
       }
     } catch (error) {
       const refusal = refusalFor(error, values[index])
       throw refusal instanceof RefusedValue ? dataError(refusal, index, parameters[index]!) : refusal
     }
   }
+}
+
+/** Whether encoding a value may run the application's code: `toJSON`, getters, a codec. */
+function mayRunCode(value: unknown, { type }: ParameterDescription): boolean {
+  return type !== undefined || (typeof value === 'object' && !ArrayBuffer.isView(value))
 }
 
 function valueEncoder({ code, typeName, type }: ParameterDescription): ValueEncoder {

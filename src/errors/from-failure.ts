@@ -12,6 +12,7 @@ import type { PostgresLogMessage } from './log-message'
 import { PostgresError, type PostgresErrorFields } from './postgres-error'
 import { serverFieldsFromText } from './server-message'
 import { ConnectionFailureError, DataError, QueryCanceledError } from './sqlstate'
+import { isThrown } from './thrown-reason'
 import { STALE_PLAN_ROUTINE } from './transient'
 
 /** How a request failed, as data: what crosses from Rust, and what the native layer adds. */
@@ -139,8 +140,8 @@ function systemError(code: string, message: string): Error {
 
 /** An encoder may have run long after the call, where no caller is on the stack any more. */
 function withCallersStack(thrown: unknown): unknown {
-  if (thrown instanceof PostgresError || thrown instanceof InterfaceError) {
-    Error.captureStackTrace(thrown, errorFromFailure)
-  }
+  if (!isThrown(thrown, PostgresError) && !isThrown(thrown, InterfaceError)) return thrown
+  // A parser of the application may have thrown one that it has frozen.
+  if (Object.isExtensible(thrown)) Error.captureStackTrace(thrown, errorFromFailure)
   return thrown
 }

@@ -123,8 +123,9 @@ export class Queries {
     const isRemembered = isCacheable && this.capacity > 0
     const query = new Query(this.native.defineQuery(text, isCacheable), text, isRemembered)
     if (!isRemembered) return query
-    this.byText.set(text, query)
+    // In this order: what is in the map is in the list, even where the stack ends between the two.
     this.putFirst(query)
+    this.byText.set(text, query)
     if (this.byText.size > this.capacity) this.evict(this.oldest!)
     return query
   }
@@ -136,9 +137,17 @@ export class Queries {
     if (query.uses === 0) this.native.forgetQuery(query.id)
   }
 
+  /** Without calls, which could leave it in neither place where the stack ends. */
   private renew(query: Query): void {
-    this.takeOut(query)
-    this.putFirst(query)
+    const { newer, older } = query
+    // The newest is not renewed.
+    newer!.older = older
+    if (older === undefined) this.oldest = newer
+    else older.newer = newer
+    query.newer = undefined
+    query.older = this.newest
+    this.newest!.newer = query
+    this.newest = query
   }
 
   private putFirst(query: Query): void {

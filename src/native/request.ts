@@ -1,10 +1,11 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Shape } from '../decode/shape'
+import { holdBack } from '../encode/hold-back'
 import { DataError, type Failure, InterfaceError, InternalClientError } from '../errors/index'
+import { isThrown, thrownMessage } from '../errors/thrown-reason'
 import { Flag, Form, Opcode, TextMode } from '../types/boundary'
 import { commandTag } from './command-tag'
 import type { Environment } from './environment'
-import { holdBack } from './hold-back'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
 import type { Description, Query, StatementDescription } from './queries'
 import type { StatementOptions } from './request-options'
@@ -39,6 +40,8 @@ export class Request {
   protected readonly environment: Environment
   protected statement: StatementDescription | undefined
   private params: readonly unknown[]
+  /** The parameters' values are those of the call, whatever the caller does with them. */
+  private isHeld: boolean
   private readonly plan: ResultPlan | undefined
   private shape: Shape | undefined
   private signal: AbortSignal | undefined
@@ -66,6 +69,7 @@ export class Request {
     this.environment = environment
     this.statement = undefined
     this.params = params
+    this.isHeld = params === NO_PARAMETERS
     this.plan = plan
     this.shape = undefined
     this.signal = undefined
@@ -102,7 +106,7 @@ export class Request {
   send(options: StatementOptions): void {
     const { outbox } = this.environment
     if (outbox.isEncoding) {
-      this.params = holdBack(this.params)
+      this.hold()
       this.defer(options)
       return
     }
@@ -127,13 +131,12 @@ export class Request {
         this.params,
       )
     } catch (error) {
-      if (error instanceof DataError || error instanceof InterfaceError) {
+      if (isThrown(error, DataError) || isThrown(error, InterfaceError)) {
         // What is known may be out of date: the server decides, once.
         this.ask(Flag.FRESH, options)
         return
       }
-      this.freeSlot()
-      this.settle(thrown(error))
+      this.giveUp(error)
     }
   }
 
@@ -202,6 +205,12 @@ export class Request {
     if (query !== undefined) this.target!.queries.release(query)
   }
 
+  /** Rust will never hear of the request: it could not be written. */
+  giveUp(error: unknown): void {
+    this.settle(thrown(error))
+    if (this.slot !== 0) this.freeSlot()
+  }
+
   /** The outcome is known; later calls do nothing. */
   settle(failure: Failure | undefined): void {
     if (this.isSettled) return
@@ -219,7 +228,7 @@ export class Request {
   /** Writes the QUERY without the parameters, which DESCRIBED will ask for. */
   private ask(flags: number, { maxRows, timeoutMs, form }: StatementOptions): void {
     this.statement = undefined
-    this.params = holdBack(this.params)
+    this.hold()
     const { environment, params, query, slot, target } = this
     environment.outbox.parameters(
       Opcode.QUERY,
@@ -234,6 +243,13 @@ export class Request {
       undefined,
       params,
     )
+  }
+
+  /** Takes the parameters' values, which are encoded later. */
+  private hold(): void {
+    if (this.isHeld) return
+    this.isHeld = true
+    this.params = holdBack(this.params).values
   }
 
   /** Answers a description with the parameters. */
@@ -271,7 +287,7 @@ export function abortedRequest(
 export function thrown(error: unknown): Failure {
   return {
     kind: 'thrown',
-    message: error instanceof Error ? error.message : 'aborted',
+    message: thrownMessage(error) ?? 'aborted',
     safeToRetry: false,
     error,
   }

@@ -97,8 +97,13 @@ export abstract class Target {
     const query = this.queries.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const request = new Request(environment, this, query, values, options.plan)
-    if (signal !== undefined) request.watch(signal)
-    request.send(options)
+    try {
+      if (signal !== undefined) request.watch(signal)
+      request.send(options)
+    } catch (error) {
+      request.giveUp(error)
+      throw error
+    }
     return request
   }
 
@@ -108,9 +113,14 @@ export abstract class Target {
     const { signal } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const request = this.request()
-    if (signal !== undefined) request.watch(signal)
     const flags = options.isControl === true ? Flag.CONTROL : 0
-    environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+    try {
+      if (signal !== undefined) request.watch(signal)
+      environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+    } catch (error) {
+      request.giveUp(error)
+      throw error
+    }
     return request
   }
 
@@ -120,9 +130,7 @@ export abstract class Target {
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
-    if (signal !== undefined) request.watch(signal)
-    environment.outbox.command(Opcode.PREPARE, request.slot, this.id, query.id, 0, timeoutMs)
-    return request
+    return this.commanded(request, Opcode.PREPARE, query.id, 0, timeoutMs, signal)
   }
 
   /** Starts a batch: one statement for many rows of parameters. */
@@ -135,16 +143,12 @@ export abstract class Target {
       request.settle(thrown(signal.reason))
       return request
     }
-    if (signal !== undefined) request.watch(signal)
-    environment.outbox.command(Opcode.BATCH, request.slot, this.id, query.id, form, timeoutMs)
-    return request
+    return this.commanded(request, Opcode.BATCH, query.id, form, timeoutMs, signal)
   }
 
   /** Closes it gracefully: requests in flight end first. At the timeout it is terminated. */
   close(timeoutMs: number): Request {
-    const request = this.request()
-    this.environment.outbox.command(Opcode.CLOSE, request.slot, this.id, 0, 0, timeoutMs)
-    return request
+    return this.commanded(this.request(), Opcode.CLOSE, 0, 0, timeoutMs, undefined)
   }
 
   /** Ends it at once; requests in flight fail. */
@@ -157,6 +161,25 @@ export abstract class Target {
 
   protected request(): Request {
     return new Request(this.environment, this, undefined, NO_PARAMETERS, undefined)
+  }
+
+  /** Writes a command of a request's, which is as if it had never been when that fails. */
+  protected commanded<R extends Request>(
+    request: R,
+    opcode: number,
+    query: number,
+    form: number,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): R {
+    try {
+      if (signal !== undefined) request.watch(signal)
+      this.environment.outbox.command(opcode, request.slot, this.id, query, form, timeoutMs)
+    } catch (error) {
+      request.giveUp(error)
+      throw error
+    }
+    return request
   }
 }
 
@@ -228,9 +251,7 @@ export class ConnectionTarget extends Target {
 
   /** Brings the session back to how it was when it was opened. */
   reset(timeoutMs: number): Request {
-    const request = this.request()
-    this.environment.outbox.command(Opcode.RESET, request.slot, this.id, 0, 0, timeoutMs)
-    return request
+    return this.commanded(this.request(), Opcode.RESET, 0, 0, timeoutMs, undefined)
   }
 
   /** Gives a leased connection back to its pool, which resets it. */
@@ -287,10 +308,7 @@ export class PoolTarget extends Target {
   /** Leases a connection alone; the request's `connection` when it has settled well. */
   acquire({ timeoutMs, signal }: RequestOptions): Request {
     if (signal?.aborted) return abortedRequest(this.environment, this, signal)
-    const request = this.request()
-    if (signal !== undefined) request.watch(signal)
-    this.environment.outbox.command(Opcode.ACQUIRE, request.slot, this.id, 0, 0, timeoutMs)
-    return request
+    return this.commanded(this.request(), Opcode.ACQUIRE, 0, 0, timeoutMs, signal)
   }
 
   /** The counters now; of a pool that is gone the last ones, with nothing open. */
