@@ -62,7 +62,6 @@ test('interval refuses what it would lose', (t) => {
   refuses(t, T.INTERVAL, { months: 2 ** 31 }, /months: expected/)
   refuses(t, T.INTERVAL, { seconds: 0.000_000_1 }, /seconds: expected/)
   refuses(t, T.INTERVAL, { microseconds: 2n ** 63n }, /microseconds: expected/)
-  refuses(t, T.INTERVAL, duration({ nanoseconds: 1 }), /field "nanoseconds": .*: 1 \(expected none/)
   t.true(refuses(t, T.INTERVAL, { days: '1' }, /days: expected/)?.cause instanceof TypeError)
   for (const value of [5, Number.NaN, 5n, true, [], new Date(), new Map(), Buffer.alloc(1)]) {
     refuses(t, T.INTERVAL, value, /expected an Interval, an object with its fields/)

@@ -1,5 +1,6 @@
 import { ClientConfigurationError } from '../errors/index'
 import { describeArgument } from '../types/describe-value'
+import { ParameterMode } from '../types/parameter-mode'
 import { hasRuntimeTemporal, missingFromTemporal, type TemporalNamespace } from './temporal'
 
 /** What a row is: a {@link Row}, a plain object literal, or an array of values. */
@@ -17,7 +18,10 @@ export interface ResultMapping {
   int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined
   /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
   numeric?: 'string' | 'number' | TextParser | undefined
-  /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
+  /**
+   * json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. With `'string'`, strings within arrays
+   * and composite values that are parameters are JSON text too.
+   */
   json?: 'parse' | 'string' | TextParser | undefined
   /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
   uuid?: 'string' | 'buffer' | undefined
@@ -26,7 +30,8 @@ export interface ResultMapping {
   /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. timetz is always a string: Temporal has no such type. */
   time?: 'string' | 'temporal' | undefined
   /**
-   * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
+   * Default `'date'`, read as UTC; with `'local'` it is the clock of the process's time zone, in Dates that are
+   * parameters as well. `'micros'` is a bigint of
    * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
    */
   timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined
@@ -57,6 +62,8 @@ export interface ResultPlan {
   /** What composite values are. */
   readonly partMode: PartMode
   readonly mapping: CompleteResultMapping
+  /** The bits of {@link ParameterMode}: how parameters are meant where results are given so. */
+  readonly parameterMode: number
   /** Plans with the same key make the same rows. */
   readonly key: string
   /** The query is the driver's own: of a type with a codec, values are the text, Buffer or tuple that it would get. */
@@ -159,7 +166,13 @@ function makePlan(rowMode: RowMode, mapping: CompleteResultMapping, partMode: Pa
   })
   if (mapping.temporal !== undefined) choices.push(`#${objectId(mapping.temporal)}`)
   const key = `${rowMode} ${partMode} ${choices.join(' ')}`
-  return Object.freeze({ rowMode, partMode, mapping: Object.freeze(mapping), key })
+  const parameterMode = parameterModeOf(mapping)
+  return Object.freeze({ rowMode, partMode, mapping: Object.freeze(mapping), parameterMode, key })
+}
+
+function parameterModeOf({ timestamp, json }: CompleteResultMapping): number {
+  const isLocal = timestamp === 'local' ? ParameterMode.LOCAL_TIMESTAMPS : 0
+  return json === 'string' ? isLocal | ParameterMode.JSON_TEXT : isLocal
 }
 
 function objectId(object: object): number {

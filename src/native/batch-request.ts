@@ -129,7 +129,8 @@ export class BatchRequest extends Request {
       this.deferRow(row, values)
       return bytes
     }
-    const { id, encode } = this.statement!
+    const statement = this.statement!
+    const encode = statement.encoderOf(this.parameterMode)
     try {
       return outbox.parameters(
         Opcode.BATCH_ROW,
@@ -138,7 +139,7 @@ export class BatchRequest extends Request {
         row,
         0,
         0,
-        id,
+        statement.id,
         0,
         Form.ROWS,
         encode,

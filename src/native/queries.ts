@@ -1,6 +1,7 @@
 import type { ResultPlan } from '../decode/mapping'
 import { type ColumnDescription, type Shape, shapeOf } from '../decode/shape'
 import { encoderFor, type ParameterDescription, type ParametersEncoder } from '../encode/encoders'
+import { PARAMETER_MODES, type ParameterMode } from '../types/parameter-mode'
 import type { NativeFunctions } from './load'
 
 /** Texts that a connection of its own remembers, with what is known of them. */
@@ -19,12 +20,15 @@ export interface Description {
   readonly columns: readonly ColumnDescription[]
 }
 
+const NO_ENCODERS: readonly undefined[] = new Array(PARAMETER_MODES).fill(undefined)
+
 /** A description with the encoder of its parameters and the shape of its rows, made when they are first needed. */
 export class StatementDescription implements Description {
   readonly id: number
   readonly parameters: readonly ParameterDescription[]
   readonly columns: readonly ColumnDescription[]
-  private encoder: ParametersEncoder | undefined = undefined
+  /** By the mode of the parameters. */
+  private readonly encoders: (ParametersEncoder | undefined)[] = NO_ENCODERS.slice()
   private shape: Shape | undefined = undefined
   private shapePlan: ResultPlan | undefined = undefined
 
@@ -34,9 +38,13 @@ export class StatementDescription implements Description {
     this.columns = facts.columns
   }
 
-  get encode(): ParametersEncoder {
-    this.encoder ??= encoderFor(this.parameters)
-    return this.encoder
+  /** The encoder of the parameters; `mode` has the bits of {@link ParameterMode}. */
+  encoderOf(mode: number): ParametersEncoder {
+    const known = this.encoders[mode]
+    if (known !== undefined) return known
+    const encoder = encoderFor(this.parameters, mode)
+    this.encoders[mode] = encoder
+    return encoder
   }
 
   /** The shape of the rows that a plan makes. */

@@ -39,6 +39,7 @@ export class Request {
   readonly query: Query | undefined
   protected readonly environment: Environment
   protected statement: StatementDescription | undefined
+  protected readonly parameterMode: number
   private params: readonly unknown[]
   /** The parameters' values are those of the call, whatever the caller does with them. */
   private isHeld: boolean
@@ -71,6 +72,7 @@ export class Request {
     this.params = params
     this.isHeld = params === NO_PARAMETERS
     this.plan = plan
+    this.parameterMode = plan === undefined ? 0 : plan.parameterMode
     this.shape = undefined
     this.signal = undefined
     this.command = -1
@@ -127,7 +129,7 @@ export class Request {
         statement.id,
         0,
         options.form,
-        statement.encode,
+        statement.encoderOf(this.parameterMode),
         this.params,
       )
     } catch (error) {
@@ -257,7 +259,8 @@ export class Request {
     const { outbox } = this.environment
     try {
       if (statement === undefined) throw new InternalClientError('a description that was never sent')
-      const { id, encode } = statement
+      const { id } = statement
+      const encode = statement.encoderOf(this.parameterMode)
       outbox.parameters(Opcode.BIND, this.slot, 0, 0, 0, 0, id, 0, Form.ROWS, encode, this.params)
     } catch (error) {
       outbox.command(Opcode.REFUSE, this.slot, 0, 0, 0, 0)
