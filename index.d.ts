@@ -1259,7 +1259,10 @@ interface ResultMapping {
     int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined;
     /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
     numeric?: 'string' | 'number' | TextParser | undefined;
-    /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
+    /**
+     * json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. With `'string'`, strings within arrays
+     * and composite values that are parameters are JSON text too.
+     */
     json?: 'parse' | 'string' | TextParser | undefined;
     /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
     uuid?: 'string' | 'buffer' | undefined;
@@ -1268,7 +1271,8 @@ interface ResultMapping {
     /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. timetz is always a string: Temporal has no such type. */
     time?: 'string' | 'temporal' | undefined;
     /**
-     * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
+     * Default `'date'`, read as UTC; with `'local'` it is the clock of the process's time zone, in Dates that are
+     * parameters as well. `'micros'` is a bigint of
      * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
      */
     timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined;
@@ -1328,7 +1332,8 @@ interface SqlColumns {
 interface SqlTag {
     /**
      * A query whose values become parameters: they are never put into its text. A value that is itself a Sql becomes a
-     * part of the query.
+     * part of the query. Backslashes are PostgreSQL's, so that `'^\\w+$'` is what it says; only a backtick and `${` are
+     * written with one before them.
      */
     (strings: TemplateStringsArray, ...values: unknown[]): Sql;
     /** A quoted name; several are a qualified one: `sql.identifier('public', 'users')` is `"public"."users"`. */
@@ -1340,8 +1345,8 @@ interface SqlTag {
     /** The list after UPDATE … SET: `"name" = $1, "age" = $2`. A value that is a Sql is taken as an expression. */
     set(columns: SqlColumns): Sql;
     /**
-     * For INSERT INTO …: `("name", "age") VALUES ($1, $2), ($3, $4)` of an object or several, whose first gives the
-     * columns unless they are listed; `VALUES ($1, $2), ($3, $4)` of several arrays.
+     * For INSERT INTO …: `("name", "age") VALUES ($1, $2), ($3, $4)` of an object or several, which have the same columns
+     * unless those that are wanted are listed; `VALUES ($1, $2), ($3, $4)` of several arrays.
      */
     values(rows: SqlColumns | readonly SqlColumns[] | readonly (readonly unknown[])[], columns?: readonly string[]): Sql;
 }

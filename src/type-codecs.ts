@@ -4,7 +4,8 @@ import type { Target } from './native/door'
 import { checkFunction, checkOptions } from './options'
 import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
-import type { CodecFormat } from './types/type-codec'
+import { TypeCode } from './types/type-code'
+import type { CodecFormat, TypeCodec } from './types/type-codec'
 
 export type { CodecFormat } from './types/type-codec'
 
@@ -313,7 +314,15 @@ function useFamily(target: Target, { schema, name }: Checked, found: Found, code
       `${schema}.${name} has no binary format, in which the codec ${codecName} works`,
     )
   }
+  // The binary form of most types is not their text; PostgreSQL's text of them is.
+  if (code === TypeCode.TEXT) return () => target.types.setCodec(schema, name, asText(`${schema}.${name}`))
   return () => target.types.setFamily(schema, name, code)
+}
+
+/** Values as PostgreSQL prints and reads them. */
+function asText(typeName: string): TypeCodec {
+  const same = (value: unknown) => value
+  return { typeName, format: 'text', encode: same, decode: same }
 }
 
 function unknownType({ schema, name }: { schema: string; name: string }, found: Found | undefined): Error {
