@@ -22,7 +22,7 @@ export interface ParameterSink {
   /** The same from a number, which is a safe integer. */
   i64Number(value: number): void
   f64(value: number): void
-  /** Text without NUL characters. Lone surrogates become U+FFFD, as UTF-8 has no place for them. */
+  /** Text without NUL characters. Throws RefusedValue of text with half of a surrogate pair, which UTF-8 has no place for. */
   text(value: string): void
   /** Bytes, copied before the call returns or borrowed until the flush. */
   bytes(value: Uint8Array): void

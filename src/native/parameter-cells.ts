@@ -1,6 +1,8 @@
 import type { ArrayDimension, ParameterSink } from '../encode/parameter-sink'
+import { RefusedValue } from '../encode/value-encoder'
 import { byteCountOf, isUnsteady } from '../encode/view-bytes'
 import { CellTag, PARAMETER_CELL_BYTES } from '../types/boundary'
+import { isWellFormed } from '../types/well-formed'
 
 /** Words of a cell: tag, aux, and a payload of 8 bytes. */
 const CELL_WORDS = PARAMETER_CELL_BYTES / 4
@@ -12,6 +14,8 @@ const LONGEST_TEXT = 4_096
 const LONGEST_BYTES = 4_096
 /** Texts up to this length are written faster by a loop than by a call into the runtime, if they are ASCII. */
 const LONGEST_LOOP = 16
+
+const WELL_FORMED = 'text without halves of surrogate pairs'
 
 export { CellTag }
 
@@ -90,6 +94,7 @@ export class ParameterCells implements ParameterSink {
   text(value: string): void {
     const length = value.length
     if (length > LONGEST_TEXT) {
+      if (!isWellFormed(value)) throw new RefusedValue(value, WELL_FORMED)
       this.extra(CellTag.TEXT_EXTRA, value, length)
       return
     }
@@ -99,6 +104,8 @@ export class ParameterCells implements ParameterSink {
     if (start + length * 3 > this.heap.length) this.growHeap(length * 3)
     const count =
       length <= LONGEST_LOOP ? this.writeShort(value, length, start) : this.heap.utf8Write(value, start)
+    // As many bytes as units are ASCII.
+    if (count !== length && !isWellFormed(value)) throw new RefusedValue(value, WELL_FORMED)
     this.words[payload] = start
     this.words[payload + 1] = count
     this.byteCount = start + count

@@ -1,7 +1,9 @@
 import type { ResultPlan } from '../decode/mapping'
 import { type ColumnDescription, type Shape, shapeOf } from '../decode/shape'
 import { encoderFor, type ParameterDescription, type ParametersEncoder } from '../encode/encoders'
+import { InterfaceError } from '../errors/index'
 import { PARAMETER_MODES, type ParameterMode } from '../types/parameter-mode'
+import { isWellFormed } from '../types/well-formed'
 import type { NativeFunctions } from './load'
 
 /** Texts that a connection of its own remembers, with what is known of them. */
@@ -127,6 +129,7 @@ export class Queries {
   }
 
   private define(text: string): Query {
+    checkText(text)
     const isCacheable = isShort(text)
     const isRemembered = isCacheable && this.capacity > 0
     const query = new Query(this.native.defineQuery(text, isCacheable), text, isRemembered)
@@ -173,6 +176,11 @@ export class Queries {
     query.newer = undefined
     query.older = undefined
   }
+}
+
+/** @throws InterfaceError when another text would be executed. */
+export function checkText(text: string): void {
+  if (!isWellFormed(text)) throw new InterfaceError("the query's text has half of a surrogate pair in it")
 }
 
 function isShort(text: string): boolean {

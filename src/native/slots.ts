@@ -12,6 +12,11 @@ export class Slots {
     return slot
   }
 
+  /** How many requests are in flight. */
+  get taken(): number {
+    return this.requests.length - 1 - this.free.length
+  }
+
   get(slot: number): Request | undefined {
     return this.requests[slot]
   }

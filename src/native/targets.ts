@@ -4,7 +4,7 @@ import { BatchRequest } from './batch-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
 import { Occupancy } from './occupancy'
-import { CONNECTION_QUERIES, POOL_QUERIES, Queries } from './queries'
+import { CONNECTION_QUERIES, checkText, POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { TypeScope } from './type-scope'
@@ -56,7 +56,7 @@ export abstract class Target {
   get types(): TypeScope {
     // Commands that were written before go by the codecs from before.
     this.environment.outbox.flush()
-    this.scope ??= new TypeScope(this.environment.native, this.id)
+    this.scope ??= new TypeScope(this.environment.native, this.id, () => this.environment.slots.taken === 0)
     return this.scope
   }
 
@@ -112,6 +112,7 @@ export abstract class Target {
     const { environment } = this
     const { signal } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
+    checkText(text)
     const request = this.request()
     const flags = options.isControl === true ? Flag.CONTROL : 0
     try {
