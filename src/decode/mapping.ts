@@ -64,6 +64,8 @@ export interface ResultPlan {
   readonly mapping: CompleteResultMapping
   /** The bits of {@link ParameterMode}: how parameters are meant where results are given so. */
   readonly parameterMode: number
+  /** Functions of the application's make some of the values. */
+  readonly hasParsers: boolean
   /** Plans with the same key make the same rows. */
   readonly key: string
   /** The query is the driver's own: of a type with a codec, values are the text, Buffer or tuple that it would get. */
@@ -167,7 +169,8 @@ function makePlan(rowMode: RowMode, mapping: CompleteResultMapping, partMode: Pa
   if (mapping.temporal !== undefined) choices.push(`#${objectId(mapping.temporal)}`)
   const key = `${rowMode} ${partMode} ${choices.join(' ')}`
   const parameterMode = parameterModeOf(mapping)
-  return Object.freeze({ rowMode, partMode, mapping: Object.freeze(mapping), parameterMode, key })
+  const hasParsers = typeof mapping.numeric === 'function' || typeof mapping.json === 'function'
+  return Object.freeze({ rowMode, partMode, mapping: Object.freeze(mapping), parameterMode, hasParsers, key })
 }
 
 function parameterModeOf({ timestamp, json }: CompleteResultMapping): number {

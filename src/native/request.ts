@@ -1,15 +1,20 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { ResultPlan } from '../decode/mapping'
 import type { Shape } from '../decode/shape'
 import { holdBack } from '../encode/hold-back'
 import { DataError, type Failure, InterfaceError, InternalClientError } from '../errors/index'
 import { isThrown, thrownMessage } from '../errors/thrown-reason'
 import { Flag, Form, Opcode, TextMode } from '../types/boundary'
+import { hasCodecs } from '../types/type-codec'
 import { commandTag } from './command-tag'
 import type { Environment } from './environment'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
 import type { Description, Query, StatementDescription } from './queries'
 import type { StatementOptions } from './request-options'
 import type { ConnectionTarget, Target } from './targets'
+
+/** Nothing is to be told when the garbage collector takes a request. */
+const NOT_TRACKED = { requireManualDestroy: true }
 
 /** Parameters of a request that has none. */
 export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
@@ -46,6 +51,8 @@ export class Request {
   private readonly plan: ResultPlan | undefined
   private shape: Shape | undefined
   private signal: AbortSignal | undefined
+  /** The call's context of `AsyncLocalStorage`, where functions of the application's may run for it later. */
+  private context: AsyncResource | undefined
   private command: number
   private tagText: string | undefined
   private readonly resolve: () => void
@@ -75,6 +82,10 @@ export class Request {
     this.parameterMode = plan === undefined ? 0 : plan.parameterMode
     this.shape = undefined
     this.signal = undefined
+    this.context =
+      plan !== undefined && (plan.hasParsers || hasCodecs())
+        ? new AsyncResource('OXPG_REQUEST', NOT_TRACKED)
+        : undefined
     this.command = -1
     this.tagText = undefined
     this.resolve = lastResolver
@@ -151,6 +162,20 @@ export class Request {
     extras: readonly unknown[],
   ): void {
     if (this.isSettled || this.failure !== undefined) return
+    if (this.context === undefined) this.readRows(rowCount, firstCell, textMode, ownMemory, extras)
+    else {
+      const { context, readRows } = this
+      context.runInAsyncScope(readRows, this, rowCount, firstCell, textMode, ownMemory, extras)
+    }
+  }
+
+  private readRows(
+    rowCount: number,
+    firstCell: number,
+    textMode: number,
+    ownMemory: number,
+    extras: readonly unknown[],
+  ): void {
     try {
       this.shape ??= this.statement!.shapeOf(this.plan!)
       if (ownMemory < 0) {
@@ -178,7 +203,9 @@ export class Request {
     const statement = facts === undefined ? this.query!.description : this.query!.describe(facts)
     this.statement = statement
     this.shape = undefined
-    if (needsBind && !this.isSettled) this.bind(statement)
+    if (!needsBind || this.isSettled) return
+    if (this.context === undefined) this.bind(statement)
+    else this.context.runInAsyncScope(this.bind, this, statement)
   }
 
   /** DRAINED: concerns batches only. */
@@ -270,7 +297,12 @@ export class Request {
 
   // Apart from `send`, so that calls which are not deferred allocate no context for a closure.
   private defer(options: StatementOptions): void {
-    this.environment.outbox.defer(() => this.send(options))
+    const { context } = this
+    this.environment.outbox.defer(
+      context === undefined
+        ? () => this.send(options)
+        : () => context.runInAsyncScope(this.send, this, options),
+    )
   }
 }
 
