@@ -10,6 +10,9 @@ use crate::session::pending::Written;
 use crate::session::reader::{self, Frame, Reader, nothing};
 use crate::session::violation::ProtocolViolation;
 
+/// Settings that a server may report in a session. PostgreSQL 18 has 15 of them.
+const MOST_PARAMETERS: usize = 500;
+
 impl Session {
     /// Reads backend messages: whole ones are consumed, the rest is to be offered again with what follows it.
     ///
@@ -115,8 +118,12 @@ impl Session {
         let (name, value) = (reader.text()?, reader.text()?);
         reader.end()?;
         let parameters = &mut self.shared.start.parameters;
+        let is_full = parameters.len() >= MOST_PARAMETERS;
         match parameters.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => known.clone_from(&value),
+            None if is_full => {
+                return Err(ProtocolViolation::new(format!("the server reports more than {MOST_PARAMETERS} settings")));
+            }
             None => parameters.push((name.clone(), value.clone())),
         }
         sink.event(Event::ParameterStatus { name, value });
