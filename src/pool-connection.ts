@@ -1,7 +1,7 @@
 import { Connection, type ConnectionParts } from './connection'
 import { InterfaceError } from './errors/index'
 import type { ConnectionTarget } from './native/door'
-import type { PoolHooks } from './pool-options'
+import type { PoolHook, PoolHooks } from './pool-options'
 import { attachSuppressed } from './suppressed'
 
 /** What a lease is made of. */
@@ -85,17 +85,31 @@ export class PoolConnection extends Connection {
   }
 
   async #release(): Promise<void> {
-    if (this.#hooks.reset !== undefined && !this.isClosed) {
-      try {
-        await this._vacate()
-        await this.#hooks.reset(this)
-      } catch (error) {
-        this.#discard()
-        throw error
-      }
-    }
+    const { reset } = this.#hooks
+    const isReset = reset !== undefined && !this.isClosed
     this.#detach()
+    if (isReset) await this.#resetBy(reset)
     this.#target.release()
+  }
+
+  /** The hook has the session under an object of its own, for this one is dead. */
+  async #resetBy(reset: PoolHook): Promise<void> {
+    const last = new PoolConnection({
+      target: this.#target,
+      defaults: this._defaults,
+      hooks: this.#hooks,
+      owner: this._owner,
+    })
+    // It is on its way back to the pool already.
+    last.#releasing = Promise.resolve()
+    try {
+      await last._vacate()
+      await reset(last)
+    } catch (error) {
+      last.#discard()
+      throw error
+    }
+    last.#detach()
   }
 
   #discard(): void {

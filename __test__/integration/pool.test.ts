@@ -247,6 +247,28 @@ test('init runs once for each connection, setup at each acquire, reset at each r
   t.deepEqual(calls, ['init', 'setup', 'reset', 'setup', 'reset'])
 })
 
+test('what was leased is dead from the call of release on, and a reset hook has the session for itself', async (t) => {
+  const seen: unknown[] = []
+  const p = await pool(t, {
+    maxSize: 1,
+    reset: async (c) => {
+      seen.push(c.isReleased, c.isClosed, await c.fetchVal('select pg_backend_pid()'))
+      // It is on its way back already.
+      await c.release()
+    },
+  })
+  for (let round = 0; round < 3; round += 1) {
+    const c = await p.acquire()
+    const released = c.release()
+    t.true(c.isReleased)
+    await t.throwsAsync(c.fetchVal('select 1'), { instanceOf: InterfaceError, message: /released/ })
+    t.is(c.release(), released, 'releasing again is the same release')
+    await released
+    t.deepEqual(seen.splice(0), [false, false, c.serverPid])
+  }
+  t.is(p.stats.opened, 1)
+})
+
 test("a call on the pool inside the pool's own transaction does not deadlock", async (t) => {
   const p = await pool(t, { minSize: 1, maxSize: 1 })
   await t.throwsAsync(
