@@ -324,3 +324,25 @@ test('notices reach their handler', async (t) => {
   await c.execute("do $$ begin raise notice 'hello'; end $$")
   t.deepEqual(notices, ['hello'])
 })
+
+test('parameters that are too long for one message are refused before they are copied', async (t) => {
+  const c = await connection(t)
+  const query = 'select length($1::bytea) + length($2::bytea) + length($3::bytea)'
+  // Memory that nobody has touched is not there: copies would be.
+  const long = Buffer.alloc(520 << 20)
+  for (const isKnown of [false, true]) {
+    if (isKnown) t.is(await c.fetchVal(query, [long.subarray(0, 1), long.subarray(0, 1), null]), null)
+    const before = process.resourceUsage().maxRSS
+    const error = await t.throwsAsync<InterfaceError>(c.fetchVal(query, [long, long, long]), {
+      instanceOf: InterfaceError,
+      message: /1 GiB/,
+    })
+    t.true(error?.safeToRetry)
+    const grown = (process.resourceUsage().maxRSS - before) >> 10
+    t.true(grown < 400, `${grown} MiB`)
+  }
+  // What is added up is that of one call.
+  const text = 'x'.repeat(5_000)
+  for (let round = 0; round < 3; round += 1) await c.execute(`select '${text}'`)
+  t.is(await c.fetchVal('select length($1)', [text]), 5_000)
+})

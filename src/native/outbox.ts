@@ -77,6 +77,7 @@ export class Outbox extends ParameterCells {
       return
     }
     const start = this.begin(slot, target, 0, 0, timeoutMs, 0, 0, flags, Form.ROWS)
+    this.extraBytes = 0
     this.text(text)
     this.close(Opcode.SCRIPT, start)
   }
@@ -171,6 +172,7 @@ export class Outbox extends ParameterCells {
     const { byteCount } = this
     const extrasLength = this.extras === undefined ? 0 : this.extras.length
     this.isEncoding = true
+    this.extraBytes = 0
     try {
       encode(params, this)
       if (this.position - start > LONGEST_COMMAND_WORDS)

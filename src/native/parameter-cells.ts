@@ -1,5 +1,6 @@
 import type { ArrayDimension, ParameterSink } from '../encode/parameter-sink'
-import { CellTag, PARAMETER_CELL_BYTES } from '../types/boundary'
+import { CellTag, PARAMETER_CELL_BYTES, PARAMETERS_BYTES } from '../types/boundary'
+import { tooLong } from './parameters-length'
 
 /** Words of a cell: tag, aux, and a payload of 8 bytes. */
 const CELL_WORDS = PARAMETER_CELL_BYTES / 4
@@ -30,6 +31,8 @@ export class ParameterCells implements ParameterSink {
   protected byteCount = 0
   /** Long texts and byte strings. */
   protected extras: (string | Uint8Array)[] | undefined
+  /** What the extras of the command being written come to, at least: refused before anything is copied. */
+  protected extraBytes = 0
   /** The memory is not that which Rust knows. */
   protected isMoved = true
   /** Bytes that the application may change were passed by reference: the flush must not wait for the tick's end. */
@@ -208,6 +211,8 @@ export class ParameterCells implements ParameterSink {
   }
 
   private extra(tag: number, value: string | Uint8Array): void {
+    this.extraBytes += value.length
+    if (this.extraBytes > PARAMETERS_BYTES) throw tooLong()
     const payload = this.cell(tag, 0)
     this.extras ??= []
     this.words[payload] = this.extras.push(value) - 1

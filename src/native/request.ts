@@ -6,8 +6,10 @@ import { commandTag } from './command-tag'
 import type { Environment } from './environment'
 import { holdBack } from './hold-back'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
+import { checkLength } from './parameters-length'
 import type { Description, Query, StatementDescription } from './queries'
 import type { StatementOptions } from './request-options'
+import { type Abortable, forgetSignal, watchSignal } from './signals'
 import type { ConnectionTarget, Target } from './targets'
 
 /** Parameters of a request that has none. */
@@ -19,7 +21,7 @@ const rememberResolver = (resolve: () => void): void => {
 }
 
 /** One request to Rust: from the call to the record that ends it. */
-export class Request {
+export class Request implements Abortable {
   /** Fulfilled once the outcome is known: {@link failure} is undefined, or says why not. It never rejects. */
   readonly settled: Promise<void>
   isSettled: boolean
@@ -88,22 +90,20 @@ export class Request {
   /** Settles with the signal's reason when it fires. It must not have fired. */
   watch(signal: AbortSignal): void {
     this.signal = signal
-    signal.addEventListener('abort', this)
+    watchSignal(signal, this)
   }
 
-  /** The signal has fired. */
-  handleEvent(): void {
+  abortedBySignal(signal: AbortSignal): void {
     if (this.isSettled) return
     this.abandon()
-    this.settle(thrown(this.signal?.reason))
+    this.settle(thrown(signal.reason))
   }
 
   /** Writes the QUERY, with the parameters if their types are known. */
   send(options: StatementOptions): void {
     const { outbox } = this.environment
     if (outbox.isEncoding) {
-      this.params = holdBack(this.params)
-      this.defer(options)
+      if (this.hold()) this.defer(options)
       return
     }
     const statement = this.query!.description
@@ -207,8 +207,16 @@ export class Request {
     if (this.isSettled) return
     this.isSettled = true
     this.failure = failure
-    if (this.signal !== undefined) this.signal.removeEventListener('abort', this)
+    if (this.signal !== undefined) forgetSignal(this.signal, this)
     this.resolve()
+  }
+
+  /**
+   * Its caller has given up waiting, and it is not taken back: it settles when it is answered, or when the server has been
+   * silent for so long that its connection is given up.
+   */
+  hurry(): void {
+    if (this.slot !== 0) this.environment.outbox.command(Opcode.HURRY, this.slot, 0, 0, 0, 0)
   }
 
   /** Tells Rust that nobody waits any more. The slot stays taken until Rust has answered. */
@@ -219,7 +227,7 @@ export class Request {
   /** Writes the QUERY without the parameters, which DESCRIBED will ask for. */
   private ask(flags: number, { maxRows, timeoutMs, form }: StatementOptions): void {
     this.statement = undefined
-    this.params = holdBack(this.params)
+    if (!this.hold()) return
     const { environment, params, query, slot, target } = this
     environment.outbox.parameters(
       Opcode.QUERY,
@@ -234,6 +242,19 @@ export class Request {
       undefined,
       params,
     )
+  }
+
+  /** Keeps the parameters for later; false when they can never be sent, and the request has ended. */
+  private hold(): boolean {
+    try {
+      checkLength(this.params)
+      this.params = holdBack(this.params)
+      return true
+    } catch (error) {
+      this.freeSlot()
+      this.settle(thrown(error))
+      return false
+    }
   }
 
   /** Answers a description with the parameters. */

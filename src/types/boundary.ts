@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x75f0a3ac
+export const FINGERPRINT = 0x4de0b090
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -15,6 +15,8 @@ export const MAILBOX_CELLS = 65536
 export const MAILBOX_BYTES = 524288
 /** Records of the mailbox */
 export const MAILBOX_RECORDS = 4096
+/** Bytes of all parameters of one message, or of its text: PostgreSQL takes none of 1 GiB */
+export const PARAMETERS_BYTES = 1073217535
 /** The bit of a target's id that says it is a pool's */
 export const POOL_BIT = 2147483648
 /** Slots are below it: what is above are requests of Rust's own */
@@ -80,6 +82,8 @@ export const Opcode = {
   RESET: 16,
   /** Ends when all calls of a connection before it have, or the pool's patience with them */
   SETTLE: 17,
+  /** The caller has given up waiting for a command that is not taken back: its connection is given up if the server stays silent */
+  HURRY: 18,
 } as const
 
 /** Bits of a command's flags. */

@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x75f0a3ac;
+pub const FINGERPRINT: u32 = 0x4de0b090;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -15,6 +15,8 @@ pub const MAILBOX_CELLS: usize = 65536;
 pub const MAILBOX_BYTES: usize = 524288;
 /// Records of the mailbox
 pub const MAILBOX_RECORDS: usize = 4096;
+/// Bytes of all parameters of one message, or of its text: PostgreSQL takes none of 1 GiB
+pub const PARAMETERS_BYTES: usize = 1073217535;
 /// The bit of a target's id that says it is a pool's
 pub const POOL_BIT: u32 = 2147483648;
 /// Slots are below it: what is above are requests of Rust's own
@@ -91,6 +93,8 @@ pub mod opcode {
     pub const RESET: u32 = 16;
     /// Ends when all calls of a connection before it have, or the pool's patience with them
     pub const SETTLE: u32 = 17;
+    /// The caller has given up waiting for a command that is not taken back: its connection is given up if the server stays silent
+    pub const HURRY: u32 = 18;
 }
 
 /// Bits of a command's flags.
