@@ -1907,7 +1907,10 @@ interface PoolOptions extends ConnectOptions {
     init?: PoolHook | undefined;
     /** Called with a connection each time it is acquired. */
     setup?: PoolHook | undefined;
-    /** Called with a connection before it goes back; then the pool resets the session. */
+    /**
+     * Called before a connection goes back; then the pool resets the session. It has the session under an object of its
+     * own, since what was leased is released by then; releasing that one does nothing.
+     */
     reset?: PoolHook | undefined;
 }
 

@@ -53,6 +53,8 @@ export class Transaction extends QueryMethods {
   #savepoint = ''
   #state: State = 'new'
   #whenOver: (() => Promise<void>) | undefined
+  /** The last one that ends it. */
+  #lastCommand: Request | undefined
 
   /** @internal */
   constructor(host: TransactionHost, scope: Scope, options: CheckedTransactionOptions) {
@@ -306,7 +308,8 @@ export class Transaction extends QueryMethods {
 
   /**
    * Waits for the end of the transaction, but no longer than `commandTimeoutMs`. At that time only the caller gives up:
-   * the commands go out and the transaction stays in the way of others until they have been answered.
+   * the commands go out and the transaction stays in the way of others until they have been answered, or the server has
+   * been silent for so long that the session is given up.
    */
   async #ending(command: string, end: Promise<void>): Promise<void> {
     const limitMs = this._defaults.commandTimeoutMs
@@ -315,6 +318,7 @@ export class Transaction extends QueryMethods {
     let timer: NodeJS.Timeout | undefined
     const limit = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
+        this.#lastCommand?.hurry()
         const message = `${command} was not answered within ${limitMs} ms; it still goes out, with an outcome not known`
         reject(new TimeoutError(message, { safeToRetry: false }))
       }, limitMs)
@@ -343,6 +347,7 @@ export class Transaction extends QueryMethods {
 
   #sendEnd(command: string): Request {
     const request = this.#send(command)
+    this.#lastCommand = request
     this.#state = 'ending'
     this.#scope.finish()
     return request

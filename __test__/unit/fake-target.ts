@@ -41,6 +41,7 @@ export class FakeRequest {
   rowCount = 0
   description: unknown
   connection: unknown
+  isHurried = false
   #tag = ''
   #resolve!: () => void
 
@@ -52,6 +53,11 @@ export class FakeRequest {
 
   tag(): string {
     return this.#tag
+  }
+
+  /** Its caller has given up waiting. */
+  hurry(): void {
+    this.isHurried = true
   }
 
   answer({ rows = [], tag = 'SELECT', failure }: Answer): void {

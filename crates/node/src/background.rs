@@ -25,8 +25,9 @@ use crate::reactor::Wake;
 pub(crate) enum Job {
     /// Open a session; `opening` names the attempt.
     Open { opening: u32, config: Configuration },
-    /// Interrupt what a backend runs; `connection` is told when the server has closed the cancel connection.
-    Cancel { connection: u32, target: CancelTarget, backend_pid: i32, secret_key: Vec<u8> },
+    /// Interrupt what a backend runs; `connection` is told when the server has closed the connection of its cancel
+    /// `number`.
+    Cancel { connection: u32, number: u32, target: CancelTarget, backend_pid: i32, secret_key: Vec<u8> },
 }
 
 /// A configuration as JavaScript gave it, or as an earlier opening understood it.
@@ -41,7 +42,7 @@ pub(crate) enum Configuration {
 /// What came of a [`Job`].
 pub(crate) enum Outcome {
     Opened { opening: u32, result: Box<Result<(Opened, Arc<Config>), OpenError>> },
-    CancelFinished { connection: u32 },
+    CancelFinished { connection: u32, number: u32 },
 }
 
 /// One environment's way to the background thread. Dropping it abandons what the thread does for the environment.
@@ -137,10 +138,10 @@ async fn serve(mut orders: UnboundedReceiver<Order>) {
 async fn run(job: Job) -> Outcome {
     match job {
         Job::Open { opening, config } => Outcome::Opened { opening, result: Box::new(open_session(config).await) },
-        Job::Cancel { connection, target, backend_pid, secret_key } => {
+        Job::Cancel { connection, number, target, backend_pid, secret_key } => {
             // A cancel request that fails has the same meaning as one that came too late.
             let _ = open::cancel(&target, backend_pid, &secret_key).await;
-            Outcome::CancelFinished { connection }
+            Outcome::CancelFinished { connection, number }
         }
     }
 }
@@ -172,7 +173,7 @@ fn broken(job: &Job) -> Outcome {
             let error = OpenError::internal("an internal error of the driver ended the opening of the session");
             Outcome::Opened { opening: *opening, result: Box::new(Err(error)) }
         }
-        Job::Cancel { connection, .. } => Outcome::CancelFinished { connection: *connection },
+        Job::Cancel { connection, number, .. } => Outcome::CancelFinished { connection: *connection, number: *number },
     }
 }
 

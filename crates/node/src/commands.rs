@@ -52,6 +52,7 @@ impl Environment {
             opcode::REFUSE => self.refuse(command.slot),
             opcode::RESET => self.reset_session(parcel),
             opcode::SETTLE => self.await_leftovers(parcel),
+            opcode::HURRY => self.hurry(command.slot),
             // The two sides of one package agree; an unknown opcode cannot be answered.
             _ => {}
         }
@@ -60,6 +61,13 @@ impl Environment {
     fn abandon(&mut self, slot: u32) {
         if self.leave(slot) {
             self.fail(slot, FailureData::canceled());
+        }
+    }
+
+    fn hurry(&mut self, slot: u32) {
+        if let Some(Place::Connection(connection)) = self.calls.requests.get(slot).map(|state| state.place) {
+            self.drive(connection, |connection, _| connection.session.hurry(slot));
+            self.guard(connection);
         }
     }
 
@@ -210,6 +218,7 @@ impl Environment {
         if target & POOL_BIT != 0 {
             self.dispatch_to_pool(target, slot, work, now_ms);
         } else {
+            self.look_first(target, now_ms);
             self.submit(target, slot, work);
         }
     }

@@ -31,8 +31,10 @@ pub(crate) struct Connection {
     pub(crate) reset: Option<RequestId>,
     /// The user called `ref()`.
     pub(crate) is_referenced: bool,
-    /// The engine's head sequence that the pool's policy knows of, for rule 9.
+    /// The engine's head sequence when it was last looked at.
     pub(crate) last_head: u64,
+    /// When it was last read, or used, after it had been idle for a while.
+    pub(crate) looked_at_ms: u64,
     /// What it knew of types before it got codecs of its own, and goes back to.
     pub(crate) catalogs_below: Vec<Rc<Catalog>>,
 }
@@ -64,6 +66,7 @@ impl Connection {
             reset: None,
             is_referenced: false,
             last_head: 0,
+            looked_at_ms: 0,
             catalogs_below: Vec::new(),
         })
     }

@@ -1,5 +1,6 @@
 //! Ends: of calls whose callers leave, of connections, and of the environment; and the errands that engines leave.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oxpg_client::session::{EndCause, RequestId};
@@ -13,6 +14,9 @@ use crate::mailbox::{Extra, Kind};
 use crate::reactor::Reactor;
 use crate::requests::Place;
 use crate::sink::Errand;
+
+/// Errands for which memory is kept when all are done.
+const KEPT_ERRANDS: usize = 1 << 12;
 
 impl Environment {
     /// The caller of a request no longer waits for it. True when the slot is still to be ended by the caller.
@@ -37,9 +41,7 @@ impl Environment {
                     }
                     self.count_abandoned(connection);
                 }
-                if self.connections.get(connection).is_some_and(|connection| connection.pool != 0) {
-                    self.guard(connection);
-                }
+                self.guard(connection);
             }
         }
         true
@@ -56,28 +58,32 @@ impl Environment {
                     self.pool_internal_over(connection, request, is_clean);
                 }
                 Errand::Move { pool, request, work } => self.move_query(pool, request, *work),
-                Errand::Cancel { connection } => self.send_cancel(connection),
+                Errand::Cancel { connection, number } => self.send_cancel(connection, number),
                 Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
             }
         }
+        if self.calls.errands.capacity() > KEPT_ERRANDS {
+            self.calls.errands = VecDeque::new();
+        }
     }
 
-    fn send_cancel(&mut self, id: u32) {
+    fn send_cancel(&mut self, id: u32, number: u32) {
         let Some(connection) = self.connections.get(id) else { return };
         let job = Job::Cancel {
             connection: id,
+            number,
             target: connection.cancel_target.clone(),
             backend_pid: connection.session.backend_pid(),
             secret_key: connection.session.secret_key().to_vec(),
         };
         if self.submit_job(job).is_err() {
-            self.cancel_finished(id);
+            self.cancel_finished(id, number);
         }
     }
 
     /// The cancel connection is over: the engine may write again.
-    pub(crate) fn cancel_finished(&mut self, id: u32) {
-        self.drive(id, |connection, sink| connection.session.cancel_finished(sink));
+    pub(crate) fn cancel_finished(&mut self, id: u32, number: u32) {
+        self.drive(id, |connection, sink| connection.session.cancel_finished(number, sink));
     }
 
     /// The socket or the protocol is at its end: every request of the connection is settled.

@@ -100,7 +100,7 @@ impl Environment {
 
     pub(crate) fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::CancelFinished { connection } => self.cancel_finished(connection),
+            Outcome::CancelFinished { connection, number } => self.cancel_finished(connection, number),
             Outcome::Opened { opening, result } => match (self.openings.remove(opening), *result) {
                 (Some(Opening::Request { slot }), Ok((opened, config))) => {
                     self.opened_for_request(slot, opened, &config);

@@ -32,6 +32,8 @@ pub(crate) struct PoolDriver {
     pub(crate) catalog: Rc<Catalog>,
     /// What is known of the way to its servers.
     pub(crate) route: Rc<Route>,
+    /// When its idle connections were last looked at.
+    pub(crate) looked_at_ms: u64,
 }
 
 impl PoolDriver {
@@ -43,7 +45,7 @@ impl PoolDriver {
 /// The pools of one environment.
 pub(crate) struct Pools {
     drivers: Slab<PoolDriver>,
-    /// Gives up pools' connections that owe an answer and do not move.
+    /// Gives up connections, of pools and others, that owe an answer and do not move.
     pub(crate) guards: Guards,
 }
 
@@ -135,6 +137,7 @@ impl Environment {
             last_open_error: None,
             catalog: Catalog::new(),
             route: Route::new(),
+            looked_at_ms: now_ms,
         };
         let pool = self.pools.insert(driver);
         self.begin(slot, Place::Pool(pool), 0, now_ms);
@@ -146,6 +149,7 @@ impl Environment {
     /// A call on the pool itself.
     pub(crate) fn dispatch_to_pool(&mut self, target: u32, slot: u32, work: Work, now_ms: u64) {
         let pool = target & !POOL_BIT;
+        self.look_at_idle(pool, now_ms);
         let is_shareable = matches!(&work, Work::Query { query, .. } if query.is_shareable);
         let Some(driver) = self.pools.get_mut(pool) else {
             return self.fail(slot, FailureData::pool_closed());
@@ -172,6 +176,7 @@ impl Environment {
     pub(crate) fn acquire(&mut self, target: u32, slot: u32, timeout_ms: u32, now_ms: u64) {
         let pool = target & !POOL_BIT;
         self.begin(slot, Place::Pool(pool), 0, now_ms);
+        self.look_at_idle(pool, now_ms);
         let Some(driver) = self.pools.get_mut(pool) else {
             return self.fail(slot, FailureData::pool_closed());
         };

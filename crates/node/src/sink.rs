@@ -23,7 +23,7 @@ pub(crate) enum Errand {
     /// A call on the pool did not run on its connection and goes to another.
     Move { pool: u32, request: RequestId, work: Box<Work> },
     /// Open a cancel connection for this one.
-    Cancel { connection: u32 },
+    Cancel { connection: u32, number: u32 },
     /// The session is over; take the connection down.
     Closed { connection: u32, failure: Option<Box<FailureData>> },
 }
@@ -143,7 +143,9 @@ impl Sink for Deliveries<'_> {
                 let extra = Extra::Parameter(name, value);
                 self.mailbox.push_extra(Kind::Parameter, self.connection, word::EVENT_EXTRA, extra, |_| {});
             }
-            Event::CancelWanted => self.errands.push_back(Errand::Cancel { connection: self.connection }),
+            Event::CancelWanted { number } => {
+                self.errands.push_back(Errand::Cancel { connection: self.connection, number });
+            }
             Event::Closed { failure } => {
                 let failure = failure.map(|failure| Box::new(FailureData::from(failure)));
                 // Before the errands of the requests that ended with it: the pool must not take it for idle in between.

@@ -26,6 +26,6 @@ mod tests;
 mod waiters;
 
 pub use action::{Action, AttemptId, CloseReason, ConnectionId, NotLeased, Rejection, Stats, WaiterId, Want};
-pub use guards::{Guards, LEFTOVER_LIMIT, Owed};
+pub use guards::{Guards, LEFTOVER_LIMIT, Look, Owed};
 pub use options::PoolOptions;
 pub use policy::Pool;

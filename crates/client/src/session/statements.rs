@@ -1,9 +1,10 @@
 //! The named statements of one connection.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
+use super::id_hasher::IdHasher;
 use super::query::{Description, Query};
 use super::route::Route;
 
@@ -155,25 +156,5 @@ impl Statements {
         let (kept, closed) = std::mem::take(&mut self.unwanted).into_iter().partition(is_used);
         self.unwanted = kept;
         closed
-    }
-}
-
-/// Query ids are small numbers of our own; they need no defence against chosen keys.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        self.0 = u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

@@ -247,10 +247,38 @@ fn a_caller_that_leaves_takes_its_rows_back() {
         client.query(2, "insert 1 $1", 7);
         client.settle_all();
         if client.sink.cancels_wanted > 0 {
-            client.session.cancel_finished(&mut client.sink);
+            client.cancel_finished();
         }
         client.settle_all();
         assert!(!client.is_settled(1));
+        assert_eq!(client.server.committed, [(1, 7)]);
+        assert!(client.session.is_idle());
+    }
+}
+
+#[test]
+fn one_that_the_socket_has_only_a_part_of_is_cancelled_as_it_is() {
+    for is_ended in [false, true] {
+        let mut client = Client::new();
+        begin(&mut client, 1, "insert 1 $1", false);
+        for value in 1..=50 {
+            client.row(1, value);
+        }
+        client.session.batch_chunk(1, &mut client.sink);
+        if is_ended {
+            client.session.batch_end(1, &mut client.sink);
+        }
+        // A row waits for a lock, and the server reads no further.
+        client.flush_some(client.session.output().len() / 2);
+        for _ in 0..6 {
+            client.server.step();
+        }
+        client.session.abandon(1, &mut client.sink);
+        assert_eq!(client.sink.cancels_wanted, 1);
+        client.server.cancel();
+        client.cancel_finished();
+        client.query(2, "insert 1 $1", 7);
+        client.settle_all();
         assert_eq!(client.server.committed, [(1, 7)]);
         assert!(client.session.is_idle());
     }

@@ -1,6 +1,6 @@
 //! A session, a model server, and the wire between them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -25,6 +25,8 @@ pub(crate) struct Recorder {
     pub(crate) asked: Vec<(RequestId, Rc<Description>)>,
     pub(crate) drained: Vec<RequestId>,
     pub(crate) cancels_wanted: usize,
+    /// Cancels whose connections are not over.
+    pub(crate) open_cancels: VecDeque<u32>,
     pub(crate) closed: Option<Option<Failure>>,
     /// Row number `n` of all finds the sink full once.
     pub(crate) full_at: Vec<usize>,
@@ -160,8 +162,9 @@ impl Sink for Recorder {
             Event::Notice(message) => format!("notice {message}"),
             Event::Notification { pid, channel, payload } => format!("notification {pid} {channel} {payload}"),
             Event::ParameterStatus { name, value } => format!("parameter {name} {value}"),
-            Event::CancelWanted => {
+            Event::CancelWanted { number } => {
                 self.cancels_wanted += 1;
+                self.open_cancels.push_back(number);
                 "cancel wanted".to_owned()
             }
             Event::Closed { failure } => {
@@ -351,6 +354,12 @@ impl Client {
         if self.server.is_dead && self.server.output.is_empty() {
             self.session.end(EndCause::EndOfStream, &mut self.sink);
         }
+    }
+
+    /// The oldest cancel connection is over.
+    pub(crate) fn cancel_finished(&mut self) {
+        let number = self.sink.open_cancels.pop_front().expect("a cancel is under way");
+        self.session.cancel_finished(number, &mut self.sink);
     }
 
     /// Everything that can happen happens.

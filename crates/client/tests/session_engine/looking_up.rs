@@ -191,7 +191,7 @@ fn a_caller_that_leaves_during_a_look_up_executes_nothing() {
     client.flush();
     client.session.abandon(1, &mut client.sink);
     assert_eq!(client.sink.cancels_wanted, 1);
-    client.session.cancel_finished(&mut client.sink);
+    client.cancel_finished();
     client.query(2, "insert 2 returning", 0);
     client.settle_all();
     assert_eq!(client.completed(2), 1);

@@ -292,6 +292,10 @@ impl RequestKind for BatchTask {
         self.is_early()
     }
 
+    fn is_of_parts(&self) -> bool {
+        self.is_open
+    }
+
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
         match self.stage {
             Stage::Running => {

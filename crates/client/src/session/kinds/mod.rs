@@ -94,6 +94,10 @@ impl RequestKind for Task {
         of_its_kind!(self, kind => kind.is_barrier())
     }
 
+    fn is_of_parts(&self) -> bool {
+        of_its_kind!(self, kind => kind.is_of_parts())
+    }
+
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
         of_its_kind!(self, kind => kind.answer(frame, turn))
     }

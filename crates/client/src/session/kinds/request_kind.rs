@@ -93,6 +93,11 @@ pub(in crate::session) trait RequestKind {
     /// Nothing may be written behind it yet, though its Sync is written.
     fn is_barrier(&self) -> bool;
 
+    /// The server is at work for it before all of it has arrived.
+    fn is_of_parts(&self) -> bool {
+        false
+    }
+
     /// Takes a message that is not for all requests alike (errors, notices, CloseComplete and so on are) nor a row.
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation>;
 

@@ -37,10 +37,14 @@ impl QueryTask {
         description: &Rc<Description>,
         sink: &mut impl Sink,
     ) {
-        let is_waiting = self.bind.is_none() && !self.is_asked && !self.is_cold_wanted;
-        if is_waiting && Rc::ptr_eq(&self.query, query) {
+        if self.has_to_be_asked() && Rc::ptr_eq(&self.query, query) {
             self.ask(id, Rc::clone(description), sink);
         }
+    }
+
+    /// Its parameters wait until its statement is known.
+    pub(in crate::session) fn has_to_be_asked(&self) -> bool {
+        self.bind.is_none() && !self.is_asked && !self.is_cold_wanted
     }
 
     /// The parameters were asked for and have not come.
@@ -74,8 +78,7 @@ impl QueryTask {
 
     /// Writes the parameters that were awaited.
     pub(in crate::session) fn write_bind<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
-        // It is written after any cancel's end of file.
-        turn.course.is_exposed = false;
+        turn.course.run_start = turn.shared.output.end();
         self.run.stage = Stage::Binding;
         if !self.run.is_flushed {
             turn.course.start = turn.shared.output.end();
