@@ -1449,7 +1449,7 @@ interface ConnectOptions extends ResultMapping {
     port?: number | readonly number[] | undefined;
     /** Default: the name of the system's user. */
     user?: string | undefined;
-    /** A function is called when a connection is made, or once when a pool is. */
+    /** A function is called for each new session. */
     password?: Password | undefined;
     /** Default: the user's name. */
     database?: string | undefined;
@@ -1580,6 +1580,10 @@ declare class PreparedStatement {
     explain(options?: ExplainOptions): Promise<unknown[]>;
 }
 
+/** The connection that a transaction is on. */
+interface TransactionHost {
+}
+
 /** PostgreSQL manual, "Transaction Isolation". The words may be joined by underscores, as in asyncpg, or spaces. */
 type IsolationLevel = 'read_uncommitted' | 'read uncommitted' | 'read_committed' | 'read committed' | 'repeatable_read' | 'repeatable read' | 'serializable';
 /** How a transaction is started. What is left out is as the server has it (`default_transaction_isolation` …). */
@@ -1595,20 +1599,26 @@ interface TransactionOptions {
      * or a deadlock (40001, 40P01). Default 0. Inside a transaction it has no effect: the outermost is repeated.
      */
     retry?: number | undefined;
+    /**
+     * Milliseconds that it may take to start: to get a connection of the pool, to wait for its turn, and for BEGIN; 0 for
+     * no limit. Default: `acquireTimeoutMs` of the pool for its connection, `commandTimeoutMs` for the rest.
+     */
+    timeoutMs?: number | undefined;
+    /** Ends the waiting for the start, which rejects with the signal's reason. What has started goes on. */
+    signal?: AbortSignal | undefined;
 }
 /** What is done in a transaction. */
 type TransactionCallback<R> = (transaction: Transaction) => R | PromiseLike<R>;
 
-/** The connection that a transaction is on. */
-interface TransactionHost {
-}
 /**
  * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
  */
 declare class Transaction extends QueryMethods {
     #private;
     /**
-     * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint.
+     * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint. While the callback of another
+     * transaction is being run on the connection, it waits for the end of that one, unless it is started inside the
+     * callback.
      *
      * @throws InterfaceError when it has been started before, or when a transaction was begun by a query.
      */
@@ -1718,7 +1728,10 @@ interface ServerVersion {
 
 /** Options of `close`. */
 interface CloseOptions {
-    /** Milliseconds that calls in flight may take to end; 0, the default, for no limit. */
+    /**
+     * Milliseconds that it may take; 0, the default, for no limit. Then what still runs is ended at once, and `close`
+     * rejects with a TimeoutError.
+     */
     timeoutMs?: number | undefined;
 }
 /** Options of `reset`. */
@@ -1739,7 +1752,7 @@ declare class Connection extends QueryMethods implements TransactionHost {
     get serverVersion(): ServerVersion;
     /** The settings that the server reports by itself, as they are now (manual, "Asynchronous Operations"). */
     get settings(): Readonly<Record<string, string>>;
-    /** Whether the session has ended. */
+    /** Whether the session has ended, or was told to end at once. */
     get isClosed(): boolean;
     /** Whether a transaction is open, as of the last answer of the server. */
     get isInTransaction(): boolean;
@@ -1784,7 +1797,13 @@ declare class Connection extends QueryMethods implements TransactionHost {
      * when it is needed. The driver does so by itself when a server shows that a type has changed.
      */
     reloadSchemaState(): Promise<void>;
-    /** Closes the session once the calls in flight have ended. Closing again does nothing. */
+    /**
+     * Closes the session once the calls in flight have ended; resolves when the server has ended it too, so that its locks
+     * and its place among the server's connections are free (or has not done so within two seconds). Closing again does
+     * nothing.
+     *
+     * @throws TimeoutError
+     */
     close(options?: CloseOptions): Promise<void>;
     /** Ends the session at once; calls in flight reject. */
     terminate(): void;
@@ -1821,10 +1840,11 @@ declare class PoolConnection extends Connection {
     get isClosed(): boolean;
     /**
      * Gives it back to the pool, which rolls back an open transaction and resets the session. Calls in flight end first,
-     * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Releasing again does
-     * nothing.
+     * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Resolves when the session
+     * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
      *
-     * @throws what the pool's `reset` hook throws; the session has been closed then.
+     * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
+     * to; the session has been closed then.
      */
     release(): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
@@ -1852,9 +1872,9 @@ declare class Pool extends QueryMethods {
     /**
      * Leases a connection, which has to be released: `await using connection = await pool.acquire()`.
      *
-     * @throws TimeoutError when none has become free in time.
-     * @throws InterfaceError when the pool is closed, or when it is called inside one of the pool's own transactions and
-     * no connection has become free within a second.
+     * @throws TimeoutError when none has become free, or the pool's hooks have not ended, in time.
+     * @throws InterfaceError when the pool is closed; or when it is called inside one of the pool's own transactions, no
+     * limit was asked for, and no connection has become free within a second.
      */
     acquire(options?: AcquireOptions): Promise<PoolConnection>;
     /**
@@ -1871,7 +1891,12 @@ declare class Pool extends QueryMethods {
     begin(options?: TransactionOptions): Promise<Transaction>;
     /** Replaces all connections: the idle ones now, the others when they come back. */
     expireConnections(): void;
-    /** Waits until all connections are back, and closes them. Nothing new is accepted. */
+    /**
+     * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
+     * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected.
+     *
+     * @throws TimeoutError
+     */
     close(options?: CloseOptions): Promise<void>;
     /** Ends all connections at once; calls in flight reject. */
     terminate(): void;

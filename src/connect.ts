@@ -1,7 +1,9 @@
 import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
 import { Connection } from './connection'
 import { errorFromFailure } from './errors/index'
-import { openConnection } from './native/door'
+import { Limit } from './limit'
+import { connectTimeoutOf, openConnection } from './native/door'
+import { askForPassword } from './password'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
 /**
@@ -15,11 +17,22 @@ export function connect(options?: ConnectOptions): Promise<Connection>
 export async function connect(first?: string | ConnectOptions, second?: ConnectOptions): Promise<Connection> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { configJson, defaults, signal } = await connectPlan(dsn, options)
+  const { config, password, defaults, signal } = connectPlan(dsn, options)
+  let configJson = JSON.stringify(config)
+  // What is done here is done in the time for all of connecting.
+  const isMoreToDo = password !== undefined || typeCodecs.length > 0
+  const limit = new Limit(isMoreToDo ? connectTimeoutOf(configJson) : 0, signal)
+  if (password !== undefined) {
+    const particulars = {
+      password: await askForPassword(password, limit),
+      connectTimeoutMs: limit.remainingMs,
+    }
+    configJson = JSON.stringify({ ...config, options: { ...config.options, ...particulars } })
+  }
   const request = openConnection(configJson, signal)
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
-  await openWithTypeCodecs(target, typeCodecs, defaults.commandTimeoutMs)
+  await openWithTypeCodecs(target, typeCodecs, limit)
   return Connection._of({ target, defaults })
 }

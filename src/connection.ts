@@ -13,7 +13,8 @@ import { checkFunction, durationMs } from './options'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
-import { runTransaction, Transaction, type TransactionHost } from './transaction'
+import { runTransaction, Transaction } from './transaction'
+import type { TransactionHost } from './transaction-host'
 import {
   checkTransactionOptions,
   type TransactionCallback,
@@ -33,7 +34,10 @@ import {
 
 /** Options of `close`. */
 export interface CloseOptions {
-  /** Milliseconds that calls in flight may take to end; 0, the default, for no limit. */
+  /**
+   * Milliseconds that it may take; 0, the default, for no limit. Then what still runs is ended at once, and `close`
+   * rejects with a TimeoutError.
+   */
   timeoutMs?: number | undefined
 }
 
@@ -97,7 +101,7 @@ export class Connection extends QueryMethods implements TransactionHost {
     return Object.freeze(Object.fromEntries(this.#target.parameters))
   }
 
-  /** Whether the session has ended. */
+  /** Whether the session has ended, or was told to end at once. */
   get isClosed(): boolean {
     return this.#target.isClosed
   }
@@ -173,19 +177,19 @@ export class Connection extends QueryMethods implements TransactionHost {
    * @throws UnsupportedClientFeatureError when the type has no such format.
    */
   async setTypeCodec<T>(typeName: string, options: TypeCodecOptions<T>): Promise<void> {
-    await useTypeCodecs(this._target(), [checkTypeCodec(typeName, options)], this.#defaults.commandTimeoutMs)
+    await useTypeCodecs(this._target(), [checkTypeCodec(typeName, options)], this.#defaults.control)
   }
 
   /** Makes values of a type come and go like those of a type that the driver knows. It holds as `setTypeCodec`. */
   async setBuiltinTypeCodec(typeName: string, options: BuiltinTypeCodecOptions): Promise<void> {
     const checked = [checkBuiltinTypeCodec(typeName, options)]
-    await useTypeCodecs(this._target(), checked, this.#defaults.commandTimeoutMs)
+    await useTypeCodecs(this._target(), checked, this.#defaults.control)
   }
 
   /** Takes what `setTypeCodec` or `setBuiltinTypeCodec` has set back. Without any it does nothing. */
   async resetTypeCodec(typeName: string, options?: TypeSchemaOptions): Promise<void> {
     const type = checkTypeSchema(typeName, options)
-    await resetTypeCodecOf(this._target(), type, this.#defaults.commandTimeoutMs)
+    await resetTypeCodecOf(this._target(), type, this.#defaults.control)
   }
 
   /**
@@ -196,14 +200,20 @@ export class Connection extends QueryMethods implements TransactionHost {
     this._target().reloadTypes()
   }
 
-  /** Closes the session once the calls in flight have ended. Closing again does nothing. */
+  /**
+   * Closes the session once the calls in flight have ended; resolves when the server has ended it too, so that its locks
+   * and its place among the server's connections are free (or has not done so within two seconds). Closing again does
+   * nothing.
+   *
+   * @throws TimeoutError
+   */
   async close(options?: CloseOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
     const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
     if (this.isClosed) return
     const request = this.#target.close(timeoutMs)
     await request.settled
-    if (request.failure !== undefined && !this.isClosed) throw errorFromFailure(request.failure)
+    if (request.failure !== undefined) throw errorFromFailure(request.failure)
   }
 
   /** Ends the session at once; calls in flight reject. */

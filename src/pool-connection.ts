@@ -1,5 +1,6 @@
 import { Connection, type ConnectionParts } from './connection'
-import { InterfaceError } from './errors/index'
+import { InterfaceError, TimeoutError } from './errors/index'
+import { Limit } from './limit'
 import type { ConnectionTarget } from './native/door'
 import type { PoolHooks } from './pool-options'
 import { attachSuppressed } from './suppressed'
@@ -8,6 +9,8 @@ import { attachSuppressed } from './suppressed'
 export interface PoolConnectionParts extends ConnectionParts {
   /** @internal */
   readonly hooks: PoolHooks
+  /** @internal What holds over the hooks of the acquisition; its duration over that of the release. */
+  readonly limit: Limit
 }
 
 /**
@@ -17,13 +20,17 @@ export interface PoolConnectionParts extends ConnectionParts {
 export class PoolConnection extends Connection {
   readonly #target: ConnectionTarget
   readonly #hooks: PoolHooks
+  readonly #limit: Limit
   #isReleased = false
-  #releasing: Promise<void> | undefined
+  #handingBack: Promise<void> | undefined
+  /** Fulfilled when the session is clean, or gone; from the moment it is handed back. */
+  #cleaned: Promise<void> | undefined
 
   protected constructor(parts: PoolConnectionParts) {
     super(parts)
     this.#target = parts.target
     this.#hooks = parts.hooks
+    this.#limit = parts.limit
   }
 
   /** @internal */
@@ -43,14 +50,21 @@ export class PoolConnection extends Connection {
 
   /**
    * Gives it back to the pool, which rolls back an open transaction and resets the session. Calls in flight end first,
-   * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Releasing again does
-   * nothing.
+   * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Resolves when the session
+   * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
    *
-   * @throws what the pool's `reset` hook throws; the session has been closed then.
+   * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
+   * to; the session has been closed then.
    */
-  release(): Promise<void> {
-    this.#releasing ??= this.#release()
-    return this.#releasing
+  async release(): Promise<void> {
+    await this._handBack()
+    await this.#cleaned
+  }
+
+  /** @internal The same without waiting for the reset of the session. */
+  _handBack(): Promise<void> {
+    this.#handingBack ??= this.#release()
+    return this.#handingBack
   }
 
   override [Symbol.asyncDispose](): Promise<void> {
@@ -70,32 +84,42 @@ export class PoolConnection extends Connection {
 
   /** @internal Runs the hooks of a connection that has just been leased; if one throws, the session is closed. */
   async _prepare(isNew: boolean): Promise<void> {
-    const { init, setup } = this.#hooks
     try {
-      if (isNew) {
-        this.#target.isInitializing = true
-        await init?.(this)
-        this.#target.isInitializing = false
-      }
-      await setup?.(this)
+      await this.#limit.hold(this.#callHooks(isNew), lateHooks)
     } catch (error) {
       this.#discard()
       throw error
     }
   }
 
+  async #callHooks(isNew: boolean): Promise<void> {
+    const { init, setup } = this.#hooks
+    if (isNew) {
+      this.#target.isInitializing = true
+      await init?.(this)
+      this.#target.isInitializing = false
+    }
+    await setup?.(this)
+    // A hook may have closed it, and it is nothing for anybody then.
+    this._targetOfEnd()
+  }
+
+  async #callReset(): Promise<void> {
+    await this._vacate()
+    await this.#hooks.reset?.(this)
+  }
+
   async #release(): Promise<void> {
     if (this.#hooks.reset !== undefined && !this.isClosed) {
       try {
-        await this._vacate()
-        await this.#hooks.reset(this)
+        await new Limit(this.#limit.timeoutMs).hold(this.#callReset(), lateReset)
       } catch (error) {
         this.#discard()
         throw error
       }
     }
     this.#detach()
-    this.#target.release()
+    this.#cleaned = this.#target.release()
   }
 
   #discard(): void {
@@ -111,18 +135,34 @@ export class PoolConnection extends Connection {
   }
 }
 
-/** Runs `call` and then gives the connection back; an error of `call` goes before one of the release. */
+function lateHooks(timeoutMs: number): Error {
+  const message = `the pool's hooks init and setup did not end within ${timeoutMs} ms of the acquisition; the session was closed`
+  return new TimeoutError(message, { safeToRetry: true })
+}
+
+function lateReset(timeoutMs: number): Error {
+  const message = `the pool's reset hook did not end within ${timeoutMs} ms; the session was closed`
+  return new TimeoutError(message, { safeToRetry: false })
+}
+
+/**
+ * Runs `call` and then gives the connection back; an error of `call` goes before one of the release.
+ *
+ * @param awaitsReset Whether the session is clean when it returns; a transaction of its own has left nothing but that.
+ */
 export async function withRelease<R>(
   connection: PoolConnection,
   call: (connection: PoolConnection) => R | PromiseLike<R>,
+  awaitsReset = true,
 ): Promise<R> {
+  const release = () => (awaitsReset ? connection.release() : connection._handBack())
   let result: R
   try {
     result = await call(connection)
   } catch (error) {
-    await connection.release().catch((second: unknown) => attachSuppressed(error, second))
+    await release().catch((second: unknown) => attachSuppressed(error, second))
     throw error
   }
-  await connection.release()
+  await release()
   return result
 }

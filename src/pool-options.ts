@@ -64,9 +64,18 @@ const MAX_SIZE = 65_535
 /** Options of the pool, checked and complete. */
 export interface PoolPlan {
   /** For Rust. */
-  readonly optionsJson: string
-  readonly acquireTimeoutMs: number
+  readonly settings: {
+    readonly minSize: number
+    readonly maxSize: number
+    readonly maxQueries: number
+    readonly maxInactiveConnectionLifetimeMs: number
+    readonly maxLifetimeMs: number
+    readonly acquireTimeoutMs: number
+    readonly shareConnections: boolean
+  }
   readonly hooks: PoolHooks
+  /** Whether `acquireTimeoutMs` was asked for. */
+  readonly isAcquireTimeoutGiven: boolean
 }
 
 /** @throws ClientConfigurationError */
@@ -84,7 +93,7 @@ export function poolPlan(options: PoolOptions): PoolPlan {
     if (options[name] !== undefined) checkFunction(`option '${name}'`, options[name])
   }
   return {
-    optionsJson: JSON.stringify({
+    settings: {
       minSize,
       maxSize,
       maxQueries: wholeNumber('maxQueries', options.maxQueries ?? 50_000, 0, Number.MAX_SAFE_INTEGER),
@@ -92,8 +101,8 @@ export function poolPlan(options: PoolOptions): PoolPlan {
       maxLifetimeMs: durationMs('maxLifetimeMs', options.maxLifetimeMs ?? 0),
       acquireTimeoutMs,
       shareConnections: flag('shareConnections', options.shareConnections ?? true),
-    }),
-    acquireTimeoutMs,
+    },
     hooks: { init: options.init, setup: options.setup, reset: options.reset },
+    isAcquireTimeoutGiven: options.acquireTimeoutMs !== undefined,
   }
 }

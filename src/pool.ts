@@ -1,15 +1,21 @@
 import { inspect } from 'node:util'
 import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-arguments'
 import type { CloseOptions } from './connection'
-import { errorFromFailure, InterfaceError } from './errors/index'
+import { errorFromFailure, InterfaceError, TimeoutError } from './errors/index'
+import { Limit } from './limit'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
 import { PoolConnection, withRelease } from './pool-connection'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
+import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
 import type { Transaction } from './transaction'
-import type { TransactionCallback, TransactionOptions } from './transaction-options'
+import {
+  checkTransactionOptions,
+  type TransactionCallback,
+  type TransactionOptions,
+} from './transaction-options'
 import { transactionPidOf } from './transaction-scope'
 import { describeArgument } from './types/describe-value'
 
@@ -33,11 +39,13 @@ export interface PoolParts {
   readonly hooks: PoolHooks
   /** @internal */
   readonly acquireTimeoutMs: number
+  /** @internal Whether it was asked for. */
+  readonly isAcquireTimeoutGiven: boolean
 }
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
 
-/** How long a call inside one of the pool's own transactions may wait for a second connection. */
+/** How long a call inside one of the pool's own transactions may wait for a second connection, if nobody asked for a limit. */
 const NESTED_TIMEOUT_MS = 1_000
 
 /**
@@ -49,10 +57,11 @@ export class Pool extends QueryMethods {
   readonly #defaults: CallDefaults
   readonly #hooks: PoolHooks
   readonly #acquireTimeoutMs: number
+  readonly #isAcquireTimeoutGiven: boolean
   readonly #hasHooks: boolean
   /** Sessions that have had their `init`. */
   readonly #initialized = new WeakSet<ConnectionTarget>()
-  readonly #lend: Lender = (call) => this.use((connection) => call(connection))
+  readonly #lend: Lender = (call, options) => this.#lendFor(call, options)
 
   protected constructor(parts: PoolParts) {
     super()
@@ -60,6 +69,7 @@ export class Pool extends QueryMethods {
     this.#defaults = parts.defaults
     this.#hooks = parts.hooks
     this.#acquireTimeoutMs = parts.acquireTimeoutMs
+    this.#isAcquireTimeoutGiven = parts.isAcquireTimeoutGiven
     const { init, setup, reset } = parts.hooks
     this.#hasHooks = init !== undefined || setup !== undefined || reset !== undefined
   }
@@ -77,38 +87,14 @@ export class Pool extends QueryMethods {
   /**
    * Leases a connection, which has to be released: `await using connection = await pool.acquire()`.
    *
-   * @throws TimeoutError when none has become free in time.
-   * @throws InterfaceError when the pool is closed, or when it is called inside one of the pool's own transactions and
-   * no connection has become free within a second.
+   * @throws TimeoutError when none has become free, or the pool's hooks have not ended, in time.
+   * @throws InterfaceError when the pool is closed; or when it is called inside one of the pool's own transactions, no
+   * limit was asked for, and no connection has become free within a second.
    */
   async acquire(options?: AcquireOptions): Promise<PoolConnection> {
     checkCallOptions(options, CALL_OPTIONS)
-    const givenMs = timeoutOf(options, this.#acquireTimeoutMs)
-    const signal = signalOf(options)
-    const holderPid = this.#holderPidWhenFull()
-    const timeoutMs =
-      holderPid !== undefined && (givenMs === 0 || givenMs > NESTED_TIMEOUT_MS) ? NESTED_TIMEOUT_MS : givenMs
-    const request = this.#target.acquire({ timeoutMs, signal })
-    await request.settled
-    if (request.failure !== undefined) {
-      if (holderPid !== undefined && timeoutMs !== givenMs && request.failure.kind === 'timeout') {
-        throw nestingError(this.stats.maxSize, holderPid)
-      }
-      throw errorFromFailure(request.failure)
-    }
-    const target = request.connection!
-    const connection = PoolConnection._lend({
-      target,
-      defaults: this.#defaults,
-      hooks: this.#hooks,
-      owner: this,
-    })
-    if (this.#hasHooks) {
-      const isNew = !this.#initialized.has(target)
-      await connection._prepare(isNew)
-      if (isNew) this.#initialized.add(target)
-    }
-    return connection
+    const limit = new Limit(timeoutOf(options, this.#acquireTimeoutMs), signalOf(options))
+    return this.#lease(limit, options?.timeoutMs !== undefined || this.#isAcquireTimeoutGiven)
   }
 
   /**
@@ -138,15 +124,16 @@ export class Pool extends QueryMethods {
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
   async transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
-    return withRelease(await this.acquire(), (connection) => connection.transaction(callback, options))
+    const { connection, rest } = await this.#leaseToStart(options)
+    return withRelease(connection, () => connection.transaction(callback, rest), false)
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction> {
-    const connection = await this.acquire()
+    const { connection, rest } = await this.#leaseToStart(options)
     try {
-      const transaction = await connection.begin(options)
-      transaction._whenOver(() => connection.release())
+      const transaction = await connection.begin(rest)
+      transaction._whenOver(() => connection._handBack())
       return transaction
     } catch (error) {
       await connection.release()
@@ -159,7 +146,12 @@ export class Pool extends QueryMethods {
     this.#target.expire()
   }
 
-  /** Waits until all connections are back, and closes them. Nothing new is accepted. */
+  /**
+   * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
+   * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected.
+   *
+   * @throws TimeoutError
+   */
   async close(options?: CloseOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
     const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
@@ -197,6 +189,75 @@ export class Pool extends QueryMethods {
     return this.#hasHooks || this.#holderPidWhenFull() !== undefined ? this.#lend : undefined
   }
 
+  /**
+   * Leases a connection.
+   *
+   * @param isAsked Whether the application asked for a limit: inside one of the pool's own transactions there is a shorter
+   * one otherwise.
+   */
+  async #lease(limit: Limit, isAsked: boolean): Promise<PoolConnection> {
+    const holderPid = this.#holderPidWhenFull()
+    const isShortened =
+      holderPid !== undefined && !isAsked && (limit.timeoutMs === 0 || limit.timeoutMs > NESTED_TIMEOUT_MS)
+    const timeoutMs = isShortened ? NESTED_TIMEOUT_MS : limit.remainingMs
+    const request = this.#target.acquire({ timeoutMs, signal: limit.signal })
+    await request.settled
+    const { failure } = request
+    if (failure !== undefined) {
+      if (holderPid === undefined || failure.kind !== 'timeout') throw errorFromFailure(failure)
+      const nesting = nestingError(this.stats.maxSize, holderPid)
+      if (isShortened) throw nesting
+      throw new TimeoutError(`${failure.message}; ${nesting.message}`, { safeToRetry: true, cause: nesting })
+    }
+    const target = request.connection!
+    const connection = PoolConnection._lend({
+      target,
+      defaults: this.#defaults,
+      hooks: this.#hooks,
+      owner: this,
+      limit,
+    })
+    if (this.#hasHooks) {
+      const isNew = !this.#initialized.has(target)
+      await connection._prepare(isNew)
+      if (isNew) this.#initialized.add(target)
+    }
+    return connection
+  }
+
+  /** Leases a connection for a transaction; what is left of its limit goes on to its start. */
+  async #leaseToStart(
+    options: TransactionOptions | undefined,
+  ): Promise<{ connection: PoolConnection; rest: TransactionOptions | undefined }> {
+    const { timeoutMs, signal } = checkTransactionOptions(options)
+    const isGiven = timeoutMs !== undefined
+    const limit = new Limit(timeoutMs ?? this.#acquireTimeoutMs, signal)
+    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven)
+    return { connection, rest: isGiven ? { ...options, timeoutMs: limit.remainingMs } : options }
+  }
+
+  /** Makes a call on a connection that is leased for it: its time is for the waiting, the hooks and the query together. */
+  async #lendFor<R, O extends CallOptions>(
+    call: (host: QueryMethods, options: O | undefined) => Promise<R>,
+    options: O | undefined,
+  ): Promise<R> {
+    const limit = new Limit(timeoutOf(options, this.#defaults.commandTimeoutMs), signalOf(options))
+    const acquireMs = this.#acquireTimeoutMs
+    const isShorter = limit.timeoutMs !== 0 && (acquireMs === 0 || limit.timeoutMs < acquireMs)
+    const wait = isShorter ? limit : new Limit(acquireMs, limit.signal)
+    const connection = await this.#lease(wait, limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven)
+    const rest = limit.timeoutMs === 0 ? options : ({ ...options, timeoutMs: limit.remainingMs } as O)
+    return withRelease(
+      connection,
+      async () => {
+        const result = await call(connection, rest)
+        if (connection.isInTransaction) throw leftOpen()
+        return result
+      },
+      false,
+    )
+  }
+
   /** Called inside one of the pool's own transactions while no connection is free: the pid of its connection. */
   #holderPidWhenFull(): number | undefined {
     const pid = transactionPidOf(this)
@@ -204,6 +265,15 @@ export class Pool extends QueryMethods {
     const { idle, size, opening, maxSize } = this.stats
     return idle === 0 && size + opening >= maxSize ? pid : undefined
   }
+}
+
+/** As Rust says it of a call that needs no hooks. */
+function leftOpen(): Error {
+  return new InterfaceError(
+    "the query left a transaction open on a connection that is nobody's any more, and it is rolled back: call " +
+      'transaction() or begin() of the pool, or acquire() for a session of your own',
+    { safeToRetry: false },
+  )
 }
 
 function nestingError(maxSize: number, holderPid: number): Error {

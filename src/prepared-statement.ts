@@ -107,7 +107,7 @@ export class PreparedStatement {
     checkCallOptions(options, CALL_OPTIONS)
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).execute(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).execute(params, rest), options)
     const request = sendExecute(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -124,7 +124,7 @@ export class PreparedStatement {
   async fetch(params?: Parameters, options?: FetchOptions): Promise<unknown[]> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetch(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).fetch(params, rest), options)
     const request = sendFetch(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -145,7 +145,7 @@ export class PreparedStatement {
   async fetchRow(params?: Parameters, options?: FetchOptions): Promise<unknown> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchRow(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).fetchRow(params, rest), options)
     const request = sendFetchRow(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -157,7 +157,7 @@ export class PreparedStatement {
   async fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchVal<T>(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).fetchVal<T>(params, rest), options)
     const request = sendFetchVal(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -178,7 +178,7 @@ export class PreparedStatement {
   async fetchMany(paramsList: ParametersList, options?: FetchOptions): Promise<unknown[]> {
     checkParametersList(paramsList)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchMany(paramsList, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).fetchMany(paramsList, rest), options)
     const batch = sendFetchMany(this.#host, this.query, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
@@ -191,7 +191,7 @@ export class PreparedStatement {
     checkCallOptions(options, CALL_OPTIONS)
     checkParametersList(paramsList)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).executeMany(paramsList, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).executeMany(paramsList, rest), options)
     const batch = sendExecuteMany(this.#host, this.query, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
@@ -210,7 +210,7 @@ export class PreparedStatement {
     if (options !== undefined) checkOptions(options, EXPLAIN_OPTIONS, 'options of explain')
     const isAnalyzed = options?.analyze !== undefined && flag('analyze', options.analyze)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).explain(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).explain(params, rest), options)
     if (!isAnalyzed) return explainOn(this.#host, 'VERBOSE', this.query, params, options)
     // ANALYZE does what the query says (PostgreSQL manual, EXPLAIN).
     let plan: unknown[] = []

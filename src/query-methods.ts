@@ -37,8 +37,11 @@ import {
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
 
-/** Runs a call on a connection that is leased for it alone. */
-export type Lender = <R>(call: (host: QueryMethods) => Promise<R>) => Promise<R>
+/** Runs a call on a connection that is leased for it alone, with what is left of the time in its options. */
+export type Lender = <R, O extends CallOptions>(
+  call: (host: QueryMethods, options: O | undefined) => Promise<R>,
+  options: O | undefined,
+) => Promise<R>
 
 /**
  * The query methods of connections, pools and transactions. Each is one `async` function, which makes its error after
@@ -62,7 +65,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const values = parametersOf(query, params)
     checkCallOptions(options, CALL_OPTIONS)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.execute(query, params, options))
+    if (lend !== undefined) return lend((host, rest) => host.execute(query, params, rest), options)
     const request =
       values === undefined ? sendScript(this, text, options) : sendExecute(this, text, values, options)
     await request.settled
@@ -89,7 +92,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetch(query, params, options))
+    if (lend !== undefined) return lend((host, rest) => host.fetch(query, params, rest), options)
     const request = sendFetch(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -115,7 +118,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchRow(query, params, options))
+    if (lend !== undefined) return lend((host, rest) => host.fetchRow(query, params, rest), options)
     const request = sendFetchRow(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -130,7 +133,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchVal<T>(query, params, options))
+    if (lend !== undefined) return lend((host, rest) => host.fetchVal<T>(query, params, rest), options)
     const request = sendFetchVal(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -156,7 +159,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchMany(query, paramsList, options))
+    if (lend !== undefined) return lend((host, rest) => host.fetchMany(query, paramsList, rest), options)
     const batch = sendFetchMany(this, text, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
@@ -168,7 +171,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     checkParametersList(paramsList)
     checkCallOptions(options, CALL_OPTIONS)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.executeMany(query, paramsList, options))
+    if (lend !== undefined) return lend((host, rest) => host.executeMany(query, paramsList, rest), options)
     const batch = sendExecuteMany(this, text, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
@@ -181,7 +184,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const lend = this._lender()
     const description = await (lend === undefined
       ? prepareOn(this, text, options)
-      : lend((host) => prepareOn(host, text, options)))
+      : lend((host, rest) => prepareOn(host, text, rest), options))
     return new PreparedStatement(this, text, description)
   }
 }

@@ -18,7 +18,7 @@ export interface ConnectOptions extends ResultMapping {
   port?: number | readonly number[] | undefined
   /** Default: the name of the system's user. */
   user?: string | undefined
-  /** A function is called when a connection is made, or once when a pool is. */
+  /** A function is called for each new session. */
   password?: Password | undefined
   /** Default: the user's name. */
   database?: string | undefined

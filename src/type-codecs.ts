@@ -1,6 +1,7 @@
 import { DEFAULT_PLAN, planFor } from './decode/mapping'
-import { errorFromFailure, InterfaceError, UnsupportedClientFeatureError } from './errors/index'
-import type { Target } from './native/door'
+import { errorFromFailure, InterfaceError, TimeoutError, UnsupportedClientFeatureError } from './errors/index'
+import type { Limit } from './limit'
+import type { RequestOptions, Target } from './native/door'
 import { checkFunction, checkOptions } from './options'
 import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
@@ -191,24 +192,30 @@ export function checkNamedTypeCodecs(value: unknown): readonly Checked[] {
 export async function openWithTypeCodecs(
   target: Target,
   checked: readonly Checked[],
-  timeoutMs: number,
+  limit: Limit,
 ): Promise<void> {
   if (checked.length === 0) return
   try {
-    await useTypeCodecs(target, checked, timeoutMs)
+    await useTypeCodecs(target, checked, { timeoutMs: limit.remainingMs, signal: limit.signal })
   } catch (error) {
     target.terminate()
+    if (error instanceof TimeoutError) throw lateLookUp(limit.timeoutMs)
     throw error
   }
+}
+
+function lateLookUp(timeoutMs: number): Error {
+  const message = `the types of option 'typeCodecs' were not looked up within the ${timeoutMs} ms of connectTimeoutMs`
+  return new TimeoutError(message, { safeToRetry: true })
 }
 
 /** Looks the types up, and takes the codecs into use: all of them, or none. */
 export async function useTypeCodecs(
   target: Target,
   checked: readonly Checked[],
-  timeoutMs: number,
+  limit: RequestOptions,
 ): Promise<void> {
-  const found = await lookUp(target, checked, timeoutMs)
+  const found = await lookUp(target, checked, limit)
   const uses = checked.map((entry, index) => useOf(target, entry, found[index]))
   for (const use of uses) use()
 }
@@ -217,9 +224,9 @@ export async function useTypeCodecs(
 export async function resetTypeCodecOf(
   target: Target,
   type: { schema: string; name: string },
-  timeoutMs: number,
+  limit: RequestOptions,
 ): Promise<void> {
-  const [found] = await lookUp(target, [type], timeoutMs)
+  const [found] = await lookUp(target, [type], limit)
   if (found === undefined || found.kind === null) throw unknownType(type, found)
   target.types.reset(type.schema, type.name)
 }
@@ -227,12 +234,12 @@ export async function resetTypeCodecOf(
 async function lookUp(
   target: Target,
   types: readonly { schema: string; name: string }[],
-  timeoutMs: number,
+  { timeoutMs, signal }: RequestOptions,
 ): Promise<readonly Found[]> {
   const parameters = [arrayText(types.map(({ schema }) => schema)), arrayText(types.map(({ name }) => name))]
   const request = target.query(LOOK_UP, parameters, {
     timeoutMs,
-    signal: undefined,
+    signal,
     plan: ROWS,
     form: Form.ROWS,
     maxRows: 0,

@@ -1,5 +1,12 @@
 import test from 'ava'
-import { connect, createPool, InterfaceError, InvalidPasswordError, TimeoutError } from 'oxpg'
+import {
+  connect,
+  createPool,
+  InterfaceError,
+  InvalidPasswordError,
+  TimeoutError,
+  UnsupportedClientFeatureError,
+} from 'oxpg'
 import { pool, uniqueName, until, url, urlWith } from '../support/server.js'
 
 test('minSize connections are open when the pool is', async (t) => {
@@ -36,11 +43,38 @@ test('a pool grows to maxSize under load, and not beyond', async (t) => {
   for (const c of [...leases, await leases[0]!.release().then(() => fourth)]) await c.release()
 })
 
+/** What a call on a pool that leaves a transaction open is told. */
+const leftOpen = { instanceOf: InterfaceError, message: /left a transaction open.*begin\(\) of the pool/ }
+
+test('a call on the pool that leaves a transaction open, or listens, is told that nothing comes of it', async (t) => {
+  const ways = { alone: {}, 'with a hook': { setup: () => {} } }
+  for (const [way, options] of Object.entries(ways)) {
+    const p = await pool(t, { maxSize: 1, ...options })
+    for (const query of ['begin', 'start transaction', 'begin; select 1', 'begin; select nonsense']) {
+      const error = await t.throwsAsync(p.execute(query), undefined, `${way}: ${query}`)
+      // A query that failed says why itself.
+      if (query.includes('nonsense')) t.is((error as { code?: string }).code, '42703')
+      else t.regex(error.message, leftOpen.message)
+    }
+    await t.throwsAsync(p.fetch('begin'), leftOpen)
+    t.is(await p.execute('begin; select 1; commit'), 'COMMIT')
+  }
+  const p = await pool(t, { maxSize: 1 })
+  for (const call of [() => p.execute('listen somebody'), () => p.fetch('listen somebody')]) {
+    await t.throwsAsync(call, {
+      instanceOf: UnsupportedClientFeatureError,
+      message: /LISTEN has no effect through a pool/,
+    })
+  }
+  await p.use((c) => c.execute('listen somebody'))
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
 test('what may leave something behind runs alone, on a session that is clean afterwards', async (t) => {
   const p = await pool(t, { minSize: 1, maxSize: 1 })
   await p.execute("set application_name to 'left behind'")
   t.not(await p.fetchVal('show application_name'), 'left behind')
-  await p.execute('begin')
+  await t.throwsAsync(p.execute('begin'), leftOpen)
   t.is(
     await p.fetchVal(
       "select count(*)::int from pg_stat_activity where pid = pg_backend_pid() and xact_start < query_start - interval '1 s'",
@@ -53,7 +87,11 @@ test('what may leave something behind runs alone, on a session that is clean aft
     await c.execute(`drop table if exists ${table}`)
     await c.close()
   })
-  await Promise.all([p.execute('begin'), p.execute(`create table ${table} (id int)`), p.fetch('select 1')])
+  await Promise.all([
+    t.throwsAsync(p.execute('begin'), leftOpen),
+    p.execute(`create table ${table} (id int)`),
+    p.fetch('select 1'),
+  ])
   await p.execute(`insert into ${table} values (1)`)
   const c = await connect(url)
   t.is(await c.fetchVal(`select count(*) from ${table}`), 1)

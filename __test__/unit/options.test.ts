@@ -1,8 +1,10 @@
 import { inspect } from 'node:util'
 import test from 'ava'
 import { CONNECT_OPTIONS, connectPlan, dsnAndOptions } from '../../src/connect-options'
-import { ClientConfigurationError, InterfaceError } from '../../src/errors/index'
+import { ClientConfigurationError, InterfaceError, TimeoutError } from '../../src/errors/index'
+import { Limit } from '../../src/limit'
 import { checkOptions } from '../../src/options'
+import { askForPassword } from '../../src/password'
 import { POOL_OPTIONS, poolPlan } from '../../src/pool-options'
 import { parseServerVersion } from '../../src/server-version'
 import { sql } from '../../src/sql'
@@ -32,35 +34,36 @@ test('the DSN and the options may each be left out', (t) => {
   t.throws(() => sorted(7 as never), configuration)
 })
 
-test('what Rust reads is handed on, the environment with it', async (t) => {
+test('what Rust reads is handed on, the environment with it', (t) => {
   process.env.PGHOST = 'from-the-environment'
   process.env.NOT_FOR_US = 'x'
-  const plan = await connectPlan('postgres://h', {
+  const plan = connectPlan('postgres://h', {
     user: 'u',
     port: [1, 2],
     serverSettings: { a: 'b' },
     ssl: false,
   })
-  const config = JSON.parse(plan.configJson)
+  const config = JSON.parse(JSON.stringify(plan.config))
   t.is(config.dsn, 'postgres://h')
   t.deepEqual(config.options, { port: [1, 2], user: 'u', serverSettings: { a: 'b' }, ssl: false })
   t.is(config.environment.PGHOST, 'from-the-environment')
   t.is(typeof config.environment.USER, 'string')
   t.false('NOT_FOR_US' in config.environment)
-  t.is(await cacheSizeOf(undefined), undefined)
-  t.is(await cacheSizeOf(0), 0)
+  t.is(cacheSizeOf(undefined), undefined)
+  t.is(cacheSizeOf(0), 0)
   t.is(plan.defaults.commandTimeoutMs, 0)
 })
 
 /** What Rust is told; it has the default. */
-async function cacheSizeOf(statementCacheSize: number | undefined): Promise<unknown> {
-  const { configJson } = await connectPlan(undefined, { statementCacheSize })
-  return JSON.parse(configJson).options.statementCacheSize
+function cacheSizeOf(statementCacheSize: number | undefined): unknown {
+  return connectPlan(undefined, { statementCacheSize }).config.options.statementCacheSize
 }
 
 test('the password may be a function', async (t) => {
-  const given = async (password: unknown) =>
-    JSON.parse((await connectPlan(undefined, { password } as never)).configJson).options.password
+  const given = async (option: unknown) => {
+    const { config, password } = connectPlan(undefined, { password: option } as never)
+    return password === undefined ? config.options.password : askForPassword(password, new Limit(0))
+  }
   t.is(await given('p'), 'p')
   t.is(await given(() => 'q'), 'q')
   t.is(await given(async () => 'r'), 'r')
@@ -71,15 +74,15 @@ test('the password may be a function', async (t) => {
   t.notRegex(inspect(error), /hush/)
 })
 
-test('values that do not fit are refused with the name, what was expected and what came', async (t) => {
-  const refused = async (options: object, message: RegExp) =>
-    t.throwsAsync(connectPlan(undefined, options), { ...configuration, message })
-  await refused({ commandTimeoutMs: -1 }, /'commandTimeoutMs' must be a number of milliseconds .* not -1/)
-  await refused({ connectTimeoutMs: '5' }, /'connectTimeoutMs' .* not '5'/)
-  await refused({ statementCacheSize: 1.5 }, /'statementCacheSize' must be a whole number/)
-  await refused({ serverSettings: { a: 1 } }, /'serverSettings': 'a' must be a string, not 1/)
-  await refused({ signal: {} }, /'signal' must be an AbortSignal/)
-  await refused({ rowMode: 'rows' }, /'rowMode'/)
+test('values that do not fit are refused with the name, what was expected and what came', (t) => {
+  const refused = (options: object, message: RegExp) =>
+    t.throws(() => connectPlan(undefined, options), { ...configuration, message })
+  refused({ commandTimeoutMs: -1 }, /'commandTimeoutMs' must be a number of milliseconds .* not -1/)
+  refused({ connectTimeoutMs: '5' }, /'connectTimeoutMs' .* not '5'/)
+  refused({ statementCacheSize: 1.5 }, /'statementCacheSize' must be a whole number/)
+  refused({ serverSettings: { a: 1 } }, /'serverSettings': 'a' must be a string, not 1/)
+  refused({ signal: {} }, /'signal' must be an AbortSignal/)
+  refused({ rowMode: 'rows' }, /'rowMode'/)
   t.throws(() => poolPlan({ minSize: 11 }), { ...configuration, message: /'minSize' must not be more/ })
   t.throws(() => poolPlan({ maxSize: 0 }), { ...configuration, message: /'maxSize'/ })
   t.throws(() => poolPlan({ shareConnections: 1 as never }), { ...configuration, message: /true or false/ })
@@ -87,7 +90,7 @@ test('values that do not fit are refused with the name, what was expected and wh
 })
 
 test('a pool has the documented defaults', (t) => {
-  t.deepEqual(JSON.parse(poolPlan({}).optionsJson), {
+  t.deepEqual(poolPlan({}).settings, {
     minSize: 1,
     maxSize: 10,
     maxQueries: 50_000,
@@ -363,6 +366,29 @@ test("a call on the pool inside the pool's own transaction does not wait for its
     await tx.execute('fine')
   })
   t.deepEqual(target.timeouts, [30_000, 1_000, 1_000])
+  // Limits that were asked for hold instead, longer ones too.
+  await pool.transaction(async () => {
+    const late = { instanceOf: TimeoutError, message: /full; .*own transactions/ }
+    target.isFull = true
+    await t.throwsAsync(pool.acquire({ timeoutMs: 5_000 }), late)
+    await t.throwsAsync(pool.fetch('q', [], { timeoutMs: 4_000 }), late)
+    await t.throwsAsync(
+      pool.transaction(() => {}, { timeoutMs: 3_000 }),
+      late,
+    )
+    target.isFull = false
+  })
+  const asked = target.timeouts.slice(-3)
+  t.is(asked[0], 5_000)
+  t.true(asked[1]! > 1_000 && asked[1]! <= 4_000)
+  t.is(asked[2], 3_000)
+  const patient = poolOn(target, {}, true)
+  await patient.transaction(async () => {
+    target.isFull = true
+    await t.throwsAsync(patient.fetch('q'), { instanceOf: TimeoutError, message: /own transactions/ })
+    target.isFull = false
+  })
+  t.is(target.timeouts.at(-1), 30_000)
   target.maxSize = 2
   await pool.transaction(async () => pool.fetch('inside'))
   t.deepEqual(target.direct, ['outside', 'inside'])

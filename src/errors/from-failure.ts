@@ -37,6 +37,8 @@ export interface Failure {
   safeToRetry: boolean
   /** The system's code, such as `ECONNREFUSED`. */
   causeCode?: string
+  /** The failure behind this one. */
+  cause?: Failure
   /** The parameter that does not fit, counted from 1. */
   parameter?: number
   /** The element of that parameter, an array, counted from 1. */
@@ -68,7 +70,10 @@ export function errorFromFailure(failure: Failure, context?: FailureContext): un
 
 /** A notice of the server as the object that `onNotice` hooks get. */
 export function logMessageFromFields(texts: Readonly<Record<string, string>>): PostgresLogMessage {
-  return new (logMessageClassOf(texts.sqlstate))(texts.message ?? '', serverFieldsFromText(texts))
+  return new (logMessageClassOf(texts.severity, texts.sqlstate))(
+    texts.message ?? '',
+    serverFieldsFromText(texts),
+  )
 }
 
 function makeError(failure: Failure, context: FailureContext | undefined): Error {
@@ -83,7 +88,10 @@ function makeError(failure: Failure, context: FailureContext | undefined): Error
     case 'configuration':
       return new ClientConfigurationError(message, { safeToRetry })
     case 'timeout':
-      return new TimeoutError(message, { safeToRetry })
+      return new TimeoutError(message, {
+        safeToRetry,
+        cause: failure.cause && errorFromFailure(failure.cause),
+      })
     case 'internal':
       return new InternalClientError(message, { safeToRetry })
     case 'outdated': {

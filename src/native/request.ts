@@ -80,8 +80,12 @@ export class Request {
     return this.statement
   }
 
-  /** The command tag, such as `INSERT 0 1`; empty for an empty query, and until the request has ended well. */
+  /**
+   * The command tag, such as `INSERT 0 1`; empty for an empty query, for one that was cut short, and until the request has
+   * ended well.
+   */
   tag(): string {
+    if (this.isSuspended) return ''
     return this.tagText ?? commandTag(this.command, this.rowCount)
   }
 
@@ -93,9 +97,14 @@ export class Request {
 
   /** The signal has fired. */
   handleEvent(): void {
+    this.giveUp(this.signal?.reason)
+  }
+
+  /** Nobody waits for it any more, for this reason. */
+  giveUp(reason: unknown): void {
     if (this.isSettled) return
     this.abandon()
-    this.settle(thrown(this.signal?.reason))
+    this.settle(thrown(reason))
   }
 
   /** Writes the QUERY, with the parameters if their types are known. */

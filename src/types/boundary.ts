@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x75f0a3ac
+export const FINGERPRINT = 0x16d9c1e7
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -68,7 +68,7 @@ export const Opcode = {
   ABANDON: 10,
   /** Take a connection of a pool: TIMEOUT */
   ACQUIRE: 11,
-  /** Give a connection back to its pool */
+  /** Give a connection back to its pool; SLOT is 0, or of a request that ends when the session is clean or gone */
   RELEASE: 12,
   /** Close a connection or pool once its requests are over: TIMEOUT */
   CLOSE: 13,
@@ -122,6 +122,8 @@ export const RecordKind = {
   NOTIFICATION: 10,
   /** A setting that the server reports has changed: `[name, value]` */
   PARAMETER: 11,
+  /** A pool wants the password of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerPassword` or `refusePassword` follows */
+  PASSWORD: 12,
 } as const
 
 /** Words of a record, by the kind that has them. */
@@ -160,6 +162,8 @@ export const RecordWord = {
   OPENED_CONNECTION: 2,
   /** Of OPENED and GRANTED: index in extras of `{ parameters, backendPid, … }`, −1 when JavaScript has them */
   OPENED_FACTS: 3,
+  /** Of PASSWORD: the number of the opening */
+  PASSWORD_OPENING: 2,
   /** From CLOSED on: index in extras, or −1 */
   EVENT_EXTRA: 2,
 } as const

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use oxpg_client::open::Socket;
 use oxpg_client::session::{EndCause, RequestId};
 use oxpg_codec::boundary::record_word as word;
 
@@ -93,14 +94,18 @@ impl Environment {
         self.reactor.spin(true);
     }
 
-    /// Takes a connection down; gives its pool and the requests that wait for its close.
-    fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>)> {
-        let connection = self.connections.remove(id)?;
+    /// Takes a connection down; gives its pool, the requests that wait for its close, and its socket.
+    fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>, Socket)> {
+        let mut connection = self.connections.remove(id)?;
         self.pools.guards.forget(id);
         if connection.is_referenced {
             self.reactor.release(1);
         }
-        Some((connection.pool, connection.take_down(&self.reactor)))
+        if let Some(slot) = connection.release_waiter {
+            self.finish_close(slot);
+        }
+        let waiters = std::mem::take(&mut connection.close_waiters);
+        Some((connection.pool, waiters, connection.take_down(&self.reactor)))
     }
 
     /// Tells JavaScript and the pool that a connection is gone.
@@ -119,9 +124,14 @@ impl Environment {
 
     /// The session has told everything.
     fn forget_connection(&mut self, id: u32, failure: Option<Box<FailureData>>) {
-        let Some((pool, waiters)) = self.take_out(id) else { return };
-        for slot in waiters {
-            self.finish_close(slot);
+        let Some((pool, waiters, socket)) = self.take_out(id) else { return };
+        // A graceful close is over when the server has ended the session too.
+        if !waiters.is_empty() {
+            let parting = self.partings.begin();
+            self.part(parting, socket);
+            self.seal_parting(parting, waiters);
+        } else if let Some(parting) = self.pools.get(pool).and_then(|driver| driver.parting) {
+            self.part(parting, socket);
         }
         self.tell_closed(id, pool, failure);
     }
@@ -145,7 +155,7 @@ impl Environment {
 
     /// The connection goes without a word, and its requests are failed here.
     fn abandon_connection(&mut self, id: u32) {
-        let Some((pool, waiters)) = self.take_out(id) else { return };
+        let Some((pool, waiters, _)) = self.take_out(id) else { return };
         for slot in waiters.into_iter().chain(self.calls.requests.slots_at(Place::Connection(id))) {
             self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
         }

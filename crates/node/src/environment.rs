@@ -18,6 +18,7 @@ use crate::host::Host;
 use crate::mailbox::Mailbox;
 use crate::openings::Openings;
 use crate::outbox::Outbox;
+use crate::partings::Partings;
 use crate::pools::Pools;
 use crate::reactor::{HostReactor, Reactor};
 use crate::requests::Place;
@@ -39,6 +40,7 @@ pub(crate) struct Environment {
     pub(crate) connections: Connections,
     pub(crate) pools: Pools,
     pub(crate) openings: Openings,
+    pub(crate) partings: Partings,
     pub(crate) is_closing: bool,
     /// When nothing was left to do and nothing open, if that is so.
     unused_since_ms: Option<u64>,
@@ -56,6 +58,7 @@ impl Environment {
             connections: Connections::new(),
             pools: Pools::new(),
             openings: Openings::new(),
+            partings: Partings::new(),
             is_closing: false,
             unused_since_ms: None,
         }
@@ -117,7 +120,11 @@ impl Environment {
     /// Hands a request to a connection's engine.
     pub(crate) fn submit(&mut self, connection: u32, slot: RequestId, work: Work) {
         let request = Request { id: slot, work };
-        if self.drive(connection, |connection, sink| connection.session.submit(request, sink)).is_none() {
+        let submitted = self.drive(connection, |connection, sink| {
+            connection.lease_queries += 1;
+            connection.session.submit(request, sink);
+        });
+        if submitted.is_none() {
             self.fail(slot, FailureData::connection_closed());
         }
     }

@@ -7,6 +7,7 @@ use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::pools::at;
 use crate::reactor::Reactor;
+use crate::requests::Place;
 use crate::wire::Reading;
 
 impl Environment {
@@ -102,9 +103,19 @@ impl Environment {
         self.reactor.disarmed();
         let now_ms = self.now_ms();
         while let Some(slot) = self.calls.requests.pop_expired(now_ms) {
-            let timeout_ms = self.calls.requests.get(slot).map_or(0, |state| state.timeout_ms);
+            let Some((place, timeout_ms)) = self.calls.requests.get(slot).map(|state| (state.place, state.timeout_ms))
+            else {
+                continue;
+            };
+            let failure = match place {
+                Place::Pool(pool) => {
+                    let open_error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
+                    FailureData::timeout_unsent(timeout_ms, open_error)
+                }
+                _ => FailureData::timeout(timeout_ms),
+            };
             if self.leave(slot) {
-                self.fail(slot, FailureData::timeout(timeout_ms));
+                self.fail(slot, failure);
             }
         }
         self.look_at_guarded(now_ms);
