@@ -1,7 +1,7 @@
 //! Frontend messages on their way to the server.
 
 use bytes::{Buf, BufMut, BytesMut};
-use oxpg_codec::types::{ParameterType, TypeCode};
+use oxpg_codec::types::TypeCode;
 use postgres_protocol::message::frontend;
 
 use super::failure::Failure;
@@ -80,14 +80,13 @@ impl Output {
     }
 
     /// Parse, then Describe of the statement; `name` is empty for the unnamed one.
-    pub(super) fn parse_and_describe(&mut self, name: &str, text: &str, parameters: &[ParameterType]) {
-        self.parse(name, text, parameters);
+    pub(super) fn parse_and_describe(&mut self, name: &str, text: &str) {
+        self.parse(name, text);
         checked(frontend::describe(b'S', name, &mut self.buffer));
     }
 
-    pub(super) fn parse(&mut self, name: &str, text: &str, parameters: &[ParameterType]) {
-        let oids = parameters.iter().map(|parameter| parameter.type_oid);
-        checked(frontend::parse(name, text, oids, &mut self.buffer));
+    fn parse(&mut self, name: &str, text: &str) {
+        checked(frontend::parse(name, text, [], &mut self.buffer));
     }
 
     /// Bind of the unnamed portal, then Execute. `parameters` is ready-made from the number of format codes on;
@@ -112,7 +111,7 @@ impl Output {
     /// A statement without parameters or result, by the unnamed statement and portal.
     pub(super) fn statement(&mut self, text: &str) {
         const NO_PARAMETERS: [u8; 4] = [0; 4];
-        self.parse("", text, &[]);
+        self.parse("", text);
         self.bind_and_execute("", &NO_PARAMETERS, &[], 0);
     }
 

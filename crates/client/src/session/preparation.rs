@@ -40,7 +40,7 @@ pub(super) struct Preparation {
     due: Due,
     /// Its name on the server; `None` is the unnamed statement.
     pub(super) name: Option<Rc<str>>,
-    /// What is known of it; while Parse, Describe, Bind and Execute are under way in one write, what was known before.
+    /// What this session's server said of it.
     pub(super) description: Option<Rc<Description>>,
     /// From ParameterDescription until RowDescription.
     parameters: Vec<ParameterType>,
@@ -72,15 +72,27 @@ impl Preparation {
         Self { name: Some(name), description: Some(description), ..Self::default() }
     }
 
-    /// Writes Parse and Describe. With the description that is known, its parameter types are told, so that what was
-    /// encoded by them means the same to this server.
-    pub(super) fn write<S>(query: &Rc<Query>, known: Option<&Rc<Description>>, turn: &mut Turn<'_, S>) -> Self {
+    /// Writes Parse and Describe. The types of the parameters are for the server to say: with types of ours it would
+    /// cast what does not fit its tables any more, silently.
+    pub(super) fn write<S>(query: &Rc<Query>, turn: &mut Turn<'_, S>) -> Self {
         let statements = &mut turn.shared.statements;
         let name = statements.is_for(query).then(|| statements.begin(query));
         turn.course.write_closes(turn.shared, name.as_ref());
-        let parameters = known.map_or(&[][..], |description| &description.parameters);
-        turn.shared.output.parse_and_describe(name.as_deref().unwrap_or(""), &query.text, parameters);
-        Self { due: Due::ParseComplete, name, description: known.map(Rc::clone), ..Self::default() }
+        turn.shared.output.parse_and_describe(name.as_deref().unwrap_or(""), &query.text);
+        Self { due: Due::ParseComplete, name, ..Self::default() }
+    }
+
+    /// Writes both once more for what was described before, as the unnamed statement: what is bound to it in the same
+    /// Sync group goes by the types of that Parse.
+    pub(super) fn write_again<S>(&mut self, query: &Query, turn: &mut Turn<'_, S>) {
+        self.name = None;
+        self.due = Due::ParseComplete;
+        turn.shared.output.parse_and_describe("", &query.text);
+    }
+
+    /// An answer to Parse or Describe is due.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.due != Due::Nothing
     }
 
     /// The phase of a request that is at its preparation.
@@ -98,7 +110,6 @@ impl Preparation {
     pub(super) fn answer<S>(
         &mut self,
         frame: Frame<'_>,
-        is_whole: bool,
         turn: &mut Turn<'_, S>,
     ) -> Result<Described, ProtocolViolation> {
         let columns = match (frame.tag, self.due) {
@@ -111,10 +122,6 @@ impl Preparation {
                 self.due = Due::Columns;
                 match reader::parameter_description(frame.body)? {
                     Some(parameters) => self.parameters = parameters,
-                    // The text was known to have fewer.
-                    None if is_whole => {
-                        return Err(ProtocolViolation::new("a statement's parameters became too many"));
-                    }
                     None => turn.course.fail(Failure::interface("a statement takes at most 65535 parameters")),
                 }
                 return Ok(Described::NotYet);
@@ -164,7 +171,7 @@ impl Preparation {
     }
 
     /// The connection knows the statement by its name from here on.
-    pub(super) fn confirm<S>(&self, description: &Rc<Description>, turn: &mut Turn<'_, S>) {
+    fn confirm<S>(&self, description: &Rc<Description>, turn: &mut Turn<'_, S>) {
         if let Some(name) = &self.name {
             turn.shared.statements.ready(name, description);
         }
@@ -183,7 +190,7 @@ impl Preparation {
 }
 
 /// Notes with the query what a server said of it, if all types are known.
-pub(super) fn resolve(
+fn resolve(
     query: &Query,
     mut parameters: Vec<ParameterType>,
     mut columns: Vec<Column>,

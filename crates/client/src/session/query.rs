@@ -44,15 +44,11 @@ impl Query {
         })
     }
 
-    /// What the last server that was asked said about the text, if it is not known to be stale.
+    /// What the last server that was asked said about the text, if it is not known to be stale. On any other session it
+    /// is a guess.
     #[must_use]
     pub fn description(&self) -> Option<Rc<Description>> {
         self.description.borrow().as_ref().filter(|known| known.is_current()).map(Rc::clone)
-    }
-
-    /// The same, if it goes by the types of `catalog`.
-    pub(super) fn description_in(&self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
-        self.description().filter(|known| known.is_of(catalog))
     }
 
     /// Notes what a server said, with types that `catalog` knows. An answer equal to the known one is the known one.
@@ -172,16 +168,6 @@ impl Description {
     /// Whether parameters encoded for `other` fit this one.
     pub(super) fn takes_parameters_of(&self, other: &Self) -> bool {
         self.id == other.id || self.parameters == other.parameters
-    }
-
-    /// Whether rows come as this description wants them when Bind asked for the formats of `asked`.
-    pub(super) fn has_formats_of(&self, asked: &Self, formats: ResultFormats) -> bool {
-        match asked.formats(formats) {
-            // No format code means text for all columns, a single one is for all columns.
-            [] => formats == ResultFormats::Text || self.formats.iter().all(|format| *format == Format::Text),
-            [single] => self.formats.iter().all(|format| format == single),
-            each => self.formats == each,
-        }
     }
 }
 

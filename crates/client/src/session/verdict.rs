@@ -21,10 +21,6 @@ pub(super) struct Standing<'a> {
     pub(super) may_move: bool,
     /// It may be sent again after what was known of its statement was wrong.
     pub(super) may_heal: bool,
-    /// Parse, Describe, Bind and Execute went in one write, by what the environment knew.
-    pub(super) is_whole: bool,
-    /// Bind went by a description that turned out to be wrong here.
-    pub(super) is_outdated: bool,
     /// Its statement has a name on the server.
     pub(super) is_named: bool,
     /// It is refused already, and only waits for a COPY's end.
@@ -43,8 +39,6 @@ impl Standing<'_> {
             may_repeat: false,
             may_move: false,
             may_heal: false,
-            is_whole: false,
-            is_outdated: false,
             is_named: false,
             is_copying_out: false,
             description: None,
@@ -87,8 +81,6 @@ pub(super) struct Verdict {
     pub(super) shows_pooler: bool,
     /// The driver's own words, to go behind the server's.
     pub(super) words: Option<&'static str>,
-    /// The SQLSTATE that fits better than the server's.
-    pub(super) sqlstate: Option<&'static str>,
 }
 
 /// What an error shows.
@@ -104,12 +96,6 @@ enum Meaning {
     PlanStale,
     /// A type of a parameter is not as it was when it was looked up.
     TypeChanged,
-    /// The parameter types that Parse was given do not fit the text (any more); the same text without them may do.
-    TypesMisfit,
-    /// One of them does not exist any more.
-    TypeGone,
-    /// Bind went by an old description; what the server has said since is true.
-    DescriptionOutdated,
 }
 
 /// Where an error shows something: rows of the table are tried in order.
@@ -133,10 +119,6 @@ const TYPE_LOOK_UPS: &[&str] = &[
     "getBaseTypeAndTypmod",
     "lookup_type_cache",
 ];
-
-/// `undefined_function`, `ambiguous_function`, `datatype_mismatch`, `undefined_object`, `cannot_coerce`,
-/// `ambiguous_parameter`, `indeterminate_datatype`
-const MISFITS: &[&str] = &["42883", "42725", "42804", "42704", "42846", "42P08", "42P18"];
 
 const TABLE: &[Row] = &[
     Row {
@@ -204,27 +186,6 @@ const TABLE: &[Row] = &[
         holds: |standing, circumstances| has_trees(standing) && !circumstances.was_healed && has_text_of_ours(standing),
         meaning: Meaning::TypeChanged,
     },
-    Row {
-        phase: Some(Phase::Parsing),
-        sqlstates: MISFITS,
-        routines: &[],
-        holds: |standing, _| tells_types(standing),
-        meaning: Meaning::TypesMisfit,
-    },
-    Row {
-        phase: Some(Phase::Parsing),
-        sqlstates: &["XX000"],
-        routines: TYPE_LOOK_UPS,
-        holds: |standing, _| tells_types(standing),
-        meaning: Meaning::TypeGone,
-    },
-    Row {
-        phase: Some(Phase::Binding),
-        sqlstates: &[],
-        routines: &[],
-        holds: |standing, _| standing.is_outdated,
-        meaning: Meaning::DescriptionOutdated,
-    },
 ];
 
 /// Parameters went by types whose parts were looked up.
@@ -236,11 +197,6 @@ fn has_trees(standing: &Standing<'_>) -> bool {
 fn has_text_of_ours(standing: &Standing<'_>) -> bool {
     let is_ours = |code: TypeCode| code == TypeCode::COMPOUND_TEXT;
     standing.description.is_some_and(|known| known.parameters.iter().any(|parameter| is_ours(parameter.code)))
-}
-
-/// Parse was given parameter types.
-fn tells_types(standing: &Standing<'_>) -> bool {
-    standing.is_whole && standing.description.is_some_and(|known| !known.parameters.is_empty())
 }
 
 impl Row {
@@ -261,10 +217,6 @@ const NOT_RESENT: &str = " (a cancel request that was meant for another call hit
 /// What a Bind that went by old types comes to.
 const TYPE_CHANGED: &str = " (a type has changed since it was looked up; what was known of it is dropped, so the same \
                             call works)";
-
-/// What a Bind that went by an old description comes to.
-const RESULT_CHANGED: &str = " (the statement's result has changed since it was described; what was known of it is \
-                              now renewed, so the same call works)";
 
 /// Judges an error.
 pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, message: &ServerMessage) -> Verdict {
@@ -295,17 +247,6 @@ pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, messa
             is_outdated: true,
             is_catalog_stale: true,
             words: Some(TYPE_CHANGED),
-            ..plain
-        },
-        Meaning::TypesMisfit => Verdict { retry, is_stale: true, ..plain },
-        Meaning::TypeGone => {
-            Verdict { retry, is_stale: true, is_catalog_stale: true, words: Some(TYPE_CHANGED), ..plain }
-        }
-        Meaning::DescriptionOutdated => Verdict {
-            retry,
-            words: Some(RESULT_CHANGED),
-            // "bind message has N result formats …": the server blames the protocol, and it was the schema.
-            sqlstate: message.has_sqlstate("08P01").then_some("0A000"),
             ..plain
         },
     }
@@ -430,32 +371,6 @@ mod tests {
         assert!(judge(&warm(Phase::Binding, &regclass), ALONE, &said).is_catalog_stale);
         let healed = Circumstances { was_healed: true, ..ALONE };
         assert!(!judge(&warm(Phase::Binding, &regclass), healed, &said).is_catalog_stale);
-    }
-
-    #[test]
-    fn parse_that_was_given_types_may_do_without_them() {
-        let known = description(INT4_RANGE);
-        let whole = Standing { is_whole: true, is_unexecuted: true, ..warm(Phase::Parsing, &known) };
-        for sqlstate in MISFITS {
-            let verdict = judge(&whole, ALONE, &message(sqlstate, ""));
-            assert!(verdict.is_stale && !verdict.is_catalog_stale, "{sqlstate}");
-            assert_eq!(verdict.retry, Some(Retry::Heal), "{sqlstate}");
-            let cold = Standing { is_whole: false, ..whole };
-            assert!(!judge(&cold, ALONE, &message(sqlstate, "")).is_stale, "{sqlstate}");
-        }
-        for routine in TYPE_LOOK_UPS {
-            assert!(judge(&whole, ALONE, &message("XX000", routine)).is_catalog_stale, "{routine}");
-        }
-    }
-
-    #[test]
-    fn an_old_description_is_to_blame_whatever_bind_says() {
-        let known = description(INT4_RANGE);
-        let outdated = Standing { is_outdated: true, ..warm(Phase::Binding, &known) };
-        for (sqlstate, told) in [("08P01", Some("0A000")), ("22P02", None)] {
-            let verdict = judge(&outdated, ALONE, &message(sqlstate, ""));
-            assert_eq!((verdict.retry, verdict.sqlstate), (Some(Retry::Heal), told), "{sqlstate}");
-        }
     }
 
     #[test]

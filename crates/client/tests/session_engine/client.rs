@@ -174,13 +174,14 @@ impl Sink for Recorder {
     }
 }
 
-/// Parameters as the codec would encode them.
+/// Parameters as the codec would encode them: the value, and the type that it was encoded for.
 pub(crate) fn encoded(description: &Rc<Description>, value: i32) -> Bind {
     let parameters = if description.parameters.is_empty() {
         vec![0, 0, 0, 0]
     } else {
-        let mut bytes = vec![0, 1, 0, 1, 0, 1, 0, 0, 0, 4];
+        let mut bytes = vec![0, 1, 0, 1, 0, 1, 0, 0, 0, 8];
         bytes.extend_from_slice(&value.to_be_bytes());
+        bytes.extend_from_slice(&description.parameters[0].type_oid.to_be_bytes());
         bytes
     };
     Bind { description: Rc::clone(description), parameters }

@@ -33,7 +33,7 @@ fn a_column_of_an_unknown_type_is_looked_up_between_describe_and_bind() {
     client.query(1, "select 1 2", 0);
     client.settle_all();
     assert_eq!(client.completed(1), 2);
-    assert_eq!(client.server.log, "PDSCPBEPBESPDBES", "no more round trips than needed");
+    assert_eq!(client.server.log, "PDSCPBEPBESPDSBES", "no more round trips than needed");
     let known = client.text("select 1 2").description().unwrap();
     assert_eq!(known.codes, [TypeCode::TEXT; 2]);
     assert_eq!(&*known.columns[0].tree.as_ref().unwrap().name, "mood");
@@ -119,7 +119,7 @@ fn rule_5_the_unnamed_mode_syncs_looks_up_and_parses_again() {
     client.query(1, "select 1 1", 0);
     client.settle_all();
     assert_eq!(client.completed(1), 1);
-    assert_eq!(client.server.log, "PDHSPBEPBESPDBES");
+    assert_eq!(client.server.log, "PDHSPBEPBESPDHBES");
 }
 
 #[test]

@@ -114,8 +114,5 @@ fn failure(message: ServerMessage, verdict: &Verdict, words: Option<&str>) -> Fa
     if verdict.is_catalog_stale {
         failure.kind = FailureKind::OutdatedSchema;
     }
-    if let Some(sqlstate) = verdict.sqlstate {
-        failure.sqlstate = Some(sqlstate.to_owned());
-    }
     failure
 }

@@ -69,7 +69,7 @@ impl RequestKind for PrepareTask {
                 Begun::Answered
             }
             Lookup::Absent => {
-                self.preparation = Preparation::write(&self.query, None, turn);
+                self.preparation = Preparation::write(&self.query, turn);
                 turn.course.sync(&mut turn.shared.output);
                 self.stage = Stage::Preparing;
                 Begun::Written
@@ -94,7 +94,7 @@ impl RequestKind for PrepareTask {
         if self.stage != Stage::Preparing {
             return Err(ProtocolViolation::unexpected(frame.tag));
         }
-        let Described::As { parameters, columns } = self.preparation.answer(frame, false, turn)? else {
+        let Described::As { parameters, columns } = self.preparation.answer(frame, turn)? else {
             return Ok(Answer::Noted);
         };
         match self.preparation.conclude(&self.query, (parameters, columns), false, turn) {

@@ -15,16 +15,12 @@ use crate::session::shared::Shared;
 use crate::session::statements::Lookup;
 
 impl QueryTask {
-    /// Asks for the parameters before its turn, where the statement is known.
+    /// Asks for the parameters before its turn, where the connection knows the statement.
     pub(in crate::session) fn ask_early(&mut self, id: Option<RequestId>, shared: &mut Shared, sink: &mut impl Sink) {
         if self.bind.is_some() || self.is_cold_wanted {
             return;
         }
-        let known = match shared.statements.look_up(&self.query) {
-            Lookup::Ready { description, .. } => Some(description),
-            Lookup::Pending | Lookup::Absent => self.query.description_in(&shared.catalog),
-        };
-        if let Some(description) = known {
+        if let Lookup::Ready { description, .. } = shared.statements.look_up(&self.query) {
             self.ask(id, description, sink);
         }
     }
@@ -115,17 +111,9 @@ impl QueryTask {
         self.write_run(turn);
     }
 
-    pub(super) fn write_whole<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
-        self.run.stage = Stage::Preparing;
-        self.run.is_whole = true;
-        let known = self.bind.as_ref().map(|bind| &bind.description);
-        self.run.preparation = Preparation::write(&self.query, known, turn);
-        self.write_run(turn);
-    }
-
     pub(super) fn write_cold<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
         self.run.stage = Stage::Preparing;
-        self.run.preparation = Preparation::write(&self.query, None, turn);
+        self.run.preparation = Preparation::write(&self.query, turn);
         if self.run.preparation.name.is_some() {
             turn.course.sync(&mut turn.shared.output);
         } else {
@@ -140,9 +128,7 @@ impl QueryTask {
     fn write_run<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
         let Preparation { name, description: Some(description), .. } = &self.run.preparation else { return };
         let Some(bind) = &self.bind else { return };
-        if !self.run.is_whole {
-            turn.course.write_closes(turn.shared, name.as_ref());
-        }
+        turn.course.write_closes(turn.shared, name.as_ref());
         let formats = description.formats(self.result.formats);
         let name = name.as_deref().unwrap_or("");
         turn.shared.output.bind_and_execute(name, &bind.parameters, formats, self.result.max_rows);
