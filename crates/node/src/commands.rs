@@ -20,6 +20,7 @@ impl Environment {
     /// `extras` are the long texts and byte strings, by their index in the outbox's extras.
     pub(crate) fn carry_out(&mut self, letters: Letters<'_>, extras: &[Vec<u8>]) {
         let now_ms = self.now_ms();
+        self.schema.set_time(now_ms);
         let text = letters.text;
         for command in letters.commands {
             let parcel = Parcel { command, text, extras, now_ms };

@@ -6,7 +6,9 @@
 //! It is put together from parts that know nothing of each other, each with its own methods; what is here and in the
 //! other `impl Environment` needs several of them.
 
-use oxpg_client::session::{Request, RequestId, Work};
+use std::rc::Rc;
+
+use oxpg_client::session::{Request, RequestId, Schema, Work};
 
 use crate::background::Job;
 use crate::calls::Calls;
@@ -33,6 +35,8 @@ pub(crate) struct Environment {
     pub(crate) host: Host,
     pub(crate) reactor: HostReactor,
     pub(crate) clock: Clock,
+    /// What its connections tell each other of changes.
+    pub(crate) schema: Rc<Schema>,
     pub(crate) mailbox: Mailbox,
     pub(crate) outbox: Outbox,
     pub(crate) calls: Calls,
@@ -50,6 +54,7 @@ impl Environment {
             host,
             reactor,
             clock: Clock::start(),
+            schema: Schema::new(),
             mailbox,
             outbox: Outbox::empty(),
             calls: Calls::new(),

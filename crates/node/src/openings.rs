@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use oxpg_client::open::{Config, Opened, statement_prefix};
-use oxpg_client::session::{Session, SessionOptions, SessionStart};
+use oxpg_client::session::{Catalog, Session, SessionOptions, SessionStart};
 use oxpg_codec::boundary::record_word as word;
 
 use crate::background::{Background, Configuration, Job, Outcome};
@@ -144,7 +144,7 @@ impl Environment {
         };
         let options = SessionOptions { returns_requests: pool != 0, ..config.session_options() };
         let catalog = self.pools.get(pool).filter(|_| pool != 0).map(|driver| Rc::clone(&driver.catalog));
-        let session = Session::new(options, start, catalog.unwrap_or_default());
+        let session = Session::new(options, start, catalog.unwrap_or_else(|| Catalog::of(&self.schema)));
         let parts =
             Parts { session, cancel_target: opened.peer, socket: opened.socket, leftover: opened.leftover, pool };
         let id = self.connections.reserve();

@@ -133,7 +133,7 @@ impl Environment {
             close_waiters: Vec::new(),
             unseen: HashSet::new(),
             last_open_error: None,
-            catalog: Catalog::new(),
+            catalog: Catalog::of(&self.schema),
             route: Route::new(),
         };
         let pool = self.pools.insert(driver);

@@ -23,6 +23,7 @@ mod introspection;
 pub mod keyword;
 mod kinds;
 mod message_name;
+mod names;
 mod output;
 mod pending;
 mod preparation;
@@ -33,6 +34,7 @@ mod result_options;
 mod route;
 mod rows;
 mod scanner;
+mod schema;
 mod shared;
 mod statements;
 mod tag;
@@ -51,6 +53,7 @@ pub use query::{Bind, Description, Query};
 pub use request::{Request, RequestId, Work};
 pub use result_options::{ResultForm, ResultFormats, ResultOptions};
 pub use route::{PoolerSearch, Route};
+pub use schema::Schema;
 pub use shared::{SessionOptions, SessionStart};
 pub use tag::{Command, CommandTag};
 pub use violation::ProtocolViolation;
@@ -121,6 +124,7 @@ impl Session {
 
     /// Goes by another catalog from here on.
     pub fn set_catalog(&mut self, catalog: Rc<Catalog>) {
+        self.shared.statements.set_schema(Rc::clone(catalog.schema()));
         self.shared.catalog = catalog;
         self.shared.statements.forget_all(true);
     }

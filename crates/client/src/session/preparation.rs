@@ -82,12 +82,29 @@ impl Preparation {
         Self { due: Due::ParseComplete, name, ..Self::default() }
     }
 
-    /// Writes both once more for what was described before, as the unnamed statement: what is bound to it in the same
-    /// Sync group goes by the types of that Parse.
+    /// Closes a statement that is to be parsed again under its name.
+    pub(super) fn close<S>(&self, turn: &mut Turn<'_, S>) {
+        if let Some(name) = &self.name {
+            turn.shared.output.close_statement(name);
+            turn.course.closes += 1;
+        }
+    }
+
+    /// Writes both once more for what was described before: what is bound to it in the same Sync group goes by the
+    /// types of that Parse.
     pub(super) fn write_again<S>(&mut self, query: &Query, turn: &mut Turn<'_, S>) {
-        self.name = None;
+        if let Some(name) = &self.name {
+            turn.shared.statements.begin_again(name);
+        }
         self.due = Due::ParseComplete;
-        turn.shared.output.parse_and_describe("", &query.text);
+        turn.shared.output.parse_and_describe(self.name.as_deref().unwrap_or(""), &query.text);
+    }
+
+    /// The answer to both was what it was before.
+    pub(super) fn confirm_again<S>(&self, turn: &mut Turn<'_, S>) {
+        if let Some(name) = &self.name {
+            turn.shared.statements.confirm(name);
+        }
     }
 
     /// An answer to Parse or Describe is due.

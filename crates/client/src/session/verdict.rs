@@ -23,6 +23,8 @@ pub(super) struct Standing<'a> {
     pub(super) may_heal: bool,
     /// Its statement has a name on the server.
     pub(super) is_named: bool,
+    /// It was parsed and described for an earlier request, perhaps long ago.
+    pub(super) is_warm: bool,
     /// It is refused already, and only waits for a COPY's end.
     pub(super) is_copying_out: bool,
     /// What its parameters went by.
@@ -40,6 +42,7 @@ impl Standing<'_> {
             may_move: false,
             may_heal: false,
             is_named: false,
+            is_warm: false,
             is_copying_out: false,
             description: None,
         }
@@ -77,6 +80,10 @@ pub(super) struct Verdict {
     pub(super) is_cache_lost: bool,
     /// So is what is known of the database's types.
     pub(super) is_catalog_stale: bool,
+    /// So may be all that is known of statements, on other sessions too.
+    pub(super) shows_change: bool,
+    /// The driver's knowledge is to blame, and not the request.
+    pub(super) is_outdated_schema: bool,
     /// A transaction pooler is between, unless the server is known to be the session's own.
     pub(super) shows_pooler: bool,
     /// The driver's own words, to go behind the server's.
@@ -96,12 +103,18 @@ enum Meaning {
     PlanStale,
     /// A type of a parameter is not as it was when it was looked up.
     TypeChanged,
+    /// The types that the statement's parameters were given, when it was parsed, do not fit what it names any more.
+    Outgrown,
+    /// What the statement names may be another thing than when it was parsed, or gone.
+    NamesChanged,
+    /// A value does not fit the type that its parameter was given when the statement was parsed; it may fit that of now.
+    ValueRefused,
 }
 
 /// Where an error shows something: rows of the table are tried in order.
 struct Row {
     phase: Option<Phase>,
-    /// None means any.
+    /// Whole ones, or classes. None means any.
     sqlstates: &'static [&'static str],
     /// None means any.
     routines: &'static [&'static str],
@@ -119,6 +132,16 @@ const TYPE_LOOK_UPS: &[&str] = &[
     "getBaseTypeAndTypmod",
     "lookup_type_cache",
 ];
+
+/// `undefined_function`, `ambiguous_function`, `datatype_mismatch`, `undefined_object`, `cannot_coerce`,
+/// `ambiguous_parameter`, `indeterminate_datatype`, `wrong_object_type`
+const MISFITS: &[&str] = &["42883", "42725", "42804", "42704", "42846", "42P08", "42P18", "42809"];
+
+/// `undefined_table`, `undefined_column`, `invalid_schema_name`, `ambiguous_column`
+const NAMES_GONE: &[&str] = &["42P01", "42703", "3F000", "42702"];
+
+/// Class 22, data exceptions; `protocol_violation`, "insufficient data left in message".
+const REFUSED_VALUES: &[&str] = &["22", "08P01"];
 
 const TABLE: &[Row] = &[
     Row {
@@ -186,6 +209,27 @@ const TABLE: &[Row] = &[
         holds: |standing, circumstances| has_trees(standing) && !circumstances.was_healed && has_text_of_ours(standing),
         meaning: Meaning::TypeChanged,
     },
+    Row {
+        phase: Some(Phase::Binding),
+        sqlstates: MISFITS,
+        routines: &[],
+        holds: |standing, _| standing.is_named,
+        meaning: Meaning::Outgrown,
+    },
+    Row {
+        phase: Some(Phase::Binding),
+        sqlstates: NAMES_GONE,
+        routines: &[],
+        holds: |standing, _| standing.is_named,
+        meaning: Meaning::NamesChanged,
+    },
+    Row {
+        phase: Some(Phase::Binding),
+        sqlstates: REFUSED_VALUES,
+        routines: &[],
+        holds: |standing, circumstances| standing.is_named && standing.is_warm && !circumstances.was_healed,
+        meaning: Meaning::ValueRefused,
+    },
 ];
 
 /// Parameters went by types whose parts were looked up.
@@ -203,8 +247,9 @@ impl Row {
     fn applies(&self, standing: &Standing<'_>, circumstances: Circumstances, message: &ServerMessage) -> bool {
         let is_among =
             |known: &[&str], field: Option<&str>| known.is_empty() || field.is_some_and(|field| known.contains(&field));
+        let is_of = |known: &[&str], sqlstate: &str| known.iter().any(|class| sqlstate.starts_with(class));
         self.phase.is_none_or(|phase| phase == standing.phase)
-            && is_among(self.sqlstates, message.field(b'C'))
+            && (self.sqlstates.is_empty() || message.field(b'C').is_some_and(|state| is_of(self.sqlstates, state)))
             && is_among(self.routines, message.field(b'R'))
             && (self.holds)(standing, circumstances)
     }
@@ -217,6 +262,10 @@ const NOT_RESENT: &str = " (a cancel request that was meant for another call hit
 /// What a Bind that went by old types comes to.
 const TYPE_CHANGED: &str = " (a type has changed since it was looked up; what was known of it is dropped, so the same \
                             call works)";
+
+/// What a Bind to a statement that has outlived its parameters' types comes to.
+const OUTGROWN: &str = " (the statement was prepared before something that it names was changed; it is prepared anew \
+                        when it is used again, so the same call works)";
 
 /// Judges an error.
 pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, message: &ServerMessage) -> Verdict {
@@ -236,9 +285,22 @@ pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, messa
             is_stale: true,
             is_outdated: true,
             is_cache_lost: row.meaning == Meaning::StatementLost || !may_heal,
+            shows_change: row.meaning == Meaning::PlanStale,
             shows_pooler: row.meaning == Meaning::StatementLost,
             ..plain
         },
+        Meaning::Outgrown => Verdict {
+            retry,
+            is_safe_to_retry: true,
+            is_stale: true,
+            is_outdated: true,
+            is_outdated_schema: !circumstances.was_healed,
+            shows_change: true,
+            words: (!circumstances.was_healed).then_some(OUTGROWN),
+            ..plain
+        },
+        Meaning::NamesChanged => Verdict { retry, is_stale: true, is_outdated: true, ..plain },
+        Meaning::ValueRefused => Verdict { retry, is_outdated: true, ..plain },
         Meaning::NameTaken => Verdict { retry, shows_pooler: true, ..plain },
         Meaning::TypeChanged => Verdict {
             retry,
@@ -246,6 +308,8 @@ pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, messa
             is_stale: true,
             is_outdated: true,
             is_catalog_stale: true,
+            is_outdated_schema: true,
+            shows_change: true,
             words: Some(TYPE_CHANGED),
             ..plain
         },
@@ -371,6 +435,32 @@ mod tests {
         assert!(judge(&warm(Phase::Binding, &regclass), ALONE, &said).is_catalog_stale);
         let healed = Circumstances { was_healed: true, ..ALONE };
         assert!(!judge(&warm(Phase::Binding, &regclass), healed, &said).is_catalog_stale);
+    }
+
+    #[test]
+    fn what_a_named_statement_has_outgrown_is_told_from_what_is_wrong() {
+        let known = description(INT4_RANGE);
+        let bound = warm(Phase::Binding, &known);
+        for sqlstate in MISFITS {
+            let said = message(sqlstate, "parse");
+            let verdict = judge(&bound, ALONE, &said);
+            assert_eq!(verdict.retry, Some(Retry::Heal), "{sqlstate}");
+            assert!(verdict.is_outdated && verdict.shows_change && verdict.is_outdated_schema, "{sqlstate}");
+            let unnamed = Standing { is_named: false, description: None, ..bound };
+            assert_eq!(judge(&unnamed, ALONE, &said), Verdict { is_safe_to_retry: true, ..Verdict::default() });
+        }
+        for sqlstate in ["42P01", "42703"] {
+            let verdict = judge(&bound, ALONE, &message(sqlstate, ""));
+            assert_eq!((verdict.retry, verdict.shows_change), (Some(Retry::Heal), false), "{sqlstate}");
+        }
+        for sqlstate in ["22P02", "22003", "08P01"] {
+            let said = message(sqlstate, "");
+            let old = Standing { is_warm: true, ..bound };
+            assert_eq!(judge(&old, ALONE, &said).retry, Some(Retry::Heal), "{sqlstate}");
+            assert_eq!(judge(&bound, ALONE, &said).retry, None, "it was just described: {sqlstate}");
+            let healed = Circumstances { was_healed: true, ..ALONE };
+            assert_eq!(judge(&old, healed, &said), Verdict { is_safe_to_retry: true, ..Verdict::default() });
+        }
     }
 
     #[test]

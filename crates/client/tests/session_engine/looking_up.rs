@@ -366,7 +366,7 @@ fn text_of_the_applications_that_is_malformed_says_nothing_of_types() {
     client.server.parameter_oid = PERSON;
     client.query(1, "insert 1 $1", 1);
     client.settle_all();
-    client.server.bind_errors = [("22P02", "malformed record literal: \"x\"", "record_in")].into();
+    client.server.bind_errors = [("22P02", "malformed record literal: \"x\"", "record_in"); 2].into();
     client.query(2, "insert 1 $1", 2);
     client.settle_all();
     assert_eq!((client.kind(2), client.sqlstate(2)), (FailureKind::Server, "22P02"));

@@ -41,7 +41,9 @@ impl Session {
     /// The rows so far must have no effect: `Aborted` answers when that is certain, or `Failed` when the server
     /// refused a row before. A batch whose end was written goes on to its end.
     pub fn batch_abort(&mut self, request: RequestId, sink: &mut impl Sink) {
-        if self.gathering(request, sink).is_some() {
+        if let Some((batch, mut turn)) = self.gathering(request, sink) {
+            // Perhaps a row did not fit the types that the statement had.
+            batch.doubt(&mut turn);
             self.take_back_batch(sink);
         } else if self.early_batch(request).is_some() {
             // Nothing was written but Parse and Describe, whose answers nobody waits for.

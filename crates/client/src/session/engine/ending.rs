@@ -5,6 +5,7 @@ use crate::session::Session;
 use crate::session::course::Outcome;
 use crate::session::event::{EndCause, Event, Sink};
 use crate::session::failure::{Failure, FailureKind, ServerMessage};
+use crate::session::keyword::Changes;
 use crate::session::kinds::{RequestKind, Task};
 use crate::session::pending::{Pending, Written};
 use crate::session::request::Request;
@@ -100,6 +101,8 @@ impl Session {
         }
         self.head_sequence += 1;
         self.cancel = None;
+        let changes = self.written.iter().fold(Changes::NONE, |all, written| all.and(written.pending.task.changes()));
+        self.shared.note_lost(changes);
         let sent = self.shared.output.sent();
         for (index, written) in std::mem::take(&mut self.written).into_iter().enumerate() {
             let is_untouched = written.course.start >= sent || (index > 0 && head.is_some());

@@ -78,6 +78,9 @@ impl Session {
         if verdict.is_catalog_stale {
             self.shared.catalog.invalidate();
         }
+        if verdict.shows_change {
+            self.shared.catalog.schema().note_change();
+        }
     }
 
     /// The head is written anew, in its turn: nothing of it was executed.
@@ -111,7 +114,7 @@ fn failure(message: ServerMessage, verdict: &Verdict, words: Option<&str>) -> Fa
     if let Some(words) = words {
         failure = failure.explained(words);
     }
-    if verdict.is_catalog_stale {
+    if verdict.is_outdated_schema {
         failure.kind = FailureKind::OutdatedSchema;
     }
     failure

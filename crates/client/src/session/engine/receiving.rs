@@ -87,6 +87,7 @@ impl Session {
             return Err(unexpected());
         }
         self.shared.transaction_status = status;
+        self.shared.note_changes(head.pending.task.changes());
         let (task, mut turn) = head.turn(&mut self.shared, sink);
         match task.ready(&mut turn) {
             AtReady::Stays => {}
@@ -119,6 +120,7 @@ impl Session {
             Some((_, known)) => known.clone_from(&value),
             None => parameters.push((name.clone(), value.clone())),
         }
+        self.shared.statements.names.report(&name, &value);
         sink.event(Event::ParameterStatus { name, value });
         Ok(())
     }

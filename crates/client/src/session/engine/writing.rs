@@ -72,7 +72,12 @@ impl Session {
     }
 
     fn may_write(&self) -> bool {
-        !self.is_over && self.cancel.is_none() && self.written.back().is_none_or(|last| !last.blocks_followers())
+        let is_free = |last: &Written| {
+            // What the transaction has changed may be taken back by its end.
+            let may_change = self.shared.has_changed() && last.pending.task.may_end_transaction();
+            !may_change && !last.blocks_followers()
+        };
+        !self.is_over && self.cancel.is_none() && self.written.back().is_none_or(is_free)
     }
 
     /// What only the head waits for: parameters that have come, or room for more rows of a batch.

@@ -4,9 +4,9 @@
 //! savepoint when it runs inside a transaction; outside, the Sync group is a transaction of its own. So it can be
 //! taken back at any time before its Sync.
 //!
-//! A source may take its time between the description that its first rows were encoded by and the first Bind. The
-//! types of a named statement stay as they are for so long; the unnamed one is parsed in the Sync group of its Binds,
-//! and described again there: only if it is what it was are the rows bound.
+//! A source may take its time between the description that its first rows were encoded by and the first Bind. If
+//! something shows meanwhile that types may have changed, and in the unnamed mode always, the statement is parsed and
+//! described again in the Sync group of its Binds: only if it is what it was are the rows bound.
 
 use std::rc::Rc;
 
@@ -50,6 +50,8 @@ pub(in crate::session) struct BatchTask {
     /// Its Sync group has begun: answers will come.
     is_open: bool,
     has_savepoint: bool,
+    /// The connection knew the statement before.
+    is_warm: bool,
     is_drain_wanted: bool,
     is_end_wanted: bool,
     is_rolling_back: bool,
@@ -91,6 +93,7 @@ impl BatchTask {
             held_rows: 0,
             is_open: false,
             has_savepoint: false,
+            is_warm: false,
             is_drain_wanted: false,
             is_end_wanted: false,
             is_rolling_back: false,
@@ -191,6 +194,10 @@ impl BatchTask {
     fn open<S: Sink>(&mut self, is_all: bool, turn: &mut Turn<'_, S>) {
         turn.course.start = turn.shared.output.end();
         turn.course.write_closes(turn.shared, self.preparation.name.as_ref());
+        let is_certain = self.preparation.name.as_ref().is_some_and(|name| turn.shared.statements.is_certain(name));
+        if !is_certain {
+            self.preparation.close(turn);
+        }
         let output = &mut turn.shared.output;
         self.is_open = true;
         if !is_all && turn.shared.transaction_status == b'T' {
@@ -198,12 +205,12 @@ impl BatchTask {
             output.statement(SAVEPOINT);
             self.progress.expect(Group::Statement, 1);
         }
-        if self.preparation.name.is_none() {
+        if is_certain {
+            self.write_held(&mut turn.shared.output);
+        } else {
             self.preparation.write_again(&self.query, turn);
             turn.shared.output.flush();
             self.progress.expect(Group::Parse, 1);
-        } else {
-            self.write_held(&mut turn.shared.output);
         }
         turn.course.end = turn.shared.output.end();
     }
@@ -223,6 +230,7 @@ impl BatchTask {
         }
         let known = self.preparation.description.as_ref();
         if known.is_some_and(|known| known.is_answered_by(parameters, columns)) {
+            self.preparation.confirm_again(turn);
             self.write_held(&mut turn.shared.output);
             if self.is_end_wanted {
                 return self.close(turn);
@@ -232,6 +240,7 @@ impl BatchTask {
             return self.tell_drained(turn);
         }
         self.query.forget_description();
+        self.preparation.give_up(turn);
         let text = "the statement's types have changed since the first rows were encoded for them; nothing was \
                     executed, and the same call works";
         self.rows.fail(Failure::new(FailureKind::OutdatedSchema, None, text).unsent());
@@ -261,6 +270,13 @@ impl BatchTask {
             self.progress.expect(Group::Statement, 1);
         }
         self.sync(turn);
+    }
+
+    /// What is known of its statement is to be asked for anew the next time.
+    pub(in crate::session) fn doubt<S: Sink>(&self, turn: &mut Turn<'_, S>) {
+        if let Some(name) = &self.preparation.name {
+            turn.shared.statements.doubt(name);
+        }
     }
 
     /// Makes what was written of it undone.
@@ -311,6 +327,7 @@ impl RequestKind for BatchTask {
             Lookup::Pending => Begun::Waits,
             Lookup::Ready { name, description } => {
                 self.preparation = Preparation::ready(name, description);
+                self.is_warm = true;
                 Begun::Gathers
             }
             Lookup::Absent => {
@@ -349,7 +366,7 @@ impl RequestKind for BatchTask {
             }
             Stage::Running => {
                 if let Some(tag) = self.progress.answer(frame)? {
-                    turn.shared.note_forgotten(&tag);
+                    turn.shared.note_tag(&tag);
                 }
                 return Ok(Answer::Noted);
             }
@@ -398,6 +415,7 @@ impl RequestKind for BatchTask {
             is_unexecuted,
             may_repeat: is_early,
             is_named: self.preparation.name.is_some(),
+            is_warm: self.is_warm,
             description: self.preparation.description.as_deref(),
             ..Standing::at(self.phase())
         }

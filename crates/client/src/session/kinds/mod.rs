@@ -27,6 +27,7 @@ use super::catalog::Catalog;
 use super::course::{Course, Outcome, Phase, Turn};
 use super::event::Sink;
 use super::failure::{Failure, ServerMessage};
+use super::keyword::Changes;
 use super::query::{Description, Query};
 use super::reader::Frame;
 use super::request::Work;
@@ -141,6 +142,10 @@ impl RequestKind for Task {
 
     fn earns(&self, notice: &ServerMessage) -> bool {
         of_its_kind!(self, kind => kind.earns(notice))
+    }
+
+    fn changes(&self) -> Changes {
+        of_its_kind!(self, kind => kind.changes())
     }
 
     fn statement(&self) -> Option<&Rc<str>> {

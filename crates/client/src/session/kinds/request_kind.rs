@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::{Failure, ServerMessage};
+use crate::session::keyword::Changes;
 use crate::session::preparation::Unresolved;
 use crate::session::query::{Description, Query};
 use crate::session::reader::Frame;
@@ -137,6 +138,16 @@ pub(in crate::session) trait RequestKind {
     /// A notice that only its own housekeeping has earned.
     fn earns(&self, _notice: &ServerMessage) -> bool {
         false
+    }
+
+    /// What may be other than before when ReadyForQuery comes.
+    fn changes(&self) -> Changes {
+        self.query().map_or(Changes::NONE, |query| query.traits.changes)
+    }
+
+    /// It may end a transaction.
+    fn may_end_transaction(&self) -> bool {
+        self.query().is_none_or(|query| !query.is_shareable)
     }
 
     /// The name of its statement on the server.

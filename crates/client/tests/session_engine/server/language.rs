@@ -10,6 +10,7 @@
 //! | `begin`, `commit`, `rollback`, `savepoint s`, `release savepoint s`, `rollback to savepoint s` | that |
 //! | `discard all`, `deallocate x` | forgets statements |
 //! | `copy in`, `copy out` | COPY |
+//! | `alter …`, `create …`, `set …`, `reset …` | nothing, with their tags |
 //! | `with … {OID,…} …` | a look-up of types |
 //! | `select pg_catalog.pg_backend_pid()` | what it says it is |
 //!
@@ -63,6 +64,10 @@ impl Server {
                 }
             }
             "with" => self.look_up(&lower),
+            "alter" => self.complete("ALTER TABLE"),
+            "create" => self.complete("CREATE TABLE"),
+            "set" => self.complete("SET"),
+            "reset" => self.complete("RESET"),
             "fail" => return Err(refused("23505", format!("failure {number}"))),
             "discard" => {
                 self.named.clear();

@@ -107,6 +107,7 @@ impl QueryTask {
     pub(super) fn write_warm<S: Sink>(&mut self, name: Rc<str>, description: Rc<Description>, turn: &mut Turn<'_, S>) {
         self.tell(&description, turn);
         self.run.stage = Stage::Binding;
+        self.run.is_warm = true;
         self.run.preparation = Preparation::ready(name, description);
         self.write_run(turn);
     }

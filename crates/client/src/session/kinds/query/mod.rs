@@ -58,6 +58,8 @@ struct Run {
     is_flushed: bool,
     /// COPY data comes that nobody wants.
     is_copying_out: bool,
+    /// The connection knew the statement before.
+    is_warm: bool,
 }
 
 /// Which answer comes next.
@@ -87,6 +89,7 @@ impl Run {
             rows: Rows::new(result.form, result.formats),
             is_flushed: false,
             is_copying_out: false,
+            is_warm: false,
         }
     }
 }
@@ -141,7 +144,7 @@ impl QueryTask {
     }
 
     fn complete<S: Sink>(&mut self, tag: CommandTag, is_suspended: bool, turn: &mut Turn<'_, S>) {
-        turn.shared.note_forgotten(&tag);
+        turn.shared.note_tag(&tag);
         turn.course.complete(tag, is_suspended);
         self.run.is_copying_out = false;
         self.run.stage = Stage::Over;
@@ -195,7 +198,8 @@ impl RequestKind for QueryTask {
     }
 
     fn is_barrier(&self) -> bool {
-        self.query.traits.is_copy || self.query.traits.forgets_statements || self.is_cold()
+        let traits = &self.query.traits;
+        traits.is_copy || traits.forgets_statements || traits.changes.is_any() || self.is_cold()
     }
 
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
@@ -258,6 +262,7 @@ impl RequestKind for QueryTask {
             may_move: self.query.is_shareable,
             may_heal: true,
             is_named: self.run.preparation.name.is_some(),
+            is_warm: self.run.is_warm,
             is_copying_out: self.run.is_copying_out,
             description: self.run.preparation.description.as_deref(),
         }
