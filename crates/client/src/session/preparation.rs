@@ -201,6 +201,15 @@ impl Preparation {
         }
     }
 
+    /// What is known of the types has been renewed: the same statement, described by it.
+    pub(super) fn renew(&mut self, query: &Query, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        let known = self.description.as_ref().filter(|known| !known.is_current())?;
+        let (parameters, columns) = (known.parameters.clone(), known.columns.clone());
+        let renewed = resolve(query, parameters, columns, false, catalog).ok()?;
+        self.description = Some(Rc::clone(&renewed));
+        Some(renewed)
+    }
+
     pub(super) fn take_unresolved(&mut self) -> Option<Unresolved> {
         self.unresolved.take().map(|unresolved| *unresolved)
     }

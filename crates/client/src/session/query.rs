@@ -160,6 +160,13 @@ impl Description {
                 .all(|(known, told)| known.name == told.name && facts(known) == facts(told))
     }
 
+    /// The types that were looked up, or have parts or codecs.
+    pub(super) fn tree_oids(&self) -> impl Iterator<Item = u32> {
+        let parameters = self.parameters.iter().filter(|parameter| parameter.tree.is_some());
+        let columns = self.columns.iter().filter(|column| column.tree.is_some());
+        parameters.map(|parameter| parameter.type_oid).chain(columns.map(|column| column.type_oid))
+    }
+
     /// Whether a parameter is of a type whose parts were looked up, and may have changed.
     pub(super) fn has_tree_parameters(&self) -> bool {
         self.parameters.iter().any(|parameter| parameter.tree.is_some())

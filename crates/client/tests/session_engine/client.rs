@@ -31,8 +31,10 @@ pub(crate) struct Recorder {
     pub(crate) row_count: usize,
     /// This request's rows cannot be decoded.
     pub(crate) malformed: Option<RequestId>,
-    /// This request's rows have a type that is not as it was.
-    pub(crate) outdated: Option<RequestId>,
+    /// This request's rows have a type that is not as it was; with whether it is so whenever it is looked up.
+    pub(crate) outdated: Option<(RequestId, bool)>,
+    /// By this description they cannot be read.
+    outdated_description: Option<u32>,
     /// Rows have values of these types.
     pub(crate) unknown_types: Range<u32>,
     described: HashMap<RequestId, u32>,
@@ -97,8 +99,11 @@ impl Sink for Recorder {
         if self.malformed == Some(request) {
             return RowTaken::Malformed("column 1 cannot be decoded".into());
         }
-        if self.outdated == Some(request) {
-            return RowTaken::OutdatedType("column 1 has changed".into());
+        if let Some((_, is_forever)) = self.outdated.filter(|(outdated, _)| *outdated == request) {
+            let first = *self.outdated_description.get_or_insert(description.id);
+            if is_forever || first == description.id {
+                return RowTaken::OutdatedType("column 1 has changed".into());
+            }
         }
         let value = |at: usize| u32::from_be_bytes(row[at..at + 4].try_into().unwrap());
         self.formats.insert(request, formats);

@@ -273,14 +273,40 @@ fn a_type_that_has_changed_is_looked_up_again() {
     client.server.column_oid = PERSON;
     client.query(1, "select 1 1", 0);
     client.settle_all();
-    client.sink.outdated = Some(2);
+    client.sink.outdated = Some((2, true));
     client.query(2, "select 1 1", 0);
     client.settle_all();
     assert_eq!(client.kind(2), FailureKind::OutdatedSchema);
+    assert_eq!(look_ups(&client), 3, "it goes on changing");
     client.query(3, "select 1 1", 0);
     client.settle_all();
     assert_eq!(client.completed(3), 1);
-    assert_eq!(look_ups(&client), 2);
+}
+
+#[test]
+fn a_result_that_has_arrived_is_read_by_what_its_types_are_now() {
+    for is_batch in [false, true] {
+        let mut client = knowing_types(Client::new());
+        client.server.column_oid = PERSON;
+        client.warm("insert 1 $1 returning");
+        client.sink.outdated = Some((2, false));
+        if is_batch {
+            client.batch(2, "insert 1 $1 returning", true);
+            client.settle_all();
+            client.row(2, 5);
+            client.row(2, 6);
+            client.session.batch_end(2, &mut client.sink);
+        } else {
+            client.query(2, "insert 1 $1 returning", 5);
+        }
+        client.settle_all();
+        assert_eq!(client.completed(2), if is_batch { 2 } else { 1 });
+        assert_eq!(client.sink.rows[&2].len(), client.server.committed.len(), "executed once, and told");
+        assert_eq!(look_ups(&client), 1);
+        let described = client.sink.lines.iter().rposition(|line| line.starts_with("described 2"));
+        let row = client.sink.lines.iter().position(|line| line.starts_with("row 2"));
+        assert!(described.is_some() && described < row, "{:#?}", client.sink.lines);
+    }
 }
 
 fn attribute_count(client: &mut Client, text: &str) -> usize {

@@ -14,6 +14,7 @@ use oxpg_codec::types::ParameterType;
 
 use super::request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
 use crate::session::batch_progress::{BatchProgress, Group};
+use crate::session::catalog::Catalog;
 use crate::session::column::Column;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::{Event, Sink};
@@ -476,6 +477,10 @@ impl RequestKind for BatchTask {
 
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
         Some((&mut self.rows, self.preparation.description.as_ref()))
+    }
+
+    fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        self.preparation.renew(&self.query, catalog)
     }
 
     fn restart(&mut self, _is_asked_anew: bool) {

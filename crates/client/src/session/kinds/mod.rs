@@ -156,6 +156,10 @@ impl RequestKind for Task {
         of_its_kind!(self, kind => kind.rows())
     }
 
+    fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        of_its_kind!(self, kind => kind.renew(catalog))
+    }
+
     fn restart(&mut self, is_asked_anew: bool) {
         of_its_kind!(self, kind => kind.restart(is_asked_anew));
     }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use crate::session::catalog::Catalog;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::{Failure, ServerMessage};
@@ -157,6 +158,11 @@ pub(in crate::session) trait RequestKind {
 
     /// Its rows, with what is known of them.
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
+        None
+    }
+
+    /// The types of its rows were looked up: their description by what is known now, if it is another one.
+    fn renew(&mut self, _catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
         None
     }
 

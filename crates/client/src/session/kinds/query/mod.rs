@@ -317,6 +317,10 @@ impl RequestKind for QueryTask {
         Some((&mut self.run.rows, self.run.preparation.description.as_ref()))
     }
 
+    fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        self.run.preparation.renew(&self.query, catalog)
+    }
+
     fn restart(&mut self, is_asked_anew: bool) {
         self.run = Run::new(self.result);
         self.is_asked = false;
