@@ -229,6 +229,7 @@ async function tenants(t: ExecutionContext): Promise<[Connection, string[]]> {
   return [admin, names]
 }
 
+const DEFAULT = "insert into orders (amount) values (('0' || $1)::int) returning id, status"
 const ORDER = 'insert into orders (status, amount) values ($1, $2) returning id, status, amount::text'
 
 for (const statementCacheSize of [100, 0]) {
@@ -238,11 +239,14 @@ for (const statementCacheSize of [100, 0]) {
     const leases = await Promise.all(names.map(() => p.acquire()))
     for (const [index, lease] of leases.entries()) await lease.execute(`set search_path = ${names[index]}`)
     for (let round = 1; round <= 3; round++) {
-      for (const lease of leases)
-        t.deepEqual(await lease.fetchRow(ORDER, ['done', '3']), [round, 'done', '3'])
+      for (const lease of leases) {
+        // A result of the tenant's own type.
+        t.deepEqual(await lease.fetchRow(DEFAULT, ['3']), [2 * round - 1, 'new'])
+        t.deepEqual(await lease.fetchRow(ORDER, ['done', '3']), [2 * round, 'done', '3'])
+      }
     }
     for (const lease of leases) await lease.release()
-    for (const name of names) t.is(await admin.fetchVal(`select count(*)::int from ${name}.orders`), 3)
+    for (const name of names) t.is(await admin.fetchVal(`select count(*)::int from ${name}.orders`), 6)
   })
 
   test(`SET LOCAL search_path in each transaction, statementCacheSize ${statementCacheSize}`, async (t) => {
