@@ -15,7 +15,7 @@ interface ServerMessageFields {
     detail?: string | undefined;
     /** What to do about it, perhaps. */
     hint?: string | undefined;
-    /** Where in the query the problem is, in characters, counted from 1. */
+    /** Where in the query the problem is, counted from 1 in UTF-16 units, as JavaScript counts. */
     position?: number | undefined;
     /** The same in `internalQuery`. */
     internalPosition?: number | undefined;
@@ -106,9 +106,12 @@ declare class PostgresError extends Error implements ServerMessageFields {
     readonly severity: string | undefined;
     readonly detail: string | undefined;
     readonly hint: string | undefined;
-    /** Where in the query the problem is, in characters, counted from 1. */
+    /**
+     * Where in the query the problem is, counted from 1 in UTF-16 units, as JavaScript counts: the text from there on is
+     * `query.slice(position - 1)`.
+     */
     readonly position: number | undefined;
-    /** Where in `internalQuery` the problem is, in characters, counted from 1. */
+    /** Where in `internalQuery` the problem is, counted likewise. */
     readonly internalPosition: number | undefined;
     readonly internalQuery: string | undefined;
     readonly where: string | undefined;
@@ -1249,8 +1252,8 @@ interface TemporalNamespace {
     readonly Duration: new (years: number, months: number, weeks: number, days: number, hours: number, minutes: number, seconds: number, milliseconds: number, microseconds: number) => unknown;
 }
 
-/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
-type RowMode = 'record' | 'object' | 'array';
+/** What a row is: a plain object literal, a {@link Row}, or an array of values. */
+type RowMode = 'object' | 'record' | 'array';
 /** Turns the text of a value into what the application wants to have. */
 type TextParser = (text: string) => unknown;
 /** How values of some types are given to JavaScript; what is left out keeps the default. */
@@ -1259,7 +1262,10 @@ interface ResultMapping {
     int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined;
     /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
     numeric?: 'string' | 'number' | TextParser | undefined;
-    /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
+    /**
+     * json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. With `'string'`, strings within arrays
+     * and composite values that are parameters are JSON text too.
+     */
     json?: 'parse' | 'string' | TextParser | undefined;
     /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
     uuid?: 'string' | 'buffer' | undefined;
@@ -1268,7 +1274,8 @@ interface ResultMapping {
     /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. timetz is always a string: Temporal has no such type. */
     time?: 'string' | 'temporal' | undefined;
     /**
-     * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
+     * Default `'date'`, read as UTC; with `'local'` it is the clock of the process's time zone, in Dates that are
+     * parameters as well. `'micros'` is a bigint of
      * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
      */
     timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined;
@@ -1283,6 +1290,28 @@ interface ResultMapping {
     bit?: 'bitstring' | 'string' | undefined;
     /** The Temporal that `'temporal'` means, such as a polyfill's. Default: the runtime's. */
     temporal?: TemporalNamespace | undefined;
+}
+
+/** A type of PostgreSQL. */
+interface Type {
+    readonly oid: number;
+    /** As in `pg_type`, with `[]` behind it for an array. */
+    readonly name: string;
+    /** Base types and enums are scalars; domains are what their base types are. */
+    readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange';
+    /** The schema that it is in. */
+    readonly schema: string;
+}
+/** A column of a result. */
+interface Attribute {
+    readonly name: string;
+    readonly type: Type;
+    /** The table's OID, or 0 when the column is not one of a table. */
+    readonly tableOid: number;
+    /** The column's number in its table, or 0. */
+    readonly attributeNumber: number;
+    /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
+    readonly typeModifier: number;
 }
 
 /** Counters of a pool, as of the call. */
@@ -1309,6 +1338,43 @@ interface PoolStats {
 /** What a codec's functions get and give: PostgreSQL's text, its bytes, or a tuple of parts. */
 type CodecFormat = 'text' | 'binary' | 'tuple';
 
+/** What every Row has beside its columns. */
+interface RowBase {
+    /** The value at a position, counted from 0. A column that is named like an integer wins over the position. */
+    readonly [position: number]: any;
+    /** Iterates over the values by position, duplicate column names included. */
+    [Symbol.iterator](): IterableIterator<any>;
+}
+/**
+ * The statics of {@link Row}. All are positional, see columns of the same name, and take the plain objects of row mode
+ * 'object' as well as the Rows of 'record'. Of a copy of a row they see what any object has.
+ */
+interface RowClass {
+    readonly prototype: RowBase;
+    /** The value at `position`, counted from 0; from the end when negative. Undefined outside the row. */
+    at(row: object, position: number): any;
+    /** The column names. */
+    keys(row: object): string[];
+    /** The values. */
+    values(row: object): any[];
+    /** Pairs of column name and value. */
+    entries(row: object): [string, any][];
+    /** A plain object of the columns; of columns with the same name it holds the last. */
+    toObject<T extends object>(row: T): T extends Row<infer C> ? C : T;
+    [Symbol.hasInstance](value: unknown): value is Row;
+}
+/**
+ * A row in row mode 'record': own enumerable properties by column name, and the values by position besides. Such rows
+ * are made by queries only.
+ *
+ * @typeParam T The columns and their types.
+ */
+type Row<T = {
+    [column: string]: any;
+}> = T & RowBase;
+/** The class of rows, a type and a value at once. */
+declare const Row: RowClass;
+
 /**
  * A query, or a piece of one, made by {@link sql}: text with `$1` placeholders, and the values for them. Query methods
  * take it in place of a string, and other sql`…` templates as a part.
@@ -1320,15 +1386,14 @@ declare class Sql {
     /** The values, in the order of their placeholders. */
     get params(): readonly unknown[];
 }
-/** Columns and their values, for {@link SqlTag.set} and {@link SqlTag.values}. */
-interface SqlColumns {
-    readonly [column: string]: unknown;
-}
+/** Columns and their values, for {@link SqlTag.set} and {@link SqlTag.values}: any object, by its own properties. */
+type SqlColumns = object;
 /** The function behind sql`…`, and those that make pieces for it. */
 interface SqlTag {
     /**
      * A query whose values become parameters: they are never put into its text. A value that is itself a Sql becomes a
-     * part of the query.
+     * part of the query. Backslashes are PostgreSQL's, so that `'^\\w+$'` is what it says; only a backtick and `${` are
+     * written with one before them.
      */
     (strings: TemplateStringsArray, ...values: unknown[]): Sql;
     /** A quoted name; several are a qualified one: `sql.identifier('public', 'users')` is `"public"."users"`. */
@@ -1340,8 +1405,8 @@ interface SqlTag {
     /** The list after UPDATE … SET: `"name" = $1, "age" = $2`. A value that is a Sql is taken as an expression. */
     set(columns: SqlColumns): Sql;
     /**
-     * For INSERT INTO …: `("name", "age") VALUES ($1, $2), ($3, $4)` of an object or several, whose first gives the
-     * columns unless they are listed; `VALUES ($1, $2), ($3, $4)` of several arrays.
+     * For INSERT INTO …: `("name", "age") VALUES ($1, $2), ($3, $4)` of an object or several, which have the same columns
+     * unless those that are wanted are listed; `VALUES ($1, $2), ($3, $4)` of several arrays.
      */
     values(rows: SqlColumns | readonly SqlColumns[] | readonly (readonly unknown[])[], columns?: readonly string[]): Sql;
 }
@@ -1367,10 +1432,14 @@ interface CallOptions {
     /** Aborts the call, which rejects with the signal's reason; the query is cancelled. */
     signal?: AbortSignal | undefined;
 }
-/** Options of calls that give rows. What is left out is as the connection or pool has it. */
-interface FetchOptions extends CallOptions, ResultMapping {
-    /** Default `'record'`: a {@link Row}. `'object'` is a plain object, `'array'` an array of the values. */
-    rowMode?: RowMode | undefined;
+/**
+ * Options of calls that give rows. What is left out is as the connection or pool has it.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+interface FetchOptions<M extends RowMode = 'object'> extends CallOptions, ResultMapping {
+    /** Default `'object'`: a plain object. `'record'` is a {@link Row}, `'array'` an array of the values. */
+    rowMode?: M | undefined;
 }
 /** Options of `fetchVal`. */
 interface FetchValOptions extends CallOptions, ResultMapping {
@@ -1378,13 +1447,23 @@ interface FetchValOptions extends CallOptions, ResultMapping {
     column?: number | string | undefined;
 }
 /** Asks for rows that are arrays. */
-interface ArrayMode extends FetchOptions {
+interface ArrayMode extends FetchOptions<'array'> {
     rowMode: 'array';
 }
 /** Asks for rows that are plain objects. */
 interface ObjectMode extends FetchOptions {
     rowMode: 'object';
 }
+/** Asks for rows that are Rows. */
+interface RecordMode extends FetchOptions<'record'> {
+    rowMode: 'record';
+}
+/** Rows of a row mode, of which `T` says what is known: a {@link Row} of these columns in 'record', else `T` itself. */
+type RowOf<M extends RowMode, T> = M extends 'record' ? Row<T> : T;
+/** What can be said of rows of a row mode: in 'array' the values in order, else the columns by name. */
+type RowTypes<M extends RowMode> = M extends 'array' ? readonly unknown[] : unknown;
+/** Rows of a row mode of which nothing is said. */
+type UnknownRow<M extends RowMode> = M extends 'array' ? unknown[] : Record<string, unknown>;
 
 /** What queries are sent through. */
 interface QueryHost {
@@ -1441,15 +1520,17 @@ type Password = string | (() => string | PromiseLike<string>);
 /**
  * Where to connect, as whom, and how. Options win over the DSN, which wins over the environment (`PGHOST` …), as in
  * libpq. The result mapping and `rowMode` are the defaults of the calls made on the connection.
+ *
+ * @typeParam M The row mode of the connection, or of the pool's connections.
  */
-interface ConnectOptions extends ResultMapping {
+interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
     /** A name, an address, or the folder of a Unix socket; several are tried in order. */
     host?: string | readonly string[] | undefined;
     /** One for all hosts, or one for each. Default 5432. */
     port?: number | readonly number[] | undefined;
     /** Default: the name of the system's user. */
     user?: string | undefined;
-    /** A function is called when a connection is made, or once when a pool is. */
+    /** A function is called for each new session. */
     password?: Password | undefined;
     /** Default: the user's name. */
     database?: string | undefined;
@@ -1473,8 +1554,8 @@ interface ConnectOptions extends ResultMapping {
     commandTimeoutMs?: number | undefined;
     /** Prepared statements that a connection keeps; 0 for none. Default 100. */
     statementCacheSize?: number | undefined;
-    /** What rows are. Default `'record'`. */
-    rowMode?: RowMode | undefined;
+    /** What rows are. Default `'object'`. */
+    rowMode?: M | undefined;
     /**
      * Codecs of the application's for types, as `setTypeCodec` and `setBuiltinTypeCodec` take them. Of a pool they hold for
      * all its connections. Their types are looked up when the connection, or the pool, is opened.
@@ -1484,60 +1565,22 @@ interface ConnectOptions extends ResultMapping {
     signal?: AbortSignal | undefined;
 }
 
-/** What every Row has beside its columns. */
-interface RowBase {
-    /** The value at a position, counted from 0. A column that is named like an integer wins over the position. */
-    readonly [position: number]: any;
-    /** Iterates over the values by position, duplicate column names included. */
-    [Symbol.iterator](): IterableIterator<any>;
-}
-/** The statics of {@link Row}; all are positional, see duplicate column names, and take rows of row mode 'record'. */
-interface RowClass {
-    readonly prototype: RowBase;
-    /** The value at `position`, counted from 0; from the end when negative. Undefined outside the row. */
-    at(row: RowBase, position: number): any;
-    /** The column names. */
-    keys(row: RowBase): string[];
-    /** The values. */
-    values(row: RowBase): any[];
-    /** Pairs of column name and value. */
-    entries(row: RowBase): [string, any][];
-    /** A plain object of the columns; of columns with the same name it holds the last. */
-    toObject<T>(row: Row<T>): T;
-    [Symbol.hasInstance](value: unknown): value is Row;
-}
 /**
- * A row of a result: own enumerable properties by column name. Rows are made by queries only.
+ * All that the server says of a query: what `run` gives.
  *
- * @typeParam T The columns and their types.
+ * @typeParam R A row.
  */
-type Row<T = {
-    [column: string]: any;
-}> = T & RowBase;
-/** The class of rows, a type and a value at once. */
-declare const Row: RowClass;
+interface QueryResult<R> {
+    /** The rows; none of a query that gives none. */
+    rows: R[];
+    /** What the server did, without its counts: `SELECT`, `INSERT`, `CREATE TABLE`; empty for an empty query. */
+    command: string;
+    /** Rows that were affected: inserted, updated, deleted, merged or selected. 0 for commands that count none. */
+    rowCount: number;
+    /** The columns of the result; none of a query that gives no rows. */
+    fields: readonly Attribute[];
+}
 
-/** A type of PostgreSQL. */
-interface Type {
-    readonly oid: number;
-    /** As in `pg_type`, with `[]` behind it for an array. */
-    readonly name: string;
-    /** Base types and enums are scalars; domains are what their base types are. */
-    readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange';
-    /** The schema that it is in. */
-    readonly schema: string;
-}
-/** A column of a prepared statement's result. */
-interface Attribute {
-    readonly name: string;
-    readonly type: Type;
-    /** The table's OID, or 0 when the column is not one of a table. */
-    readonly tableOid: number;
-    /** The column's number in its table, or 0. */
-    readonly attributeNumber: number;
-    /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
-    readonly typeModifier: number;
-}
 /** Options of `explain`. */
 interface ExplainOptions extends CallOptions {
     /** Executes the query as well, in a transaction (or savepoint) that is rolled back. Default false. */
@@ -1546,8 +1589,10 @@ interface ExplainOptions extends CallOptions {
 /**
  * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
  * it is made again when that is needed.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class PreparedStatement {
+declare class PreparedStatement<M extends RowMode = 'object'> {
     #private;
     /** The query's text. */
     readonly query: string;
@@ -1562,22 +1607,34 @@ declare class PreparedStatement {
     /** All rows. */
     fetch<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
     fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
-    fetch<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>;
+    fetch<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** The first row, or null when there is none. */
     fetchRow<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
-    fetchRow<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    fetchRow<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
+    fetchRow<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
     /** One value of the first row, or null when there is no row. */
     fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null>;
+    /** All rows, with the command, the number of rows affected and the columns. */
+    run<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<QueryResult<Row<T>>>;
+    run<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: FetchOptions<M>): Promise<QueryResult<RowOf<M, T>>>;
     /** Executes the statement once for each row of parameters, all or nothing, and gives the rows of all executions. */
     fetchMany<T extends readonly unknown[] = unknown[]>(paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
-    fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
+    fetchMany<T extends RowTypes<M> = UnknownRow<M>>(paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
     executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number>;
     /** The plan of the query, as `EXPLAIN (FORMAT JSON, VERBOSE)` gives it. */
     explain(params: Parameters | undefined, options?: ExplainOptions): Promise<unknown[]>;
     explain(options?: ExplainOptions): Promise<unknown[]>;
+}
+
+/** The connection that a transaction is on. */
+interface TransactionHost {
 }
 
 /** PostgreSQL manual, "Transaction Isolation". The words may be joined by underscores, as in asyncpg, or spaces. */
@@ -1595,20 +1652,28 @@ interface TransactionOptions {
      * or a deadlock (40001, 40P01). Default 0. Inside a transaction it has no effect: the outermost is repeated.
      */
     retry?: number | undefined;
+    /**
+     * Milliseconds that it may take to start: to get a connection of the pool, to wait for its turn, and for BEGIN; 0 for
+     * no limit. Default: `acquireTimeoutMs` of the pool for its connection, `commandTimeoutMs` for the rest.
+     */
+    timeoutMs?: number | undefined;
+    /** Ends the waiting for the start, which rejects with the signal's reason. What has started goes on. */
+    signal?: AbortSignal | undefined;
 }
 /** What is done in a transaction. */
-type TransactionCallback<R> = (transaction: Transaction) => R | PromiseLike<R>;
+type TransactionCallback<R, M extends RowMode = 'object'> = (transaction: Transaction<M>) => R | PromiseLike<R>;
 
-/** The connection that a transaction is on. */
-interface TransactionHost {
-}
 /**
  * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class Transaction extends QueryMethods {
+declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     #private;
     /**
-     * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint.
+     * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint. While the callback of another
+     * transaction is being run on the connection, it waits for the end of that one, unless it is started inside the
+     * callback.
      *
      * @throws InterfaceError when it has been started before, or when a transaction was begun by a query.
      */
@@ -1628,11 +1693,11 @@ declare class Transaction extends QueryMethods {
      */
     rollback(): Promise<void>;
     /** A savepoint to be started by hand. */
-    transaction(options?: TransactionOptions): Transaction;
+    transaction(options?: TransactionOptions): Transaction<M>;
     /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A savepoint that has been started. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /** Rolls it back if it is still open. */
     [Symbol.asyncDispose](): Promise<void>;
     [inspect.custom](): string;
@@ -1641,8 +1706,10 @@ declare class Transaction extends QueryMethods {
 /**
  * What queries can be made on: a connection, a pool, a transaction. Calls made on one connection without awaiting them
  * run as a pipeline, in order.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-interface Queryable {
+interface Queryable<M extends RowMode = 'object'> {
     /**
      * Executes a query, or without `params` a script of any number of them.
      *
@@ -1652,17 +1719,29 @@ interface Queryable {
     /** All rows of a query. */
     fetch<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
     fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
-    fetch<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>;
+    fetch<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** The first row of a query, or null when there is none. The server makes no more than that row. */
     fetchRow<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
-    fetchRow<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
+    fetchRow<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
+    /**
+     * All that the server says of a query: its rows, the command, the number of rows affected, and the columns.
+     *
+     * @returns `{ rows, command, rowCount, fields }`
+     */
+    run<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<QueryResult<Row<T>>>;
+    run<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<QueryResult<RowOf<M, T>>>;
     /** One value of the first row, or null when there is no row. */
     fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
     /** Executes a query once for each row of parameters, all or nothing, and gives the rows of all executions. */
     fetchMany<T extends readonly unknown[] = unknown[]>(query: Query, paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
-    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
+    fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /**
      * Executes a query once for each row of parameters, all or nothing. The rows are sent while they are made, and an
      * iterable is not asked for more than the connection takes.
@@ -1671,37 +1750,44 @@ interface Queryable {
      */
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
     /** Prepares a query, to be executed any number of times. */
-    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>;
+    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
     /**
      * Commits what `callback` does, or rolls it back if it throws. Inside a transaction it is a savepoint.
      *
      * @returns What `callback` returns.
      */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started. Disposing of it rolls it back unless it was committed. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
 }
 
 /**
  * The query methods of connections, pools and transactions. Each is one `async` function, which makes its error after
  * its `await`: so the stack shows the caller, and calls that succeed pay for no stack.
  */
-declare abstract class QueryMethods implements Queryable, QueryHost {
-    abstract transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
-    abstract begin(options?: TransactionOptions): Promise<Transaction>;
+declare abstract class QueryMethods<M extends RowMode = 'object'> implements Queryable<M>, QueryHost {
+    abstract transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
+    abstract begin(options?: TransactionOptions): Promise<Transaction<M>>;
     execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string>;
     fetch<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T[]>;
     fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T[]>;
-    fetch<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>;
+    fetch<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>;
+    fetch<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     fetchRow<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<T | null>;
     fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<T | null>;
-    fetchRow<T = Record<string, unknown>>(query: Query, params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>;
+    fetchRow<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<Row<T> | null>;
+    fetchRow<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<RowOf<M, T> | null>;
+    run<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode): Promise<QueryResult<T>>;
+    run<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode): Promise<QueryResult<Row<T>>>;
+    run<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: FetchOptions<M>): Promise<QueryResult<RowOf<M, T>>>;
     fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>;
     fetchMany<T extends readonly unknown[] = unknown[]>(query: Query, paramsList: ParametersList, options: ArrayMode): Promise<T[]>;
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: ObjectMode): Promise<T[]>;
-    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<Row<T>[]>;
+    fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
+    fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
-    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>;
+    prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
 }
 
 /** The version of a server, as asyncpg has it. */
@@ -1718,7 +1804,10 @@ interface ServerVersion {
 
 /** Options of `close`. */
 interface CloseOptions {
-    /** Milliseconds that calls in flight may take to end; 0, the default, for no limit. */
+    /**
+     * Milliseconds that it may take; 0, the default, for no limit. Then what still runs is ended at once, and `close`
+     * rejects with a TimeoutError.
+     */
     timeoutMs?: number | undefined;
 }
 /** Options of `reset`. */
@@ -1729,8 +1818,12 @@ interface ResetOptions {
 /** What a connection is made of. Only the driver can make one: see `connect`, and `acquire` of pools. */
 interface ConnectionParts {
 }
-/** A session with a PostgreSQL server. */
-declare class Connection extends QueryMethods implements TransactionHost {
+/**
+ * A session with a PostgreSQL server.
+ *
+ * @typeParam M The row mode of calls that name none.
+ */
+declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
     #private;
     protected constructor(parts: ConnectionParts);
     /** The process id of the server's backend. */
@@ -1739,27 +1832,27 @@ declare class Connection extends QueryMethods implements TransactionHost {
     get serverVersion(): ServerVersion;
     /** The settings that the server reports by itself, as they are now (manual, "Asynchronous Operations"). */
     get settings(): Readonly<Record<string, string>>;
-    /** Whether the session has ended. */
+    /** Whether the session has ended, or was told to end at once. */
     get isClosed(): boolean;
     /** Whether a transaction is open, as of the last answer of the server. */
     get isInTransaction(): boolean;
     /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
-    transaction(options?: TransactionOptions): Transaction;
+    transaction(options?: TransactionOptions): Transaction<M>;
     /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /**
      * Calls `listener` with each notice and warning that the server sends.
      *
      * @returns A function that ends it.
      */
-    onNotice(listener: (message: PostgresLogMessage, connection: Connection) => void): () => void;
+    onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void;
     /**
      * Calls `listener` when the session has ended, however it ended.
      *
      * @returns A function that ends it.
      */
-    onTermination(listener: (connection: Connection) => void): () => void;
+    onTermination(listener: (connection: Connection<M>) => void): () => void;
     /**
      * Brings the session back to how it was when it was opened: rolls back, releases advisory locks, closes cursors,
      * and resets the settings.
@@ -1784,7 +1877,13 @@ declare class Connection extends QueryMethods implements TransactionHost {
      * when it is needed. The driver does so by itself when a server shows that a type has changed.
      */
     reloadSchemaState(): Promise<void>;
-    /** Closes the session once the calls in flight have ended. Closing again does nothing. */
+    /**
+     * Closes the session once the calls in flight have ended; resolves when the server has ended it too, so that its locks
+     * and its place among the server's connections are free (or has not done so within two seconds). Closing again does
+     * nothing.
+     *
+     * @throws TimeoutError
+     */
     close(options?: CloseOptions): Promise<void>;
     /** Ends the session at once; calls in flight reject. */
     terminate(): void;
@@ -1799,34 +1898,39 @@ declare class Connection extends QueryMethods implements TransactionHost {
 /**
  * Opens a session.
  *
- * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs; the former
+ * may be a URL object.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-declare function connect(dsn?: string, options?: ConnectOptions): Promise<Connection>;
-declare function connect(options?: ConnectOptions): Promise<Connection>;
+declare function connect<M extends RowMode = 'object'>(dsn?: string | URL, options?: ConnectOptions<M>): Promise<Connection<M>>;
+declare function connect<M extends RowMode = 'object'>(options?: ConnectOptions<M>): Promise<Connection<M>>;
 
 /** What a lease is made of. */
-interface PoolConnectionParts extends ConnectionParts {
+interface PoolConnectionParts<M extends RowMode> extends ConnectionParts {
 }
 /**
  * A connection that a pool has lent. Once it is released, everything that came from it is dead and says so; the session
  * goes on in the pool.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class PoolConnection extends Connection {
+declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M> {
     #private;
-    protected constructor(parts: PoolConnectionParts);
+    protected constructor(parts: PoolConnectionParts<M>);
     /** Whether it has been given back. */
     get isReleased(): boolean;
     /** Whether the session has ended, or was given back. */
     get isClosed(): boolean;
     /**
      * Gives it back to the pool, which rolls back an open transaction and resets the session. Calls in flight end first,
-     * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Releasing again does
-     * nothing.
+     * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Resolves when the session
+     * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
      *
-     * @throws what the pool's `reset` hook throws; the session has been closed then.
+     * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
+     * to; the session has been closed then.
      */
     release(): Promise<void>;
+    [inspect.custom](): string;
     [Symbol.asyncDispose](): Promise<void>;
 }
 
@@ -1838,40 +1942,47 @@ interface AcquireOptions {
     signal?: AbortSignal | undefined;
 }
 /** What a pool is made of. Only the driver can make one: see `createPool`. */
-interface PoolParts {
+interface PoolParts<M extends RowMode> {
 }
 /**
  * Connections for everybody. Queries can be made on the pool itself, and those that are single statements share its
  * connections; what needs a session of its own takes one by `acquire`, `use` or `transaction`.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-declare class Pool extends QueryMethods {
+declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     #private;
-    protected constructor(parts: PoolParts);
+    protected constructor(parts: PoolParts<M>);
     /** The number of connections and of calls that wait for one, now, and counters. */
     get stats(): PoolStats;
     /**
      * Leases a connection, which has to be released: `await using connection = await pool.acquire()`.
      *
-     * @throws TimeoutError when none has become free in time.
-     * @throws InterfaceError when the pool is closed, or when it is called inside one of the pool's own transactions and
-     * no connection has become free within a second.
+     * @throws TimeoutError when none has become free, or the pool's hooks have not ended, in time.
+     * @throws InterfaceError when the pool is closed; or when it is called inside one of the pool's own transactions, no
+     * limit was asked for, and no connection has become free within a second.
      */
-    acquire(options?: AcquireOptions): Promise<PoolConnection>;
+    acquire(options?: AcquireOptions): Promise<PoolConnection<M>>;
     /**
      * Gives a connection back. Giving it back again does nothing.
      *
      * @throws InterfaceError when it is not one of this pool.
      */
-    release(connection: PoolConnection): Promise<void>;
+    release(connection: PoolConnection<M>): Promise<void>;
     /** Runs `callback` with a connection that it has for itself. */
-    use<R>(callback: (connection: PoolConnection) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R>;
+    use<R>(callback: (connection: PoolConnection<M>) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R>;
     /** Runs `callback` in a transaction, on a connection that it has for itself. */
-    transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>;
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
-    begin(options?: TransactionOptions): Promise<Transaction>;
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /** Replaces all connections: the idle ones now, the others when they come back. */
     expireConnections(): void;
-    /** Waits until all connections are back, and closes them. Nothing new is accepted. */
+    /**
+     * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
+     * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected.
+     *
+     * @throws TimeoutError
+     */
     close(options?: CloseOptions): Promise<void>;
     /** Ends all connections at once; calls in flight reject. */
     terminate(): void;
@@ -1880,9 +1991,13 @@ declare class Pool extends QueryMethods {
 }
 
 /** Something the pool does with a connection; the pool waits for what it returns. */
-type PoolHook = (connection: PoolConnection) => unknown;
-/** How a pool keeps its connections, and how they are made. */
-interface PoolOptions extends ConnectOptions {
+type PoolHook<M extends RowMode = 'object'> = (connection: PoolConnection<M>) => unknown;
+/**
+ * How a pool keeps its connections, and how they are made.
+ *
+ * @typeParam M The row mode of the pool and its connections.
+ */
+interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
     /** Connections that are kept open, and opened before `createPool` resolves. Default 1. */
     minSize?: number | undefined;
     /** Default 10. */
@@ -1904,21 +2019,22 @@ interface PoolOptions extends ConnectOptions {
      * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
      * leases a connection.
      */
-    init?: PoolHook | undefined;
+    init?: PoolHook<M> | undefined;
     /** Called with a connection each time it is acquired. */
-    setup?: PoolHook | undefined;
+    setup?: PoolHook<M> | undefined;
     /** Called with a connection before it goes back; then the pool resets the session. */
-    reset?: PoolHook | undefined;
+    reset?: PoolHook<M> | undefined;
 }
 
 /**
  * Opens a pool of connections, `minSize` of them at once.
  *
- * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs; the former
+ * may be a URL object.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-declare function createPool(dsn?: string, options?: PoolOptions): Promise<Pool>;
-declare function createPool(options?: PoolOptions): Promise<Pool>;
+declare function createPool<M extends RowMode = 'object'>(dsn?: string | URL, options?: PoolOptions<M>): Promise<Pool<M>>;
+declare function createPool<M extends RowMode = 'object'>(options?: PoolOptions<M>): Promise<Pool<M>>;
 
 /**
  * A value of `bit` or `bit varying` (manual, section 8.10, Bit String Types): bits in the order in which PostgreSQL
@@ -2291,4 +2407,6 @@ declare class Range<T> {
 }
 
 export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, Queryable, RangeOptions, ResetOptions, ResultMapping, RowMode, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+
+export * as default from './index.js'

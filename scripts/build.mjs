@@ -10,7 +10,10 @@ try {
   await setup({ isForced: true })
   await buildDeclarations('index.d.ts')
   // ESM users get the same declarations: one set of classes, whichever way the package is loaded.
-  writeFileSync(join(ROOT, 'index.d.mts'), "export * from './index.js'\n")
+  writeFileSync(
+    join(ROOT, 'index.d.mts'),
+    "export * from './index.js'\nexport { default } from './index.js'\n",
+  )
   console.log(`built in ${duration(performance.now() - started)}`)
 } catch (error) {
   if (error.output) process.stderr.write(error.output)

@@ -53,6 +53,8 @@ await bundle.write({
   format: 'cjs',
   exports: 'named',
   esModule: true,
+  // `import oxpg from 'oxpg'` of code that a compiler makes CommonJS of reads it.
+  outro: 'exports.default = exports;',
   externalLiveBindings: false,
   generatedCode: { preset: 'es2015', symbols: false },
   // Doors that share modules share them in one more file.

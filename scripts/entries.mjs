@@ -16,6 +16,8 @@ import oxpg from './${door}.bridge.js'
 export const {
   ${names.join(',\n  ')},
 } = oxpg
+
+export default oxpg
 `
 
 /**
@@ -30,6 +32,11 @@ module.exports = oxpg
 
 const TYPES_BANNER = `\
 // The public surface of oxpg. Generated from src by \`npm run build\`: edit there, not here.
+`
+
+/** What `module.exports.default` is, see bundle.mjs. */
+const TYPES_FOOTER = `
+export * as default from './index.js'
 `
 
 /** Names of the values that a module of src exports; types have no place at run time. */
@@ -75,7 +82,7 @@ async function writeTypes(output) {
       throw new Error(`declarations: ${warning.message}`)
     },
   })
-  await bundle.write({ file: join(ROOT, output), format: 'es', banner: TYPES_BANNER })
+  await bundle.write({ file: join(ROOT, output), format: 'es', banner: TYPES_BANNER, footer: TYPES_FOOTER })
   await bundle.close()
 }
 

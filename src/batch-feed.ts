@@ -2,7 +2,7 @@ import { checkParametersRow } from './call-arguments'
 import { type BatchRequest, ConnectionTarget, type Occupancy } from './native/door'
 import type { Parameters, ParametersList } from './query-options'
 
-/** Rows, and bytes of text and binary values, that go out before the batch is asked whether it takes more. */
+/** Rows, and bytes of parameters, that go out before the batch is asked whether it takes more. */
 const CHUNK_ROWS = 1_000
 const CHUNK_BYTES = 256 * 1024
 
@@ -20,12 +20,14 @@ export async function feed(batch: BatchRequest, list: ParametersList): Promise<v
     else await occupying(batch, () => feedAsyncRows(batch, list))
     // A result parser threw, of which the server knows nothing: it would keep the rows that it has.
     if (batch.failure !== undefined) batch.abort()
+    batch.end()
   } catch (error) {
+    // A call to abort it could fail as the one before did, where the stack ends: it does not after this.
+    await undefined
     batch.abort()
     await batch.settled
     throw error
   }
-  batch.end()
   await batch.settled
 }
 
@@ -39,10 +41,17 @@ function occupying(batch: BatchRequest, run: () => Promise<void>): Promise<void>
 // Apart from the asynchronous one: `for await` would wait a tick for each row of an array.
 async function feedRows(batch: BatchRequest, rows: Iterable<Parameters>): Promise<void> {
   const chunk = new Chunk(batch)
-  for (const row of rows) {
-    if (!chunk.push(row)) continue
-    await batch.flushed()
-    if (batch.failure !== undefined) return
+  let hasFailed = false
+  try {
+    for (const row of rows) {
+      if (!chunk.push(row)) continue
+      await batch.flushed()
+      hasFailed = batch.failure !== undefined
+      if (hasFailed) return
+    }
+  } catch (error) {
+    // What the source's `return` throws is not why the batch has ended.
+    if (!hasFailed) throw error
   }
 }
 
@@ -78,9 +87,14 @@ async function feedAsyncRows(batch: BatchRequest, rows: AsyncIterable<Parameters
   }
 }
 
-/** Not awaited: a source that is stuck in its `next` does not come back from its `return` either. */
+/**
+ * Not awaited: a source that is stuck in its `next` does not come back from its `return` either. What that throws is not
+ * why the batch has ended.
+ */
 function closeSource(iterator: AsyncIterator<Parameters>): void {
-  Promise.resolve(iterator.return?.()).catch(() => {})
+  try {
+    Promise.resolve(iterator.return?.()).catch(() => {})
+  } catch {}
 }
 
 /** Counts what has been pushed. */
@@ -97,23 +111,10 @@ class Chunk {
   /** Returns whether it is time to wait for the connection. */
   push(row: Parameters): boolean {
     checkParametersRow(row, this.#row++)
-    this.#batch.push(row)
-    this.#bytes += bytesOf(row)
+    this.#bytes += this.#batch.push(row)
     if (++this.#rows < CHUNK_ROWS && this.#bytes < CHUNK_BYTES) return false
     this.#rows = 0
     this.#bytes = 0
     return true
   }
-}
-
-/** A rough size: only long values matter. */
-function bytesOf(row: Parameters): number {
-  let bytes = 0
-  for (let index = 0; index < row.length; index++) {
-    const value = row[index]
-    if (typeof value === 'string') bytes += value.length
-    else if (ArrayBuffer.isView(value)) bytes += value.byteLength
-    else if (Array.isArray(value)) bytes += 8 * value.length
-  }
-  return bytes
 }

@@ -1,4 +1,5 @@
-import { InterfaceError } from './errors/index'
+import { types } from 'node:util'
+import { ClientConfigurationError, InterfaceError } from './errors/index'
 import { abortSignal, checkOptions, durationMs } from './options'
 import type { CallOptions, Parameters, ParametersList, Query } from './query-options'
 import { Sql } from './sql'
@@ -27,7 +28,15 @@ export const FETCH_VAL_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 
 export function textOf(query: Query): string {
   if (typeof query === 'string') return query
   if (query instanceof Sql) return query.text
-  throw new InterfaceError(`the query must be a string or sql\`…\`, not ${describeArgument(query)}`)
+  throw new InterfaceError(
+    `the query must be a string or sql\`…\`, not ${describeArgument(query)}${hintAtConfig(query)}`,
+  )
+}
+
+/** pg takes the text and the values in one object. */
+function hintAtConfig(query: unknown): string {
+  if (typeof query !== 'object' || query === null || types.isProxy(query) || !('text' in query)) return ''
+  return "; what pg takes as { text, values } are two arguments here: fetch(text, values), with { rowMode: 'array' } after them"
 }
 
 /** The text of a query that takes its parameters from elsewhere. */
@@ -80,7 +89,7 @@ function notParameters(params: unknown): Error {
   const hint =
     typeof params === 'object' && params !== null
       ? '; options are the argument after them'
-      : '; put the values into an array'
+      : '; the values go into one array, as in fetch(query, [1, 2])'
   return new InterfaceError(`the parameters must be an array, not ${describeArgument(params)}${hint}`)
 }
 
@@ -113,6 +122,24 @@ export function timeoutOf(options: CallOptions | undefined, defaultMs: number): 
 /** The signal of a call. */
 export function signalOf(options: CallOptions | undefined): AbortSignal | undefined {
   return options?.signal === undefined ? undefined : abortSignal('signal', options.signal)
+}
+
+/** Checks the options of a query, which come after its parameters. Without options it costs nothing. */
+export function checkQueryOptions(options: object | undefined, known: ReadonlySet<string>): void {
+  if (options === undefined) return
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw notQueryOptions(options)
+  checkOptions(options, known, 'options of the call')
+}
+
+function notQueryOptions(options: unknown): Error {
+  const hint =
+    typeof options === 'function'
+      ? 'calls take no callback: they give promises'
+      : 'the values of a query go into one array, as in fetch(query, [1, 2])'
+  return new ClientConfigurationError(
+    `options of the call: expected an object of options, not ${describeArgument(options)}; ${hint}`,
+  )
 }
 
 /** Checks the options of a call against the known names. Without options it costs nothing. */

@@ -1,17 +1,27 @@
 import { userInfo } from 'node:os'
-import { DEFAULT_PLAN, planFor } from './decode/mapping'
+import { DEFAULT_PLAN, planFor, type RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
 import { checkOptions } from './options'
+import { checkedPassword, type PasswordFunction } from './password'
 import { CallDefaults } from './send'
 import { CONNECT_OPTION_TABLE, type ConnectOptions } from './session-options'
 import { describeArgument } from './types/describe-value'
 
 export { CONNECT_OPTIONS, type ConnectOptions, type Password } from './session-options'
 
+/** A configuration as Rust reads it, in JSON. */
+export interface Config {
+  readonly dsn: string | null
+  readonly options: { readonly [name: string]: unknown }
+  readonly environment: { readonly [name: string]: string }
+}
+
 /** How to connect, ready for Rust. */
 export interface ConnectPlan {
   /** `{ dsn, options, environment }`. It may hold a password. */
-  readonly configJson: string
+  readonly config: Config
+  /** Gives the password of each session, if there is such a function. */
+  readonly password: PasswordFunction | undefined
   readonly defaults: CallDefaults
   readonly signal: AbortSignal | undefined
 }
@@ -22,13 +32,14 @@ const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME']
 /** Sorts out the arguments of `connect` and `createPool`: both may be left out, and the first may be the options. */
 export function dsnAndOptions<O extends object>(
   where: string,
-  first: string | O | undefined,
+  first: string | URL | O | undefined,
   second: O | undefined,
   known: ReadonlySet<string>,
 ): { dsn: string | undefined; options: O } {
   let dsn: string | undefined
   let options = second
   if (typeof first === 'string') dsn = first
+  else if (first instanceof URL) dsn = first.href
   else if (first !== undefined && second === undefined) options = first
   else if (first !== undefined) {
     throw new ClientConfigurationError(
@@ -41,21 +52,23 @@ export function dsnAndOptions<O extends object>(
 }
 
 /**
- * Checks the options that both `connect` and `createPool` have, and asks for the password.
+ * Checks the options that both `connect` and `createPool` have.
  *
  * @throws ClientConfigurationError
  */
-export async function connectPlan(dsn: string | undefined, options: ConnectOptions): Promise<ConnectPlan> {
+export function connectPlan(dsn: string | undefined, options: ConnectOptions<RowMode>): ConnectPlan {
   const { forRust, forFace } = checkedOptions(options)
   const { commandTimeoutMs = 0, signal } = forFace
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
-  if (options.password !== undefined) forRust.password = await passwordOf(options.password)
-  const configJson = JSON.stringify({ dsn: dsn ?? null, options: forRust, environment: environment() })
-  return { configJson, defaults, signal }
+  const given = options.password
+  const password = typeof given === 'function' ? given : undefined
+  if (given !== undefined && password === undefined) forRust.password = checkedPassword(given)
+  const config = { dsn: dsn ?? null, options: forRust, environment: environment() }
+  return { config, password, defaults, signal }
 }
 
 /** The options that are given, sorted by who reads them. */
-function checkedOptions(options: ConnectOptions): {
+function checkedOptions(options: ConnectOptions<RowMode>): {
   forRust: { [name: string]: unknown }
   forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'signal'>
 } {
@@ -68,15 +81,6 @@ function checkedOptions(options: ConnectOptions): {
     sorted[name] = check === undefined ? value : check(name, value)
   }
   return { forRust, forFace }
-}
-
-async function passwordOf(password: unknown): Promise<string> {
-  const text: unknown = typeof password === 'function' ? await password() : password
-  // Its value must not get into an error.
-  if (typeof text === 'string') return text
-  throw new ClientConfigurationError(
-    `option 'password' must be a string or a function that gives one, not ${text === null ? 'null' : typeof text}`,
-  )
 }
 
 function environment(): { [name: string]: string } {

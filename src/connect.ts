@@ -1,25 +1,46 @@
 import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
 import { Connection } from './connection'
+import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
-import { openConnection } from './native/door'
+import { Limit } from './limit'
+import { connectTimeoutOf, openConnection } from './native/door'
+import { askForPassword } from './password'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
 /**
  * Opens a session.
  *
- * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs; the former
+ * may be a URL object.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-export function connect(dsn?: string, options?: ConnectOptions): Promise<Connection>
-export function connect(options?: ConnectOptions): Promise<Connection>
-export async function connect(first?: string | ConnectOptions, second?: ConnectOptions): Promise<Connection> {
+export function connect<M extends RowMode = 'object'>(
+  dsn?: string | URL,
+  options?: ConnectOptions<M>,
+): Promise<Connection<M>>
+export function connect<M extends RowMode = 'object'>(options?: ConnectOptions<M>): Promise<Connection<M>>
+export async function connect<M extends RowMode>(
+  first?: string | URL | ConnectOptions<M>,
+  second?: ConnectOptions<M>,
+): Promise<Connection<M>> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { configJson, defaults, signal } = await connectPlan(dsn, options)
+  const { config, password, defaults, signal } = connectPlan(dsn, options)
+  let configJson = JSON.stringify(config)
+  // What is done here is done in the time for all of connecting.
+  const isMoreToDo = password !== undefined || typeCodecs.length > 0
+  const limit = new Limit(isMoreToDo ? connectTimeoutOf(configJson) : 0, signal)
+  if (password !== undefined) {
+    const particulars = {
+      password: await askForPassword(password, limit),
+      connectTimeoutMs: limit.remainingMs,
+    }
+    configJson = JSON.stringify({ ...config, options: { ...config.options, ...particulars } })
+  }
   const request = openConnection(configJson, signal)
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
-  await openWithTypeCodecs(target, typeCodecs, defaults.commandTimeoutMs)
-  return Connection._of({ target, defaults })
+  await openWithTypeCodecs(target, typeCodecs, limit)
+  return Connection._of<M>({ target, defaults })
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { checkCallOptions } from './call-arguments'
+import type { RowMode } from './decode/mapping'
 import {
   ConnectionDoesNotExistError,
   errorFromFailure,
@@ -10,10 +11,12 @@ import {
 import { Listeners } from './listeners'
 import type { ConnectionTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
+import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
-import { runTransaction, Transaction, type TransactionHost } from './transaction'
+import { runTransaction, Transaction } from './transaction'
+import type { TransactionHost } from './transaction-host'
 import {
   checkTransactionOptions,
   type TransactionCallback,
@@ -33,7 +36,10 @@ import {
 
 /** Options of `close`. */
 export interface CloseOptions {
-  /** Milliseconds that calls in flight may take to end; 0, the default, for no limit. */
+  /**
+   * Milliseconds that it may take; 0, the default, for no limit. Then what still runs is ended at once, and `close`
+   * rejects with a TimeoutError.
+   */
   timeoutMs?: number | undefined
 }
 
@@ -55,17 +61,22 @@ export interface ConnectionParts {
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
 
-/** A session with a PostgreSQL server. */
-export class Connection extends QueryMethods implements TransactionHost {
+/**
+ * A session with a PostgreSQL server.
+ *
+ * @typeParam M The row mode of calls that name none.
+ */
+export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
   readonly #target: ConnectionTarget
   readonly #defaults: CallDefaults
   readonly #scope: Scope
   readonly #owner: object | undefined
-  readonly #notices = new Listeners<[PostgresLogMessage, Connection]>()
-  readonly #terminations = new Listeners<[Connection]>()
+  readonly #notices = new Listeners<[PostgresLogMessage, Connection<M>]>()
+  readonly #terminations = new Listeners<[Connection<M>]>()
 
   protected constructor(parts: ConnectionParts) {
     super()
+    if (parts?.target === undefined) throw notByNew(new.target)
     this.#target = parts.target
     this.#defaults = parts.defaults
     this.#scope = Scope.ofConnection(parts.owner, parts.target.backendPid)
@@ -78,8 +89,8 @@ export class Connection extends QueryMethods implements TransactionHost {
   }
 
   /** @internal */
-  static _of(parts: ConnectionParts): Connection {
-    return new Connection(parts)
+  static _of<M extends RowMode>(parts: ConnectionParts): Connection<M> {
+    return new Connection<M>(parts)
   }
 
   /** The process id of the server's backend. */
@@ -97,7 +108,7 @@ export class Connection extends QueryMethods implements TransactionHost {
     return Object.freeze(Object.fromEntries(this.#target.parameters))
   }
 
-  /** Whether the session has ended. */
+  /** Whether the session has ended, or was told to end at once. */
   get isClosed(): boolean {
     return this.#target.isClosed
   }
@@ -108,19 +119,19 @@ export class Connection extends QueryMethods implements TransactionHost {
   }
 
   /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
-  transaction(options?: TransactionOptions): Transaction
+  transaction(options?: TransactionOptions): Transaction<M>
   /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
-  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
   transaction<R>(
-    first?: TransactionCallback<R> | TransactionOptions,
+    first?: TransactionCallback<R, M> | TransactionOptions,
     options?: TransactionOptions,
-  ): Promise<R> | Transaction {
+  ): Promise<R> | Transaction<M> {
     if (typeof first === 'function') return runTransaction(this, this.#scope, first, options)
     return new Transaction(this, this.#scope, checkTransactionOptions(first))
   }
 
-  async begin(options?: TransactionOptions): Promise<Transaction> {
-    const transaction = new Transaction(this, this.#scope, checkTransactionOptions(options))
+  async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    const transaction = new Transaction<M>(this, this.#scope, checkTransactionOptions(options))
     await transaction.start()
     return transaction
   }
@@ -130,7 +141,7 @@ export class Connection extends QueryMethods implements TransactionHost {
    *
    * @returns A function that ends it.
    */
-  onNotice(listener: (message: PostgresLogMessage, connection: Connection) => void): () => void {
+  onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void {
     checkFunction('onNotice', listener)
     this.#target.onNotice = (fields) => this.#notices.call(logMessageFromFields(fields), this)
     return this.#notices.add(listener)
@@ -141,7 +152,7 @@ export class Connection extends QueryMethods implements TransactionHost {
    *
    * @returns A function that ends it.
    */
-  onTermination(listener: (connection: Connection) => void): () => void {
+  onTermination(listener: (connection: Connection<M>) => void): () => void {
     checkFunction('onTermination', listener)
     return this.#terminations.add(listener)
   }
@@ -173,19 +184,19 @@ export class Connection extends QueryMethods implements TransactionHost {
    * @throws UnsupportedClientFeatureError when the type has no such format.
    */
   async setTypeCodec<T>(typeName: string, options: TypeCodecOptions<T>): Promise<void> {
-    await useTypeCodecs(this._target(), [checkTypeCodec(typeName, options)], this.#defaults.commandTimeoutMs)
+    await useTypeCodecs(this._target(), [checkTypeCodec(typeName, options)], this.#defaults.control)
   }
 
   /** Makes values of a type come and go like those of a type that the driver knows. It holds as `setTypeCodec`. */
   async setBuiltinTypeCodec(typeName: string, options: BuiltinTypeCodecOptions): Promise<void> {
     const checked = [checkBuiltinTypeCodec(typeName, options)]
-    await useTypeCodecs(this._target(), checked, this.#defaults.commandTimeoutMs)
+    await useTypeCodecs(this._target(), checked, this.#defaults.control)
   }
 
   /** Takes what `setTypeCodec` or `setBuiltinTypeCodec` has set back. Without any it does nothing. */
   async resetTypeCodec(typeName: string, options?: TypeSchemaOptions): Promise<void> {
     const type = checkTypeSchema(typeName, options)
-    await resetTypeCodecOf(this._target(), type, this.#defaults.commandTimeoutMs)
+    await resetTypeCodecOf(this._target(), type, this.#defaults.control)
   }
 
   /**
@@ -196,14 +207,20 @@ export class Connection extends QueryMethods implements TransactionHost {
     this._target().reloadTypes()
   }
 
-  /** Closes the session once the calls in flight have ended. Closing again does nothing. */
+  /**
+   * Closes the session once the calls in flight have ended; resolves when the server has ended it too, so that its locks
+   * and its place among the server's connections are free (or has not done so within two seconds). Closing again does
+   * nothing.
+   *
+   * @throws TimeoutError
+   */
   async close(options?: CloseOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
     const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
     if (this.isClosed) return
     const request = this.#target.close(timeoutMs)
     await request.settled
-    if (request.failure !== undefined && !this.isClosed) throw errorFromFailure(request.failure)
+    if (request.failure !== undefined) throw errorFromFailure(request.failure)
   }
 
   /** Ends the session at once; calls in flight reject. */

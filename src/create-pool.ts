@@ -1,6 +1,10 @@
 import { connectPlan, dsnAndOptions } from './connect-options'
-import { errorFromFailure } from './errors/index'
-import { openPool } from './native/door'
+import type { RowMode } from './decode/mapping'
+import { errorFromFailure, TimeoutError } from './errors/index'
+import { thrownReason } from './errors/thrown-reason'
+import { Limit } from './limit'
+import { connectTimeoutOf, openPool } from './native/door'
+import { askForPassword } from './password'
 import { Pool } from './pool'
 import { POOL_OPTIONS, type PoolOptions, poolPlan } from './pool-options'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
@@ -8,22 +12,51 @@ import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 /**
  * Opens a pool of connections, `minSize` of them at once.
  *
- * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs.
+ * @param dsn `postgres://user:password@host:port/database?option=value`, or libpq's `key=value` pairs; the former
+ * may be a URL object.
  * @throws ClientConfigurationError, TimeoutError, or a PostgresError such as InvalidPasswordError.
  */
-export function createPool(dsn?: string, options?: PoolOptions): Promise<Pool>
-export function createPool(options?: PoolOptions): Promise<Pool>
-export async function createPool(first?: string | PoolOptions, second?: PoolOptions): Promise<Pool> {
+export function createPool<M extends RowMode = 'object'>(
+  dsn?: string | URL,
+  options?: PoolOptions<M>,
+): Promise<Pool<M>>
+export function createPool<M extends RowMode = 'object'>(options?: PoolOptions<M>): Promise<Pool<M>>
+export async function createPool<M extends RowMode>(
+  first?: string | URL | PoolOptions<M>,
+  second?: PoolOptions<M>,
+): Promise<Pool<M>> {
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
-  const { optionsJson, acquireTimeoutMs, hooks } = poolPlan(options)
+  const { settings, hooks, isAcquireTimeoutGiven } = poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { configJson, defaults, signal } = await connectPlan(dsn, options)
+  const { config, password, defaults, signal } = connectPlan(dsn, options)
+  const configJson = JSON.stringify(config)
+  const connectTimeoutMs = connectTimeoutOf(configJson)
+  const limit = new Limit(connectTimeoutMs, signal)
+  const optionsJson = JSON.stringify({ ...settings, asksPassword: password !== undefined })
   const { pool, ready } = openPool(configJson, optionsJson, signal)
+  if (password !== undefined) {
+    pool.onPassword = async (opening) => {
+      const own = new Limit(connectTimeoutMs)
+      try {
+        pool.answerPassword(opening, await askForPassword(password, own), own.remainingMs)
+      } catch (error) {
+        // Before the pool is open this is what createPool rejects with.
+        ready.giveUp(error)
+        pool.refusePassword(opening, reasonOf(error), error instanceof TimeoutError)
+      }
+    }
+  }
   await ready.settled
   if (ready.failure !== undefined) {
     pool.terminate()
     throw errorFromFailure(ready.failure)
   }
-  await openWithTypeCodecs(pool, typeCodecs, defaults.commandTimeoutMs)
-  return Pool._of({ target: pool, defaults, hooks, acquireTimeoutMs })
+  await openWithTypeCodecs(pool, typeCodecs, limit)
+  const { acquireTimeoutMs } = settings
+  return Pool._of<M>({ target: pool, defaults, hooks, acquireTimeoutMs, isAcquireTimeoutGiven })
+}
+
+function reasonOf(error: unknown): string {
+  const said = thrownReason('it', error)
+  return error instanceof TimeoutError ? said : `the function of option 'password' failed: ${said}`
 }

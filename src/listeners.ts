@@ -1,3 +1,5 @@
+import { AsyncResource } from 'node:async_hooks'
+
 /** Functions of the application that want to hear of something. */
 export class Listeners<A extends unknown[]> {
   readonly #listeners = new Set<{ readonly call: (...values: A) => void }>()
@@ -6,9 +8,12 @@ export class Listeners<A extends unknown[]> {
     return this.#listeners.size
   }
 
-  /** Adds one, even if it is there already, and gives the function that removes it again. */
+  /**
+   * Adds one, even if it is there already, and gives the function that removes it again. It is called in the context of
+   * `AsyncLocalStorage` that it is added in, not in that of whoever the news came with.
+   */
   add(listener: (...values: A) => void): () => void {
-    const entry = { call: listener }
+    const entry = { call: AsyncResource.bind((...values: A) => listener(...values)) }
     this.#listeners.add(entry)
     return () => {
       this.#listeners.delete(entry)

@@ -1,4 +1,5 @@
 import { ClientConfigurationError, InterfaceError } from './errors/index'
+import { hintAtOption } from './other-drivers'
 import { describeArgument } from './types/describe-value'
 
 /** The longest time limit: what a 32-bit timer can hold, about 24.8 days. */
@@ -22,8 +23,10 @@ export function checkOptions(options: unknown, known: ReadonlySet<string>, where
 }
 
 function unknownOption(name: string, known: ReadonlySet<string>, where: string): Error {
-  const near = nearest(name, known)
-  const suggestion = near === undefined ? '' : `; did you mean ${describeArgument(near)}?`
+  const hint = hintAtOption(name, known, where)
+  const near = hint === undefined ? nearest(name, known) : undefined
+  const meant = near === undefined ? undefined : `did you mean ${describeArgument(near)}?`
+  const suggestion = hint === undefined && meant === undefined ? '' : `; ${hint ?? meant}`
   return new ClientConfigurationError(`${where}: unknown option ${describeArgument(name)}${suggestion}`)
 }
 

@@ -1,34 +1,45 @@
+import { inspect } from 'node:util'
 import { Connection, type ConnectionParts } from './connection'
-import { InterfaceError } from './errors/index'
+import type { RowMode } from './decode/mapping'
+import { InterfaceError, TimeoutError } from './errors/index'
+import { Limit } from './limit'
 import type { ConnectionTarget } from './native/door'
-import type { PoolHooks } from './pool-options'
+import type { PoolHook, PoolHooks } from './pool-options'
 import { attachSuppressed } from './suppressed'
 
 /** What a lease is made of. */
-export interface PoolConnectionParts extends ConnectionParts {
+export interface PoolConnectionParts<M extends RowMode> extends ConnectionParts {
   /** @internal */
-  readonly hooks: PoolHooks
+  readonly hooks: PoolHooks<M>
+  /** @internal What holds over the hooks of the acquisition; its duration over that of the release. */
+  readonly limit: Limit
 }
 
 /**
  * A connection that a pool has lent. Once it is released, everything that came from it is dead and says so; the session
  * goes on in the pool.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class PoolConnection extends Connection {
+export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> {
   readonly #target: ConnectionTarget
-  readonly #hooks: PoolHooks
+  readonly #hooks: PoolHooks<M>
+  readonly #limit: Limit
   #isReleased = false
-  #releasing: Promise<void> | undefined
+  #handingBack: Promise<void> | undefined
+  /** Fulfilled when the session is clean, or gone; from the moment it is handed back. */
+  #cleaned: Promise<void> | undefined
 
-  protected constructor(parts: PoolConnectionParts) {
+  protected constructor(parts: PoolConnectionParts<M>) {
     super(parts)
     this.#target = parts.target
     this.#hooks = parts.hooks
+    this.#limit = parts.limit
   }
 
   /** @internal */
-  static _lend(parts: PoolConnectionParts): PoolConnection {
-    return new PoolConnection(parts)
+  static _lend<M extends RowMode>(parts: PoolConnectionParts<M>): PoolConnection<M> {
+    return new PoolConnection<M>(parts)
   }
 
   /** Whether it has been given back. */
@@ -43,14 +54,26 @@ export class PoolConnection extends Connection {
 
   /**
    * Gives it back to the pool, which rolls back an open transaction and resets the session. Calls in flight end first,
-   * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Releasing again does
-   * nothing.
+   * but an executeMany or fetchMany whose asynchronous iterable is not at its end is taken back. Resolves when the session
+   * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
    *
-   * @throws what the pool's `reset` hook throws; the session has been closed then.
+   * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
+   * to; the session has been closed then.
    */
-  release(): Promise<void> {
-    this.#releasing ??= this.#release()
-    return this.#releasing
+  async release(): Promise<void> {
+    await this._handBack()
+    await this.#cleaned
+  }
+
+  /** @internal The same without waiting for the reset of the session. */
+  _handBack(): Promise<void> {
+    this.#handingBack ??= this.#release()
+    return this.#handingBack
+  }
+
+  override [inspect.custom](): string {
+    if (!this.#isReleased) return super[inspect.custom]()
+    return `${this.constructor.name} { serverPid: ${this.serverPid}, released }`
   }
 
   override [Symbol.asyncDispose](): Promise<void> {
@@ -70,32 +93,57 @@ export class PoolConnection extends Connection {
 
   /** @internal Runs the hooks of a connection that has just been leased; if one throws, the session is closed. */
   async _prepare(isNew: boolean): Promise<void> {
-    const { init, setup } = this.#hooks
     try {
-      if (isNew) {
-        this.#target.isInitializing = true
-        await init?.(this)
-        this.#target.isInitializing = false
-      }
-      await setup?.(this)
+      await this.#limit.hold(this.#callHooks(isNew), lateHooks)
     } catch (error) {
       this.#discard()
       throw error
     }
   }
 
-  async #release(): Promise<void> {
-    if (this.#hooks.reset !== undefined && !this.isClosed) {
-      try {
-        await this._vacate()
-        await this.#hooks.reset(this)
-      } catch (error) {
-        this.#discard()
-        throw error
-      }
+  async #callHooks(isNew: boolean): Promise<void> {
+    const { init, setup } = this.#hooks
+    if (isNew) {
+      this.#target.isInitializing = true
+      await init?.(this)
+      this.#target.isInitializing = false
     }
+    await setup?.(this)
+    // A hook may have closed it, and it is nothing for anybody then.
+    this._targetOfEnd()
+  }
+
+  async #release(): Promise<void> {
+    const { reset } = this.#hooks
+    const isReset = reset !== undefined && !this.isClosed
     this.#detach()
-    this.#target.release()
+    if (isReset) await this.#resetBy(reset)
+    this.#cleaned = this.#target.release()
+  }
+
+  /** The hook has the session under an object of its own, for this one is dead. */
+  async #resetBy(reset: PoolHook<M>): Promise<void> {
+    const last = new PoolConnection<M>({
+      target: this.#target,
+      defaults: this._defaults,
+      hooks: this.#hooks,
+      owner: this._owner,
+      limit: this.#limit,
+    })
+    // It is on its way back to the pool already.
+    last.#handingBack = Promise.resolve()
+    try {
+      await new Limit(this.#limit.timeoutMs).hold(last.#callReset(reset), lateReset)
+    } catch (error) {
+      last.#discard()
+      throw error
+    }
+    last.#detach()
+  }
+
+  async #callReset(reset: PoolHook<M>): Promise<void> {
+    await this._vacate()
+    await reset(this)
   }
 
   #discard(): void {
@@ -111,18 +159,34 @@ export class PoolConnection extends Connection {
   }
 }
 
-/** Runs `call` and then gives the connection back; an error of `call` goes before one of the release. */
-export async function withRelease<R>(
-  connection: PoolConnection,
-  call: (connection: PoolConnection) => R | PromiseLike<R>,
+function lateHooks(timeoutMs: number): Error {
+  const message = `the pool's hooks init and setup did not end within ${timeoutMs} ms of the acquisition; the session was closed`
+  return new TimeoutError(message, { safeToRetry: true })
+}
+
+function lateReset(timeoutMs: number): Error {
+  const message = `the pool's reset hook did not end within ${timeoutMs} ms; the session was closed`
+  return new TimeoutError(message, { safeToRetry: false })
+}
+
+/**
+ * Runs `call` and then gives the connection back; an error of `call` goes before one of the release.
+ *
+ * @param awaitsReset Whether the session is clean when it returns; a transaction of its own has left nothing but that.
+ */
+export async function withRelease<R, M extends RowMode>(
+  connection: PoolConnection<M>,
+  call: (connection: PoolConnection<M>) => R | PromiseLike<R>,
+  awaitsReset = true,
 ): Promise<R> {
+  const release = () => (awaitsReset ? connection.release() : connection._handBack())
   let result: R
   try {
     result = await call(connection)
   } catch (error) {
-    await connection.release().catch((second: unknown) => attachSuppressed(error, second))
+    await release().catch((second: unknown) => attachSuppressed(error, second))
     throw error
   }
-  await connection.release()
+  await release()
   return result
 }

@@ -1,13 +1,18 @@
 import { CONNECT_OPTIONS, type ConnectOptions } from './connect-options'
+import type { RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
 import { checkFunction, durationMs, flag, wholeNumber } from './options'
 import type { PoolConnection } from './pool-connection'
 
 /** Something the pool does with a connection; the pool waits for what it returns. */
-export type PoolHook = (connection: PoolConnection) => unknown
+export type PoolHook<M extends RowMode = 'object'> = (connection: PoolConnection<M>) => unknown
 
-/** How a pool keeps its connections, and how they are made. */
-export interface PoolOptions extends ConnectOptions {
+/**
+ * How a pool keeps its connections, and how they are made.
+ *
+ * @typeParam M The row mode of the pool and its connections.
+ */
+export interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
   /** Connections that are kept open, and opened before `createPool` resolves. Default 1. */
   minSize?: number | undefined
   /** Default 10. */
@@ -29,18 +34,21 @@ export interface PoolOptions extends ConnectOptions {
    * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
    * leases a connection.
    */
-  init?: PoolHook | undefined
+  init?: PoolHook<M> | undefined
   /** Called with a connection each time it is acquired. */
-  setup?: PoolHook | undefined
-  /** Called with a connection before it goes back; then the pool resets the session. */
-  reset?: PoolHook | undefined
+  setup?: PoolHook<M> | undefined
+  /**
+   * Called before a connection goes back; then the pool resets the session. It has the session under an object of its
+   * own, since what was leased is released by then; releasing that one does nothing.
+   */
+  reset?: PoolHook<M> | undefined
 }
 
 /** The hooks of a pool. */
-export interface PoolHooks {
-  readonly init: PoolHook | undefined
-  readonly setup: PoolHook | undefined
-  readonly reset: PoolHook | undefined
+export interface PoolHooks<M extends RowMode = 'object'> {
+  readonly init: PoolHook<M> | undefined
+  readonly setup: PoolHook<M> | undefined
+  readonly reset: PoolHook<M> | undefined
 }
 
 /** Names of the options of `createPool`. */
@@ -62,15 +70,24 @@ export const POOL_OPTIONS: ReadonlySet<string> = new Set([
 const MAX_SIZE = 65_535
 
 /** Options of the pool, checked and complete. */
-export interface PoolPlan {
+export interface PoolPlan<M extends RowMode> {
   /** For Rust. */
-  readonly optionsJson: string
-  readonly acquireTimeoutMs: number
-  readonly hooks: PoolHooks
+  readonly settings: {
+    readonly minSize: number
+    readonly maxSize: number
+    readonly maxQueries: number
+    readonly maxInactiveConnectionLifetimeMs: number
+    readonly maxLifetimeMs: number
+    readonly acquireTimeoutMs: number
+    readonly shareConnections: boolean
+  }
+  readonly hooks: PoolHooks<M>
+  /** Whether `acquireTimeoutMs` was asked for. */
+  readonly isAcquireTimeoutGiven: boolean
 }
 
 /** @throws ClientConfigurationError */
-export function poolPlan(options: PoolOptions): PoolPlan {
+export function poolPlan<M extends RowMode>(options: PoolOptions<M>): PoolPlan<M> {
   const maxSize = wholeNumber('maxSize', options.maxSize ?? 10, 1, MAX_SIZE)
   const minSize = wholeNumber('minSize', options.minSize ?? Math.min(1, maxSize), 0, MAX_SIZE)
   if (minSize > maxSize) {
@@ -84,7 +101,7 @@ export function poolPlan(options: PoolOptions): PoolPlan {
     if (options[name] !== undefined) checkFunction(`option '${name}'`, options[name])
   }
   return {
-    optionsJson: JSON.stringify({
+    settings: {
       minSize,
       maxSize,
       maxQueries: wholeNumber('maxQueries', options.maxQueries ?? 50_000, 0, Number.MAX_SAFE_INTEGER),
@@ -92,8 +109,8 @@ export function poolPlan(options: PoolOptions): PoolPlan {
       maxLifetimeMs: durationMs('maxLifetimeMs', options.maxLifetimeMs ?? 0),
       acquireTimeoutMs,
       shareConnections: flag('shareConnections', options.shareConnections ?? true),
-    }),
-    acquireTimeoutMs,
+    },
     hooks: { init: options.init, setup: options.setup, reset: options.reset },
+    isAcquireTimeoutGiven: options.acquireTimeoutMs !== undefined,
   }
 }

@@ -1,15 +1,23 @@
 import { inspect } from 'node:util'
 import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-arguments'
 import type { CloseOptions } from './connection'
-import { errorFromFailure, InterfaceError } from './errors/index'
+import type { RowMode } from './decode/mapping'
+import { errorFromFailure, InterfaceError, TimeoutError } from './errors/index'
+import { Limit } from './limit'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
+import { notACall, notByNew } from './other-drivers'
 import { PoolConnection, withRelease } from './pool-connection'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
+import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
 import type { Transaction } from './transaction'
-import type { TransactionCallback, TransactionOptions } from './transaction-options'
+import {
+  checkTransactionOptions,
+  type TransactionCallback,
+  type TransactionOptions,
+} from './transaction-options'
 import { transactionPidOf } from './transaction-scope'
 import { describeArgument } from './types/describe-value'
 
@@ -24,49 +32,56 @@ export interface AcquireOptions {
 }
 
 /** What a pool is made of. Only the driver can make one: see `createPool`. */
-export interface PoolParts {
+export interface PoolParts<M extends RowMode> {
   /** @internal */
   readonly target: PoolTarget
   /** @internal */
   readonly defaults: CallDefaults
   /** @internal */
-  readonly hooks: PoolHooks
+  readonly hooks: PoolHooks<M>
   /** @internal */
   readonly acquireTimeoutMs: number
+  /** @internal Whether it was asked for. */
+  readonly isAcquireTimeoutGiven: boolean
 }
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
 
-/** How long a call inside one of the pool's own transactions may wait for a second connection. */
+/** How long a call inside one of the pool's own transactions may wait for a second connection, if nobody asked for a limit. */
 const NESTED_TIMEOUT_MS = 1_000
 
 /**
  * Connections for everybody. Queries can be made on the pool itself, and those that are single statements share its
  * connections; what needs a session of its own takes one by `acquire`, `use` or `transaction`.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class Pool extends QueryMethods {
+export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #target: PoolTarget
   readonly #defaults: CallDefaults
-  readonly #hooks: PoolHooks
+  readonly #hooks: PoolHooks<M>
   readonly #acquireTimeoutMs: number
+  readonly #isAcquireTimeoutGiven: boolean
   readonly #hasHooks: boolean
   /** Sessions that have had their `init`. */
   readonly #initialized = new WeakSet<ConnectionTarget>()
-  readonly #lend: Lender = (call) => this.use((connection) => call(connection))
+  readonly #lend: Lender<M> = (call, options) => this.#lendFor(call, options)
 
-  protected constructor(parts: PoolParts) {
+  protected constructor(parts: PoolParts<M>) {
     super()
+    if (parts?.target === undefined) throw notByNew(new.target)
     this.#target = parts.target
     this.#defaults = parts.defaults
     this.#hooks = parts.hooks
     this.#acquireTimeoutMs = parts.acquireTimeoutMs
+    this.#isAcquireTimeoutGiven = parts.isAcquireTimeoutGiven
     const { init, setup, reset } = parts.hooks
     this.#hasHooks = init !== undefined || setup !== undefined || reset !== undefined
   }
 
   /** @internal */
-  static _of(parts: PoolParts): Pool {
-    return new Pool(parts)
+  static _of<M extends RowMode>(parts: PoolParts<M>): Pool<M> {
+    return new Pool<M>(parts)
   }
 
   /** The number of connections and of calls that wait for one, now, and counters. */
@@ -77,38 +92,14 @@ export class Pool extends QueryMethods {
   /**
    * Leases a connection, which has to be released: `await using connection = await pool.acquire()`.
    *
-   * @throws TimeoutError when none has become free in time.
-   * @throws InterfaceError when the pool is closed, or when it is called inside one of the pool's own transactions and
-   * no connection has become free within a second.
+   * @throws TimeoutError when none has become free, or the pool's hooks have not ended, in time.
+   * @throws InterfaceError when the pool is closed; or when it is called inside one of the pool's own transactions, no
+   * limit was asked for, and no connection has become free within a second.
    */
-  async acquire(options?: AcquireOptions): Promise<PoolConnection> {
+  async acquire(options?: AcquireOptions): Promise<PoolConnection<M>> {
     checkCallOptions(options, CALL_OPTIONS)
-    const givenMs = timeoutOf(options, this.#acquireTimeoutMs)
-    const signal = signalOf(options)
-    const holderPid = this.#holderPidWhenFull()
-    const timeoutMs =
-      holderPid !== undefined && (givenMs === 0 || givenMs > NESTED_TIMEOUT_MS) ? NESTED_TIMEOUT_MS : givenMs
-    const request = this.#target.acquire({ timeoutMs, signal })
-    await request.settled
-    if (request.failure !== undefined) {
-      if (holderPid !== undefined && timeoutMs !== givenMs && request.failure.kind === 'timeout') {
-        throw nestingError(this.stats.maxSize, holderPid)
-      }
-      throw errorFromFailure(request.failure)
-    }
-    const target = request.connection!
-    const connection = PoolConnection._lend({
-      target,
-      defaults: this.#defaults,
-      hooks: this.#hooks,
-      owner: this,
-    })
-    if (this.#hasHooks) {
-      const isNew = !this.#initialized.has(target)
-      await connection._prepare(isNew)
-      if (isNew) this.#initialized.add(target)
-    }
-    return connection
+    const limit = new Limit(timeoutOf(options, this.#acquireTimeoutMs), signalOf(options))
+    return this.#lease(limit, options?.timeoutMs !== undefined || this.#isAcquireTimeoutGiven)
   }
 
   /**
@@ -116,7 +107,7 @@ export class Pool extends QueryMethods {
    *
    * @throws InterfaceError when it is not one of this pool.
    */
-  async release(connection: PoolConnection): Promise<void> {
+  async release(connection: PoolConnection<M>): Promise<void> {
     if (!(connection instanceof PoolConnection)) {
       throw new InterfaceError(
         `release: expected a connection of the pool, not ${describeArgument(connection)}`,
@@ -128,7 +119,7 @@ export class Pool extends QueryMethods {
 
   /** Runs `callback` with a connection that it has for itself. */
   async use<R>(
-    callback: (connection: PoolConnection) => R | PromiseLike<R>,
+    callback: (connection: PoolConnection<M>) => R | PromiseLike<R>,
     options?: AcquireOptions,
   ): Promise<R> {
     checkFunction('use', callback)
@@ -136,17 +127,18 @@ export class Pool extends QueryMethods {
   }
 
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
-  async transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R> {
+  async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
-    return withRelease(await this.acquire(), (connection) => connection.transaction(callback, options))
+    const { connection, rest } = await this.#leaseToStart(options)
+    return withRelease(connection, () => connection.transaction(callback, rest), false)
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
-  async begin(options?: TransactionOptions): Promise<Transaction> {
-    const connection = await this.acquire()
+  async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    const { connection, rest } = await this.#leaseToStart(options)
     try {
-      const transaction = await connection.begin(options)
-      transaction._whenOver(() => connection.release())
+      const transaction = await connection.begin(rest)
+      transaction._whenOver(() => connection._handBack())
       return transaction
     } catch (error) {
       await connection.release()
@@ -159,7 +151,12 @@ export class Pool extends QueryMethods {
     this.#target.expire()
   }
 
-  /** Waits until all connections are back, and closes them. Nothing new is accepted. */
+  /**
+   * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
+   * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected.
+   *
+   * @throws TimeoutError
+   */
   async close(options?: CloseOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
     const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
@@ -182,6 +179,11 @@ export class Pool extends QueryMethods {
     return `Pool { size: ${size} of ${maxSize}, idle: ${idle}, waiting: ${waiting} }`
   }
 
+  /** @internal pg's name. */
+  connect(): never {
+    throw notACall('connect')
+  }
+
   /** @internal */
   get _defaults(): CallDefaults {
     return this.#defaults
@@ -193,8 +195,77 @@ export class Pool extends QueryMethods {
   }
 
   /** @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. */
-  override _lender(): Lender | undefined {
+  override _lender(): Lender<M> | undefined {
     return this.#hasHooks || this.#holderPidWhenFull() !== undefined ? this.#lend : undefined
+  }
+
+  /**
+   * Leases a connection.
+   *
+   * @param isAsked Whether the application asked for a limit: inside one of the pool's own transactions there is a shorter
+   * one otherwise.
+   */
+  async #lease(limit: Limit, isAsked: boolean): Promise<PoolConnection<M>> {
+    const holderPid = this.#holderPidWhenFull()
+    const isShortened =
+      holderPid !== undefined && !isAsked && (limit.timeoutMs === 0 || limit.timeoutMs > NESTED_TIMEOUT_MS)
+    const timeoutMs = isShortened ? NESTED_TIMEOUT_MS : limit.remainingMs
+    const request = this.#target.acquire({ timeoutMs, signal: limit.signal })
+    await request.settled
+    const { failure } = request
+    if (failure !== undefined) {
+      if (holderPid === undefined || failure.kind !== 'timeout') throw errorFromFailure(failure)
+      const nesting = nestingError(this.stats.maxSize, holderPid)
+      if (isShortened) throw nesting
+      throw new TimeoutError(`${failure.message}; ${nesting.message}`, { safeToRetry: true, cause: nesting })
+    }
+    const target = request.connection!
+    const connection = PoolConnection._lend({
+      target,
+      defaults: this.#defaults,
+      hooks: this.#hooks,
+      owner: this,
+      limit,
+    })
+    if (this.#hasHooks) {
+      const isNew = !this.#initialized.has(target)
+      await connection._prepare(isNew)
+      if (isNew) this.#initialized.add(target)
+    }
+    return connection
+  }
+
+  /** Leases a connection for a transaction; what is left of its limit goes on to its start. */
+  async #leaseToStart(
+    options: TransactionOptions | undefined,
+  ): Promise<{ connection: PoolConnection<M>; rest: TransactionOptions | undefined }> {
+    const { timeoutMs, signal } = checkTransactionOptions(options)
+    const isGiven = timeoutMs !== undefined
+    const limit = new Limit(timeoutMs ?? this.#acquireTimeoutMs, signal)
+    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven)
+    return { connection, rest: isGiven ? { ...options, timeoutMs: limit.remainingMs } : options }
+  }
+
+  /** Makes a call on a connection that is leased for it: its time is for the waiting, the hooks and the query together. */
+  async #lendFor<R, O extends CallOptions>(
+    call: (host: QueryMethods<M>, options: O | undefined) => Promise<R>,
+    options: O | undefined,
+  ): Promise<R> {
+    const limit = new Limit(timeoutOf(options, this.#defaults.commandTimeoutMs), signalOf(options))
+    const acquireMs = this.#acquireTimeoutMs
+    const isShorter = limit.timeoutMs !== 0 && (acquireMs === 0 || limit.timeoutMs < acquireMs)
+    const wait = isShorter ? limit : new Limit(acquireMs, limit.signal)
+    const connection = await this.#lease(wait, limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven)
+    const rest = limit.timeoutMs === 0 ? options : ({ ...options, timeoutMs: limit.remainingMs } as O)
+    return withRelease(
+      connection,
+      async () => {
+        const result = await call(connection, rest)
+        if (connection.isInTransaction) throw leftOpen()
+        return result
+      },
+      false,
+    )
   }
 
   /** Called inside one of the pool's own transactions while no connection is free: the pid of its connection. */
@@ -204,6 +275,15 @@ export class Pool extends QueryMethods {
     const { idle, size, opening, maxSize } = this.stats
     return idle === 0 && size + opening >= maxSize ? pid : undefined
   }
+}
+
+/** As Rust says it of a call that needs no hooks. */
+function leftOpen(): Error {
+  return new InterfaceError(
+    "the query left a transaction open on a connection that is nobody's any more, and it is rolled back: call " +
+      'transaction() or begin() of the pool, or acquire() for a session of your own',
+    { safeToRetry: false },
+  )
 }
 
 function nestingError(maxSize: number, holderPid: number): Error {

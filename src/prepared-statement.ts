@@ -1,10 +1,11 @@
+import { type Attribute, attributesOf, type Type, typeOf } from './attributes'
 import { feed } from './batch-feed'
-import { CALL_OPTIONS, checkCallOptions, checkParameters, checkParametersList } from './call-arguments'
-import { DEFAULT_PLAN, planFor, planWithoutCodecs } from './decode/mapping'
-import type { ParameterDescription } from './encode/encoders'
+import { CALL_OPTIONS, checkParameters, checkParametersList, checkQueryOptions } from './call-arguments'
+import { DEFAULT_PLAN, planFor, planWithoutCodecs, type RowMode } from './decode/mapping'
 import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
 import { checkOptions, flag } from './options'
+import { notByNew } from './other-drivers'
 import type { QueryMethods } from './query-methods'
 import type {
   ArrayMode,
@@ -14,7 +15,12 @@ import type {
   ObjectMode,
   Parameters,
   ParametersList,
+  RecordMode,
+  RowOf,
+  RowTypes,
+  UnknownRow,
 } from './query-options'
+import { type QueryResult, resultOf } from './query-result'
 import type { Row } from './record'
 import {
   callOptions,
@@ -26,30 +32,6 @@ import {
   sendFetchMany,
   sendFetchVal,
 } from './send'
-import { isArrayCode } from './types/type-code'
-
-/** A type of PostgreSQL. */
-export interface Type {
-  readonly oid: number
-  /** As in `pg_type`, with `[]` behind it for an array. */
-  readonly name: string
-  /** Base types and enums are scalars; domains are what their base types are. */
-  readonly kind: 'scalar' | 'array' | 'composite' | 'range' | 'multirange'
-  /** The schema that it is in. */
-  readonly schema: string
-}
-
-/** A column of a prepared statement's result. */
-export interface Attribute {
-  readonly name: string
-  readonly type: Type
-  /** The table's OID, or 0 when the column is not one of a table. */
-  readonly tableOid: number
-  /** The column's number in its table, or 0. */
-  readonly attributeNumber: number
-  /** `pg_attribute.atttypmod`, such as the length of a varchar + 4; −1 for none. */
-  readonly typeModifier: number
-}
 
 /** Options of `explain`. */
 export interface ExplainOptions extends CallOptions {
@@ -63,37 +45,34 @@ const EXPLAIN_PLAN = planWithoutCodecs(planFor(DEFAULT_PLAN, { rowMode: 'array' 
 /**
  * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
  * it is made again when that is needed.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class PreparedStatement {
+export class PreparedStatement<M extends RowMode = 'object'> {
   /** The query's text. */
   readonly query: string
   /** The types of `$1`, `$2` … */
   readonly parameters: readonly Type[]
   /** The columns of the result; none when the query gives no rows. */
   readonly attributes: readonly Attribute[]
-  readonly #host: QueryMethods
+  readonly #host: QueryMethods<M>
   readonly #description: Description
   readonly #last: { tag: string | null }
 
   /** @internal */
   constructor(
-    host: QueryMethods,
+    host: QueryMethods<M>,
     query: string,
     description: Description,
     last = { tag: null as string | null },
   ) {
+    if (host === undefined || description === undefined) throw notByNew(new.target)
     this.#host = host
     this.#description = description
     this.#last = last
     this.query = query
     this.parameters = description.parameters.map(typeOf)
-    this.attributes = description.columns.map((column) => ({
-      name: column.name,
-      type: typeOf(column),
-      tableOid: column.tableOid,
-      attributeNumber: column.attributeNumber,
-      typeModifier: column.typeModifier,
-    }))
+    this.attributes = attributesOf(description.columns)
   }
 
   /** The command tag of the last execution, such as `SELECT 3`; null before the first, empty when it was cut short. */
@@ -103,10 +82,10 @@ export class PreparedStatement {
 
   /** Executes the statement and gives the command tag. */
   async execute(params?: Parameters, options?: CallOptions): Promise<string> {
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).execute(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).execute(params, rest), options)
     const request = sendExecute(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -119,11 +98,16 @@ export class PreparedStatement {
     options: ArrayMode,
   ): Promise<T[]>
   fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode): Promise<T[]>
-  fetch<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T>[]>
-  async fetch(params?: Parameters, options?: FetchOptions): Promise<unknown[]> {
+  fetch<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode): Promise<Row<T>[]>
+  fetch<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetch(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetch(params, options))
+    if (lend !== undefined)
+      return lend((host, rest) => this.#on(host).fetch(params, rest as FetchOptions<M>), options)
     const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.rows)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -140,11 +124,19 @@ export class PreparedStatement {
     params: Parameters | undefined,
     options: ObjectMode,
   ): Promise<T | null>
-  fetchRow<T = Record<string, unknown>>(params?: Parameters, options?: FetchOptions): Promise<Row<T> | null>
-  async fetchRow(params?: Parameters, options?: FetchOptions): Promise<unknown> {
+  fetchRow<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<Row<T> | null>
+  fetchRow<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T> | null>
+  async fetchRow(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchRow(params, options))
+    if (lend !== undefined)
+      return lend((host, rest) => this.#on(host).fetchRow(params, rest as FetchOptions<M>), options)
     const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.row)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
@@ -156,12 +148,40 @@ export class PreparedStatement {
   async fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null> {
     checkParameters(params)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchVal<T>(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).fetchVal<T>(params, rest), options)
     const request = sendFetchVal(this.#host, this.query, params, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
     this.#noteTag(request)
     return firstValue(request, options?.column) as T | null
+  }
+
+  /** All rows, with the command, the number of rows affected and the columns. */
+  run<T extends readonly unknown[] = unknown[]>(
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<QueryResult<Row<T>>>
+  run<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<QueryResult<RowOf<M, T>>>
+  async run(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
+    checkParameters(params)
+    const lend = this.#host._lender()
+    if (lend !== undefined)
+      return lend((host, rest) => this.#on(host).run(params, rest as FetchOptions<M>), options)
+    const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.rows)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: this.query })
+    return resultOf(request, this.#noteTag(request))
   }
 
   /** Executes the statement once for each row of parameters, all or nothing, and gives the rows of all executions. */
@@ -170,14 +190,16 @@ export class PreparedStatement {
     options: ArrayMode,
   ): Promise<T[]>
   fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: ObjectMode): Promise<T[]>
-  fetchMany<T = Record<string, unknown>>(
+  fetchMany<T = Record<string, unknown>>(paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>
+  fetchMany<T extends RowTypes<M> = UnknownRow<M>>(
     paramsList: ParametersList,
-    options?: FetchOptions,
-  ): Promise<Row<T>[]>
-  async fetchMany(paramsList: ParametersList, options?: FetchOptions): Promise<unknown[]> {
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetchMany(paramsList: ParametersList, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     checkParametersList(paramsList)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).fetchMany(paramsList, options))
+    if (lend !== undefined)
+      return lend((host, rest) => this.#on(host).fetchMany(paramsList, rest as FetchOptions<M>), options)
     const batch = sendFetchMany(this.#host, this.query, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
@@ -187,10 +209,10 @@ export class PreparedStatement {
 
   /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
   async executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number> {
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     checkParametersList(paramsList)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).executeMany(paramsList, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).executeMany(paramsList, rest), options)
     const batch = sendExecuteMany(this.#host, this.query, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
@@ -209,7 +231,7 @@ export class PreparedStatement {
     if (options !== undefined) checkOptions(options, EXPLAIN_OPTIONS, 'options of explain')
     const isAnalyzed = options?.analyze !== undefined && flag('analyze', options.analyze)
     const lend = this.#host._lender()
-    if (lend !== undefined) return lend((host) => this.#on(host).explain(params, options))
+    if (lend !== undefined) return lend((host, rest) => this.#on(host).explain(params, rest), options)
     if (!isAnalyzed) return explainOn(this.#host, 'VERBOSE', this.query, params, options)
     // ANALYZE does what the query says (PostgreSQL manual, EXPLAIN).
     let plan: unknown[] = []
@@ -226,7 +248,7 @@ export class PreparedStatement {
   }
 
   /** This statement on a connection that a pool has lent. */
-  #on(host: QueryMethods): PreparedStatement {
+  #on(host: QueryMethods<M>): PreparedStatement<M> {
     return new PreparedStatement(host, this.query, this.#description, this.#last)
   }
 
@@ -266,9 +288,4 @@ async function explainOn(
   const plan = firstValue(request, undefined)
   // Where json has a codec of the application's, this is what the codec would have got.
   return (typeof plan === 'string' || Buffer.isBuffer(plan) ? JSON.parse(plan.toString()) : plan) as unknown[]
-}
-
-function typeOf({ typeOid, typeName, code, type }: ParameterDescription): Type {
-  if (type !== undefined) return { oid: typeOid, name: typeName, kind: type.kind, schema: type.schema }
-  return { oid: typeOid, name: typeName, kind: isArrayCode(code) ? 'array' : 'scalar', schema: 'pg_catalog' }
 }

@@ -1,14 +1,16 @@
 import { feed } from './batch-feed'
 import {
   CALL_OPTIONS,
-  checkCallOptions,
   checkParametersList,
+  checkQueryOptions,
   parametersOf,
   textOf,
   textWithoutParameters,
 } from './call-arguments'
+import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import type { Target } from './native/door'
+import { notACall } from './other-drivers'
 import { PreparedStatement, prepareOn } from './prepared-statement'
 import type {
   ArrayMode,
@@ -19,7 +21,12 @@ import type {
   Parameters,
   ParametersList,
   Query,
+  RecordMode,
+  RowOf,
+  RowTypes,
+  UnknownRow,
 } from './query-options'
+import { type QueryResult, resultOf } from './query-result'
 import type { Queryable } from './queryable'
 import type { Row } from './record'
 import {
@@ -36,32 +43,50 @@ import {
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
 
-/** Runs a call on a connection that is leased for it alone. */
-export type Lender = <R>(call: (host: QueryMethods) => Promise<R>) => Promise<R>
+/** Runs a call on a connection that is leased for it alone, with what is left of the time in its options. */
+export type Lender<M extends RowMode> = <R, O extends CallOptions>(
+  call: (host: QueryMethods<M>, options: O | undefined) => Promise<R>,
+  options: O | undefined,
+) => Promise<R>
 
 /**
  * The query methods of connections, pools and transactions. Each is one `async` function, which makes its error after
  * its `await`: so the stack shows the caller, and calls that succeed pay for no stack.
  */
-export abstract class QueryMethods implements Queryable, QueryHost {
+export abstract class QueryMethods<M extends RowMode = 'object'> implements Queryable<M>, QueryHost {
   /** @internal */
   abstract readonly _defaults: CallDefaults
   /** @internal */
   abstract _target(): Target
-  abstract transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
-  abstract begin(options?: TransactionOptions): Promise<Transaction>
+  abstract transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
+  abstract begin(options?: TransactionOptions): Promise<Transaction<M>>
+
+  /** @internal pg's name. */
+  query(): never {
+    throw notACall('query')
+  }
+
+  /** @internal pg's name. */
+  end(): never {
+    throw notACall('end')
+  }
+
+  /** @internal The name of event emitters. */
+  on(): never {
+    throw notACall('on')
+  }
 
   /** @internal Of a pool whose calls need a connection of their own: lends them one. */
-  _lender(): Lender | undefined {
+  _lender(): Lender<M> | undefined {
     return undefined
   }
 
   async execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string> {
     const text = textOf(query)
     const values = parametersOf(query, params)
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.execute(query, params, options))
+    if (lend !== undefined) return lend((host, rest) => host.execute(query, params, rest), options)
     const request =
       values === undefined ? sendScript(this, text, options) : sendExecute(this, text, values, options)
     await request.settled
@@ -81,14 +106,20 @@ export abstract class QueryMethods implements Queryable, QueryHost {
   ): Promise<T[]>
   fetch<T = Record<string, unknown>>(
     query: Query,
-    params?: Parameters,
-    options?: FetchOptions,
+    params: Parameters | undefined,
+    options: RecordMode,
   ): Promise<Row<T>[]>
-  async fetch(query: Query, params?: Parameters, options?: FetchOptions): Promise<unknown[]> {
+  fetch<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetch(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetch(query, params, options))
+    if (lend !== undefined)
+      return lend((host, rest) => host.fetch(query, params, rest as FetchOptions<M>), options)
     const request = sendFetch(this, text, values, options, this._defaults.rows)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -107,18 +138,56 @@ export abstract class QueryMethods implements Queryable, QueryHost {
   ): Promise<T | null>
   fetchRow<T = Record<string, unknown>>(
     query: Query,
-    params?: Parameters,
-    options?: FetchOptions,
+    params: Parameters | undefined,
+    options: RecordMode,
   ): Promise<Row<T> | null>
-  async fetchRow(query: Query, params?: Parameters, options?: FetchOptions): Promise<unknown> {
+  fetchRow<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T> | null>
+  async fetchRow(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchRow(query, params, options))
+    if (lend !== undefined)
+      return lend((host, rest) => host.fetchRow(query, params, rest as FetchOptions<M>), options)
     const request = sendFetch(this, text, values, options, this._defaults.row)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
     return request.rows[0] ?? null
+  }
+
+  run<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<QueryResult<Row<T>>>
+  run<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<QueryResult<RowOf<M, T>>>
+  async run(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
+    const text = textOf(query)
+    const values = parametersOf(query, params)
+    const lend = this._lender()
+    if (lend !== undefined)
+      return lend((host, rest) => host.run(query, params, rest as FetchOptions<M>), options)
+    const request = sendFetch(this, text, values, options, this._defaults.rows)
+    await request.settled
+    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+    return resultOf(request, request.tag())
   }
 
   async fetchVal<T = unknown>(
@@ -129,7 +198,7 @@ export abstract class QueryMethods implements Queryable, QueryHost {
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchVal<T>(query, params, options))
+    if (lend !== undefined) return lend((host, rest) => host.fetchVal<T>(query, params, rest), options)
     const request = sendFetchVal(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -149,13 +218,23 @@ export abstract class QueryMethods implements Queryable, QueryHost {
   fetchMany<T = Record<string, unknown>>(
     query: Query,
     paramsList: ParametersList,
-    options?: FetchOptions,
+    options: RecordMode,
   ): Promise<Row<T>[]>
-  async fetchMany(query: Query, paramsList: ParametersList, options?: FetchOptions): Promise<unknown[]> {
+  fetchMany<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    paramsList: ParametersList,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
+  async fetchMany(
+    query: Query,
+    paramsList: ParametersList,
+    options?: FetchOptions<RowMode>,
+  ): Promise<unknown[]> {
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.fetchMany(query, paramsList, options))
+    if (lend !== undefined)
+      return lend((host, rest) => host.fetchMany(query, paramsList, rest as FetchOptions<M>), options)
     const batch = sendFetchMany(this, text, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
@@ -165,22 +244,22 @@ export abstract class QueryMethods implements Queryable, QueryHost {
   async executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number> {
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender()
-    if (lend !== undefined) return lend((host) => host.executeMany(query, paramsList, options))
+    if (lend !== undefined) return lend((host, rest) => host.executeMany(query, paramsList, rest), options)
     const batch = sendExecuteMany(this, text, options)
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
     return batch.rowCount
   }
 
-  async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement> {
+  async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>> {
     const text = textWithoutParameters(query)
-    checkCallOptions(options, CALL_OPTIONS)
+    checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender()
     const description = await (lend === undefined
       ? prepareOn(this, text, options)
-      : lend((host) => prepareOn(host, text, options)))
+      : lend((host, rest) => prepareOn(host, text, rest), options))
     return new PreparedStatement(this, text, description)
   }
 }

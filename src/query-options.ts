@@ -1,4 +1,5 @@
 import type { ResultMapping, RowMode } from './decode/mapping'
+import type { Row } from './record'
 import type { Sql } from './sql'
 
 /** A query with `$1` placeholders, or sql`…`, which brings its parameters along. */
@@ -21,10 +22,14 @@ export interface CallOptions {
   signal?: AbortSignal | undefined
 }
 
-/** Options of calls that give rows. What is left out is as the connection or pool has it. */
-export interface FetchOptions extends CallOptions, ResultMapping {
-  /** Default `'record'`: a {@link Row}. `'object'` is a plain object, `'array'` an array of the values. */
-  rowMode?: RowMode | undefined
+/**
+ * Options of calls that give rows. What is left out is as the connection or pool has it.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+export interface FetchOptions<M extends RowMode = 'object'> extends CallOptions, ResultMapping {
+  /** Default `'object'`: a plain object. `'record'` is a {@link Row}, `'array'` an array of the values. */
+  rowMode?: M | undefined
 }
 
 /** Options of `fetchVal`. */
@@ -34,7 +39,7 @@ export interface FetchValOptions extends CallOptions, ResultMapping {
 }
 
 /** Asks for rows that are arrays. */
-export interface ArrayMode extends FetchOptions {
+export interface ArrayMode extends FetchOptions<'array'> {
   rowMode: 'array'
 }
 
@@ -42,3 +47,17 @@ export interface ArrayMode extends FetchOptions {
 export interface ObjectMode extends FetchOptions {
   rowMode: 'object'
 }
+
+/** Asks for rows that are Rows. */
+export interface RecordMode extends FetchOptions<'record'> {
+  rowMode: 'record'
+}
+
+/** Rows of a row mode, of which `T` says what is known: a {@link Row} of these columns in 'record', else `T` itself. */
+export type RowOf<M extends RowMode, T> = M extends 'record' ? Row<T> : T
+
+/** What can be said of rows of a row mode: in 'array' the values in order, else the columns by name. */
+export type RowTypes<M extends RowMode> = M extends 'array' ? readonly unknown[] : unknown
+
+/** Rows of a row mode of which nothing is said. */
+export type UnknownRow<M extends RowMode> = M extends 'array' ? unknown[] : Record<string, unknown>

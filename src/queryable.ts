@@ -1,3 +1,4 @@
+import type { RowMode } from './decode/mapping'
 import type { PreparedStatement } from './prepared-statement'
 import type {
   ArrayMode,
@@ -8,7 +9,12 @@ import type {
   Parameters,
   ParametersList,
   Query,
+  RecordMode,
+  RowOf,
+  RowTypes,
+  UnknownRow,
 } from './query-options'
+import type { QueryResult } from './query-result'
 import type { Row } from './record'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
@@ -16,8 +22,10 @@ import type { TransactionCallback, TransactionOptions } from './transaction-opti
 /**
  * What queries can be made on: a connection, a pool, a transaction. Calls made on one connection without awaiting them
  * run as a pipeline, in order.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export interface Queryable {
+export interface Queryable<M extends RowMode = 'object'> {
   /**
    * Executes a query, or without `params` a script of any number of them.
    *
@@ -38,9 +46,14 @@ export interface Queryable {
   ): Promise<T[]>
   fetch<T = Record<string, unknown>>(
     query: Query,
-    params?: Parameters,
-    options?: FetchOptions,
+    params: Parameters | undefined,
+    options: RecordMode,
   ): Promise<Row<T>[]>
+  fetch<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
 
   /** The first row of a query, or null when there is none. The server makes no more than that row. */
   fetchRow<T extends readonly unknown[] = unknown[]>(
@@ -55,9 +68,40 @@ export interface Queryable {
   ): Promise<T | null>
   fetchRow<T = Record<string, unknown>>(
     query: Query,
-    params?: Parameters,
-    options?: FetchOptions,
+    params: Parameters | undefined,
+    options: RecordMode,
   ): Promise<Row<T> | null>
+  fetchRow<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T> | null>
+
+  /**
+   * All that the server says of a query: its rows, the command, the number of rows affected, and the columns.
+   *
+   * @returns `{ rows, command, rowCount, fields }`
+   */
+  run<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode,
+  ): Promise<QueryResult<T>>
+  run<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: RecordMode,
+  ): Promise<QueryResult<Row<T>>>
+  run<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: FetchOptions<M>,
+  ): Promise<QueryResult<RowOf<M, T>>>
 
   /** One value of the first row, or null when there is no row. */
   fetchVal<T = unknown>(query: Query, params?: Parameters, options?: FetchValOptions): Promise<T | null>
@@ -76,8 +120,13 @@ export interface Queryable {
   fetchMany<T = Record<string, unknown>>(
     query: Query,
     paramsList: ParametersList,
-    options?: FetchOptions,
+    options: RecordMode,
   ): Promise<Row<T>[]>
+  fetchMany<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    paramsList: ParametersList,
+    options?: FetchOptions<M>,
+  ): Promise<RowOf<M, T>[]>
 
   /**
    * Executes a query once for each row of parameters, all or nothing. The rows are sent while they are made, and an
@@ -88,15 +137,15 @@ export interface Queryable {
   executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>
 
   /** Prepares a query, to be executed any number of times. */
-  prepare(query: Query, options?: CallOptions): Promise<PreparedStatement>
+  prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>
 
   /**
    * Commits what `callback` does, or rolls it back if it throws. Inside a transaction it is a savepoint.
    *
    * @returns What `callback` returns.
    */
-  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
 
   /** A transaction that has been started. Disposing of it rolls it back unless it was committed. */
-  begin(options?: TransactionOptions): Promise<Transaction>
+  begin(options?: TransactionOptions): Promise<Transaction<M>>
 }

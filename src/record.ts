@@ -1,8 +1,7 @@
 import { describeArgument } from './types/describe-value'
+import { isPlain } from './types/plain-object'
 
-/**
- * What is known of the rows of one shape: their columns in order. Every Row's prototype refers to one.
- */
+/** What is known of the rows of one shape: their columns in order. */
 export interface RowLayout {
   /** Column names by position, duplicates included. */
   readonly names: readonly string[]
@@ -34,60 +33,68 @@ export interface RowBase {
 }
 
 /**
- * A row of a result: own enumerable properties by column name. Rows are made by queries only.
+ * A row in row mode 'record': own enumerable properties by column name, and the values by position besides. Such rows
+ * are made by queries only.
  *
  * @typeParam T The columns and their types.
  */
 // biome-ignore lint/suspicious/noExplicitAny: without T any column may be read
 export type Row<T = { [column: string]: any }> = T & RowBase
 
-/** The statics of {@link Row}; all are positional, see duplicate column names, and take rows of row mode 'record'. */
+/**
+ * The statics of {@link Row}. All are positional, see columns of the same name, and take the plain objects of row mode
+ * 'object' as well as the Rows of 'record'. Of a copy of a row they see what any object has.
+ */
 export interface RowClass {
   readonly prototype: RowBase
   /** The value at `position`, counted from 0; from the end when negative. Undefined outside the row. */
   // biome-ignore lint/suspicious/noExplicitAny: what a column holds is known to the query's author only
-  at(row: RowBase, position: number): any
+  at(row: object, position: number): any
   /** The column names. */
-  keys(row: RowBase): string[]
+  keys(row: object): string[]
   /** The values. */
   // biome-ignore lint/suspicious/noExplicitAny: what a column holds is known to the query's author only
-  values(row: RowBase): any[]
+  values(row: object): any[]
   /** Pairs of column name and value. */
   // biome-ignore lint/suspicious/noExplicitAny: what a column holds is known to the query's author only
-  entries(row: RowBase): [string, any][]
+  entries(row: object): [string, any][]
   /** A plain object of the columns; of columns with the same name it holds the last. */
-  toObject<T>(row: Row<T>): T
+  toObject<T extends object>(row: T): T extends Row<infer C> ? C : T
   [Symbol.hasInstance](value: unknown): value is Row
 }
 
 /** The class behind rows. Its prototype has no named method, so that no column name can hide one. */
 class Record {
-  static at(row: RowBase, position: number): unknown {
+  constructor() {
+    throw new TypeError('a Row is not made by new: rows are made by queries')
+  }
+
+  static at(row: object, position: number): unknown {
     const layout = layoutOf(row)
     const index = Math.trunc(position)
     return valueAt(row, layout, index < 0 ? index + layout.names.length : index)
   }
 
-  static keys(row: RowBase): string[] {
+  static keys(row: object): string[] {
     return layoutOf(row).names.slice()
   }
 
-  static values(row: RowBase): unknown[] {
+  static values(row: object): unknown[] {
     const layout = layoutOf(row)
     return layout.names.map((_, index) => valueAt(row, layout, index))
   }
 
-  static entries(row: RowBase): [string, unknown][] {
+  static entries(row: object): [string, unknown][] {
     const layout = layoutOf(row)
     return layout.names.map((name, index) => [name, valueAt(row, layout, index)])
   }
 
-  static toObject(row: RowBase): object {
+  static toObject(row: object): object {
     return Object.fromEntries(Record.entries(row))
   }
 
   [Symbol.iterator](): IterableIterator<unknown> {
-    return Record.values(this as unknown as RowBase)[Symbol.iterator]()
+    return Record.values(this)[Symbol.iterator]()
   }
 }
 
@@ -127,6 +134,81 @@ export function keepAside(row: object, values: readonly unknown[]): void {
   Object.defineProperty(row, ASIDE, { value: values })
 }
 
+/** A constructor that gives the object it was given: a subclass puts its private fields on that. */
+class Given {
+  constructor(object: object) {
+    // biome-ignore lint/correctness/noConstructorReturn: it is what this class is for
+    return object
+  }
+}
+
+/**
+ * What a plain row's properties do not say, in private fields of the row: no property, not even a hidden one, of which
+ * React's server components would complain, and many times as fast as a WeakMap.
+ */
+class Beside extends Given {
+  readonly #layout: RowLayout
+  readonly #values: readonly unknown[]
+
+  constructor(row: object, layout: RowLayout, values: readonly unknown[]) {
+    super(row)
+    this.#layout = layout
+    this.#values = values
+  }
+
+  static layoutOf(row: object): RowLayout | undefined {
+    return #layout in row ? row.#layout : undefined
+  }
+
+  static valuesOf(row: object): readonly unknown[] | undefined {
+    return #values in row ? row.#values : undefined
+  }
+}
+
+/**
+ * Whether the properties of a plain row do not say what its columns are, in their order: names repeat, or are like
+ * integers, which come first among an object's properties.
+ */
+export function needsLayout({ names }: RowLayout): boolean {
+  const keys = Object.keys(Object.fromEntries(names.map((name) => [name, null])))
+  return keys.length !== names.length || keys.some((key, index) => key !== names[index])
+}
+
+/** Keeps the columns of a plain row that {@link needsLayout}, with the values whose names come again later in it. */
+export function keepBeside(row: object, layout: RowLayout, values: readonly unknown[]): void {
+  new Beside(row, layout, values)
+}
+
+/** Lets `JSON.stringify` write a plain row that holds bigints: those beyond ±(2⁵³−1) as digit strings. */
+export function writeBigIntsAsJson(row: object): void {
+  Object.defineProperty(row, 'toJSON', BIGINTS_TO_JSON)
+}
+
+const BIGINTS_TO_JSON: PropertyDescriptor = {
+  value: function toJSON(this: object): object {
+    return Object.fromEntries(Object.entries(this).map(([name, value]) => [name, jsonSafe(value)]))
+  },
+  writable: true,
+  configurable: true,
+}
+
+/** Whether a value is a bigint, or an array with one in it, however deep. */
+export function holdsBigInt(value: unknown): boolean {
+  return Array.isArray(value) ? arrayHoldsBigInt(value, []) : typeof value === 'bigint'
+}
+
+/** Arrays that a codec of the application's gives may contain themselves. */
+function arrayHoldsBigInt(array: readonly unknown[], around: readonly unknown[]): boolean {
+  return array.some(
+    (item) =>
+      typeof item === 'bigint' ||
+      (Array.isArray(item) &&
+        item !== array &&
+        !around.includes(item) &&
+        arrayHoldsBigInt(item, [...around, array])),
+  )
+}
+
 /** The layout of columns with these names. */
 export function layoutOfNames(names: readonly string[]): RowLayout {
   if (new Set(names).size === names.length) return { names, asideSlots: undefined }
@@ -154,21 +236,22 @@ function definePositionalGetters(count: number): void {
   }
 }
 
-function layoutOf(row: RowBase): RowLayout {
-  const layout = (row as RowInternals | null | undefined)?.[LAYOUT]
-  if (layout === undefined) {
-    throw new TypeError(
-      `expected a Row, as queries give in rowMode 'record', but got ${describeArgument(row)}`,
-    )
+function layoutOf(row: unknown): RowLayout {
+  if (typeof row === 'object' && row !== null) {
+    const layout = (row as RowInternals)[LAYOUT] ?? Beside.layoutOf(row)
+    if (layout !== undefined) return layout
+    if (!Array.isArray(row) && isPlain(row)) return { names: Object.keys(row), asideSlots: undefined }
   }
-  return layout
+  throw new TypeError(
+    `expected a row, as queries give in rowMode 'object' and 'record', but got ${describeArgument(row)}`,
+  )
 }
 
-function valueAt(row: RowBase, layout: RowLayout, index: number): unknown {
+function valueAt(row: object, layout: RowLayout, index: number): unknown {
   const name = layout.names[index]
   if (name === undefined) return undefined
   const slot = layout.asideSlots === undefined ? -1 : layout.asideSlots[index]!
-  if (slot >= 0) return (row as RowInternals)[ASIDE]?.[slot]
+  if (slot >= 0) return ((row as RowInternals)[ASIDE] ?? Beside.valuesOf(row))?.[slot]
   return Object.hasOwn(row, name) ? (row as RowInternals)[name] : undefined
 }
 

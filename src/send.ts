@@ -1,5 +1,5 @@
-import { checkCallOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
-import { planFor, type ResultOptions, type ResultPlan, valuePlanFor } from './decode/mapping'
+import { checkQueryOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
+import { planFor, type ResultOptions, type ResultPlan, type RowMode, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
 import {
   BatchRequest,
@@ -79,10 +79,10 @@ export function sendFetch(
   host: QueryHost,
   text: string,
   params: Parameters | undefined,
-  options: FetchOptions | undefined,
+  options: FetchOptions<RowMode> | undefined,
   defaults: StatementOptions,
 ): Request {
-  checkCallOptions(options, FETCH_OPTIONS)
+  checkQueryOptions(options, FETCH_OPTIONS)
   const given = statementOptions(defaults, options)
   return host._target().query(text, params, given)
 }
@@ -94,7 +94,7 @@ export function sendFetchVal(
   params: Parameters | undefined,
   options: FetchValOptions | undefined,
 ): Request {
-  checkCallOptions(options, FETCH_VAL_OPTIONS)
+  checkQueryOptions(options, FETCH_VAL_OPTIONS)
   checkColumn(options?.column)
   const given = statementOptions(host._defaults.value, options)
   return host._target().query(text, params, given)
@@ -121,9 +121,9 @@ export function sendExecute(
 export function sendFetchMany(
   host: QueryHost,
   text: string,
-  options: FetchOptions | undefined,
+  options: FetchOptions<RowMode> | undefined,
 ): BatchRequest {
-  checkCallOptions(options, FETCH_OPTIONS)
+  checkQueryOptions(options, FETCH_OPTIONS)
   const given = statementOptions(host._defaults.rows, options)
   return host._target().startFed(BatchRequest, text, given)
 }

@@ -10,8 +10,9 @@ export interface ServerVersion {
   readonly serial: number
 }
 
+/** The first number that is no part of a word: other servers of the protocol put their names before it. */
 const VERSION =
-  /^(?:[A-Za-z]+ )?(?<major>\d+)(?:\.(?<second>\d+))?(?:\.(?<third>\d+))?(?:(?<level>devel|alpha|beta|rc)(?<serial>\d+)?)?/
+  /(?<![\w.])v?(?<major>\d+)(?:\.(?<second>\d+))?(?:\.(?<third>\d+))?(?:(?<level>devel|alpha|beta|rc)(?<serial>\d+)?)?/
 
 const LEVELS: { readonly [word: string]: ServerVersion['releaseLevel'] } = {
   devel: 'alpha',
@@ -20,7 +21,7 @@ const LEVELS: { readonly [word: string]: ServerVersion['releaseLevel'] } = {
   rc: 'candidate',
 }
 
-/** Reads `server_version`, such as `18.4`, `17rc1`, `9.6.24` or `16.2 (Debian 16.2-1)`; all 0 when it cannot be read. */
+/** Reads `server_version`, such as `18.4`, `17rc1`, `9.6.24`, `16.2 (Debian 16.2-1)` or `CockroachDB CCL v23.1.11`; all 0 when it has none. */
 export function parseServerVersion(text: string): ServerVersion {
   const groups = VERSION.exec(text)?.groups ?? {}
   const number = (digits: string | undefined): number => Number(digits ?? 0)

@@ -10,15 +10,17 @@ export type Password = string | (() => string | PromiseLike<string>)
 /**
  * Where to connect, as whom, and how. Options win over the DSN, which wins over the environment (`PGHOST` …), as in
  * libpq. The result mapping and `rowMode` are the defaults of the calls made on the connection.
+ *
+ * @typeParam M The row mode of the connection, or of the pool's connections.
  */
-export interface ConnectOptions extends ResultMapping {
+export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
   /** A name, an address, or the folder of a Unix socket; several are tried in order. */
   host?: string | readonly string[] | undefined
   /** One for all hosts, or one for each. Default 5432. */
   port?: number | readonly number[] | undefined
   /** Default: the name of the system's user. */
   user?: string | undefined
-  /** A function is called when a connection is made, or once when a pool is. */
+  /** A function is called for each new session. */
   password?: Password | undefined
   /** Default: the user's name. */
   database?: string | undefined
@@ -49,8 +51,8 @@ export interface ConnectOptions extends ResultMapping {
   commandTimeoutMs?: number | undefined
   /** Prepared statements that a connection keeps; 0 for none. Default 100. */
   statementCacheSize?: number | undefined
-  /** What rows are. Default `'record'`. */
-  rowMode?: RowMode | undefined
+  /** What rows are. Default `'object'`. */
+  rowMode?: M | undefined
   /**
    * Codecs of the application's for types, as `setTypeCodec` and `setBuiltinTypeCodec` take them. Of a pool they hold for
    * all its connections. Their types are looked up when the connection, or the pool, is opened.

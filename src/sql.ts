@@ -60,16 +60,15 @@ export class Sql {
   }
 }
 
-/** Columns and their values, for {@link SqlTag.set} and {@link SqlTag.values}. */
-export interface SqlColumns {
-  readonly [column: string]: unknown
-}
+/** Columns and their values, for {@link SqlTag.set} and {@link SqlTag.values}: any object, by its own properties. */
+export type SqlColumns = object
 
 /** The function behind sql`…`, and those that make pieces for it. */
 export interface SqlTag {
   /**
    * A query whose values become parameters: they are never put into its text. A value that is itself a Sql becomes a
-   * part of the query.
+   * part of the query. Backslashes are PostgreSQL's, so that `'^\\w+$'` is what it says; only a backtick and `${` are
+   * written with one before them.
    */
   (strings: TemplateStringsArray, ...values: unknown[]): Sql
   /** A quoted name; several are a qualified one: `sql.identifier('public', 'users')` is `"public"."users"`. */
@@ -81,14 +80,17 @@ export interface SqlTag {
   /** The list after UPDATE … SET: `"name" = $1, "age" = $2`. A value that is a Sql is taken as an expression. */
   set(columns: SqlColumns): Sql
   /**
-   * For INSERT INTO …: `("name", "age") VALUES ($1, $2), ($3, $4)` of an object or several, whose first gives the
-   * columns unless they are listed; `VALUES ($1, $2), ($3, $4)` of several arrays.
+   * For INSERT INTO …: `("name", "age") VALUES ($1, $2), ($3, $4)` of an object or several, which have the same columns
+   * unless those that are wanted are listed; `VALUES ($1, $2), ($3, $4)` of several arrays.
    */
   values(
     rows: SqlColumns | readonly SqlColumns[] | readonly (readonly unknown[])[],
     columns?: readonly string[],
   ): Sql
 }
+
+/** The backslash before what would end the template's text: the only escapes, as text could not be written without. */
+const ESCAPED = /\\(?=`|\$\{)/g
 
 function sqlTemplate(strings: TemplateStringsArray, ...values: unknown[]): Sql {
   if (!Array.isArray(strings) || !Array.isArray(strings.raw)) {
@@ -97,10 +99,8 @@ function sqlTemplate(strings: TemplateStringsArray, ...values: unknown[]): Sql {
     )
   }
   const parts: unknown[] = []
-  strings.forEach((text, index) => {
-    if (text === undefined) {
-      throw new InterfaceError('a sql`…` template has a malformed escape sequence; write a backslash as \\\\')
-    }
+  strings.raw.forEach((source, index) => {
+    const text = source.includes('\\') ? source.replace(ESCAPED, '') : source
     if (text !== '') parts.push(new RawText(text))
     if (index < values.length) parts.push(values[index])
   })
@@ -171,9 +171,20 @@ function values(
   const tuples = list.map((row, index) => {
     if (!isColumns(row))
       throw new InterfaceError(`sql.values: row ${index} is no object, but the first row is`)
+    if (columns === undefined) refuseOtherColumns(row, index, first)
     return tuple(names.map((name) => columnValue(`values: row ${index}`, row, name)))
   })
   return new Sql(MAKE, [columnList(names), new RawText(' VALUES '), join(tuples)])
+}
+
+/** A column that the first row lacks would be dropped. */
+function refuseOtherColumns(row: SqlColumns, index: number, first: SqlColumns): void {
+  for (const name of Object.keys(row)) {
+    if (Object.hasOwn(first, name)) continue
+    throw new InterfaceError(
+      `sql.values: row ${index} has a column ${name}, which the first row lacks; give null for NULL, or list the columns`,
+    )
+  }
 }
 
 function valuesOfArrays(rows: readonly unknown[], columns: readonly string[] | undefined): Sql {
@@ -200,7 +211,7 @@ function tuple(items: readonly unknown[]): Sql {
 }
 
 function columnValue(where: string, columns: SqlColumns, name: string): unknown {
-  const value = Object.hasOwn(columns, name) ? columns[name] : undefined
+  const value = Object.hasOwn(columns, name) ? (columns as { [name: string]: unknown })[name] : undefined
   if (value === undefined) {
     throw new InterfaceError(
       `sql.${where}: column ${name} is undefined; use null for NULL, or leave the column out`,

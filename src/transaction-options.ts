@@ -1,5 +1,6 @@
+import type { RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
-import { checkOptions, flag, wholeNumber } from './options'
+import { abortSignal, checkOptions, durationMs, flag, wholeNumber } from './options'
 import type { Transaction } from './transaction'
 import { describeArgument } from './types/describe-value'
 
@@ -26,10 +27,19 @@ export interface TransactionOptions {
    * or a deadlock (40001, 40P01). Default 0. Inside a transaction it has no effect: the outermost is repeated.
    */
   retry?: number | undefined
+  /**
+   * Milliseconds that it may take to start: to get a connection of the pool, to wait for its turn, and for BEGIN; 0 for
+   * no limit. Default: `acquireTimeoutMs` of the pool for its connection, `commandTimeoutMs` for the rest.
+   */
+  timeoutMs?: number | undefined
+  /** Ends the waiting for the start, which rejects with the signal's reason. What has started goes on. */
+  signal?: AbortSignal | undefined
 }
 
 /** What is done in a transaction. */
-export type TransactionCallback<R> = (transaction: Transaction) => R | PromiseLike<R>
+export type TransactionCallback<R, M extends RowMode = 'object'> = (
+  transaction: Transaction<M>,
+) => R | PromiseLike<R>
 
 /** Options after their check. */
 export interface CheckedTransactionOptions {
@@ -38,6 +48,8 @@ export interface CheckedTransactionOptions {
   readonly isReadOnly: boolean | undefined
   readonly isDeferrable: boolean | undefined
   readonly retry: number
+  readonly timeoutMs: number | undefined
+  readonly signal: AbortSignal | undefined
 }
 
 const ISOLATION_LEVELS: readonly string[] = [
@@ -46,25 +58,36 @@ const ISOLATION_LEVELS: readonly string[] = [
   'repeatable read',
   'serializable',
 ]
-const KNOWN: ReadonlySet<string> = new Set(['isolation', 'readOnly', 'deferrable', 'retry'])
+const KNOWN: ReadonlySet<string> = new Set([
+  'isolation',
+  'readOnly',
+  'deferrable',
+  'retry',
+  'timeoutMs',
+  'signal',
+])
 const MAX_RETRIES = 1_000
 const DEFAULTS: CheckedTransactionOptions = {
   isolation: undefined,
   isReadOnly: undefined,
   isDeferrable: undefined,
   retry: 0,
+  timeoutMs: undefined,
+  signal: undefined,
 }
 
 /** @throws ClientConfigurationError */
 export function checkTransactionOptions(options: TransactionOptions | undefined): CheckedTransactionOptions {
   if (options === undefined) return DEFAULTS
   checkOptions(options, KNOWN, 'options of the transaction')
-  const { isolation, readOnly, deferrable, retry } = options
+  const { isolation, readOnly, deferrable, retry, timeoutMs, signal } = options
   return {
     isolation: isolation === undefined ? undefined : isolationLevel(isolation),
     isReadOnly: readOnly === undefined ? undefined : flag('readOnly', readOnly),
     isDeferrable: deferrable === undefined ? undefined : flag('deferrable', deferrable),
     retry: retry === undefined ? 0 : wholeNumber('retry', retry, 0, MAX_RETRIES),
+    timeoutMs: timeoutMs === undefined ? undefined : durationMs('timeoutMs', timeoutMs),
+    signal: signal === undefined ? undefined : abortSignal('signal', signal),
   }
 }
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DeadlockDetectedError, PostgresError, SerializationError } from './errors/index'
+import { isThrown } from './errors/thrown-reason'
 
 /** SQLSTATEs with which PostgreSQL refuses a transaction that may well succeed when it is repeated. */
 const REPEATABLE: ReadonlySet<string | undefined> = new Set([
@@ -13,7 +14,7 @@ const MAX_PAUSE_MS = 500
 
 /** Whether a transaction that failed so may succeed when all of it is done again. */
 export function isRepeatable(error: unknown): boolean {
-  return error instanceof PostgresError && error.fromServer && REPEATABLE.has(error.sqlstate)
+  return isThrown(error, PostgresError) && error.fromServer && REPEATABLE.has(error.sqlstate)
 }
 
 /** Transactions that hinder each other should not meet again at once. */

@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { InFailedSQLTransactionError, InterfaceError } from './errors/index'
+import { InFailedSQLTransactionError, InterfaceError, TimeoutError } from './errors/index'
+import type { Limit } from './limit'
 
 /** The transactions whose callbacks are running here, the innermost first. */
 interface Frame {
@@ -14,8 +15,9 @@ let runningCallbacks = 0
 
 /**
  * A place where transactions start: a connection, or an open transaction, in which they are savepoints. At most one
- * transaction is open in a scope at a time. One with a callback keeps the others waiting until it ends; one that is
- * started by hand does not, for whoever holds it goes on in the same flow: what starts behind it is nested in it.
+ * transaction is open in a scope at a time. One with a callback keeps the others waiting until it ends, those that are
+ * started by hand as well, unless they are started inside the callback. One that was started by hand keeps nobody
+ * waiting, for whoever holds it goes on in the same flow: what starts behind it is nested in it.
  */
 export class Scope {
   /** Undefined for a connection. */
@@ -33,7 +35,10 @@ export class Scope {
   #isBroken = false
   readonly #hasCallback: boolean
   #child: Scope | undefined
-  #waiting: (() => void)[] = []
+  /** Those whose turn has not come, in the order in which they came. */
+  readonly #waiting = new Set<(isReserved: boolean) => void>()
+  /** Who wants to know when a transaction in this scope starts or ends. */
+  #watching: (() => void)[] = []
   /** The scope is free, but belongs to one that has waited and is about to wake up. */
   #isReserved = false
   #isOver = false
@@ -109,34 +114,39 @@ export class Scope {
     return `oxpg_${++this.root.#savepoints}`
   }
 
-  /** The scope of a transaction that is started by hand. */
-  enterByHand(): Scope {
+  /**
+   * The scope of a transaction that may start now; undefined when it has to wait for its turn.
+   *
+   * @throws InterfaceError when the transaction around it is over.
+   */
+  enter(hasCallback: boolean): Scope | undefined {
     let scope = this.#here()
-    while (scope.#child !== undefined) scope = scope.#child
-    return scope.#enter(false)
+    while (scope.hasManualChild) scope = scope.#child!
+    if (scope.isOver) throw new InterfaceError('the transaction around this one is over')
+    return scope.isBusy ? undefined : scope.#open(hasCallback)
   }
 
   /**
-   * The scope of a transaction with a callback, in its turn.
+   * The same in its turn.
    *
    * @throws InterfaceError when the transaction around it ends in the meantime.
+   * @throws TimeoutError when its turn has not come in time.
    */
-  async enterInTurn(): Promise<Scope> {
+  async enterInTurn(hasCallback: boolean, limit: Limit): Promise<Scope> {
     let scope = this.#here()
     for (;;) {
       while (scope.hasManualChild) scope = scope.#child!
       if (scope.isOver) throw new InterfaceError('the transaction around this one is over')
-      if (scope.#child === undefined && !scope.#isReserved) return scope.#enter(true)
-      await scope.#turn()
-      scope.#isReserved = false
+      if (!scope.isBusy) return scope.#open(hasCallback)
+      if (await scope.#turn(limit)) scope.#isReserved = false
     }
   }
 
-  /** Waits for the end of a callback's transaction that is open in this scope; there may be another one then. */
-  async childOver(): Promise<void> {
-    await this.#turn()
-    this.#isReserved = false
-    this.#wakeNext()
+  /** Waits until a transaction in this scope starts or ends. */
+  async change(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#watching.push(resolve)
+    })
   }
 
   /** The end of this transaction is on its way: from here on it is over, and so are those inside it. */
@@ -144,7 +154,8 @@ export class Scope {
     if (this.#isOver) return
     this.#isOver = true
     this.#child?.leave()
-    for (const wake of this.#waiting.splice(0)) wake()
+    this.#wakeAll()
+    this.#tellOfChange()
   }
 
   /** The transaction of this scope has ended, and the next one may start. */
@@ -171,8 +182,11 @@ export class Scope {
     }
   }
 
-  #enter(hasCallback: boolean): Scope {
+  #open(hasCallback: boolean): Scope {
     this.#child = new Scope(this, this.owner, this.serverPid, hasCallback)
+    // Nobody waits for one that is started by hand: they are nested in it.
+    if (!hasCallback) this.#wakeAll()
+    this.#tellOfChange()
     return this.#child
   }
 
@@ -190,18 +204,54 @@ export class Scope {
     return ancestor !== undefined
   }
 
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#waiting.push(resolve)
+  /** Gives whether the scope is reserved for whoever waited. */
+  async #turn(limit: Limit): Promise<boolean> {
+    let hasTurn = false
+    let wake!: (isReserved: boolean) => void
+    const turn = new Promise<boolean>((resolve) => {
+      wake = (isReserved) => {
+        hasTurn = isReserved
+        resolve(isReserved)
+      }
     })
+    this.#waiting.add(wake)
+    try {
+      return await limit.hold(turn, lateTurn)
+    } catch (error) {
+      this.#waiting.delete(wake)
+      // Its turn may have come at that very moment: it is the next one's then.
+      if (hasTurn) this.#wakeNext()
+      throw error
+    }
   }
 
   #wakeNext(): void {
-    const wake = this.#waiting.shift()
-    if (wake === undefined) return
-    this.#isReserved = true
-    wake()
+    const [wake] = this.#waiting
+    this.#isReserved = wake !== undefined
+    if (wake === undefined) {
+      this.#tellOfChange()
+      return
+    }
+    this.#waiting.delete(wake)
+    wake(true)
   }
+
+  #wakeAll(): void {
+    for (const wake of this.#waiting) wake(false)
+    this.#waiting.clear()
+  }
+
+  #tellOfChange(): void {
+    for (const tell of this.#watching.splice(0)) tell()
+  }
+}
+
+function lateTurn(timeoutMs: number): Error {
+  return new TimeoutError(
+    `the transaction did not start within ${timeoutMs} ms: another one is being run on the connection, whose callback ` +
+      'has not ended; what is to be part of it is started inside its callback',
+    { safeToRetry: true },
+  )
 }
 
 /** The process id of the server's backend on which a transaction callback of `owner`'s is being run here, if one is. */

@@ -1,15 +1,14 @@
 import { inspect } from 'node:util'
-import {
-  errorFromFailure,
-  type Failure,
-  InFailedSQLTransactionError,
-  InterfaceError,
-  TimeoutError,
-} from './errors/index'
-import type { ConnectionTarget, Request, ScriptOptions } from './native/door'
+import type { RowMode } from './decode/mapping'
+import { errorFromFailure, type Failure, InFailedSQLTransactionError, InterfaceError } from './errors/index'
+import { Limit } from './limit'
+import type { ConnectionTarget, ControlRequest, RequestOptions } from './native/door'
+import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { attachSuppressed } from './suppressed'
+import type { TransactionHost } from './transaction-host'
+import { checkNesting, isGivenUp, lateEnd, lateStart, startLimit } from './transaction-limits'
 import {
   beginCommand,
   type CheckedTransactionOptions,
@@ -20,30 +19,17 @@ import {
 } from './transaction-options'
 import { isRepeatable, pauseAfter } from './transaction-retry'
 import type { Scope } from './transaction-scope'
-
-/** The connection that a transaction is on. */
-export interface TransactionHost {
-  /** @internal */
-  readonly _defaults: CallDefaults
-  /** @internal */
-  _target(): ConnectionTarget
-  /** @internal The same, for what ends a transaction: an exclusive use of the connection is no reason to refuse it. */
-  _targetOfEnd(): ConnectionTarget
-  /** @internal Takes the exclusive use of the connection back, such as a batch that is still being fed. */
-  _vacate(): Promise<void>
-  /** @internal Whether the session has ended, or was given back to its pool. */
-  readonly _isGone: boolean
-}
+import { endedByQuery, saysEndedByQuery, type TransactionState, wrongState } from './transaction-state'
 
 /** Of commands that end a transaction. */
-const UNLIMITED: ScriptOptions = Object.freeze({ timeoutMs: 0, signal: undefined, isControl: true })
-
-type State = 'new' | 'starting' | 'started' | 'ending' | 'committed' | 'rolled back' | 'failed'
+const UNLIMITED: RequestOptions = Object.freeze({ timeoutMs: 0, signal: undefined })
 
 /**
  * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
+ *
+ * @typeParam M The row mode of calls that name none.
  */
-export class Transaction extends QueryMethods {
+export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #host: TransactionHost
   readonly #options: CheckedTransactionOptions
   /** Where it is to start; once it has started, itself. */
@@ -51,26 +37,41 @@ export class Transaction extends QueryMethods {
   #isManaged = false
   #isNested = false
   #savepoint = ''
-  #state: State = 'new'
+  /** Transactions that had ended on the connection when this one had started. */
+  #endedBefore = 0
+  #state: TransactionState = 'new'
   #whenOver: (() => Promise<void>) | undefined
+  /** The last one that ends it. */
+  #lastCommand: ControlRequest | undefined
 
   /** @internal */
   constructor(host: TransactionHost, scope: Scope, options: CheckedTransactionOptions) {
     super()
+    if (host === undefined || scope === undefined) throw notByNew(new.target)
     this.#host = host
     this.#scope = scope
     this.#options = options
   }
 
   /**
-   * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint.
+   * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint. While the callback of another
+   * transaction is being run on the connection, it waits for the end of that one, unless it is started inside the
+   * callback.
    *
    * @throws InterfaceError when it has been started before, or when a transaction was begun by a query.
    */
   async start(): Promise<void> {
     this.#require('new', 'start')
     this.#state = 'starting'
-    await this.#begin(this.#scope.enterByHand())
+    const limit = startLimit(this.#host, this.#options)
+    let scope: Scope
+    try {
+      scope = this.#scope.enter(false) ?? (await this.#scope.enterInTurn(false, limit))
+    } catch (error) {
+      this.#state = 'failed'
+      throw error
+    }
+    await this.#begin(scope, limit)
   }
 
   /**
@@ -100,20 +101,20 @@ export class Transaction extends QueryMethods {
   }
 
   /** A savepoint to be started by hand. */
-  transaction(options?: TransactionOptions): Transaction
+  transaction(options?: TransactionOptions): Transaction<M>
   /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
-  transaction<R>(callback: TransactionCallback<R>, options?: TransactionOptions): Promise<R>
+  transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
   transaction<R>(
-    first?: TransactionCallback<R> | TransactionOptions,
+    first?: TransactionCallback<R, M> | TransactionOptions,
     options?: TransactionOptions,
-  ): Promise<R> | Transaction {
+  ): Promise<R> | Transaction<M> {
     if (typeof first === 'function') return runTransaction(this.#host, this.#scope, first, options)
     return new Transaction(this.#host, this.#scope, checkTransactionOptions(first))
   }
 
   /** A savepoint that has been started. */
-  async begin(options?: TransactionOptions): Promise<Transaction> {
-    const transaction = new Transaction(this.#host, this.#scope, checkTransactionOptions(options))
+  async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    const transaction = new Transaction<M>(this.#host, this.#scope, checkTransactionOptions(options))
     await transaction.start()
     return transaction
   }
@@ -141,6 +142,7 @@ export class Transaction extends QueryMethods {
     // It says why when the connection was released or lost.
     const target = this.#host._target()
     this.#require('started', 'make a query')
+    if (target.transactionStatus === 'I') throw endedByQuery()
     this.#scope.refuseWhenBroken()
     return target
   }
@@ -151,14 +153,14 @@ export class Transaction extends QueryMethods {
   }
 
   /** @internal Runs all of it in a scope that has been entered. */
-  async _run<R>(scope: Scope, callback: TransactionCallback<R>): Promise<R> {
+  async _run<R>(scope: Scope, limit: Limit, callback: TransactionCallback<R, M>): Promise<R> {
     this.#isManaged = true
     this.#state = 'starting'
-    await this.#begin(scope)
+    await this.#begin(scope, limit)
     let result: R
     try {
       result = await scope.run(() => callback(this))
-      while (scope.isBusy && !scope.hasManualChild) await scope.childOver()
+      while (scope.isBusy && !scope.hasManualChild) await scope.change()
     } catch (error) {
       await this.#rollbackBecause(error)
       throw error
@@ -172,17 +174,17 @@ export class Transaction extends QueryMethods {
     return result
   }
 
-  async #begin(scope: Scope): Promise<void> {
+  async #begin(scope: Scope, limit: Limit): Promise<void> {
     const isNested = !(scope.parent?.isConnection ?? true)
     this.#scope = scope
     this.#isNested = isNested
-    let request: Request
+    let request: ControlRequest
     try {
       const target = this.#host._target()
       if (isNested) {
-        await this.#checkNesting()
+        await checkNesting(this.#host, scope, this.#options)
         // Its end may have gone out meanwhile.
-        if (scope.isOver) throw new InterfaceError(`cannot start: ${REASONS.over}`)
+        if (scope.isOver) throw wrongState('over', 'start')
         scope.parent?.refuseWhenBroken()
       } else if (target.transactionStatus !== 'I') {
         throw new InterfaceError('a transaction cannot be started in one that was begun by a query')
@@ -191,42 +193,21 @@ export class Transaction extends QueryMethods {
       const command = isNested
         ? savepointCommand(this.#savepoint, this.#options)
         : beginCommand(this.#options)
-      request = this.#host._target().script(command, this._defaults.control)
+      request = this.#host._target().control(command, { timeoutMs: limit.remainingMs, signal: limit.signal })
       await request.settled
     } catch (error) {
       this.#end('failed')
       throw error
     }
     if (request.failure !== undefined) {
-      if (request.failure.kind === 'timeout' && !isNested && !this.#host._isGone) this.#undoBegin()
+      if (isGivenUp(request.failure) && !isNested && !this.#host._isGone) this.#undoBegin()
       else this.#end('failed')
+      if (request.failure.kind === 'timeout') throw lateStart(limit.timeoutMs)
       throw errorFromFailure(request.failure)
     }
     scope.isolation = isNested ? undefined : this.#options.isolation
+    this.#endedBefore = request.transactionsEnded
     this.#state = 'started'
-  }
-
-  /** Only the outermost transaction has an isolation level of its own. */
-  async #checkNesting(): Promise<void> {
-    const { isolation, isDeferrable } = this.#options
-    if (isDeferrable !== undefined) {
-      throw new InterfaceError("option 'deferrable' is for the outermost transaction only")
-    }
-    if (isolation === undefined) return
-    let outer = this.#scope.outermost.isolation
-    if (outer === undefined) {
-      const request = this.#host
-        ._target()
-        .query('SHOW transaction_isolation', undefined, { ...this._defaults.value, timeoutMs: 0 })
-      await request.settled
-      if (request.failure !== undefined) throw errorFromFailure(request.failure)
-      outer = (request.rows[0] as string[])[0]
-    }
-    if (isolation !== outer) {
-      throw new InterfaceError(
-        `a nested transaction cannot have another isolation level: '${isolation}' inside '${outer}'`,
-      )
-    }
   }
 
   /** A BEGIN of which we stopped hearing may still be carried out; until it is undone nothing else starts. */
@@ -255,6 +236,10 @@ export class Transaction extends QueryMethods {
       this.#end('failed')
       throw errorFromFailure(request.failure)
     }
+    if (!this.#isNested && !this.#wasEndedBy(request)) {
+      this.#end('failed')
+      throw endedByQuery()
+    }
     // PostgreSQL answers the COMMIT of a failed transaction so (manual, COMMIT).
     if (!this.#isNested && request.tag() === 'ROLLBACK') {
       this.#end('rolled back')
@@ -282,48 +267,46 @@ export class Transaction extends QueryMethods {
   }
 
   async #sendRollback(): Promise<void> {
-    const failure = await (this.#isNested ? this.#undoSavepoint() : this.#settledEnd('ROLLBACK'))
-    if (failure !== undefined) {
-      this.#end('failed')
-      throw errorFromFailure(failure)
+    if (this.#isNested) {
+      const failure = await this.#undoSavepoint()
+      this.#end(failure === undefined ? 'rolled back' : 'failed')
+      if (failure !== undefined) throw errorFromFailure(failure)
+      return
     }
-    this.#end('rolled back')
+    const request = this.#sendEnd('ROLLBACK')
+    await request.settled
+    const { failure } = request
+    const isUndone = failure === undefined && this.#wasEndedBy(request)
+    this.#end(isUndone ? 'rolled back' : 'failed')
+    if (!isUndone) throw failure === undefined ? endedByQuery() : errorFromFailure(failure)
+  }
+
+  /** Whether it was this command that ended the transaction, and not a query before it. */
+  #wasEndedBy(request: ControlRequest): boolean {
+    return request.wasInTransaction && request.transactionsEnded === this.#endedBefore + 1
   }
 
   /** What the savepoint did stays there if this fails: the transaction around it can only be rolled back then. */
   async #undoSavepoint(): Promise<Failure | undefined> {
     const name = this.#savepoint
-    const failure = await this.#settledEnd(`ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`)
+    const request = this.#sendEnd(`ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`)
+    await request.settled
+    const { failure } = request
     if (failure !== undefined) this.#scope.parent?.breakBy(errorFromFailure(failure))
     return failure
   }
 
-  async #settledEnd(command: string): Promise<Failure | undefined> {
-    const request = this.#sendEnd(command)
-    await request.settled
-    return request.failure
-  }
-
   /**
    * Waits for the end of the transaction, but no longer than `commandTimeoutMs`. At that time only the caller gives up:
-   * the commands go out and the transaction stays in the way of others until they have been answered.
+   * the commands go out and the transaction stays in the way of others until they have been answered, or the server has
+   * been silent for so long that the session is given up.
    */
   async #ending(command: string, end: Promise<void>): Promise<void> {
-    const limitMs = this._defaults.commandTimeoutMs
-    const all = this.#thenOver(end)
-    if (limitMs === 0) return await all
-    let timer: NodeJS.Timeout | undefined
-    const limit = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        const message = `${command} was not answered within ${limitMs} ms; it still goes out, with an outcome not known`
-        reject(new TimeoutError(message, { safeToRetry: false }))
-      }, limitMs)
+    const limit = new Limit(this._defaults.commandTimeoutMs)
+    await limit.hold(this.#thenOver(end), (limitMs) => {
+      this.#lastCommand?.hurry()
+      return lateEnd(command, limitMs)
     })
-    try {
-      await Promise.race([all, limit])
-    } finally {
-      clearTimeout(timer)
-    }
   }
 
   /** Rolls back because of an error, which goes before those of the rollback. */
@@ -336,24 +319,26 @@ export class Transaction extends QueryMethods {
       void this.#host._vacate()
       await this.#rollback()
     } catch (second) {
-      // A session that has ended meanwhile took the transaction with it.
-      if (!this.#host._isGone) attachSuppressed(error, second)
+      // A session that has ended meanwhile took the transaction with it; and nothing needs to be said twice.
+      const isKnown = this.#host._isGone || (saysEndedByQuery(error) && saysEndedByQuery(second))
+      if (!isKnown) attachSuppressed(error, second)
     }
   }
 
-  #sendEnd(command: string): Request {
+  #sendEnd(command: string): ControlRequest {
     const request = this.#send(command)
+    this.#lastCommand = request
     this.#state = 'ending'
     this.#scope.finish()
     return request
   }
 
   /** Without a time limit: a command that was given up unsent would leave the transaction open. */
-  #send(command: string): Request {
-    return this.#host._targetOfEnd().script(command, UNLIMITED)
+  #send(command: string): ControlRequest {
+    return this.#host._targetOfEnd().control(command, UNLIMITED)
   }
 
-  #end(state: State): void {
+  #end(state: TransactionState): void {
     this.#state = state
     this.#scope.leave()
   }
@@ -385,14 +370,14 @@ export class Transaction extends QueryMethods {
     }
   }
 
-  #stateNow(): string {
+  #stateNow(): TransactionState {
     return this.#state === 'started' && this.#scope.isOver ? 'over' : this.#state
   }
 
-  #require(state: State, what: string): void {
+  #require(state: TransactionState, what: string): void {
     const now = this.#stateNow()
     if (now === state) return
-    throw new InterfaceError(`cannot ${what}: ${REASONS[now]}`)
+    throw wrongState(now, what)
   }
 
   #refuseManaged(what: string): void {
@@ -403,29 +388,19 @@ export class Transaction extends QueryMethods {
   }
 }
 
-const REASONS: { readonly [state: string]: string } = {
-  new: 'the transaction has not been started',
-  starting: 'the transaction is being started',
-  started: 'the transaction is already started',
-  ending: 'the transaction is being ended',
-  committed: 'the transaction is already committed',
-  'rolled back': 'the transaction is already rolled back',
-  failed: 'the transaction has failed',
-  over: 'the transaction around this one is over',
-}
-
 /** Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be. */
-export async function runTransaction<R>(
+export async function runTransaction<R, M extends RowMode>(
   host: TransactionHost,
   from: Scope,
-  callback: TransactionCallback<R>,
+  callback: TransactionCallback<R, M>,
   options: TransactionOptions | undefined,
 ): Promise<R> {
   const checked = checkTransactionOptions(options)
   for (let attempt = 0; ; attempt++) {
-    const scope = await from.enterInTurn()
+    const limit = startLimit(host, checked)
+    const scope = from.enter(true) ?? (await from.enterInTurn(true, limit))
     try {
-      return await new Transaction(host, scope, checked)._run(scope, callback)
+      return await new Transaction<M>(host, scope, checked)._run(scope, limit, callback)
     } catch (error) {
       const isOutermost = scope.outermost === scope
       if (!isOutermost || attempt >= checked.retry || !isRepeatable(error) || host._isGone) throw error

@@ -1,10 +1,12 @@
-import { DEFAULT_PLAN, planFor } from './decode/mapping'
-import { errorFromFailure, InterfaceError, UnsupportedClientFeatureError } from './errors/index'
-import type { Target } from './native/door'
+import { DEFAULT_PLAN } from './decode/mapping'
+import { errorFromFailure, InterfaceError, TimeoutError, UnsupportedClientFeatureError } from './errors/index'
+import type { Limit } from './limit'
+import type { RequestOptions, Target } from './native/door'
 import { checkFunction, checkOptions } from './options'
 import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
-import type { CodecFormat } from './types/type-codec'
+import { TypeCode } from './types/type-code'
+import type { CodecFormat, TypeCodec } from './types/type-codec'
 
 export type { CodecFormat } from './types/type-codec'
 
@@ -84,33 +86,33 @@ const NONE = "'0'::pg_catalog.oid"
 const CHAR = 'pg_catalog."char"'
 const AS_TEXT = 'pg_catalog.text::pg_catalog.cstring'
 
+const BELOW = `t.typname, t.typnamespace, CASE WHEN t.typtype ${EQ} 'd'::${CHAR} THEN t.typbasetype
+        WHEN t.typcategory ${EQ} 'A'::${CHAR} THEN t.typelem END AS part`
+
 /**
- * For each name: what kind of type it is, and what is to be said about it. A domain's base is the type below all. All
- * values cross as cstring, a pseudo-type: no codec that the application has set can be in their way.
+ * For each name: what kind of type it is, and what is to be said about it. The part of a domain or an array is the type
+ * below all of them. All values cross as cstring, a pseudo-type: no codec that the application has set can be in their way.
  */
 const LOOK_UP = `
   SELECT type.typtype::${AS_TEXT} AS kind,
     (type.typcategory ${EQ} 'A'::${CHAR})::${AS_TEXT} AS is_array,
     (type.typsend::pg_catalog.oid ${NE} ${NONE} AND type.typreceive::pg_catalog.oid ${NE} ${NONE})::${AS_TEXT} AS is_binary,
-    coalesce(base.name, CASE WHEN type.typelem ${NE} ${NONE} THEN pg_catalog.format_type(type.typelem, NULL) END)
-      ::pg_catalog.cstring AS part,
-    (EXISTS (SELECT FROM pg_catalog.pg_type built_in JOIN pg_catalog.pg_namespace place
-      ON place.oid ${EQ} built_in.typnamespace
-      WHERE place.nspname ${EQ} 'pg_catalog'::pg_catalog.name AND built_in.typname ${EQ} asked.name))::${AS_TEXT} AS is_built_in
+    part.name AS part, part.schema AS part_schema,
+    (EXISTS (SELECT FROM pg_catalog.pg_type built_in JOIN pg_catalog.pg_namespace catalog
+      ON catalog.oid ${EQ} built_in.typnamespace
+      WHERE catalog.nspname ${EQ} 'pg_catalog'::pg_catalog.name AND built_in.typname ${EQ} asked.name))::${AS_TEXT} AS is_built_in
   FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.cstring::pg_catalog.text::pg_catalog.text[]),
     pg_catalog.unnest($2::pg_catalog.cstring::pg_catalog.text::pg_catalog.text[])) WITH ORDINALITY asked (schema, name, position)
   LEFT JOIN pg_catalog.pg_namespace schema ON schema.nspname ${EQ} asked.schema
   LEFT JOIN pg_catalog.pg_type type ON type.typnamespace ${EQ} schema.oid AND type.typname ${EQ} asked.name
   LEFT JOIN LATERAL (
     WITH RECURSIVE below AS (
-      SELECT t.oid, t.typtype, t.typbasetype FROM pg_catalog.pg_type t WHERE t.oid ${EQ} type.typbasetype
-      UNION ALL SELECT t.oid, t.typtype, t.typbasetype FROM below
-        JOIN pg_catalog.pg_type t ON t.oid ${EQ} below.typbasetype
-    ) SELECT pg_catalog.format_type(below.oid, NULL) AS name FROM below WHERE below.typtype ${NE} 'd'::${CHAR}
-  ) base ON type.typtype ${EQ} 'd'::${CHAR}
+      SELECT ${BELOW} FROM pg_catalog.pg_type t WHERE t.oid ${EQ} type.oid
+      UNION SELECT ${BELOW} FROM below JOIN pg_catalog.pg_type t ON t.oid ${EQ} below.part
+    ) SELECT below.typname::${AS_TEXT} AS name, place.nspname::${AS_TEXT} AS schema
+      FROM below JOIN pg_catalog.pg_namespace place ON place.oid ${EQ} below.typnamespace WHERE below.part IS NULL
+  ) part ON true
   ORDER BY asked.position`
-
-const ROWS = planFor(DEFAULT_PLAN, { rowMode: 'object' })
 
 /** A row of the look-up: PostgreSQL's text. */
 interface Found {
@@ -118,10 +120,34 @@ interface Found {
   is_array: string
   is_binary: string
   part: string | null
+  part_schema: string | null
   is_built_in: string
 }
 
 const TRUE = 'true'
+
+/** What the SQL standard and `format_type` call types whose name in `pg_type` is another. */
+const PG_TYPE_NAMES: { readonly [name: string]: string } = {
+  bigint: 'int8',
+  'bit varying': 'varbit',
+  boolean: 'bool',
+  character: 'bpchar',
+  'character varying': 'varchar',
+  'double precision': 'float8',
+  integer: 'int4',
+  real: 'float4',
+  smallint: 'int2',
+  'time with time zone': 'timetz',
+  'time without time zone': 'time',
+  'timestamp with time zone': 'timestamptz',
+  'timestamp without time zone': 'timestamp',
+}
+
+/** The name in `pg_type`. Other schemas than `pg_catalog` may have types with any of those names. */
+function pgTypeName(name: string, schema: string): string {
+  const isOther = schema === 'pg_catalog' && Object.hasOwn(PG_TYPE_NAMES, name)
+  return isOther ? PG_TYPE_NAMES[name]! : name
+}
 
 /** A codec that has been checked as far as that goes without a server. */
 interface Checked {
@@ -145,7 +171,8 @@ export function checkTypeCodec(typeName: unknown, options: unknown): Checked {
   }
   checkFunction(`${where}: encode`, codec.encode)
   checkFunction(`${where}: decode`, codec.decode)
-  return { schema: schemaOf(codec), name: typeName, codec, codecName: undefined }
+  const schema = schemaOf(codec)
+  return { schema, name: pgTypeName(typeName, schema), codec, codecName: undefined }
 }
 
 /** @throws InterfaceError */
@@ -154,14 +181,17 @@ export function checkBuiltinTypeCodec(typeName: unknown, options: unknown): Chec
   checkOptions(options as object, BUILTIN_OPTIONS, `codec of type ${describeArgument(typeName)}`)
   const { codecName } = options as BuiltinTypeCodecOptions
   checkName('codecName', codecName)
-  return { schema: schemaOf(options as TypeSchemaOptions), name: typeName, codec: undefined, codecName }
+  const schema = schemaOf(options as TypeSchemaOptions)
+  const name = pgTypeName(typeName, schema)
+  return { schema, name, codec: undefined, codecName: pgTypeName(codecName, 'pg_catalog') }
 }
 
 /** @throws InterfaceError */
 export function checkTypeSchema(typeName: unknown, options: unknown): { schema: string; name: string } {
   checkName('the type name', typeName)
   if (options !== undefined) checkOptions(options as object, SCHEMA_OPTIONS, 'options of resetTypeCodec')
-  return { schema: schemaOf((options ?? {}) as TypeSchemaOptions), name: typeName }
+  const schema = schemaOf((options ?? {}) as TypeSchemaOptions)
+  return { schema, name: pgTypeName(typeName, schema) }
 }
 
 /**
@@ -191,24 +221,30 @@ export function checkNamedTypeCodecs(value: unknown): readonly Checked[] {
 export async function openWithTypeCodecs(
   target: Target,
   checked: readonly Checked[],
-  timeoutMs: number,
+  limit: Limit,
 ): Promise<void> {
   if (checked.length === 0) return
   try {
-    await useTypeCodecs(target, checked, timeoutMs)
+    await useTypeCodecs(target, checked, { timeoutMs: limit.remainingMs, signal: limit.signal })
   } catch (error) {
     target.terminate()
+    if (error instanceof TimeoutError) throw lateLookUp(limit.timeoutMs)
     throw error
   }
+}
+
+function lateLookUp(timeoutMs: number): Error {
+  const message = `the types of option 'typeCodecs' were not looked up within the ${timeoutMs} ms of connectTimeoutMs`
+  return new TimeoutError(message, { safeToRetry: true })
 }
 
 /** Looks the types up, and takes the codecs into use: all of them, or none. */
 export async function useTypeCodecs(
   target: Target,
   checked: readonly Checked[],
-  timeoutMs: number,
+  limit: RequestOptions,
 ): Promise<void> {
-  const found = await lookUp(target, checked, timeoutMs)
+  const found = await lookUp(target, checked, limit)
   const uses = checked.map((entry, index) => useOf(target, entry, found[index]))
   for (const use of uses) use()
 }
@@ -217,9 +253,9 @@ export async function useTypeCodecs(
 export async function resetTypeCodecOf(
   target: Target,
   type: { schema: string; name: string },
-  timeoutMs: number,
+  limit: RequestOptions,
 ): Promise<void> {
-  const [found] = await lookUp(target, [type], timeoutMs)
+  const [found] = await lookUp(target, [type], limit)
   if (found === undefined || found.kind === null) throw unknownType(type, found)
   target.types.reset(type.schema, type.name)
 }
@@ -227,13 +263,13 @@ export async function resetTypeCodecOf(
 async function lookUp(
   target: Target,
   types: readonly { schema: string; name: string }[],
-  timeoutMs: number,
+  { timeoutMs, signal }: RequestOptions,
 ): Promise<readonly Found[]> {
   const parameters = [arrayText(types.map(({ schema }) => schema)), arrayText(types.map(({ name }) => name))]
   const request = target.query(LOOK_UP, parameters, {
     timeoutMs,
-    signal: undefined,
-    plan: ROWS,
+    signal,
+    plan: DEFAULT_PLAN,
     form: Form.ROWS,
     maxRows: 0,
   })
@@ -254,12 +290,12 @@ function useOf(target: Target, entry: Checked, found: Found | undefined): () => 
   if (found === undefined || found.kind === null) throw unknownType(entry, found)
   if (found.kind === 'd') {
     throw new InterfaceError(
-      `a codec cannot be set on a domain: set it on ${found.part}, the base type of ${typeName}`,
+      `a codec cannot be set on a domain: set it on the base type of ${typeName}, ${partOf(found)}`,
     )
   }
   if (found.is_array === TRUE) {
     throw new InterfaceError(
-      `a codec cannot be set on an array type: set it on ${found.part}, the element type of ${typeName}`,
+      `a codec cannot be set on an array type: set it on the element type of ${typeName}, ${partOf(found)}`,
     )
   }
   if (found.kind === 'm' || found.kind === 'p') {
@@ -271,6 +307,12 @@ function useOf(target: Target, entry: Checked, found: Found | undefined): () => 
   checkFormat(format, typeName, name, schema, found)
   const made = { typeName, format, encode: encode as (value: unknown) => unknown, decode }
   return () => target.types.setCodec(schema, name, made)
+}
+
+/** The type that a domain or an array is made of, as `setTypeCodec` takes it. */
+function partOf({ part, part_schema: schema }: Found): string {
+  const [name, place] = [part, schema].map((text) => describeArgument(text))
+  return `${schema}.${part}: (${name}, { schema: ${place}, … })`
 }
 
 function checkFormat(
@@ -313,13 +355,21 @@ function useFamily(target: Target, { schema, name }: Checked, found: Found, code
       `${schema}.${name} has no binary format, in which the codec ${codecName} works`,
     )
   }
+  // The binary form of most types is not their text; PostgreSQL's text of them is.
+  if (code === TypeCode.TEXT) return () => target.types.setCodec(schema, name, asText(`${schema}.${name}`))
   return () => target.types.setFamily(schema, name, code)
+}
+
+/** Values as PostgreSQL prints and reads them. */
+function asText(typeName: string): TypeCodec {
+  const same = (value: unknown) => value
+  return { typeName, format: 'text', encode: same, decode: same }
 }
 
 function unknownType({ schema, name }: { schema: string; name: string }, found: Found | undefined): Error {
   const hint =
-    found?.is_built_in === TRUE && schema !== 'pg_catalog'
-      ? "; the built-in type of this name is in schema 'pg_catalog'"
+    schema !== 'pg_catalog' && (found?.is_built_in === TRUE || Object.hasOwn(PG_TYPE_NAMES, name))
+      ? "; the built-in type of this name is in schema 'pg_catalog': { schema: 'pg_catalog' }"
       : ''
   return new InterfaceError(`there is no type ${name} in schema ${schema}${hint}`)
 }

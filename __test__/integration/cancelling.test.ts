@@ -1,6 +1,8 @@
-import test from 'ava'
-import { PostgresError, TimeoutError } from 'oxpg'
-import { connection, pool, RUNNING, until } from '../support/server.js'
+import { getEventListeners } from 'node:events'
+import test, { type ExecutionContext } from 'ava'
+import { connect, PostgresError, TimeoutError } from 'oxpg'
+import { faultProxy } from '../support/fault-proxy.js'
+import { connection, pool, RUNNING, uniqueName, until, url } from '../support/server.js'
 
 test('timeoutMs rejects, the server stops, the connection is usable', async (t) => {
   const [c, other] = [await connection(t), await connection(t)]
@@ -86,4 +88,153 @@ test('a call on the pool is cancelled like one on a connection', async (t) => {
   await t.throwsAsync(p.fetch('select pg_sleep(60)', [], { timeoutMs: 30 }), { instanceOf: TimeoutError })
   const values = await Promise.all(Array.from({ length: 20 }, (_, n) => p.fetchVal('select $1::int', [n])))
   t.deepEqual(values, [...values.keys()])
+})
+
+/** A table with one row, and what locks it until the function that this gives is called. */
+async function lockableTable(
+  t: ExecutionContext,
+): Promise<{ table: string; lock(): Promise<() => Promise<void>> }> {
+  const [table, owner] = [uniqueName('lockable'), await connection(t)]
+  await owner.execute(`create table ${table} as select 0 as id, '' as text`)
+  t.teardown(async () => {
+    owner.terminate()
+    const c = await connect(url)
+    await c.execute(`drop table if exists ${table}`)
+    await c.close()
+  })
+  const lock = async () => {
+    const transaction = await owner.begin()
+    await transaction.execute(`lock table ${table}`)
+    return () => transaction.commit()
+  }
+  return { table, lock }
+}
+
+test('however many calls time out together, the session and the calls behind them go on', async (t) => {
+  const { table, lock } = await lockableTable(t)
+  const [c, other] = [await connection(t), await connection(t)]
+  await c.execute('create temp table of_the_session (id int)')
+  const query = `select count(*) from ${table} where id = $1`
+  const patientQuery = `${query} /* patient */`
+  t.deepEqual([await c.fetchVal(query, [0]), await c.fetchVal(patientQuery, [0])], [1, 1])
+  const unlock = await lock()
+  const late = Array.from({ length: 20 }, (_, n) => c.fetchVal(query, [n], { timeoutMs: 50 }))
+  const patient = c.fetchVal(patientQuery, [1])
+  for (const outcome of await Promise.allSettled(late)) {
+    t.true((outcome as PromiseRejectedResult).reason instanceof TimeoutError)
+  }
+  const isPatientsTurn = `select count(*)::int from pg_stat_activity where pid = $1 and query = $2`
+  const hasCome = async () => (await other.fetchVal(isPatientsTurn, [c.serverPid, patientQuery])) === 1
+  await until(async () => c.isClosed || (await hasCome()), 'the turn of the one that waits')
+  await unlock()
+  t.is(await patient, 0)
+  t.is(await c.fetchVal('select count(*) from of_the_session'), 0)
+})
+
+test('calls that one caller gives up on a pool cost the other callers nothing', async (t) => {
+  const p = await pool(t, { minSize: 2, maxSize: 2 })
+  const query = 'select $1::int from pg_sleep($2)'
+  await Promise.all([1, 2, 3, 4].map((n) => p.fetchVal(query, [n, 0.01])))
+  const pids = new Set(await Promise.all([1, 2].map(() => p.fetchVal('select pg_backend_pid()'))))
+  for (let round = 0; round < 5; round += 1) {
+    const page = new AbortController()
+    const slow = Array.from({ length: 12 }, () => p.fetchVal(query, [1, 60], { signal: page.signal }))
+    const quick = Array.from({ length: 20 }, (_, n) => p.fetchVal(query, [n, 0.001]))
+    setTimeout(() => page.abort(), 20)
+    for (const outcome of await Promise.allSettled(slow)) {
+      t.is((outcome as PromiseRejectedResult).reason.name, 'AbortError')
+    }
+    t.deepEqual(await Promise.all(quick), [...quick.keys()])
+  }
+  t.is(p.stats.closed, 0, `connections were closed: ${[...pids]}`)
+})
+
+test('a signal has one listener, however many calls are given it', async (t) => {
+  const c = await connection(t)
+  const { signal } = new AbortController()
+  const calls = Array.from({ length: 50 }, (_, n) => c.fetchVal('select $1::int', [n], { signal }))
+  await Promise.resolve()
+  t.is(getEventListeners(signal, 'abort').length, 1)
+  await Promise.all(calls)
+  t.is(getEventListeners(signal, 'abort').length, 0)
+})
+
+test('all calls of a signal end with it, those that are made while it fires too', async (t) => {
+  const c = await connection(t)
+  const controller = new AbortController()
+  const { signal } = controller
+  const calls = Array.from({ length: 30 }, () => c.fetch('select pg_sleep(60)', [], { signal }))
+  let inside: Promise<unknown> | undefined
+  signal.addEventListener('abort', () => {
+    inside = c.fetch('select 1', [], { signal })
+  })
+  controller.abort(new Error('enough'))
+  for (const call of [...calls, inside!]) await t.throwsAsync(call, { message: 'enough' })
+  t.is(await c.fetchVal('select 1'), 1)
+})
+
+test('an executeMany of which the server takes no more is cancelled when it is given up', async (t) => {
+  const { table, lock } = await lockableTable(t)
+  const [c, other] = [await connection(t), await connection(t)]
+  const insert = `insert into ${table} values ($1, $2)`
+  await c.executeMany(insert, [[1, 'known from here on']])
+  const unlock = await lock()
+  let taken = 0
+  function* rows() {
+    // Both sockets' buffers hold less.
+    for (; taken < 2_000; taken += 1) yield [taken, 'x'.repeat(32_768)]
+  }
+  const controller = new AbortController()
+  const call = t.throwsAsync(c.executeMany(insert, rows(), { signal: controller.signal }), {
+    message: 'enough',
+  })
+  let before = -1
+  await until(async () => {
+    const isWaiting = "select count(*)::int from pg_stat_activity where pid = $1 and wait_event_type = 'Lock'"
+    const isStuck = (await other.fetchVal(isWaiting, [c.serverPid])) === 1 && taken === before
+    before = taken
+    return isStuck
+  }, 'the end of the room')
+  t.true(taken < 2_000)
+  controller.abort(new Error('enough'))
+  await call
+  await until(
+    async () => (await other.fetchVal(RUNNING, [c.serverPid])) === 0,
+    'the end of the statement',
+    15_000,
+  )
+  t.is(await c.fetchVal('select 42'), 42)
+  await unlock()
+  t.is(await c.fetchVal(`select count(*) from ${table}`), 2)
+})
+
+test('a cancel request that never ends holds nothing up once the call was interrupted', async (t) => {
+  const c = await connect(await faultProxy(t, { cancels: 'kept open' }))
+  t.teardown(async () => c.terminate())
+  const other = await connection(t)
+  for (let round = 0; round < 3; round += 1) {
+    const controller = new AbortController()
+    const call = t.throwsAsync(c.fetch('select pg_sleep(60)', [], { signal: controller.signal }))
+    await until(async () => (await other.fetchVal(RUNNING, [c.serverPid])) === 1, 'the start of the query')
+    controller.abort(new Error('never mind'))
+    await call
+    // Less than a cancel request may take.
+    t.is(await c.fetchVal('select 1', [], { timeoutMs: 2_500 }), 1)
+  }
+})
+
+test('a connection whose cancels have no effect is closed in the end', async (t) => {
+  t.timeout(60_000)
+  const c = await connect(await faultProxy(t, { cancels: 'swallowed' }))
+  t.teardown(async () => c.terminate())
+  const other = await connection(t)
+  const controller = new AbortController()
+  const call = t.throwsAsync(c.fetch('select pg_sleep(120)', [], { signal: controller.signal }))
+  await until(async () => (await other.fetchVal(RUNNING, [c.serverPid])) === 1, 'the start of the query')
+  controller.abort(new Error('never mind'))
+  await call
+  const waiting = t.throwsAsync(c.fetch('select 1'))
+  await c.close()
+  t.true(c.isClosed)
+  t.true(((await waiting) as PostgresError).safeToRetry, 'it was not sent')
 })

@@ -1,9 +1,11 @@
+import { execFile } from 'node:child_process'
 import { createServer, type Socket } from 'node:net'
 import test from 'ava'
 import {
   ClientConfigurationError,
   ConnectionFailureError,
   connect,
+  createPool,
   InterfaceError,
   InvalidCatalogNameError,
   InvalidPasswordError,
@@ -159,4 +161,90 @@ test('terminate ends what is in flight', async (t) => {
   c.terminate()
   await query
   t.true(c.isClosed)
+})
+
+test('a URL object says where to connect', async (t) => {
+  const c = await connect(new URL(url), { applicationName: 'by URL' })
+  t.is(await c.fetchVal("select current_setting('application_name')"), 'by URL')
+  await c.close()
+  const p = await createPool(new URL(url))
+  t.is(await p.fetchVal('select 1'), 1)
+  await p.close()
+})
+
+/** Connects when so many file descriptors are left as there are attempts, from none; prints what each error says. */
+const WITHOUT_DESCRIPTORS = `
+  const { connect } = require('oxpg')
+  const { closeSync, openSync } = require('node:fs')
+  const taken = []
+  const take = () => {
+    try { for (;;) taken.push(openSync('/dev/null', 'r')) } catch {}
+  }
+  const outcomes = []
+  const main = async () => {
+    take()
+    for (let left = 0; left < 12; left++) {
+      for (let k = 0; k < left; k++) closeSync(taken.pop())
+      const outcome = await connect(process.env.OXPG_TEST_URL).then(
+        (connection) => { connection.terminate(); return 'connected' },
+        (error) => ({ name: error.constructor.name, isTransient: error.isTransient, safeToRetry: error.safeToRetry, cause: error.cause?.code }),
+      )
+      outcomes.push(outcome)
+      take()
+    }
+    for (const descriptor of taken) closeSync(descriptor)
+    const connection = await connect(process.env.OXPG_TEST_URL)
+    outcomes.push(await connection.fetchVal('select 1'))
+    await connection.close()
+    process.stdout.write(JSON.stringify(outcomes))
+  }
+  main()`
+
+test('connecting without file descriptors is transient, from the first attempt of the process on', async (t) => {
+  const stdout = await new Promise<string>((resolve, reject) => {
+    const flags = ['-c', 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, WITHOUT_DESCRIPTORS]
+    execFile('bash', flags, { env: { ...process.env, OXPG_TEST_URL: url } }, (error, out, errors) =>
+      error === null ? resolve(out) : reject(new Error(errors, { cause: error })),
+    )
+  })
+  const outcomes = JSON.parse(stdout) as unknown[]
+  t.is(outcomes.pop(), 1)
+  const failures = outcomes.filter((outcome) => outcome !== 'connected') as {
+    isTransient: boolean
+    safeToRetry: boolean
+    cause: string
+  }[]
+  t.true(failures.length > 0)
+  for (const failure of failures)
+    t.like(failure, { isTransient: true, safeToRetry: true }, JSON.stringify(failure))
+  t.is(failures[0]!.cause, 'EMFILE')
+})
+
+/** What `jest --detectOpenHandles` counts: asynchronous resources that are not destroyed and do not say `hasRef`. */
+const OPEN_HANDLES = `
+  const open = new Map()
+  require('node:async_hooks').createHook({
+    init: (id, type, _, resource) => { if (type !== 'PROMISE' && !('hasRef' in resource)) open.set(id, type) },
+    destroy: (id) => { open.delete(id) },
+  }).enable()
+  const { connect } = require('oxpg')
+  const main = async () => {
+    const connection = await connect(process.env.OXPG_TEST_URL)
+    await connection.fetchVal('select 1')
+    await connection.close()
+    for (const end = Date.now() + 20_000; open.size > 0 && Date.now() < end; ) await new Promise((resolve) => setTimeout(resolve, 5))
+    process.stdout.write(JSON.stringify([...open.values()]))
+  }
+  main()`
+
+test('no handle is left open when the last connection is closed', async (t) => {
+  const stdout = await new Promise<string>((resolve, reject) => {
+    execFile(
+      process.execPath,
+      ['-e', OPEN_HANDLES],
+      { env: { ...process.env, OXPG_TEST_URL: url } },
+      (error, out) => (error === null ? resolve(out) : reject(error)),
+    )
+  })
+  t.deepEqual(JSON.parse(stdout), [])
 })

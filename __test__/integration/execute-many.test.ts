@@ -114,3 +114,32 @@ test('a pool runs it on a connection of its own', async (t) => {
   await c.release()
   t.is(await p.executeMany('select $1::int', [[1], [2], [3]]), 3)
 })
+
+for (const kind of ['synchronous', 'asynchronous']) {
+  test(`a row that does not fit is what it reports, whatever the source's return() does: ${kind}`, async (t) => {
+    const c = await connection(t)
+    await c.execute('create temp table things (id int primary key)')
+    const source = (rows: unknown[]) => {
+      const iterator = {
+        next: () => ({ done: rows.length === 0, value: [rows.shift()] }),
+        return() {
+          throw new Error('the source')
+        },
+      }
+      return kind === 'synchronous'
+        ? { [Symbol.iterator]: () => iterator }
+        : { [Symbol.asyncIterator]: () => iterator }
+    }
+    const insert = 'insert into things values ($1)'
+    for (let use = 0; use < 2; use++) {
+      const error = await t.throwsAsync(c.executeMany(insert, source([1, 'two', 3]) as never), {
+        instanceOf: DataError,
+      })
+      t.regex(error?.message ?? '', /row 1/)
+    }
+    // The server refuses a row while the source still has many.
+    const ids = Array.from({ length: 50_000 }, (_, index) => (index === 10 ? 5 : index))
+    await t.throwsAsync(c.executeMany(insert, source(ids) as never), { instanceOf: UniqueViolationError })
+    t.is(await c.fetchVal('select count(*) from things'), 0)
+  })
+}

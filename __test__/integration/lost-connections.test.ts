@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import test from 'ava'
 import {
   ConnectionDoesNotExistError,
@@ -93,6 +94,20 @@ test('a pool replaces a connection behind which the server has vanished', async 
   t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
 })
 
+test('a pool replaces a connection on which the server has vanished before COMMIT', async (t) => {
+  const options = { minSize: 1, maxSize: 1, commandTimeoutMs: 3_000 }
+  const p = await createPool(await faultProxy(t, { stallAt: 'COMMIT' }), options)
+  t.teardown(async () => p.terminate())
+  for (let round = 0; round < 2; round += 1) {
+    const error = await t.throwsAsync(
+      p.transaction(async () => {}),
+      { instanceOf: TimeoutError, message: /outcome not known/ },
+    )
+    t.false((error as TimeoutError).safeToRetry)
+    t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
+  }
+})
+
 test('a pool replaces a connection that does not answer its reset', async (t) => {
   const p = await createPool(await faultProxy(t, { stallAt: 'vanish' }), { minSize: 1, maxSize: 1 })
   t.teardown(async () => p.terminate())
@@ -133,4 +148,53 @@ test('killing idle connections of a pool is invisible', async (t) => {
   const left = 'select count(*)::int from pg_stat_activity where pid = any($1)'
   await until(async () => (await killer.fetchVal(left, [pids])) === 0, 'the end of the backends')
   t.deepEqual(await Promise.all([1, 2, 3, 4].map((n) => p.fetchVal('select $1::int', [n]))), [1, 2, 3, 4])
+})
+
+/** Ends a backend from another process while this thread's loop stands still, so that it cannot be told of it. */
+function terminateUnseen(pid: number): void {
+  const program = `
+    import { connect } from 'oxpg'
+    const c = await connect(${JSON.stringify(url)})
+    await c.fetch('select pg_terminate_backend($1)', [${pid}])
+    while (await c.fetchVal('select count(*) from pg_stat_activity where pid = $1', [${pid}]) > 0);
+    await c.close()`
+  execFileSync(process.execPath, ['--input-type=module', '-e', program])
+}
+
+test('a session that ended while it was idle and nobody looked is noticed before it is used', async (t) => {
+  const p = await createPool(url, { minSize: 1, maxSize: 1 })
+  t.teardown(async () => p.terminate())
+  const pid = await p.fetchVal<number>('select pg_backend_pid()')
+  // Neither may be repeated after it was sent.
+  for (const call of ['do $$ begin perform 1; end $$', 'select 1; select 2']) {
+    terminateUnseen((await p.fetchVal<number>('select pg_backend_pid()'))!)
+    await p.execute(call)
+  }
+  terminateUnseen((await p.fetchVal<number>('select pg_backend_pid()'))!)
+  const lease = await p.acquire()
+  t.not(await lease.fetchVal('select pg_backend_pid()'), pid)
+  terminateUnseen(lease.serverPid)
+  const error = await t.throwsAsync<PostgresError>(lease.execute('do $$ begin perform 1; end $$'))
+  t.true(error?.safeToRetry)
+  const c = await connection(t)
+  terminateUnseen(c.serverPid)
+  t.true((await t.throwsAsync<PostgresError>(c.execute('select 1; select 2')))?.safeToRetry)
+})
+
+test('an answer that came while the loop stood still is read before a deadline is judged', async (t) => {
+  const p = await createPool(url, { minSize: 1, maxSize: 1 })
+  t.teardown(async () => p.terminate())
+  const lease = await p.acquire()
+  const pid = await lease.fetchVal('select pg_backend_pid()')
+  // Timers run right behind what setImmediate runs, before sockets are looked at.
+  await new Promise((resolve) => setImmediate(resolve))
+  const call = lease.fetchVal('select pg_backend_pid()', [], { timeoutMs: 500 })
+  const released = lease.release()
+  await Promise.resolve()
+  await Promise.resolve()
+  // Longer than the call's limit, and than the pool waits for the reset.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500)
+  t.is(await call, pid)
+  await released
+  t.is(await p.fetchVal('select pg_backend_pid()'), pid)
 })

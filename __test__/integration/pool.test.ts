@@ -1,5 +1,13 @@
+import { inspect } from 'node:util'
 import test from 'ava'
-import { connect, createPool, InterfaceError, InvalidPasswordError, TimeoutError } from 'oxpg'
+import {
+  connect,
+  createPool,
+  InterfaceError,
+  InvalidPasswordError,
+  TimeoutError,
+  UnsupportedClientFeatureError,
+} from 'oxpg'
 import { pool, uniqueName, until, url, urlWith } from '../support/server.js'
 
 test('minSize connections are open when the pool is', async (t) => {
@@ -36,11 +44,38 @@ test('a pool grows to maxSize under load, and not beyond', async (t) => {
   for (const c of [...leases, await leases[0]!.release().then(() => fourth)]) await c.release()
 })
 
+/** What a call on a pool that leaves a transaction open is told. */
+const leftOpen = { instanceOf: InterfaceError, message: /left a transaction open.*begin\(\) of the pool/ }
+
+test('a call on the pool that leaves a transaction open, or listens, is told that nothing comes of it', async (t) => {
+  const ways = { alone: {}, 'with a hook': { setup: () => {} } }
+  for (const [way, options] of Object.entries(ways)) {
+    const p = await pool(t, { maxSize: 1, ...options })
+    for (const query of ['begin', 'start transaction', 'begin; select 1', 'begin; select nonsense']) {
+      const error = await t.throwsAsync(p.execute(query), undefined, `${way}: ${query}`)
+      // A query that failed says why itself.
+      if (query.includes('nonsense')) t.is((error as { code?: string }).code, '42703')
+      else t.regex(error.message, leftOpen.message)
+    }
+    await t.throwsAsync(p.fetch('begin'), leftOpen)
+    t.is(await p.execute('begin; select 1; commit'), 'COMMIT')
+  }
+  const p = await pool(t, { maxSize: 1 })
+  for (const call of [() => p.execute('listen somebody'), () => p.fetch('listen somebody')]) {
+    await t.throwsAsync(call, {
+      instanceOf: UnsupportedClientFeatureError,
+      message: /LISTEN has no effect through a pool/,
+    })
+  }
+  await p.use((c) => c.execute('listen somebody'))
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
 test('what may leave something behind runs alone, on a session that is clean afterwards', async (t) => {
   const p = await pool(t, { minSize: 1, maxSize: 1 })
   await p.execute("set application_name to 'left behind'")
   t.not(await p.fetchVal('show application_name'), 'left behind')
-  await p.execute('begin')
+  await t.throwsAsync(p.execute('begin'), leftOpen)
   t.is(
     await p.fetchVal(
       "select count(*)::int from pg_stat_activity where pid = pg_backend_pid() and xact_start < query_start - interval '1 s'",
@@ -53,7 +88,11 @@ test('what may leave something behind runs alone, on a session that is clean aft
     await c.execute(`drop table if exists ${table}`)
     await c.close()
   })
-  await Promise.all([p.execute('begin'), p.execute(`create table ${table} (id int)`), p.fetch('select 1')])
+  await Promise.all([
+    t.throwsAsync(p.execute('begin'), leftOpen),
+    p.execute(`create table ${table} (id int)`),
+    p.fetch('select 1'),
+  ])
   await p.execute(`insert into ${table} values (1)`)
   const c = await connect(url)
   t.is(await c.fetchVal(`select count(*) from ${table}`), 1)
@@ -247,6 +286,28 @@ test('init runs once for each connection, setup at each acquire, reset at each r
   t.deepEqual(calls, ['init', 'setup', 'reset', 'setup', 'reset'])
 })
 
+test('what was leased is dead from the call of release on, and a reset hook has the session for itself', async (t) => {
+  const seen: unknown[] = []
+  const p = await pool(t, {
+    maxSize: 1,
+    reset: async (c) => {
+      seen.push(c.isReleased, c.isClosed, await c.fetchVal('select pg_backend_pid()'))
+      // It is on its way back already.
+      await c.release()
+    },
+  })
+  for (let round = 0; round < 3; round += 1) {
+    const c = await p.acquire()
+    const released = c.release()
+    t.true(c.isReleased)
+    await t.throwsAsync(c.fetchVal('select 1'), { instanceOf: InterfaceError, message: /released/ })
+    t.is(c.release(), released, 'releasing again is the same release')
+    await released
+    t.deepEqual(seen.splice(0), [false, false, c.serverPid])
+  }
+  t.is(p.stats.opened, 1)
+})
+
 test("a call on the pool inside the pool's own transaction does not deadlock", async (t) => {
   const p = await pool(t, { minSize: 1, maxSize: 1 })
   await t.throwsAsync(
@@ -283,4 +344,16 @@ test('many transactions and queries at once keep to themselves', async (t) => {
   )
   t.is(await p.fetchVal(`select count(*)::int from ${table}`), 100)
   t.is(await p.fetchVal(`select bool_and(id % 2 = 0) from ${table}`), true)
+})
+
+test('a released lease prints as what it is', async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const lease = await p.acquire()
+  t.regex(inspect(lease), /^PoolConnection \{ serverPid: \d+, idle \}$/)
+  await lease.release()
+  t.regex(inspect(lease), /^PoolConnection \{ serverPid: \d+, released \}$/)
+  const other = await p.acquire()
+  other.terminate()
+  await until(async () => other.isClosed, 'the end of the session')
+  t.regex(inspect(other), /closed/)
 })

@@ -42,15 +42,11 @@ test('fetch, fetchRow, fetchVal', async (t) => {
   const rows = await c.fetch<{ n: number; s: string }>(
     "select n, 'row ' || n as s from generate_series(1, 3) n",
   )
-  t.deepEqual(
-    rows.map((row) => ({ ...row })),
-    [
-      { n: 1, s: 'row 1' },
-      { n: 2, s: 'row 2' },
-      { n: 3, s: 'row 3' },
-    ],
-  )
-  t.true(rows[0] instanceof Row)
+  t.deepEqual(rows, [
+    { n: 1, s: 'row 1' },
+    { n: 2, s: 'row 2' },
+    { n: 3, s: 'row 3' },
+  ])
   t.is((await c.fetchRow<{ n: number }>('select 7 as n'))?.n, 7)
   t.is(await c.fetchRow('select 1 where false'), null)
   t.is(await c.fetchVal('select 5'), 5)
@@ -142,6 +138,15 @@ test('an error has its class, its hierarchy and its fields', async (t) => {
   t.regex(error?.message ?? '', /relation "no_such_table" does not exist/)
 })
 
+test('the position of an error is an index of the query, whatever characters are before it', async (t) => {
+  const c = await connection(t)
+  const query = "select '🐘🐘', 'é', $1::text from no_such_table"
+  for (const call of [c.fetch(query, ['x']), c.execute(query.replace('$1', "'x'")), c.prepare(query)]) {
+    const error = await t.throwsAsync<UndefinedTableError>(call, { instanceOf: UndefinedTableError })
+    t.is(error?.query?.slice(error.position! - 1), 'no_such_table')
+  }
+})
+
 test("the stack shows the caller's line", async (t) => {
   const c = await connection(t)
   async function theCallerOfTheQuery() {
@@ -155,11 +160,21 @@ test('row modes', async (t) => {
   const c = await connection(t)
   const query = "select 1 as a, 'x' as b, 2 as a"
   t.deepEqual(await c.fetch(query, [], { rowMode: 'array' }), [[1, 'x', 2]])
-  const [object] = await c.fetch<object>(query, [], { rowMode: 'object' })
-  t.is(Object.getPrototypeOf(object), Object.prototype)
-  const [record] = await c.fetch(query)
-  t.deepEqual(Row.values(record as Row), [1, 'x', 2])
-  t.deepEqual(Row.keys(record as Row), ['a', 'b', 'a'])
+  const rows = [await c.fetch<object>(query), await c.fetch<object>(query, [], { rowMode: 'object' })]
+  for (const [object] of rows) {
+    t.is(Object.getPrototypeOf(object), Object.prototype)
+    t.deepEqual(object, { b: 'x', a: 2 })
+    t.deepEqual(Row.entries(object!), [
+      ['a', 1],
+      ['b', 'x'],
+      ['a', 2],
+    ])
+  }
+  const [record] = await c.fetch(query, [], { rowMode: 'record' })
+  t.true(record instanceof Row)
+  t.deepEqual([...record!], [1, 'x', 2])
+  t.deepEqual(Row.values(record!), [1, 'x', 2])
+  t.deepEqual(Row.keys(record!), ['a', 'b', 'a'])
 })
 
 test('a column that is named like a trap is just a column', async (t) => {
@@ -178,7 +193,7 @@ test('a column that is named like a trap is just a column', async (t) => {
     '${x}',
   ]
   const list = names.map((name, index) => `${index} as "${name.replaceAll('"', '""') || ' '}"`).join(', ')
-  // The first runs the loop, the third the compiled class.
+  // The first runs the loop, the third the compiled code.
   for (let round = 0; round < 3; round += 1) {
     const [row] = await c.fetch(`select ${list}`)
     t.deepEqual(
@@ -323,4 +338,26 @@ test('notices reach their handler', async (t) => {
   c.onNotice((notice) => notices.push(notice.message))
   await c.execute("do $$ begin raise notice 'hello'; end $$")
   t.deepEqual(notices, ['hello'])
+})
+
+test('parameters that are too long for one message are refused before they are copied', async (t) => {
+  const c = await connection(t)
+  const query = 'select length($1::bytea) + length($2::bytea) + length($3::bytea)'
+  // Memory that nobody has touched is not there: copies would be.
+  const long = Buffer.alloc(520 << 20)
+  for (const isKnown of [false, true]) {
+    if (isKnown) t.is(await c.fetchVal(query, [long.subarray(0, 1), long.subarray(0, 1), null]), null)
+    const before = process.resourceUsage().maxRSS
+    const error = await t.throwsAsync<InterfaceError>(c.fetchVal(query, [long, long, long]), {
+      instanceOf: InterfaceError,
+      message: /1 GiB/,
+    })
+    t.true(error?.safeToRetry)
+    const grown = (process.resourceUsage().maxRSS - before) >> 10
+    t.true(grown < 400, `${grown} MiB`)
+  }
+  // What is added up is that of one call.
+  const text = 'x'.repeat(5_000)
+  for (let round = 0; round < 3; round += 1) await c.execute(`select '${text}'`)
+  t.is(await c.fetchVal('select length($1)', [text]), 5_000)
 })

@@ -15,6 +15,7 @@ const PAGES = [
   'docs/guide/pool.md',
   'docs/guide/errors.md',
   'docs/guide/transactions.md',
+  'docs/guide/coming-from-pg.md',
 ]
 
 const folder = join(packageRoot, '.cache', 'snippets')

@@ -88,6 +88,48 @@ test('two handlers on one connection take turns, and are never savepoints of eac
   t.is(await c.fetchVal('select sum(id) from things'), 2)
 })
 
+test('a transaction that another handler begins by hand takes nothing of a callback away', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (who text, id int)')
+  const ways = {
+    begin: () => c.begin(),
+    start: async () => {
+      const tx = c.transaction()
+      await tx.start()
+      return tx
+    },
+  }
+  for (const [way, start] of Object.entries(ways)) {
+    let enter!: () => void
+    const entered = new Promise<void>((resolve) => {
+      enter = resolve
+    })
+    const order: string[] = []
+    const byHand = entered.then(async () => {
+      const tx = await start()
+      order.push('by hand')
+      await tx.execute("insert into things values ('by hand', 1)")
+      await tx.rollback()
+    })
+    await c.transaction(async (tx) => {
+      enter()
+      for (const id of [1, 2, 3]) await tx.execute('insert into things values ($1, $2)', [way, id])
+      order.push('callback')
+    })
+    await byHand
+    t.deepEqual(order, ['callback', 'by hand'])
+  }
+  t.deepEqual(
+    await c.fetch('select who, count(*)::int from things group by who order by who', [], {
+      rowMode: 'array',
+    }),
+    [
+      ['begin', 3],
+      ['start', 3],
+    ],
+  )
+})
+
 test('isolation, readOnly and deferrable reach the server', async (t) => {
   const c = await connection(t)
   await c.transaction(
@@ -154,6 +196,37 @@ test('retry runs the function again after a serialization failure', async (t) =>
   await Promise.all(Array.from({ length: 8 }, add))
   t.is(await p.fetchVal(`select n from ${table}`), 8)
   t.truthy(SerializationError)
+})
+
+test('a transaction that a query ended does not commit without a word', async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const table = uniqueName('by_hand')
+  await p.execute(`create table ${table} (x int)`)
+  t.teardown(async () => {
+    const c = await connection({ teardown: () => {} })
+    await c.execute(`drop table ${table}`)
+    await c.close()
+  })
+  const ended = { instanceOf: InterfaceError, message: /was ended by a query/ }
+  for (const command of ['rollback', 'commit', 'abort', 'end', 'rollback and no chain']) {
+    await t.throwsAsync(
+      p.transaction(async (tx) => {
+        await tx.execute(command)
+        await tx.execute(`insert into ${table} values (1)`)
+      }),
+      ended,
+      command,
+    )
+    await t.throwsAsync(
+      p.transaction(async (tx) => {
+        await tx.fetch('select 1')
+        await Promise.all([tx.execute(command), tx.execute('begin')])
+      }),
+      ended,
+      command,
+    )
+  }
+  t.is(await p.fetchVal(`select count(*)::int from ${table}`), 0)
 })
 
 test('a pool runs a transaction on one connection', async (t) => {

@@ -285,3 +285,55 @@ test("the driver's own queries are out of the reach of codecs", async (t) => {
   }
   t.is(await c.fetchVal("select 'text'::text"), 'text')
 })
+
+test('what an error recommends to set a codec on is accepted', async (t) => {
+  const schema = await schemaOfTypes(t)
+  const c = await open(t)
+  await c.execute(`create domain ${schema}.label as varchar(10);
+    create domain ${schema}.labels as ${schema}.label[];
+    create domain ${schema}.moods as ${schema}.mood[];
+    create type ${schema}."Odd ""Name" as enum ('a');
+    create domain ${schema}.odd as ${schema}."Odd ""Name"`)
+  for (const [typeName, place, expected] of [
+    ['label', schema, 'varchar'],
+    ['labels', schema, 'varchar'],
+    ['moods', schema, 'mood'],
+    ['odd', schema, 'Odd "Name'],
+    ['_label', schema, 'varchar'],
+    ['_timestamptz', 'pg_catalog', 'timestamptz'],
+    ['_int4', 'pg_catalog', 'int4'],
+  ] as const) {
+    const error = await t.throwsAsync(c.setTypeCodec(typeName, upperCase(place)), {
+      instanceOf: InterfaceError,
+    })
+    const [, name, of] =
+      /set it on the (?:base|element) type of .*: \('(.*)', \{ schema: '(.*)', … \}\)$/.exec(
+        error!.message,
+      ) ?? []
+    t.is(name, expected, error!.message)
+    await t.notThrowsAsync(c.setTypeCodec(name!, upperCase(of!)))
+    await c.resetTypeCodec(name!, { schema: of! })
+  }
+  // What format_type and the documentation call a built-in type is accepted as well.
+  for (const [name, type] of [
+    ['character varying', 'varchar'],
+    ['timestamp with time zone', 'timestamptz'],
+    ['integer', 'int4'],
+    ['double precision', 'float8'],
+  ] as const) {
+    const hint = await t.throwsAsync(c.setTypeCodec(name, upperCase('public')), {
+      instanceOf: InterfaceError,
+    })
+    t.regex(hint!.message, /schema: 'pg_catalog'/)
+    await c.setTypeCodec(name, { schema: 'pg_catalog', encode: String, decode: (text) => `read ${text}` })
+    t.regex(
+      (await c.fetchVal<string>(
+        `select null::text || 'x', cast(${type === 'timestamptz' ? 'now()' : '1'} as ${type})`,
+        [],
+        { column: 1 },
+      ))!,
+      /^read /,
+    )
+    await c.resetTypeCodec(name, { schema: 'pg_catalog' })
+  }
+})

@@ -281,6 +281,10 @@ test('hstore is known by its extension, and by the names of its codec', async (t
     await c.setBuiltinTypeCodec('hstore', { codecName })
     t.deepEqual(await plain(), value)
   }
+  await c.setBuiltinTypeCodec('hstore', { codecName: 'text' })
+  t.is(await c.fetchVal("select 'a=>1'::public.hstore"), '"a"=>"1"')
+  t.deepEqual(await c.fetchVal("select array['a=>1'::public.hstore]"), ['"a"=>"1"'])
+  t.deepEqual(await c.fetchVal('select $1::public.hstore -> $2', ['b=>2', 'b']), '2')
   await c.setTypeCodec<string>('hstore', { encode: (text) => text, decode: (text) => text })
   t.is(await c.fetchVal('select $1::public.hstore', ['"a"=>"1"']), '"a"=>"1"')
   await c.resetTypeCodec('hstore')

@@ -1,12 +1,5 @@
 import test from 'ava'
-import {
-  DataError,
-  Interval,
-  OutdatedSchemaCacheError,
-  Range,
-  Row,
-  UnsupportedClientFeatureError,
-} from 'oxpg'
+import { DataError, Interval, Range, Row, UnsupportedClientFeatureError } from 'oxpg'
 import { connection } from '../support/server.js'
 import { schema, shared, testRefusals, testTypes } from '../support/type-table.js'
 import { plain } from '../support/values.js'
@@ -95,11 +88,13 @@ testTypes([
   },
 ])
 
-test('a composite value is a Record, or what the rows are', async (t) => {
+test('a composite value is a plain object, or a Record where the rows are', async (t) => {
   const c = shared()
   const query = `select row(1, 'x')::${schema}.pair as pair, array[row(2, 'y')::${schema}.pair] as pairs, row(1, row(2)) as record`
   for (let round = 0; round < 3; round += 1) {
-    const row = (await c.fetch<{ pair: Row; pairs: Row[]; record: Row<{ f2: Row }> }>(query))[0]!
+    const row = (
+      await c.fetch<{ pair: Row; pairs: Row[]; record: Row<{ f2: Row }> }>(query, [], { rowMode: 'record' })
+    )[0]!
     for (const value of [row.pair, row.pairs[0], row.record, row.record.f2]) t.true(value instanceof Row)
     t.deepEqual([...row.pair], [1, 'x'])
     t.is(row.pair[1], 'x')
@@ -107,14 +102,14 @@ test('a composite value is a Record, or what the rows are', async (t) => {
       JSON.stringify(row),
       '{"pair":{"id":1,"label":"x"},"pairs":[{"id":2,"label":"y"}],"record":{"f1":1,"f2":{"f1":2}}}',
     )
-    const [object] = await c.fetch(query, [], { rowMode: 'object' })
+    const [object] = await c.fetch(query)
     t.deepEqual(object, {
       pair: { id: 1, label: 'x' },
       pairs: [{ id: 2, label: 'y' }],
       record: { f1: 1, f2: { f1: 2 } },
     })
     const [array] = await c.fetch(query, [], { rowMode: 'array' })
-    t.true(array?.[0] instanceof Row)
+    t.deepEqual(array?.[0], { id: 1, label: 'x' })
   }
 })
 
@@ -261,8 +256,6 @@ test('a type that changes is looked up again', async (t) => {
   t.deepEqual(plain(await c.fetchVal(`select row(1)::${schema}.shape`)), { a: 1 })
   await c.execute(`alter type ${schema}.shape add attribute b text`)
   const changed = `select row(1, 'x')::${schema}.shape`
-  const error = await t.throwsAsync(c.fetchVal(changed), { instanceOf: OutdatedSchemaCacheError })
-  t.true(error?.isTransient)
   t.deepEqual(plain(await c.fetchVal(changed)), { a: 1, b: 'x' })
   t.is(await c.fetchVal(`select ($1::${schema}.shape).b`, [{ a: 1, b: 'y' }]), 'y')
 })

@@ -129,6 +129,5 @@ testRefusals([
   ['interval', { seconds: 0.0000001 }],
   ['interval', { months: 2 ** 31 }],
   ['interval', new Date(0)],
-  ['interval', Temporal.Duration.from('PT0.000000001S')],
   ['interval[]', [new Interval(), true], /element 2/],
 ])

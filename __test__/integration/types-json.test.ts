@@ -1,6 +1,6 @@
 import test from 'ava'
-import { json } from 'oxpg'
-import { connection } from '../support/server.js'
+import { DataError, json, sql } from 'oxpg'
+import { connection, uniqueName } from '../support/server.js'
 import { shared, type TypeRow, testRefusals, testTypes } from '../support/type-table.js'
 import { plain } from '../support/values.js'
 
@@ -30,7 +30,7 @@ testTypes([
   { type: 'jsonb', rows: documents, parameter: json, lacks: ['nesting'] },
 ])
 
-test('objects, arrays, numbers and booleans are encoded without a mark, strings are JSON already', async (t) => {
+test('objects, arrays, numbers and booleans are encoded without a mark, a string is JSON already', async (t) => {
   const c = shared()
   for (const type of ['json', 'jsonb']) {
     for (const value of [{ a: 1 }, [1, [2]], 1.5, true, 12345678901234567890n]) {
@@ -44,12 +44,99 @@ test('objects, arrays, numbers and booleans are encoded without a mark, strings 
     t.deepEqual(await c.fetchVal(`select $1::${type}[]`, [[{ a: 1 }, [2], '"s"', null, json(null)]]), [
       { a: 1 },
       [2],
-      's',
+      '"s"',
       null,
       null,
     ])
     t.is(await c.fetchVal(`select $1::${type} is null`, [json(null)]), false)
     t.is(await c.fetchVal(`select $1::${type} is null`, [null]), true)
+  }
+})
+
+test('strings of documents within arrays and composite values are written back as they were read', async (t) => {
+  const c = await connection(t)
+  const item = uniqueName('item')
+  await c.execute(`create type pg_temp.${item} as (doc jsonb, docs json[])`)
+  for (const text of [
+    '"text"',
+    '"42"',
+    '"null"',
+    '"{\\"a\\": 1}"',
+    '{"a": "b"}',
+    '["c"]',
+    '7',
+    '"\\u00e9😀"',
+  ]) {
+    const list = await c.fetchVal('select array[$1::jsonb, null]', [text])
+    t.true(await c.fetchVal('select $1::jsonb[] is not distinct from array[$2::jsonb, null]', [list, text]))
+    const row = await c.fetchVal(`select row($1::jsonb, array[$2::json])::pg_temp.${item}`, [text, text])
+    const back = await c.fetchRow(
+      `select jsonb_build_array((x).doc, ((x).docs)[1]) = jsonb_build_array($2::jsonb, $2::jsonb) as same
+         from (select $1::pg_temp.${item} as x) s`,
+      [row, text],
+    )
+    t.true(back?.same, text)
+    const nested = await c.fetchVal(`select array[row($1, null)::pg_temp.${item}]`, [text])
+    t.true(await c.fetchVal(`select (($1::pg_temp.${item}[])[1]).doc = $2::jsonb`, [nested, text]))
+    const asText = await c.fetchVal('select array[$1::jsonb]', [text], { json: 'string' })
+    t.true(await c.fetchVal('select ($1::jsonb[])[1] = $2', [asText, text], { json: 'string' }))
+  }
+})
+
+test('a connection that reads JSON as text writes text within arrays', async (t) => {
+  const c = await connection(t, { json: 'string' })
+  const list = await c.fetchVal(`select array['"a"', '{"b": 1}']::jsonb[]`)
+  t.deepEqual(list, ['"a"', '{"b": 1}'])
+  t.true(await c.fetchVal(`select $1::jsonb[] = array['"a"', '{"b": 1}']::jsonb[]`, [list]))
+})
+
+class Empty {}
+class Full {
+  constructor(public a = 1) {}
+}
+
+test('what JSON.stringify would empty is refused, wherever it is', async (t) => {
+  const c = await connection(t)
+  const emptied = [
+    Promise.resolve(1),
+    sql`now()`,
+    new Map([['a', 1]]),
+    new Set([1]),
+    new WeakMap(),
+    new Error('x'),
+    /a/,
+    new Empty(),
+    globalThis.crypto,
+  ]
+  for (const type of ['json', 'jsonb', 'jsonb[]']) {
+    for (const value of emptied) {
+      for (const place of [value, { deep: [value] }, json(value), [value]]) {
+        for (let use = 0; use < 2; use++) {
+          const given = type === 'jsonb[]' ? [place] : place
+          const call = c.fetchVal(`select $1::${type} /* ${use} */`, [given])
+          await t.throwsAsync(call, {
+            instanceOf: DataError,
+            message: /JSON.stringify would write it as \{\}/,
+          })
+        }
+      }
+    }
+    for (const value of [() => 1, Symbol('s')]) {
+      await t.throwsAsync(c.fetchVal(`select $1::${type}`, [value]), { instanceOf: DataError })
+    }
+  }
+  for (const [value, text] of [
+    [{}, '{}'],
+    [{ a: {}, b: '{}' }, '{"a": {}, "b": "{}"}'],
+    [Object.create(null), '{}'],
+    [new Full(), '{"a": 1}'],
+    [new Uint8Array(0), '{}'],
+    [[new String('{}'), new Number(5)], '["{}", 5]'],
+    [{ toJSON: () => ({}) }, '{}'],
+    [await c.fetchRow('select'), '{}'],
+  ]) {
+    t.is(await c.fetchVal('select $1::jsonb::text', [value]), text as string)
+    t.is(await c.fetchVal('select $1::jsonb::text', [value]), text as string)
   }
 })
 

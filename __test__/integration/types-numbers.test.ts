@@ -149,9 +149,11 @@ for (const [what, text, value] of longest) {
     const one = `(${text})::numeric`
     for (let round = 0; round < 3; round += 1) {
       t.true((await c.fetchVal(`select ${one}`)) === value)
-      const [inArray, inRecord] = await c
-        .fetchRow(`select array[${one}, 1], row(${one})`)
-        .then((row) => [...row!])
+      const [inArray, inRecord] = (await c.fetchRow<[string[], { f1: string }]>(
+        `select array[${one}, 1], row(${one})`,
+        [],
+        { rowMode: 'array' },
+      ))!
       t.true(inArray[0] === value && inArray[1] === '1' && inRecord.f1 === value)
     }
     for (let round = 0; round < 2; round += 1) {

@@ -211,12 +211,12 @@ test('the row mode of a call, a connection and a pool reaches values with parts'
   }
   const check = (row: unknown, mode: (typeof modes)[number], what: string) => {
     for (const part of parts(row, mode)) {
-      t.is(part instanceof Row, mode !== 'object', `${what}, ${mode}`)
-      if (mode === 'object') t.is(Object.getPrototypeOf(part), Object.prototype)
+      t.is(part instanceof Row, mode === 'record', `${what}, ${mode}`)
+      if (mode !== 'record') t.is(Object.getPrototypeOf(part), Object.prototype)
     }
   }
   for (const mode of modes) {
-    const options: FetchOptions = { rowMode: mode }
+    const options = { rowMode: mode } as FetchOptions
     for (let round = 0; round < 3; round += 1) {
       check((await shared().fetch(query, [], options))[0], mode, 'call')
       check((await (await connection(t, { rowMode: mode })).fetch(query))[0], mode, 'connection')

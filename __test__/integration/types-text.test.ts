@@ -1,5 +1,5 @@
 import test from 'ava'
-import { DataError } from 'oxpg'
+import { DataError, InterfaceError } from 'oxpg'
 import { schema, shared, type TypeRow, testRefusals, testTypes } from '../support/type-table.js'
 
 /** Text with everything that PostgreSQL's literals of arrays, composites and ranges have to quote. */
@@ -132,13 +132,12 @@ test('text of every code point', async (t) => {
   for (let first = 0; first <= 0x10ffff; first += CHUNK) {
     const points = codePoints(first)
     const text = String.fromCodePoint(...points)
-    const [sent, back, read] = await c
-      .fetchRow(
-        `select convert_to($1::text, 'UTF8') as sent, $1::text as back,
+    const [sent, back, read] = (await c.fetchRow<[Buffer, string, string]>(
+      `select convert_to($1::text, 'UTF8') as sent, $1::text as back,
           (select string_agg(chr(point), '' order by place) from unnest($2::int4[]) with ordinality p (point, place)) as read`,
-        [text, points],
-      )
-      .then((row) => [...row!])
+      [text, points],
+      { rowMode: 'array' },
+    ))!
     t.true(Buffer.from(text).equals(sent), `sent from U+${first.toString(16)}`)
     t.true(back === text, `read back from U+${first.toString(16)}`)
     t.true(read === text, `read from U+${first.toString(16)}`)
@@ -178,19 +177,30 @@ test('long text of every width, alone and in an array', async (t) => {
   }
 })
 
-test('halves of surrogate pairs become U+FFFD', async (t) => {
+test('halves of surrogate pairs are refused, in values and in queries', async (t) => {
   const c = shared()
-  const halves = [
-    ['\ud800', '\ufffd'],
-    ['a\udfffb', 'a\ufffdb'],
-    ['\udc00\ud800', '\ufffd\ufffd'],
-    ['x\ud83d', 'x\ufffd'],
-  ]
-  for (const [text, kept] of halves) {
-    t.is(await c.fetchVal('select $1::text', [text]), kept)
-    t.deepEqual(await c.fetchVal('select $1::text[]', [[text]]), [kept])
+  for (const text of ['\ud800', 'a\udfffb', '\udc00\ud800', 'x\ud83d', `${'é'.repeat(5000)}\ud83d`]) {
+    const message = /parameter \$1.*halves of surrogate pairs/
+    for (const type of ['text', 'text[]', 'json', 'varchar']) {
+      const value = type === 'text[]' ? ['fine', text] : type === 'json' ? JSON.stringify('x') + text : text
+      await t.throwsAsync(c.fetchVal(`select $1::${type}`, [value]), { instanceOf: DataError, message })
+      await t.throwsAsync(c.fetchVal(`select $1::${type}`, [value]), { instanceOf: DataError, message })
+    }
+    await t.throwsAsync(c.executeMany('select $1::text', [['fine'], [text]]), {
+      instanceOf: DataError,
+      message,
+    })
+    const query = `select '${text}'`
+    for (const call of [
+      () => c.fetch(query),
+      () => c.execute(query),
+      () => c.execute(query, []),
+      () => c.prepare(query),
+    ]) {
+      await t.throwsAsync(call, { instanceOf: InterfaceError, message: /half of a surrogate pair/ })
+    }
   }
-  t.is(await c.fetchVal('select $1::text', ['\ud83d\ude00']), '😀')
+  t.is(await c.fetchVal('select $1::text', ['😀'.repeat(3000)]), '😀'.repeat(3000))
 })
 
 test('NUL is refused wherever text can be', async (t) => {

@@ -185,6 +185,34 @@ if (spawnSync(bun, ['--version']).status === 0) {
   })
 }
 
+const DEFAULT_IMPORT = `
+  import oxpg, { Pool } from 'oxpg'
+  const connection: oxpg.Connection = await_(oxpg.connect)
+  function await_(open: typeof oxpg.connect): oxpg.Connection { return undefined as unknown as oxpg.Connection }
+  console.log(JSON.stringify([oxpg.Pool === Pool, typeof oxpg.connect, connection === undefined]))`
+
+for (const [kind, name, flags] of [
+  ['CommonJS with esModuleInterop', 'interop.cts', ['--esModuleInterop', 'true']],
+  [
+    'CommonJS without esModuleInterop',
+    'plain.cts',
+    ['--esModuleInterop', 'false', '--ignoreDeprecations', '6.0'],
+  ],
+  ['an ES module', 'module.mts', []],
+]) {
+  test.serial(`import oxpg from 'oxpg' works in TypeScript that becomes ${kind}`, async (t) => {
+    const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc')
+    const types = ['--typeRoots', join(ROOT, 'node_modules', '@types'), '--types', 'node']
+    writeFileSync(join(folder, name), DEFAULT_IMPORT)
+    const options = ['--strict', '--module', 'nodenext', '--target', 'es2022', ...types, ...flags]
+    await execute(process.execPath, [tsc, ...options, name], { cwd: folder }).catch((error) =>
+      t.fail(`${error.stdout}\n${error.stderr}`),
+    )
+    const { stdout } = await execute(process.execPath, [name.replace('ts', 'js')], { cwd: folder })
+    t.deepEqual(JSON.parse(stdout), [true, 'function', true])
+  })
+}
+
 test.serial('nothing but the entry and package.json can be reached', async (t) => {
   const source = `
     const reach = async (path) => import(path).then(() => 'loaded', (error) => error.code)

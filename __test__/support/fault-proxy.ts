@@ -11,6 +11,11 @@ export interface Fault {
   resetAt?: { marker: string; passed: number; sent: Signal }
   /** Once a frontend message contains this, nothing goes on any more on that connection, in either direction. */
   stallAt?: string
+  /**
+   * What becomes of connections for cancel requests: the request goes on, and the server's end of file does not; or the
+   * request does not go on either.
+   */
+  cancels?: 'kept open' | 'swallowed'
 }
 
 /** What a thread can wait for while its loop stands still. */
@@ -32,8 +37,13 @@ const SOURCE = `
     const back = net.connect(port, host)
     front.setNoDelay(true)
     let isStalled = false
+    let isCancel = false
     for (const socket of [front, back]) socket.on('error', () => {})
     front.on('data', (bytes) => {
+      if (fault.cancels !== undefined && bytes.length >= 16 && bytes.readInt32BE(4) === 80877102) {
+        isCancel = true
+        if (fault.cancels === 'swallowed') return
+      }
       isStalled ||= fault.stallAt !== undefined && bytes.includes(fault.stallAt)
       if (!isStalled) back.write(bytes)
       if (fault.cutAt !== undefined && bytes.includes(fault.cutAt)) front.destroy()
@@ -48,7 +58,7 @@ const SOURCE = `
       front.write(bytes.subarray(0, fault.resetAt.passed), () => front.resetAndDestroy())
     })
     front.on('close', () => back.destroy())
-    back.on('close', () => { if (!isStalled && fault.resetAt === undefined) front.destroy() })
+    back.on('close', () => { if (!isStalled && !isCancel && fault.resetAt === undefined) front.destroy() })
   })
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))`
 

@@ -1,6 +1,14 @@
 // The server that the tests run against, and names in it that no other test uses.
 import { readdir, readFile } from 'node:fs/promises'
-import { type Connection, type ConnectOptions, connect, createPool, type Pool, type PoolOptions } from 'oxpg'
+import {
+  type Connection,
+  type ConnectOptions,
+  connect,
+  createPool,
+  type Pool,
+  type PoolOptions,
+  type RowMode,
+} from 'oxpg'
 
 /** `npm test` starts a server and says where it is. */
 export const url = (() => {
@@ -20,14 +28,20 @@ interface Teardown {
 }
 
 /** A connection that closes with the test. */
-export async function connection(t: Teardown, options: ConnectOptions = {}): Promise<Connection> {
+export async function connection<M extends RowMode = 'object'>(
+  t: Teardown,
+  options: ConnectOptions<M> = {},
+): Promise<Connection<M>> {
   const open = await connect(url, options)
   t.teardown(async () => open.terminate())
   return open
 }
 
 /** A pool that closes with the test. */
-export async function pool(t: Teardown, options: PoolOptions = {}): Promise<Pool> {
+export async function pool<M extends RowMode = 'object'>(
+  t: Teardown,
+  options: PoolOptions<M> = {},
+): Promise<Pool<M>> {
   const open = await createPool(url, options)
   t.teardown(async () => open.terminate())
   return open

@@ -5,7 +5,7 @@ import { ClientConfigurationError } from '../../src/errors/index'
 test('without options, or with those that change nothing, the plan is the same object', (t) => {
   t.is(planFor(DEFAULT_PLAN, undefined), DEFAULT_PLAN)
   t.is(planFor(DEFAULT_PLAN, {}), DEFAULT_PLAN)
-  t.is(planFor(DEFAULT_PLAN, { rowMode: 'record', int8: 'number-or-bigint', json: undefined }), DEFAULT_PLAN)
+  t.is(planFor(DEFAULT_PLAN, { rowMode: 'object', int8: 'number-or-bigint', json: undefined }), DEFAULT_PLAN)
   const options: object = { timeoutMs: 5 }
   t.is(planFor(DEFAULT_PLAN, options), DEFAULT_PLAN)
 })
@@ -24,7 +24,7 @@ test('keys are equal exactly when the plans make the same rows', (t) => {
   t.is(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: parser }).key)
   t.not(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: (text) => text }).key)
   t.not(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { numeric: parser }).key)
-  t.not(planFor(DEFAULT_PLAN, { rowMode: 'object' }).key, DEFAULT_PLAN.key)
+  t.not(planFor(DEFAULT_PLAN, { rowMode: 'record' }).key, DEFAULT_PLAN.key)
   t.not(
     planFor(DEFAULT_PLAN, { timestamp: 'string' }).key,
     planFor(DEFAULT_PLAN, { timestamptz: 'string' }).key,
@@ -32,7 +32,7 @@ test('keys are equal exactly when the plans make the same rows', (t) => {
 })
 
 const bad: [options: object, message: RegExp][] = [
-  [{ rowMode: 'map' }, /'rowMode' must be one of 'record', 'object', 'array', not 'map'/],
+  [{ rowMode: 'map' }, /'rowMode' must be one of 'object', 'record', 'array', not 'map'/],
   [
     { int8: 'biginteger' },
     /'int8' must be one of 'number-or-bigint', 'bigint', 'number', 'string', not 'big/,

@@ -180,7 +180,7 @@ test('compiled code and the loop make the same rows', (t) => {
       const compiled = read(compiledReader(plan)!)
       t.is(compiled.length, ROWS)
       t.deepEqual(compiled.map(anatomy), looped.map(anatomy))
-      if (plan.rowMode !== 'record') return
+      if (plan.rowMode === 'array') return
       for (const [index, row] of compiled.entries()) {
         t.is(Object.getPrototypeOf(row), Object.getPrototypeOf(looped[index]))
         t.deepEqual(Row.values(row), Row.values(looped[index]))
@@ -250,10 +250,7 @@ test('rows are made where code generation is not allowed', (t) => {
     shapeOf(columnsOf(['id', 'name'], [3, 9]), DEFAULT_PLAN).readRows(cells.views, 0, 200, mode, cells.extras, rows)
     console.log(rows.length, rows[199])`
   const flags = ['--disallow-code-generation-from-strings', '-e', script]
-  t.is(
-    execFileSync(process.execPath, flags, { encoding: 'utf8' }),
-    "200 Record { id: 199, name: 'text 199' }\n",
-  )
+  t.is(execFileSync(process.execPath, flags, { encoding: 'utf8' }), "200 { id: 199, name: 'text 199' }\n")
 })
 
 test.serial('code is compiled at the second reading, or at once past 64 rows', (t) => {
@@ -332,22 +329,20 @@ test('rows may have no columns', (t) => {
 })
 
 test('rows are read from whatever memory comes with them', (t) => {
-  const shape = shapeOf(columnsOf(['a', 'b'], [TypeCode.INT4, TypeCode.TEXT]), DEFAULT_PLAN)
+  const plan = planFor(DEFAULT_PLAN, { rowMode: 'array' })
+  const shape = shapeOf(columnsOf(['a', 'b'], [TypeCode.INT4, TypeCode.TEXT]), plan)
   const rows: any[] = []
   for (let k = 0; k < 4; k++) {
     const own = new Cells('ascii', undefined, 8 + k)
     own.row([TypeCode.INT4, TypeCode.TEXT], [k, `text ${k}`])
     shape.readRows(own.views, 0, 1, -1, [], rows)
   }
-  t.deepEqual(
-    rows.map((row) => [...row]),
-    [
-      [0, 'text 0'],
-      [1, 'text 1'],
-      [2, 'text 2'],
-      [3, 'text 3'],
-    ],
-  )
+  t.deepEqual(rows, [
+    [0, 'text 0'],
+    [1, 'text 1'],
+    [2, 'text 2'],
+    [3, 'text 3'],
+  ])
 })
 
 test('the widest result PostgreSQL can give, 1664 columns', (t) => {
@@ -364,5 +359,5 @@ test('the widest result PostgreSQL can give, 1664 columns', (t) => {
   shape.readRows(cells.views, 0, 1, -2, [], rows)
   shape.readRows(cells.views, 1664, 2, -2, [], rows)
   t.is(rows[2].c1663, 1663 * 2)
-  t.is(rows[2][1663], 1663 * 2)
+  t.is(Object.keys(rows[2]).length, 1664)
 })

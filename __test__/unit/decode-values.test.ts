@@ -180,3 +180,26 @@ test('what a parser throws passes through, and the rows before it stay', (t) => 
     )
   }
 })
+
+for (const [what, code, value] of [
+  ['a text', TypeCode.TEXT, 'long'],
+  ['JSON', TypeCode.JSONB, '"long"'],
+  ['a bytea', TypeCode.BYTEA, Buffer.from('long')],
+  ['an array', TypeCode.TEXT | ARRAY_BIT, { lengths: [1], elements: ['long'] }],
+] as [string, number, WireValue][]) {
+  test(`${what} that the runtime could not make is an error, and not undefined`, (t) => {
+    for (const rowMode of ['record', 'object', 'array'] as const) {
+      const cells = new Cells('utf8', 1)
+      cells.row([code], [value])
+      cells.extras.fill(undefined)
+      const shape = shapeOf(columnsOf([`x_${rowMode}`], [code]), planFor(DEFAULT_PLAN, { rowMode }))
+      // By the loop, then by compiled code.
+      for (let use = 0; use < 3; use++) {
+        t.throws(() => shape.readRows(cells.views, 0, 1, -2, cells.extras, []), {
+          instanceOf: DataError,
+          message: /longer than what the runtime can make/,
+        })
+      }
+    }
+  })
+}

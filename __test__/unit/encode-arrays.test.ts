@@ -139,12 +139,12 @@ test('refused arrays say what is wrong and where', (t) => {
   t.is(t.throws(() => encode(INT4S, ['x']), { instanceOf: DataError }).element, 1)
 })
 
-test('arrays within a json[] are JSON arrays', (t) => {
-  t.deepEqual(encode(JSONS, [[1, 2], { a: 1 }, '"text"', json('text'), json(null), null]), [
+test('arrays within a json[] are JSON arrays, and strings JSON strings', (t) => {
+  t.deepEqual(encode(JSONS, [[1, 2], { a: 1 }, '42', json('text'), json(null), null]), [
     ['array', [[6, 1]], 6],
     ['text', '[1,2]'],
     ['text', '{"a":1}'],
-    ['text', '"text"'],
+    ['text', '"42"'],
     ['text', '"text"'],
     ['text', 'null'],
     ['null'],

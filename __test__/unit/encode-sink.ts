@@ -7,6 +7,7 @@ export type SinkCall = readonly [method: string, ...values: unknown[]]
 /** A sink that notes what it is given. */
 export class RecordingSink implements ParameterSink {
   readonly calls: SinkCall[] = []
+  readonly hasBorrowedBytes = false
 
   null(): void {
     this.calls.push(['null'])
@@ -39,6 +40,8 @@ export class RecordingSink implements ParameterSink {
   bytes(value: Uint8Array): void {
     this.calls.push(['bytes', Buffer.from(value).toString('hex')])
   }
+
+  takeBorrowedBytes(): void {}
 
   millis(value: number): void {
     this.calls.push(['millis', value])

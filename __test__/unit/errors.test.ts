@@ -46,6 +46,26 @@ test('the hierarchy is that of the SQLSTATE classes', (t) => {
   t.true(error instanceof Error)
 })
 
+test('positions count UTF-16 units, from 1', (t) => {
+  const at = (query: string | undefined, position: string): number | undefined =>
+    (errorFromFailure(server('42601', { position }), { query }) as PostgresError).position
+  t.is(at('select x', '8'), 8)
+  const query = "select '🐘é🐘' from nowhere"
+  const [left, right] = [query.indexOf('nowhere') + 1, [...query].indexOf('n', 9) + 1]
+  t.is(left, right + 2)
+  t.is(at(query, String(right)), left)
+  t.is(query.slice(left - 1), 'nowhere')
+  t.is(at(query, '9'), 9)
+  t.is(at(query, '10'), 11)
+  t.is(at('🐘', '2'), 3, 'at the end of input')
+  t.is(at('🐘', '5'), 6, 'past it, whatever that means')
+  t.is(at('\ud800x', '2'), 2, 'half a pair crosses as one character')
+  t.is(at(undefined, '9'), 9)
+  const internal = server('42601', { internalQuery: "select '🐘', x", internalPosition: '13' })
+  t.is((errorFromFailure(internal) as PostgresError).internalPosition, 14)
+  t.is(logMessageFromFields({ internalQuery: '🐘 x', internalPosition: '3' }).internalPosition, 4)
+})
+
 test("the server's fields are on the error, its numbers as numbers, and nothing else is", (t) => {
   const fields = {
     detail: 'Key (id)=(1) already exists.',

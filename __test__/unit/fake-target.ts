@@ -39,8 +39,11 @@ export class FakeRequest {
   failure: Failure | undefined
   rows: unknown[] = []
   rowCount = 0
+  wasInTransaction = false
+  transactionsEnded = 0
   description: unknown
   connection: unknown
+  isHurried = false
   #tag = ''
   #resolve!: () => void
 
@@ -52,6 +55,11 @@ export class FakeRequest {
 
   tag(): string {
     return this.#tag
+  }
+
+  /** Its caller has given up waiting. */
+  hurry(): void {
+    this.isHurried = true
   }
 
   answer({ rows = [], tag = 'SELECT', failure }: Answer): void {
@@ -73,8 +81,9 @@ class FakeBatch extends FakeRequest {
   /** What a parser of the results throws at the next flush; the server goes on. */
   parserFailure: Failure | undefined
 
-  push(row: unknown[]): void {
+  push(row: unknown[]): number {
     this.pushed.push(row.slice())
+    return JSON.stringify(row).length
   }
 
   async flushed(): Promise<void> {
@@ -107,6 +116,7 @@ export class FakeConnection {
   readonly savepoints: string[] = []
   readonly batches: FakeBatch[] = []
   transactionStatus: 'I' | 'T' | 'E' = 'I'
+  transactionsEnded = 0
   isClosed = false
   isReleased = false
   readonly occupancy = new Occupancy()
@@ -138,6 +148,10 @@ export class FakeConnection {
   script(text: string, { timeoutMs }: ScriptOptions): FakeRequest {
     this.calls.push({ text, params: undefined, maxRows: 0, timeoutMs, plan: undefined })
     return this.#run(text, timeoutMs)
+  }
+
+  control(text: string, options: RequestOptions): FakeRequest {
+    return this.script(text, options)
   }
 
   prepare(text: string): FakeRequest {
@@ -214,7 +228,13 @@ export class FakeConnection {
         request.answer({
           failure: { kind: 'connection', message: 'lost', sqlstate: '08003', safeToRetry: false },
         })
-      } else request.answer(this.#answerTo(text))
+      } else {
+        request.wasInTransaction = this.transactionStatus !== 'I'
+        const answer = this.#answerTo(text)
+        if (request.wasInTransaction && this.transactionStatus === 'I') this.transactionsEnded++
+        request.transactionsEnded = this.transactionsEnded
+        request.answer(answer)
+      }
     })()
     return request
   }
@@ -278,6 +298,8 @@ export class FakePool {
   readonly direct: string[] = []
   readonly timeouts: number[] = []
   maxSize = 1
+  /** The time of whoever waits passes at once. */
+  isFull = false
   #isLeased = false
   #waiting: (() => void)[] = []
 
@@ -305,7 +327,7 @@ export class FakePool {
       request.answer({})
     }
     if (!this.#isLeased) grant()
-    else if (timeoutMs === 1_000) {
+    else if (this.isFull || timeoutMs === 1_000) {
       setImmediate(() => request.answer({ failure: { kind: 'timeout', message: 'full', safeToRetry: true } }))
     } else this.#waiting.push(grant)
     return request
@@ -337,11 +359,16 @@ export function connectionOn(target: FakeConnection, commandTimeoutMs = 0): Conn
   })
 }
 
-export function poolOn(target: FakePool, hooks: Partial<PoolHooks> = {}): Pool {
+export function poolOn(
+  target: FakePool,
+  hooks: Partial<PoolHooks> = {},
+  isAcquireTimeoutGiven = false,
+): Pool {
   return Pool._of({
     target: target as unknown as PoolTarget,
     defaults: new CallDefaults(DEFAULT_PLAN, 0),
     hooks: { ...NO_HOOKS, ...hooks },
     acquireTimeoutMs: 30_000,
+    isAcquireTimeoutGiven,
   })
 }

@@ -111,6 +111,9 @@ export class FakeAddon implements Addon {
       forgetQuery: (id) => {
         this.forgotten.push(id)
       },
+      answerPassword: (...given) => void this.calls.push(`answerPassword ${given.join(' ')}`),
+      refusePassword: (...given) => void this.calls.push(`refusePassword ${given.join(' ')}`),
+      connectTimeoutOf: () => 0,
       poolStats: () => this.stats as never,
       expirePool: note('expirePool'),
       familyOf: (typeName) => (typeName === 'int4' ? 3 : 0),

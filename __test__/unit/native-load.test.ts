@@ -1,4 +1,5 @@
 import test from 'ava'
+import { ConnectionFailureError } from '../../src/errors/index'
 import { foreignRuntime, type LoadSettings, loadAddon, tripleOf } from '../../src/native/load'
 
 const ADDON = { attach: () => {} }
@@ -79,6 +80,18 @@ test('the error names all that was tried, and why it failed', (t) => {
     message: /for aix-ppc64 could not be loaded: no addon is built for this platform/,
   })
   t.throws(() => loadAddon(settings({ open: () => ({}) })), { message: /is not oxpg's addon/ })
+})
+
+test('without a file descriptor left, loading may work a moment later', (t) => {
+  for (const code of ['EMFILE', 'ENFILE']) {
+    const open = (): never => {
+      throw missing(code)
+    }
+    const error = t.throws(() => loadAddon(settings({ open })), { instanceOf: ConnectionFailureError })!
+    t.true(error.isTransient)
+    t.true(error.safeToRetry)
+    t.is((error.cause as { code?: string }).code, code)
+  }
 })
 
 test('a runtime without libuv is told before anything is loaded', (t) => {

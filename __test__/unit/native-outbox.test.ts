@@ -71,7 +71,6 @@ test('texts of every length and kind', (t) => {
   const cells = cellsOf((sink) => {
     for (const text of texts) sink.text(text)
     sink.text('y'.repeat(4097))
-    sink.text('\ud800')
   })
   t.deepEqual(
     cells.slice(0, texts.length).map((cell) => cell.content),
@@ -79,7 +78,20 @@ test('texts of every length and kind', (t) => {
   )
   t.true(cells.slice(0, texts.length).every((cell) => cell.tag === 5))
   t.like(cells[texts.length]!, { tag: 8, content: 'y'.repeat(4097) })
-  t.is(cells.at(-1)!.content, '\ufffd')
+})
+
+test('halves of surrogate pairs are refused, and the command is taken back', (t) => {
+  const { addon, outbox } = makeOutbox()
+  for (const text of ['\ud800', 'a\udc00b', `${'é'.repeat(5000)}\ud800`]) {
+    const write = () => outbox.parameters(Opcode.BIND, 1, 0, 0, 0, 0, 1, 0, 0, () => outbox.text(text), [])
+    t.throws(write, { any: true })
+  }
+  outbox.command(Opcode.TERMINATE, 0, 7, 0, 0, 0)
+  outbox.flush()
+  t.deepEqual(
+    addon.sent.map(({ opcode }) => opcode),
+    [Opcode.TERMINATE],
+  )
 })
 
 test('composites, ranges, multiranges and hstores say how many cells follow', (t) => {

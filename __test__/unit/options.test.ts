@@ -1,11 +1,18 @@
 import { inspect } from 'node:util'
 import test from 'ava'
 import { CONNECT_OPTIONS, connectPlan, dsnAndOptions } from '../../src/connect-options'
-import { ClientConfigurationError, InterfaceError } from '../../src/errors/index'
+import { Connection } from '../../src/connection'
+import { ClientConfigurationError, InterfaceError, TimeoutError } from '../../src/errors/index'
+import { Limit } from '../../src/limit'
 import { checkOptions } from '../../src/options'
+import { askForPassword } from '../../src/password'
+import { Pool } from '../../src/pool'
+import { PoolConnection } from '../../src/pool-connection'
 import { POOL_OPTIONS, poolPlan } from '../../src/pool-options'
+import { PreparedStatement } from '../../src/prepared-statement'
 import { parseServerVersion } from '../../src/server-version'
 import { sql } from '../../src/sql'
+import { Transaction } from '../../src/transaction'
 import { connectionOn, FakeConnection, FakePool, poolOn, serverFailure } from './fake-target'
 
 const configuration = { instanceOf: ClientConfigurationError }
@@ -21,46 +28,138 @@ test('an unknown option is refused, and the one that was meant is named', (t) =>
   t.throws(() => checkOptions(5, POOL_OPTIONS, 'createPool'), { ...configuration, message: /not 5/ })
 })
 
+test('an option of pg or postgres.js is refused with what it is here', (t) => {
+  const refused = (name: string, known = POOL_OPTIONS, where = 'createPool') =>
+    t.throws(() => checkOptions({ [name]: 'postgres://u:hush@h' }, known, where), configuration)!.message
+  t.is(refused('max'), "createPool: unknown option 'max'; here it is 'maxSize'")
+  t.is(
+    refused('max', CONNECT_OPTIONS, 'connect'),
+    "connect: unknown option 'max'; here it is 'maxSize', an option of createPool",
+  )
+  t.is(
+    refused('connectionString', CONNECT_OPTIONS, 'connect'),
+    "connect: unknown option 'connectionString'; the connection string is the first argument: connect(connectionString, options)",
+  )
+  t.regex(refused('connectionString'), /first argument: createPool\(/)
+  for (const [name, ours] of [
+    ['idleTimeoutMillis', 'maxInactiveConnectionLifetimeMs'],
+    ['connectionTimeoutMillis', 'connectTimeoutMs'],
+    ['query_timeout', 'commandTimeoutMs'],
+    ['statement_timeout', 'serverSettings'],
+    ['maxUses', 'maxQueries'],
+    ['min', 'minSize'],
+    ['application_name', 'applicationName'],
+    ['idle_timeout', 'maxInactiveConnectionLifetimeMs'],
+    ['username', 'user'],
+    ['prepare', 'statementCacheSize'],
+  ] as const) {
+    t.true(refused(name).includes(ours), refused(name))
+  }
+  for (const name of ['constructor', 'connectionString']) t.notRegex(refused(name), /hush/)
+  t.notRegex(refused('types', new Set(['timeoutMs']), 'options of the call'), /typeCodecs/)
+})
+
+test("what is called as pg's objects are names the right call", async (t) => {
+  const server = new FakeConnection()
+  const connection = connectionOn(server) as any
+  const pool = poolOn(new FakePool()) as any
+  const misused = (message: RegExp) => ({ instanceOf: InterfaceError, message })
+  for (const db of [connection, pool]) {
+    t.throws(
+      () => db.query('select 1'),
+      misused(/no query\(\) here: fetch\(query, params\) .*run\(query, params\)/),
+    )
+    t.throws(() => db.end(), misused(/close\(\)/))
+    t.throws(() => db.on('error', () => {}), misused(/onTermination/))
+  }
+  t.throws(() => pool.connect(), misused(/acquire\(\)/))
+  for (const [made, message] of [
+    [
+      () => new (Pool as any)({ connectionString: 'postgres://u:hush@h', max: 5 }),
+      /by await createPool\(url/,
+    ],
+    [() => new (Pool as any)(), /a Pool is not made by new, but by await createPool\(/],
+    [() => new (Connection as any)({ host: 'h' }), /by await connect\(url/],
+    [() => new (PoolConnection as any)(), /by await pool.acquire\(\)/],
+    [() => new (Transaction as any)(), /connection.begin/],
+    [() => new (PreparedStatement as any)(connection), /connection.prepare/],
+  ] as const) {
+    t.throws(made, misused(message))
+  }
+  const config = { text: 'select $1', values: [1], rowMode: 'array' }
+  for (const call of ['fetch', 'fetchRow', 'fetchVal', 'execute', 'run', 'prepare']) {
+    await t.throwsAsync(
+      connection[call](config),
+      misused(/\{ text, values \} are two arguments here: fetch\(text, values\)/),
+    )
+  }
+  await t.throwsAsync(
+    connection.fetch({ sql: 'select' }),
+    misused(/must be a string or sql`…`, not an object$/),
+  )
+  for (const args of [
+    ['q', 1, 2],
+    ['q', [1], 2],
+    ['q', [1], [2]],
+    ['q', new Date(0)],
+  ]) {
+    const message = /fetch\(query, \[1, 2\]\)|options are the argument after/
+    await t.throwsAsync(connection.fetch(...args), misused(message))
+    await t.throwsAsync(connection.execute(...args), misused(message))
+  }
+  await t.throwsAsync(
+    connection.fetch('q', [1], () => {}),
+    misused(/no callback: they give promises/),
+  )
+  t.deepEqual(server.log, [])
+})
+
 test('the DSN and the options may each be left out', (t) => {
-  const sorted = (first?: string | object, second?: object) =>
+  const sorted = (first?: string | URL | object, second?: object) =>
     dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   t.deepEqual(sorted(), { dsn: undefined, options: {} })
   t.deepEqual(sorted('postgres://h'), { dsn: 'postgres://h', options: {} })
+  t.deepEqual(sorted(new URL('postgres://u:p%20w@h:5433/d?a=b'), { port: 1 } as object), {
+    dsn: 'postgres://u:p%20w@h:5433/d?a=b',
+    options: { port: 1 },
+  })
+  t.deepEqual(sorted(new URL('postgresql://h')), { dsn: 'postgresql://h', options: {} })
   t.deepEqual(sorted({ host: 'h' }), { dsn: undefined, options: { host: 'h' } })
   t.deepEqual(sorted('postgres://h', { port: 1 }), { dsn: 'postgres://h', options: { port: 1 } })
   t.throws(() => sorted({ host: 'h' }, { port: 1 }), configuration)
   t.throws(() => sorted(7 as never), configuration)
 })
 
-test('what Rust reads is handed on, the environment with it', async (t) => {
+test('what Rust reads is handed on, the environment with it', (t) => {
   process.env.PGHOST = 'from-the-environment'
   process.env.NOT_FOR_US = 'x'
-  const plan = await connectPlan('postgres://h', {
+  const plan = connectPlan('postgres://h', {
     user: 'u',
     port: [1, 2],
     serverSettings: { a: 'b' },
     ssl: false,
   })
-  const config = JSON.parse(plan.configJson)
+  const config = JSON.parse(JSON.stringify(plan.config))
   t.is(config.dsn, 'postgres://h')
   t.deepEqual(config.options, { port: [1, 2], user: 'u', serverSettings: { a: 'b' }, ssl: false })
   t.is(config.environment.PGHOST, 'from-the-environment')
   t.is(typeof config.environment.USER, 'string')
   t.false('NOT_FOR_US' in config.environment)
-  t.is(await cacheSizeOf(undefined), undefined)
-  t.is(await cacheSizeOf(0), 0)
+  t.is(cacheSizeOf(undefined), undefined)
+  t.is(cacheSizeOf(0), 0)
   t.is(plan.defaults.commandTimeoutMs, 0)
 })
 
 /** What Rust is told; it has the default. */
-async function cacheSizeOf(statementCacheSize: number | undefined): Promise<unknown> {
-  const { configJson } = await connectPlan(undefined, { statementCacheSize })
-  return JSON.parse(configJson).options.statementCacheSize
+function cacheSizeOf(statementCacheSize: number | undefined): unknown {
+  return connectPlan(undefined, { statementCacheSize }).config.options.statementCacheSize
 }
 
 test('the password may be a function', async (t) => {
-  const given = async (password: unknown) =>
-    JSON.parse((await connectPlan(undefined, { password } as never)).configJson).options.password
+  const given = async (option: unknown) => {
+    const { config, password } = connectPlan(undefined, { password: option } as never)
+    return password === undefined ? config.options.password : askForPassword(password, new Limit(0))
+  }
   t.is(await given('p'), 'p')
   t.is(await given(() => 'q'), 'q')
   t.is(await given(async () => 'r'), 'r')
@@ -71,15 +170,15 @@ test('the password may be a function', async (t) => {
   t.notRegex(inspect(error), /hush/)
 })
 
-test('values that do not fit are refused with the name, what was expected and what came', async (t) => {
-  const refused = async (options: object, message: RegExp) =>
-    t.throwsAsync(connectPlan(undefined, options), { ...configuration, message })
-  await refused({ commandTimeoutMs: -1 }, /'commandTimeoutMs' must be a number of milliseconds .* not -1/)
-  await refused({ connectTimeoutMs: '5' }, /'connectTimeoutMs' .* not '5'/)
-  await refused({ statementCacheSize: 1.5 }, /'statementCacheSize' must be a whole number/)
-  await refused({ serverSettings: { a: 1 } }, /'serverSettings': 'a' must be a string, not 1/)
-  await refused({ signal: {} }, /'signal' must be an AbortSignal/)
-  await refused({ rowMode: 'rows' }, /'rowMode'/)
+test('values that do not fit are refused with the name, what was expected and what came', (t) => {
+  const refused = (options: object, message: RegExp) =>
+    t.throws(() => connectPlan(undefined, options), { ...configuration, message })
+  refused({ commandTimeoutMs: -1 }, /'commandTimeoutMs' must be a number of milliseconds .* not -1/)
+  refused({ connectTimeoutMs: '5' }, /'connectTimeoutMs' .* not '5'/)
+  refused({ statementCacheSize: 1.5 }, /'statementCacheSize' must be a whole number/)
+  refused({ serverSettings: { a: 1 } }, /'serverSettings': 'a' must be a string, not 1/)
+  refused({ signal: {} }, /'signal' must be an AbortSignal/)
+  refused({ rowMode: 'rows' }, /'rowMode'/)
   t.throws(() => poolPlan({ minSize: 11 }), { ...configuration, message: /'minSize' must not be more/ })
   t.throws(() => poolPlan({ maxSize: 0 }), { ...configuration, message: /'maxSize'/ })
   t.throws(() => poolPlan({ shareConnections: 1 as never }), { ...configuration, message: /true or false/ })
@@ -87,7 +186,7 @@ test('values that do not fit are refused with the name, what was expected and wh
 })
 
 test('a pool has the documented defaults', (t) => {
-  t.deepEqual(JSON.parse(poolPlan({}).optionsJson), {
+  t.deepEqual(poolPlan({}).settings, {
     minSize: 1,
     maxSize: 10,
     maxQueries: 50_000,
@@ -363,6 +462,29 @@ test("a call on the pool inside the pool's own transaction does not wait for its
     await tx.execute('fine')
   })
   t.deepEqual(target.timeouts, [30_000, 1_000, 1_000])
+  // Limits that were asked for hold instead, longer ones too.
+  await pool.transaction(async () => {
+    const late = { instanceOf: TimeoutError, message: /full; .*own transactions/ }
+    target.isFull = true
+    await t.throwsAsync(pool.acquire({ timeoutMs: 5_000 }), late)
+    await t.throwsAsync(pool.fetch('q', [], { timeoutMs: 4_000 }), late)
+    await t.throwsAsync(
+      pool.transaction(() => {}, { timeoutMs: 3_000 }),
+      late,
+    )
+    target.isFull = false
+  })
+  const asked = target.timeouts.slice(-3)
+  t.is(asked[0], 5_000)
+  t.true(asked[1]! > 1_000 && asked[1]! <= 4_000)
+  t.is(asked[2], 3_000)
+  const patient = poolOn(target, {}, true)
+  await patient.transaction(async () => {
+    target.isFull = true
+    await t.throwsAsync(patient.fetch('q'), { instanceOf: TimeoutError, message: /own transactions/ })
+    target.isFull = false
+  })
+  t.is(target.timeouts.at(-1), 30_000)
   target.maxSize = 2
   await pool.transaction(async () => pool.fetch('inside'))
   t.deepEqual(target.direct, ['outside', 'inside'])
@@ -411,4 +533,28 @@ test('server versions are read as asyncpg reads them', (t) => {
   t.deepEqual(version('18beta2'), [18, 0, 0, 'beta', 2])
   t.deepEqual(version('19devel'), [19, 0, 0, 'alpha', 0])
   t.deepEqual(version('?'), [0, 0, 0, 'final', 0])
+})
+
+test('server versions of others that speak the protocol are read', (t) => {
+  for (const [text, ...expected] of [
+    ['16.3 (Debian 16.3-1.pgdg120+1)', 16, 0, 3, 'final', 0],
+    ['17beta1', 17, 0, 0, 'beta', 1],
+    ['17beta1 (Ubuntu 17~beta1-1)', 17, 0, 0, 'beta', 1],
+    ['PostgreSQL 16.3 on x86_64-pc-linux-gnu', 16, 0, 3, 'final', 0],
+    ['16.3.0 (EnterpriseDB Advanced Server 16.3.0)', 16, 0, 3, 'final', 0],
+    ['EnterpriseDB 9.5.0.5', 9, 5, 0, 'final', 0],
+    ['EnterpriseDB Advanced Server 16.3', 16, 0, 3, 'final', 0],
+    ['8.0.2', 8, 0, 2, 'final', 0],
+    ['PostgreSQL 8.0.2 on i686-pc-linux-gnu, compiled by GCC, Redshift 1.0.12103', 8, 0, 2, 'final', 0],
+    ['13.0.0', 13, 0, 0, 'final', 0],
+    ['CockroachDB CCL v23.1.11 (x86_64-pc-linux-gnu)', 23, 0, 1, 'final', 0],
+    ['CockroachDB v24.2.0-beta.1', 24, 0, 2, 'final', 0],
+    ['11.2-YB-2.20.1.0-b0', 11, 0, 2, 'final', 0],
+    ['9.4.26 (Greenplum Database 6.25.3)', 9, 4, 26, 'final', 0],
+    ['Postgres-XL 10r1.1', 10, 0, 0, 'final', 0],
+    ['1.18.0/bouncer', 1, 18, 0, 'final', 0],
+    ['', 0, 0, 0, 'final', 0],
+  ] as const) {
+    t.deepEqual(Object.values(parseServerVersion(text)), [...expected], text)
+  }
 })

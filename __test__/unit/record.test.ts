@@ -12,7 +12,7 @@ const { INT4, INT8, TEXT } = TypeCode
 function rowsOf(names: string[], codes: number[], values: WireValue[], options?: ResultOptions): [any, any] {
   const cells = new Cells('utf8')
   cells.row(codes, values)
-  const shape = shapeOf(columnsOf(names, codes), planFor(DEFAULT_PLAN, options))
+  const shape = shapeOf(columnsOf(names, codes), planFor(DEFAULT_PLAN, { rowMode: 'record', ...options }))
   const rows: unknown[] = []
   for (let execution = 0; execution < 2; execution++) shape.readRows(cells.views, 0, 1, -2, [], rows)
   return rows as [unknown, unknown]
@@ -160,9 +160,15 @@ test('JSON of timestamps in microseconds', (t) => {
   }
 })
 
-test('the statics refuse what is not a Row', (t) => {
+test('rows are not made by new', (t) => {
+  for (const made of [() => new (Row as any)(), () => new (Record as any)({ id: 1 })]) {
+    t.throws(made, { instanceOf: TypeError, message: /rows are made by queries/ })
+  }
+})
+
+test('the statics refuse what is no row', (t) => {
   for (const [value, shown] of [
-    [{ id: 1 }, 'an object'],
+    [new Date(0), 'Date .*'],
     [[1], 'an array'],
     [null, 'null'],
     [1, '1'],

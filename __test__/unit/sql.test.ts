@@ -43,6 +43,18 @@ test('join puts separators between values and fragments', (t) => {
   t.throws(() => sql.join([1], 5 as never), { instanceOf: InterfaceError })
 })
 
+test('backslashes are those of the query', (t) => {
+  t.is(sql`copy t to stdout (escape '\', null '\N')`.text, "copy t to stdout (escape '\\', null '\\N')")
+  t.is(sql`select 'order 66' ~ '^\w+ \d+$'`.text, String.raw`select 'order 66' ~ '^\w+ \d+$'`)
+  t.is(sql`select E'a\tb' || '\u00e9\x'`.text, String.raw`select E'a\tb' || '\u00e9\x'`)
+  t.is(sql`select '\`', '\${a}', '\$1', '\\'`.text, "select '`', '${a}', '\\$1', '\\\\'")
+  t.is(
+    sql`a
+b`.text,
+    'a\nb',
+  )
+})
+
 test('raw text goes in as it is', (t) => {
   t.is(sql`order by ${sql.raw('1 desc')}`.text, 'order by 1 desc')
   t.throws(() => sql.raw(1 as never), { instanceOf: InterfaceError })
@@ -65,7 +77,19 @@ test('values makes rows of objects, with the columns of the first or those liste
   t.is(rows.text, '("a", "b") VALUES ($1, $2), ($3, $4)')
   t.deepEqual(rows.params, [1, 2, 3, 4])
   t.is(sql.values([{ a: 1, b: 2 }], ['b']).text, '("b") VALUES ($1)')
-  t.throws(() => sql.values([{ a: 1 }, { b: 2 }]), { message: /row 1: column a is undefined/ })
+  t.throws(() => sql.values([{ a: 1 }, {}]), { message: /row 1: column a is undefined/ })
+  t.throws(() => sql.values([{ a: 1 }, { a: 2, b: 2 }]), {
+    instanceOf: InterfaceError,
+    message: /row 1 has a column b, which the first row lacks/,
+  })
+  t.is(sql.values([{ a: 1 }, { a: 2, b: 2 }], ['a']).text, '("a") VALUES ($1), ($2)')
+  t.is(
+    sql.values([
+      { a: 1, b: 1 },
+      { b: 2, a: 2 },
+    ]).text,
+    '("a", "b") VALUES ($1, $2), ($3, $4)',
+  )
   t.throws(() => sql.values([]), { instanceOf: InterfaceError })
 })
 
@@ -82,5 +106,5 @@ test('values makes rows of arrays', (t) => {
 test('it is a tag, and its objects come from it alone', (t) => {
   t.throws(() => (sql as unknown as (text: string) => void)('select 1'), { instanceOf: InterfaceError })
   t.throws(() => new (Sql as unknown as new () => unknown)(), { instanceOf: InterfaceError })
-  t.throws(() => sql`\u`, { instanceOf: InterfaceError, message: /escape/ })
+  t.throws(() => sql(['select 1'] as never), { instanceOf: InterfaceError })
 })

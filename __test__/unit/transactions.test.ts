@@ -323,6 +323,69 @@ test('a transaction that a query began is in the way', async (t) => {
   t.is(server.log.at(-1), 'COMMIT')
 })
 
+const ended = { instanceOf: InterfaceError, message: /was ended by a query .*returning.*commit\(\)/ }
+
+test('a transaction that a query ended is no transaction any more, and says so', async (t) => {
+  const { server, connection } = fake()
+  for (const end of ['COMMIT', 'ROLLBACK']) {
+    server.log.length = 0
+    const error = await t.throwsAsync(
+      connection.transaction(async (tx) => {
+        await tx.execute('insert')
+        await tx.execute(end)
+        await tx.execute('never sent')
+      }),
+      ended,
+    )
+    t.false((error as InterfaceError).safeToRetry)
+    t.is(error.cause, undefined, 'said once')
+    t.deepEqual(server.log.slice(0, 3), ['BEGIN', 'insert', end])
+    t.false(server.log.includes('never sent'))
+  }
+  await connection.transaction(() => {})
+})
+
+test('nothing is committed in place of a transaction that a query ended', async (t) => {
+  const { connection } = fake()
+  await t.throwsAsync(
+    connection.transaction(async (tx) => void (await tx.execute('ROLLBACK'))),
+    ended,
+  )
+  // One that nobody waited for.
+  await t.throwsAsync(
+    connection.transaction((tx) => void tx.execute('ROLLBACK')),
+    ended,
+  )
+  // One that was begun in its place.
+  await t.throwsAsync(
+    connection.transaction(async (tx) => {
+      const calls = [tx.execute('COMMIT'), tx.execute('BEGIN')]
+      await Promise.all(calls)
+    }),
+    ended,
+  )
+  const tx = await connection.begin()
+  await tx.execute('COMMIT')
+  await t.throwsAsync(tx.commit(), ended)
+  const other = await connection.begin()
+  await other.execute('ROLLBACK')
+  await t.throwsAsync(other.rollback(), ended)
+  await connection.transaction(() => {})
+})
+
+test("a callback's error goes before the one about the query that ended its transaction", async (t) => {
+  const { connection } = fake()
+  const reason = new Error('mine')
+  await t.throwsAsync(
+    connection.transaction(async (tx) => {
+      await tx.execute('COMMIT')
+      throw reason
+    }),
+    { is: reason },
+  )
+  t.regex((reason.cause as Error).message, ended.message)
+})
+
 test('a lost connection rejects with the first error, and lets those that wait reject too', async (t) => {
   const { server, connection } = fake()
   const first = connection.transaction(async () => {
@@ -441,12 +504,16 @@ test('a savepoint is not sent behind the end of the transaction around it', asyn
   for (const end of ['commit', 'rollback'] as const) {
     server.log.length = 0
     const outer = await connection.begin()
-    const inner = connection.transaction()
+    const inner = outer.transaction()
+    const next = connection.transaction()
     const ended = outer[end]()
     const nested = inner.start()
+    const own = next.start()
     await t.throwsAsync(nested, { instanceOf: InterfaceError, message: /around this one is over/ })
     await ended
-    t.deepEqual(server.log, ['BEGIN', end.toUpperCase()])
+    await own
+    t.deepEqual(server.log, ['BEGIN', end.toUpperCase(), 'BEGIN'])
+    await next.rollback()
   }
   const outer = await connection.begin()
   const nested = outer.transaction(() => {})
@@ -455,6 +522,61 @@ test('a savepoint is not sent behind the end of the transaction around it', asyn
     outer.rollback(),
   ])
   t.is(server.log.at(-1), 'ROLLBACK')
+})
+
+test('a transaction by hand from elsewhere waits for the end of the callback, and those inside it do not', async (t) => {
+  const { server, connection } = fake()
+  const elsewhere = connection.transaction()
+  let started!: Promise<unknown>
+  const callback = connection.transaction(async (tx) => {
+    // The context of this callback, in which it is nested.
+    const inside = await connection.begin()
+    await inside.execute('inside')
+    await inside.rollback()
+    await asked
+    await tx.execute('kept')
+  })
+  const asked = new Promise<void>((resolve) => {
+    started = Promise.all([elsewhere.start(), connection.transaction(async (tx) => tx.execute('last'))])
+    setImmediate(resolve)
+  })
+  await callback
+  t.deepEqual(server.log.slice(0, 6), [
+    'BEGIN',
+    'SAVEPOINT oxpg_1',
+    'inside',
+    'ROLLBACK TO SAVEPOINT oxpg_1; RELEASE SAVEPOINT oxpg_1',
+    'kept',
+    'COMMIT',
+  ])
+  // The one that is open by hand keeps nobody waiting: whoever holds it goes on in the same flow.
+  await started
+  await elsewhere.commit()
+  t.deepEqual(server.log.slice(6), [
+    'BEGIN',
+    'SAVEPOINT oxpg_2',
+    'last',
+    'RELEASE SAVEPOINT oxpg_2',
+    'COMMIT',
+  ])
+})
+
+test('one that waits by hand inside a callback that returns is left open, and all is rolled back', async (t) => {
+  const { server, connection } = fake()
+  let left!: Promise<unknown>
+  await t.throwsAsync(
+    connection.transaction(async (tx) => {
+      const sibling = tx.transaction(async (inner) => inner.execute('sibling'))
+      left = tx.begin()
+      left.catch(() => {})
+      sibling.catch(() => {})
+    }),
+    { instanceOf: InterfaceError, message: /left a nested transaction open/ },
+  )
+  t.true(server.log.includes('sibling'))
+  t.is(server.log.at(-1), 'ROLLBACK')
+  await connection.transaction(() => {})
+  t.is(server.log.at(-1), 'COMMIT')
 })
 
 test('a connection that is lost under a callback that did not notice is the error', async (t) => {

@@ -7,7 +7,7 @@ export const workload = {
   rows: 10_000,
   settings: [{ callers: 1, connections: 1, targets: { pg: 2, postgres: 2 } }],
   returns: {
-    oxpg: 'Record',
+    oxpg: 'object',
     pg: 'string, the text unparsed',
     postgres: 'string, the text unparsed',
     bun: 'string, the text unparsed',

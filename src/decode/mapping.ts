@@ -1,12 +1,13 @@
 import { ClientConfigurationError } from '../errors/index'
 import { describeArgument } from '../types/describe-value'
+import { ParameterMode } from '../types/parameter-mode'
 import { hasRuntimeTemporal, missingFromTemporal, type TemporalNamespace } from './temporal'
 
-/** What a row is: a {@link Row}, a plain object literal, or an array of values. */
-export type RowMode = 'record' | 'object' | 'array'
+/** What a row is: a plain object literal, a {@link Row}, or an array of values. */
+export type RowMode = 'object' | 'record' | 'array'
 
-/** What a composite value within a row is: a {@link Row} or a plain object literal. */
-export type PartMode = 'record' | 'object'
+/** What a composite value within a row is: a plain object literal, or a {@link Row}. */
+export type PartMode = 'object' | 'record'
 
 /** Turns the text of a value into what the application wants to have. */
 export type TextParser = (text: string) => unknown
@@ -17,7 +18,10 @@ export interface ResultMapping {
   int8?: 'number-or-bigint' | 'bigint' | 'number' | 'string' | undefined
   /** Default `'string'`, exact. `'number'` may round; a function gets the text. */
   numeric?: 'string' | 'number' | TextParser | undefined
-  /** json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. */
+  /**
+   * json and jsonb. Default `'parse'` (`JSON.parse`); a function gets the text. With `'string'`, strings within arrays
+   * and composite values that are parameters are JSON text too.
+   */
   json?: 'parse' | 'string' | TextParser | undefined
   /** Default `'string'`, lower case with hyphens. `'buffer'` is a Buffer of 16 bytes. */
   uuid?: 'string' | 'buffer' | undefined
@@ -26,7 +30,8 @@ export interface ResultMapping {
   /** Default `'string'`. `'temporal'` is a Temporal.PlainTime. timetz is always a string: Temporal has no such type. */
   time?: 'string' | 'temporal' | undefined
   /**
-   * Default `'date'`, read as UTC; `'local'` reads it in the process's time zone. `'micros'` is a bigint of
+   * Default `'date'`, read as UTC; with `'local'` it is the clock of the process's time zone, in Dates that are
+   * parameters as well. `'micros'` is a bigint of
    * microseconds since 1970, `'string'` PostgreSQL's ISO text, `'temporal'` a Temporal.PlainDateTime.
    */
   timestamp?: 'date' | 'string' | 'micros' | 'local' | 'temporal' | undefined
@@ -54,9 +59,13 @@ export type CompleteResultMapping = {
 /** What decides how rows are made: the row mode and the mapping. Immutable. */
 export interface ResultPlan {
   readonly rowMode: RowMode
-  /** What composite values are. */
+  /** What composite values are: in rows that are objects or Rows the same. */
   readonly partMode: PartMode
   readonly mapping: CompleteResultMapping
+  /** The bits of {@link ParameterMode}: how parameters are meant where results are given so. */
+  readonly parameterMode: number
+  /** Functions of the application's make some of the values. */
+  readonly hasParsers: boolean
   /** Plans with the same key make the same rows. */
   readonly key: string
   /** The query is the driver's own: of a type with a codec, values are the text, Buffer or tuple that it would get. */
@@ -65,13 +74,13 @@ export interface ResultPlan {
 
 /** Options of a call that belong to the plan. */
 export interface ResultOptions extends ResultMapping {
-  /** Default `'record'`. */
+  /** Default `'object'`. */
   rowMode?: RowMode | undefined
 }
 
 type MappingKey = keyof MappingChoices
 
-const ROW_MODES: readonly string[] = ['record', 'object', 'array']
+const ROW_MODES: readonly string[] = ['object', 'record', 'array']
 
 /** The accepted words of each mapping, the default first. */
 const WORDS: { readonly [K in MappingKey]-?: readonly string[] } = {
@@ -93,9 +102,9 @@ const MAPPING_KEYS = Object.keys(WORDS) as MappingKey[]
 const objectIds = new WeakMap<object, number>()
 let nextObjectId = 1
 
-/** Records with every default of the types page. */
+/** Plain objects with every default of the types page. */
 export const DEFAULT_PLAN: ResultPlan = makePlan(
-  'record',
+  'object',
   {
     ...(Object.fromEntries(MAPPING_KEYS.map((name) => [name, WORDS[name][0]])) as unknown as Omit<
       CompleteResultMapping,
@@ -103,7 +112,7 @@ export const DEFAULT_PLAN: ResultPlan = makePlan(
     >),
     temporal: undefined,
   },
-  'record',
+  'object',
 )
 
 /**
@@ -134,17 +143,12 @@ export function planFor(base: ResultPlan, options: ResultOptions | undefined): R
   }
   if (changes === undefined && rowMode === base.rowMode) return base
   const mapping = { ...base.mapping, ...changes } as CompleteResultMapping
-  return makePlan(rowMode, mapping, rowMode === base.rowMode ? base.partMode : partModeOf(rowMode))
+  return makePlan(rowMode, mapping, rowMode === 'array' ? base.partMode : rowMode)
 }
 
 /** The plan that reads single values as `base` would have them in its rows. */
 export function valuePlanFor(base: ResultPlan): ResultPlan {
   return makePlan('array', base.mapping, base.partMode)
-}
-
-/** Composite values are plain where the rows are plain. */
-function partModeOf(rowMode: RowMode): PartMode {
-  return rowMode === 'object' ? 'object' : 'record'
 }
 
 /** The plan for a query of the driver's own, which the application's codecs do not concern. */
@@ -159,7 +163,14 @@ function makePlan(rowMode: RowMode, mapping: CompleteResultMapping, partMode: Pa
   })
   if (mapping.temporal !== undefined) choices.push(`#${objectId(mapping.temporal)}`)
   const key = `${rowMode} ${partMode} ${choices.join(' ')}`
-  return Object.freeze({ rowMode, partMode, mapping: Object.freeze(mapping), key })
+  const parameterMode = parameterModeOf(mapping)
+  const hasParsers = typeof mapping.numeric === 'function' || typeof mapping.json === 'function'
+  return Object.freeze({ rowMode, partMode, mapping: Object.freeze(mapping), parameterMode, hasParsers, key })
+}
+
+function parameterModeOf({ timestamp, json }: CompleteResultMapping): number {
+  const isLocal = timestamp === 'local' ? ParameterMode.LOCAL_TIMESTAMPS : 0
+  return json === 'string' ? isLocal | ParameterMode.JSON_TEXT : isLocal
 }
 
 function objectId(object: object): number {

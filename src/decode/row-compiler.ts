@@ -1,4 +1,4 @@
-import { keepAside } from '../record'
+import { holdsBigInt, keepAside, keepBeside, writeBigIntsAsJson } from '../record'
 import { FRAGMENT_FUNCTIONS } from './readers/fragment-functions'
 import { defineColumn, type PlannedColumn, type RowPlan, type RowReader, type RowsReader } from './row-plan'
 
@@ -40,11 +40,10 @@ function compiled<R>(plan: RowPlan, reader: string): R | undefined {
   let factory: (...bindings: unknown[]) => R
   try {
     factory = new Function(
-      'prototype',
+      'plan',
       'reads',
       'functions',
-      'define',
-      'keepAside',
+      'rowFunctions',
       sourceOf(plan, reader),
     ) as typeof factory
   } catch (error) {
@@ -53,8 +52,11 @@ function compiled<R>(plan: RowPlan, reader: string): R | undefined {
     return undefined
   }
   const reads = plan.columns.map((column) => column.reader.read)
-  return factory(plan.prototype, reads, FRAGMENT_FUNCTIONS, defineColumn, keepAside)
+  return factory(plan, reads, FRAGMENT_FUNCTIONS, ROW_FUNCTIONS)
 }
+
+/** What rows are finished with, by the names in the source. */
+const ROW_FUNCTIONS = { defineColumn, holdsBigInt, keepAside, keepBeside, writeBigIntsAsJson } as const
 
 const VIEWS = 'i,u,f,b,n,t,s,k,v'
 const VIEWS_IN_LOCALS = 'const i=v.i,u=v.u,f=v.f,b=v.b,n=v.n,t=v.t,s=k.shared'
@@ -70,6 +72,8 @@ function newRow({ rowMode }: RowPlan): string {
 function sourceOf(plan: RowPlan, reader: string): string {
   return `'use strict'
 const {${Object.keys(FRAGMENT_FUNCTIONS).join(',')}}=functions
+const {${Object.keys(ROW_FUNCTIONS).join(',')}}=rowFunctions
+const {prototype,layout}=plan
 const [${plan.columns.map((_, index) => `r${index}`).join(',')}]=reads
 ${rowFunction(plan)}
 return ${reader}`
@@ -85,7 +89,8 @@ ${recordStatements(plan, values).join('\n')}
 Row.prototype=prototype`
     case 'object':
       return `function row(${VIEWS},p){const q=2*p
-return{${plan.columns.flatMap((column, index) => literalProperty(column, values[index]!)).join(',\n')}}}`
+${objectStatements(plan, values).join('\n')}
+}`
     case 'array':
       return `function row(${VIEWS},p){const q=2*p
 return[${values.join(',\n')}]}`
@@ -98,17 +103,44 @@ function recordStatements({ columns, asideCount }: RowPlan, values: readonly str
   for (const [index, { name, mustDefine, asideSlot }] of columns.entries()) {
     const value = values[index]!
     if (asideSlot >= 0) aside.push(value)
-    else if (mustDefine) statements.push(`define(this,${literal(name)},${value})`)
+    else if (mustDefine) statements.push(`defineColumn(this,${literal(name)},${value})`)
     else statements.push(`this[${literal(name)}]=${value}`)
   }
   if (asideCount > 0) statements.push(`keepAside(this,[${aside.join(',\n')}])`)
   return statements
 }
 
+/** A literal, and behind it what few plain rows need; values that may be bigints are looked at once more. */
+function objectStatements({ columns, layout }: RowPlan, values: readonly string[]): string[] {
+  const statements: string[] = []
+  const properties: string[] = []
+  const aside: string[] = []
+  const bigInts: string[] = []
+  for (const [index, column] of columns.entries()) {
+    let value = values[index]!
+    if (column.asideSlot >= 0) aside.push(value)
+    else {
+      if (column.bigInts !== 'none') {
+        const local = `c${index}`
+        statements.push(`const ${local}=${value}`)
+        bigInts.push(column.bigInts === 'value' ? `typeof ${local}==='bigint'` : `holdsBigInt(${local})`)
+        value = local
+      }
+      properties.push(literalProperty(column.name, value))
+    }
+  }
+  const row = `{${properties.join(',\n')}}`
+  if (bigInts.length === 0 && layout === undefined) return [`return${row}`]
+  statements.push(`const row=${row}`)
+  if (bigInts.length > 0) statements.push(`if(${bigInts.join('||')})writeBigIntsAsJson(row)`)
+  if (layout !== undefined) statements.push(`keepBeside(row,layout,[${aside.join(',\n')}])`)
+  statements.push('return row')
+  return statements
+}
+
 /** The key `__proto__` is computed, since `"__proto__": value` would set the prototype. */
-function literalProperty({ name, asideSlot }: PlannedColumn, value: string): string[] {
-  if (asideSlot >= 0) return []
-  return [name === '__proto__' ? `['__proto__']:${value}` : `${literal(name)}:${value}`]
+function literalProperty(name: string, value: string): string {
+  return name === '__proto__' ? `['__proto__']:${value}` : `${literal(name)}:${value}`
 }
 
 function valueExpression({ reader }: PlannedColumn, index: number): string {

@@ -1,4 +1,4 @@
-import { keepAside } from '../record'
+import { holdsBigInt, keepAside, keepBeside, writeBigIntsAsJson } from '../record'
 import { MARK_NULL } from './mailbox-views'
 import { defineColumn, type RowPlan, type RowReader, type RowsReader } from './row-plan'
 
@@ -28,25 +28,29 @@ function arrayRow({ columns }: RowPlan): RowReader {
   }
 }
 
-function objectRow({ columns, prototype, rowMode, asideCount }: RowPlan): RowReader {
+function objectRow({ columns, prototype, rowMode, asideCount, layout }: RowPlan): RowReader {
   // A constructor rather than Object.create: V8 then knows how many properties to make room for.
   function BlankRow(): void {}
   BlankRow.prototype = prototype
   const Blank = BlankRow as unknown as new () => { [name: string]: unknown }
-  const keepsAside = rowMode === 'record' && asideCount > 0
+  const isRecord = rowMode === 'record'
   return (views, firstCell, text) => {
     const row = new Blank()
     const aside: unknown[] = []
+    let hasBigInt = false
     let cell = firstCell - 1
-    for (const { name, reader, mustDefine, asideSlot } of columns) {
+    for (const { name, reader, mustDefine, asideSlot, bigInts } of columns) {
       cell++
-      if (asideSlot >= 0 && !keepsAside) continue
       const value = views.n[cell] === MARK_NULL ? null : reader.read(views, cell, text)
       if (asideSlot >= 0) aside.push(value)
       else if (mustDefine) defineColumn(row, name, value)
       else row[name] = value
+      if (bigInts !== 'none' && asideSlot < 0 && holdsBigInt(value)) hasBigInt = true
     }
-    if (keepsAside) keepAside(row, aside)
+    if (hasBigInt) writeBigIntsAsJson(row)
+    if (isRecord) {
+      if (asideCount > 0) keepAside(row, aside)
+    } else if (layout !== undefined) keepBeside(row, layout, aside)
     return row
   }
 }

@@ -1,4 +1,4 @@
-import { layoutOfNames, type RowLayout, rowPrototype } from '../record'
+import { layoutOfNames, needsLayout, type RowLayout, rowPrototype } from '../record'
 import type { CellViews } from './mailbox-views'
 import type { RowMode } from './mapping'
 import type { ColumnReader, TextContext } from './readers/column-reader'
@@ -26,6 +26,8 @@ export interface PlannedColumn {
   readonly mustDefine: boolean
   /** The slot among the values kept aside, because a later column has the same name; else −1. */
   readonly asideSlot: number
+  /** In plain rows: where to look for bigints, which make the row write its JSON itself. */
+  readonly bigInts: 'none' | 'value' | 'value or array'
 }
 
 /** What the loop and the compiler make rows from. */
@@ -36,6 +38,8 @@ export interface RowPlan {
   readonly prototype: object
   /** How many values of a row are kept aside. */
   readonly asideCount: number
+  /** Of plain rows whose properties do not say what the columns are: kept beside each. */
+  readonly layout: RowLayout | undefined
 }
 
 const INTEGER_NAME = /^(?:0|[1-9][0-9]*)$/
@@ -48,18 +52,28 @@ export function planRows(
 ): RowPlan {
   const layout: RowLayout = layoutOfNames(names)
   const integerColumns = names.filter((_, index) => readers[index]?.mayBeBigInt === true)
+  const isPlain = rowMode === 'object'
+  // A column of that name is there already.
+  const writesJson = isPlain && !names.includes('toJSON')
   const prototype = rowMode === 'record' ? rowPrototype(layout, integerColumns) : Object.prototype
   return {
     rowMode,
     prototype,
     asideCount: layout.asideSlots?.filter((slot) => slot >= 0).length ?? 0,
+    layout: isPlain && needsLayout(layout) ? layout : undefined,
     columns: names.map((name, index) => ({
       name,
       reader: readers[index]!,
       mustDefine: name in prototype || INTEGER_NAME.test(name),
       asideSlot: layout.asideSlots?.[index] ?? -1,
+      bigInts: writesJson ? bigIntsOf(readers[index]!) : 'none',
     })),
   }
+}
+
+function bigIntsOf({ mayBeBigInt, mayBeArray }: ColumnReader): PlannedColumn['bigInts'] {
+  if (mayBeBigInt !== true) return 'none'
+  return mayBeArray === true ? 'value or array' : 'value'
 }
 
 /** Makes an own property as an assignment would, whatever the prototype has under the name. */

@@ -2,6 +2,7 @@ import { thrownReason } from '../errors/thrown-reason'
 import { describeValue } from '../types/describe-value'
 import type { TypeCodec } from '../types/type-codec'
 import type { TypeNode } from '../types/type-node'
+import { originalOf } from './held-object'
 import { tupleFormOf } from './tuples'
 import { bytesOfView, RefusedValue, type TypeEncoder, type ValueEncoder } from './value-encoder'
 
@@ -75,7 +76,7 @@ function encodeTuple(codec: TypeCodec, code: number): ValueEncoder {
 
 function run(codec: TypeCodec, value: unknown): unknown {
   try {
-    return codec.encode(value)
+    return codec.encode(originalOf(value))
   } catch (error) {
     throw new FailedCodec(codec, value, thrownReason('encode', error), error)
   }

@@ -13,16 +13,33 @@ const LAST_MICROS = 9_224_318_015_999_999_999n
 const MAX_INT64_MICROS = 2n ** 63n - 2n
 const MIN_MICROS = -MAX_INT64_MICROS
 
-/** What dates and timestamps take alike: text, Dates and ±Infinity. */
-function writeCommon(value: unknown, sink: ParameterSink): boolean {
+/** What dates and timestamps take alike: text, Dates and ±Infinity. `shown` gives what a clock that shows UTC would. */
+function writeCommon(value: unknown, sink: ParameterSink, shown = sameMillis): boolean {
   if (typeof value === 'string') {
     writeText(value, value, sink)
     return true
   }
-  const millis = isInfinite(value) ? value : millisOfDate(value)
+  if (isInfinite(value)) {
+    sink.millis(value)
+    return true
+  }
+  const millis = millisOfDate(value)
   if (millis === undefined) return false
-  sink.millis(millis)
+  sink.millis(shown(millis))
   return true
+}
+
+function sameMillis(millis: number): number {
+  return millis
+}
+
+/** The moment at which a clock that shows UTC shows what the clock on the wall of this process shows at another. */
+function wallClockMillis(millis: number): number {
+  const local = new Date(millis)
+  // Date.UTC would take the years 0 to 99 for 1900 to 1999.
+  const shown = new Date(0)
+  shown.setUTCFullYear(local.getFullYear(), local.getMonth(), local.getDate())
+  return shown.setUTCHours(local.getHours(), local.getMinutes(), local.getSeconds(), local.getMilliseconds())
 }
 
 function isInfinite(value: unknown): value is number {
@@ -49,10 +66,10 @@ export const timeEncoder: TypeEncoder = {
 }
 
 /** timestamp, timestamptz; of the latter text has a zone. */
-function timestampEncoder(takesPlain: boolean, zone: string): TypeEncoder {
+function timestampEncoder(takesPlain: boolean, zone: string, shown = sameMillis): TypeEncoder {
   return {
     encode(value, sink) {
-      if (writeCommon(value, sink)) return
+      if (writeCommon(value, sink, shown)) return
       if (typeof value === 'bigint') {
         writeMicros(value, value, zone, sink)
         return
@@ -71,6 +88,9 @@ function timestampEncoder(takesPlain: boolean, zone: string): TypeEncoder {
 
 /** timestamp: a Date and a Temporal.Instant give their UTC clock. */
 export const timestampEncoderFamily = timestampEncoder(true, '')
+
+/** timestamp where it is read as `'local'`: a Date gives the clock on the wall of this process. */
+export const localTimestampEncoder = timestampEncoder(true, '', wallClockMillis)
 
 /** timestamptz: a Temporal.PlainDateTime is not a moment, and refused. */
 export const timestamptzEncoderFamily = timestampEncoder(false, '+00')

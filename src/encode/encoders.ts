@@ -1,4 +1,5 @@
 import { DataError, InterfaceError } from '../errors/index'
+import type { ParameterMode } from '../types/parameter-mode'
 import type { TypeNode } from '../types/type-node'
 import { encoderOfCode, encoderOfType } from './described-types'
 import type { ParameterSink } from './parameter-sink'
@@ -22,9 +23,13 @@ export interface ParameterDescription {
  */
 export type ParametersEncoder = (values: readonly unknown[], sink: ParameterSink) => void
 
-/** The encoder for a statement's parameters; meant to be made once per description. */
-export function encoderFor(parameters: readonly ParameterDescription[]): ParametersEncoder {
-  const encoders = parameters.map(valueEncoder)
+/**
+ * The encoder for a statement's parameters; meant to be made once per description.
+ *
+ * @param mode The bits of {@link ParameterMode}.
+ */
+export function encoderFor(parameters: readonly ParameterDescription[], mode = 0): ParametersEncoder {
+  const encoders = parameters.map((parameter) => valueEncoder(parameter, mode))
   const expected = encoders.length
   return (values, sink) => {
     if (values.length !== expected) throw wrongCount(expected, values.length)
@@ -32,8 +37,12 @@ export function encoderFor(parameters: readonly ParameterDescription[]): Paramet
     try {
       for (; index < expected; index++) {
         const value = values[index]
-        if (value === null || value === undefined) sink.null()
-        else encoders[index]!(value, sink)
+        if (value === null || value === undefined) {
+          sink.null()
+          continue
+        }
+        if (sink.hasBorrowedBytes && mayRunCode(value, parameters[index]!)) sink.takeBorrowedBytes()
+        encoders[index]!(value, sink)
       }
     } catch (error) {
       const refusal = refusalFor(error, values[index])
@@ -42,8 +51,13 @@ export function encoderFor(parameters: readonly ParameterDescription[]): Paramet
   }
 }
 
-function valueEncoder({ code, typeName, type }: ParameterDescription): ValueEncoder {
-  return (type === undefined ? encoderOfCode(code, typeName) : encoderOfType(type)).encode
+/** Whether encoding a value may run the application's code: `toJSON`, getters, a codec. */
+function mayRunCode(value: unknown, { type }: ParameterDescription): boolean {
+  return type !== undefined || (typeof value === 'object' && !ArrayBuffer.isView(value))
+}
+
+function valueEncoder({ code, typeName, type }: ParameterDescription, mode: number): ValueEncoder {
+  return (type === undefined ? encoderOfCode(code, typeName, mode) : encoderOfType(type, mode)).encode
 }
 
 function wrongCount(expected: number, given: number): InterfaceError {

@@ -72,12 +72,12 @@ export const boxEncoder = geometryEncoder('a Box, { high, low } or text', ['high
   return false
 })
 
-/** path */
+/** path; one that does not say so is open, as a Path is. */
 export const pathEncoder = geometryEncoder(
-  'a Path, { points, isClosed } or text',
+  'a Path, { points, isClosed? } or text',
   ['points', 'isClosed'],
   (path, doubles) => {
-    const { isClosed } = path
+    const { isClosed = false } = path
     if (typeof isClosed !== 'boolean') {
       throw new RefusedValue(isClosed, 'true or false').within('field "isClosed"')
     }

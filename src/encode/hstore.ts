@@ -1,6 +1,7 @@
 import { types } from 'node:util'
 import { describeValue } from '../types/describe-value'
-import { isPlain } from './named-fields'
+import { isPlain } from '../types/plain-object'
+import { HeldObject } from './held-object'
 import type { ParameterSink } from './parameter-sink'
 import { RefusedValue, type TypeEncoder, writePart, writeText } from './value-encoder'
 
@@ -30,7 +31,7 @@ function pairsOf(value: unknown): [key: unknown, value: unknown][] | undefined {
   if (typeof value !== 'object' || value === null || Array.isArray(value) || ArrayBuffer.isView(value)) {
     return undefined
   }
-  const pairs = Object.entries(value)
+  const pairs = Object.entries(HeldObject.is(value) ? value.fields : value)
   // A Date or a Set has no properties: that is not the same as no pairs.
   return pairs.length === 0 && !isPlain(value) ? undefined : pairs
 }

@@ -1,3 +1,4 @@
+import { thrownMessage } from '../errors/thrown-reason'
 import { Interval, type IntervalFields } from '../types/interval'
 import { FieldNames } from './named-fields'
 import { temporalClass } from './temporal'
@@ -37,26 +38,26 @@ function intervalOf(value: unknown): Interval {
   const isDuration = temporalClass(value) === 'Duration'
   const object = isDuration ? (value as { readonly [name: string]: unknown }) : NAMES.objectOf(value)
   if (object === undefined) throw new RefusedValue(value, EXPECTED)
-  if (isDuration) refuseNanoseconds(object.nanoseconds)
   const fields: { [name: string]: unknown } = {}
   for (const name of FIELDS) {
     // Not left to the class Interval, which also looks at what an object inherits beside the fields.
     const field = object[name]
     if (field !== undefined) fields[name] = field
   }
+  if (isDuration) addNanoseconds(fields, object.nanoseconds)
   try {
     return new Interval(fields as IntervalFields)
   } catch (error) {
-    const reason = error instanceof Error ? `; ${error.message}` : ''
+    const message = thrownMessage(error)
+    const reason = message === undefined ? '' : `; ${message}`
     throw new RefusedValue(value, `the fields of an Interval${reason}`, error)
   }
 }
 
-/** What is less than a microsecond would be lost. */
-function refuseNanoseconds(nanoseconds: unknown): void {
-  if (nanoseconds !== 0 && nanoseconds !== undefined) {
-    throw new RefusedValue(nanoseconds, 'none, as an interval has whole microseconds').within(
-      'field "nanoseconds"',
-    )
-  }
+/** Whole microseconds of a Duration's nanoseconds; what is finer is cut off, as with all of Temporal. */
+function addNanoseconds(fields: { [name: string]: unknown }, nanoseconds: unknown): void {
+  const { microseconds } = fields
+  if (typeof nanoseconds !== 'number' || typeof microseconds !== 'number') return
+  // Exact even for a Duration that has nothing but nanoseconds, or very many microseconds.
+  fields.microseconds = BigInt(microseconds) + BigInt(nanoseconds) / 1000n
 }

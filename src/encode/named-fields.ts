@@ -1,6 +1,8 @@
 import { types } from 'node:util'
 import { Row } from '../record'
 import { describeValue } from '../types/describe-value'
+import { isPlain } from '../types/plain-object'
+import { defineField, HeldObject } from './held-object'
 import { RefusedValue } from './value-encoder'
 
 /** A value whose fields are read by their names. */
@@ -33,34 +35,44 @@ export class FieldNames {
    */
   objectOf(value: unknown): NamedFields | undefined {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
-    if (ArrayBuffer.isView(value) || types.isMap(value) || types.isSet(value)) return undefined
-    for (const name of Object.keys(value)) {
+    return HeldObject.is(value)
+      ? this.readable(value.original, value.fields) && this.heldFields(value)
+      : this.readable(value, value)
+  }
+
+  /** The object as one with these fields; `fields` has those of its own. */
+  private readable(object: object, fields: object): NamedFields | undefined {
+    if (ArrayBuffer.isView(object) || types.isMap(object) || types.isSet(object)) return undefined
+    for (const name of Object.keys(fields)) {
       if (!this.known.has(name)) {
         throw new RefusedValue(
-          value,
+          object,
           `an object without ${describeValue(name)}, which the type does not have`,
         )
       }
     }
     if (
-      !isPlain(value) &&
-      !(value instanceof Row) &&
-      !this.names.some((name) => name in value && !this.inherited.has(name))
+      !isPlain(object) &&
+      !(object instanceof Row) &&
+      !this.names.some((name) => name in object && !this.inherited.has(name))
     ) {
       return undefined
     }
-    return value as NamedFields
+    return object as NamedFields
+  }
+
+  /** The fields that were held, and what the class itself has of the names. */
+  private heldFields({ original, fields }: HeldObject): NamedFields {
+    const held: { [name: string]: unknown } = {}
+    for (const name of this.names) {
+      if (Object.hasOwn(fields, name)) defineField(held, name, fields[name])
+      else if (!this.inherited.has(name) && name in original) held[name] = (original as NamedFields)[name]
+    }
+    return held
   }
 
   /** What an object of {@link objectOf} has under one of the names; undefined for nothing. */
   read(fields: NamedFields, name: string): unknown {
     return this.inherited.has(name) && !Object.hasOwn(fields, name) ? undefined : fields[name]
   }
-}
-
-/** Whether an object is of no class, or of one whose objects can only be known by what they have. */
-export function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value)
-  // Objects of other realms have another Object.prototype.
-  return prototype === null || Object.getPrototypeOf(prototype) === null
 }

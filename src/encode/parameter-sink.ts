@@ -22,10 +22,14 @@ export interface ParameterSink {
   /** The same from a number, which is a safe integer. */
   i64Number(value: number): void
   f64(value: number): void
-  /** Text without NUL characters. Lone surrogates become U+FFFD, as UTF-8 has no place for them. */
+  /** Text without NUL characters. Throws RefusedValue of text with half of a surrogate pair, which UTF-8 has no place for. */
   text(value: string): void
-  /** Bytes, copied before the call returns or kept until the flush. */
+  /** Bytes, copied before the call returns or borrowed until the flush. */
   bytes(value: Uint8Array): void
+  /** Bytes of this execution are still the application's memory. */
+  readonly hasBorrowedBytes: boolean
+  /** Copies them, before the application's code runs, which could change or transfer that memory. */
+  takeBorrowedBytes(): void
   /** Milliseconds since 1970 (a Date), or ±Infinity. */
   millis(value: number): void
   /** An array: `elementCount` calls for its elements follow, row-major. No dimensions: an empty array. */

@@ -15,16 +15,22 @@ export function temporalClass(value: unknown): string | undefined {
 /** No annotations, such as `[Europe/Paris]`. The rest of toString is in ISO 8601, whatever the calendar. */
 const PLAIN_FORM = { calendarName: 'never', timeZoneName: 'never' }
 
-/** The text of a Temporal object in the form that PostgreSQL reads. */
+/** What is finer than a microsecond. */
+const NANOSECONDS = /(?<=\.[0-9]{6})[0-9]+/
+
+/**
+ * The text of a Temporal object in the form that PostgreSQL reads. What is finer than a microsecond is cut off, as
+ * Temporal itself does when it is asked for microseconds: PostgreSQL would round, up to a time of 24:00:00 or into the
+ * next year.
+ */
 export function temporalText(value: unknown): string {
-  return postgresText(
-    guarded(value, 'a Temporal object', () => {
-      return String((value as { toString(options: object): string }).toString(PLAIN_FORM))
-    }),
-  )
+  const text = guarded(value, 'a Temporal object', () => {
+    return String((value as { toString(options: object): string }).toString(PLAIN_FORM))
+  })
+  return postgresText(text.replace(NANOSECONDS, ''))
 }
 
-/** Microseconds since 1970 of a Temporal.Instant or ZonedDateTime, rounded down. */
+/** Microseconds since 1970 of a Temporal.Instant or ZonedDateTime; what is finer is cut off, towards the past. */
 export function instantMicros(value: unknown): bigint {
   return guarded(value, 'a Temporal object', () => {
     const nanoseconds = BigInt((value as { epochNanoseconds: bigint }).epochNanoseconds)

@@ -1,5 +1,6 @@
 import { BitString } from '../types/bit-string'
 import { bytesOfView, RefusedValue, type TypeEncoder, writeText } from './value-encoder'
+import { bufferOf, byteCountOf } from './view-bytes'
 
 /**
  * text, varchar, bpchar, name, xml, enums; and the types that have no class in JavaScript: timetz, network addresses,
@@ -80,7 +81,7 @@ export const uuidEncoder: TypeEncoder = {
       return
     }
     const bytes = bytesOfView(value)
-    if (bytes?.length !== 16) throw new RefusedValue(value, UUID_EXPECTED)
-    sink.text(Buffer.from(bytes.buffer, bytes.byteOffset, 16).toString('hex'))
+    if (bytes === undefined || byteCountOf(bytes) !== 16) throw new RefusedValue(value, UUID_EXPECTED)
+    sink.text(bufferOf(bytes).toString('hex'))
   },
 }

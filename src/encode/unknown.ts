@@ -1,16 +1,11 @@
 import { types } from 'node:util'
 import { lowerBoundsOf } from '../types/array-dimensions'
 import { JsonValue } from '../types/json'
+import { HeldObject } from './held-object'
 import { jsonText } from './json'
 import { postgresText, temporalClass, temporalText } from './temporal'
-import {
-  bytesOfView,
-  guarded,
-  millisOfDate,
-  RefusedValue,
-  type TypeEncoder,
-  writeText,
-} from './value-encoder'
+import { guarded, millisOfDate, RefusedValue, type TypeEncoder, writeText } from './value-encoder'
+import { bufferOf } from './view-bytes'
 
 /**
  * Types without a codec of their own: money, text search, extensions' types. Values go as text, which the server
@@ -58,10 +53,7 @@ function scalarText(value: unknown): string {
 function objectText(value: object): string {
   const millis = millisOfDate(value)
   if (millis !== undefined) return postgresText(new Date(millis).toISOString())
-  const bytes = bytesOfView(value)
-  if (bytes !== undefined) {
-    return `\\x${Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex')}`
-  }
+  if (ArrayBuffer.isView(value)) return `\\x${bufferOf(value).toString('hex')}`
   if (value instanceof JsonValue) return jsonText(value)
   if (temporalClass(value) !== undefined) return temporalText(value)
   const text = jsonText(value)
@@ -71,6 +63,7 @@ function objectText(value: object): string {
 /** Objects that JSON shows as a string (decimals, durations, URLs) stand for that string. */
 function isOwnText(value: object, text: string): boolean {
   if (!text.startsWith('"')) return false
+  if (HeldObject.is(value)) return value.hasOwnJson
   return typeof guarded(value, 'an object', () => (value as { toJSON?: unknown }).toJSON) === 'function'
 }
 

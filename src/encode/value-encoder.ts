@@ -1,7 +1,10 @@
 import { types } from 'node:util'
 import { InterfaceError, InternalClientError, PostgresError } from '../errors/index'
+import { isThrown } from '../errors/thrown-reason'
 import { describeValue } from '../types/describe-value'
+import { originalOf } from './held-object'
 import type { ParameterSink } from './parameter-sink'
+import { bytesOf } from './view-bytes'
 
 /** Writes a value that is neither null nor undefined; throws {@link RefusedValue} when it does not fit. */
 export type ValueEncoder = (value: unknown, sink: ParameterSink) => void
@@ -38,7 +41,7 @@ export class RefusedValue {
   typeName: string | undefined
 
   constructor(value: unknown, expected: string, cause?: unknown) {
-    this.value = value
+    this.value = originalOf(value)
     this.expected = expected
     this.cause = cause
   }
@@ -62,13 +65,13 @@ export class RefusedValue {
  * the like says nothing of the value; errors that say by themselves what is wrong stay as they are.
  */
 export function refusalFor(error: unknown, value: unknown): unknown {
-  if (error instanceof RefusedValue || isOurs(error)) return error
+  if (isThrown(error, RefusedValue) || isOurs(error)) return error
   return new RefusedValue(value, 'a value that can be read', error)
 }
 
 function isOurs(error: unknown): boolean {
   return (
-    error instanceof PostgresError || error instanceof InterfaceError || error instanceof InternalClientError
+    isThrown(error, PostgresError) || isThrown(error, InterfaceError) || isThrown(error, InternalClientError)
   )
 }
 
@@ -116,9 +119,7 @@ export function millisOfDate(value: unknown): number | undefined {
 
 /** The bytes of an ArrayBuffer view; undefined for other values. */
 export function bytesOfView(value: unknown): Uint8Array | undefined {
-  if (!ArrayBuffer.isView(value)) return undefined
-  if (value instanceof Uint8Array) return value
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  return ArrayBuffer.isView(value) ? bytesOf(value) : undefined
 }
 
 /** Runs code of the application; what it throws becomes the cause of the refusal. */

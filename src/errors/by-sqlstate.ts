@@ -46,12 +46,15 @@ export function errorClassOf(sqlstate: string | undefined): ErrorClass {
   )
 }
 
-/** The class of a notice with this SQLSTATE. */
-export function logMessageClassOf(sqlstate: string | undefined): LogMessageClass {
-  if (sqlstate === undefined) return logMessages.PostgresLogMessage
+/** The class of a notice: a warning is what the server calls one, and its SQLSTATE says which. */
+export function logMessageClassOf(
+  severity: string | undefined,
+  sqlstate: string | undefined,
+): LogMessageClass {
+  if (severity !== 'WARNING') return logMessages.PostgresLogMessage
   return (
-    logMessageClasses.get(sqlstate) ??
-    logMessageClasses.get(`${sqlstate.slice(0, 2)}000`) ??
-    logMessages.PostgresLogMessage
+    logMessageClasses.get(sqlstate ?? '') ??
+    logMessageClasses.get(`${sqlstate?.slice(0, 2)}000`) ??
+    sqlstates.PostgresWarning
   )
 }

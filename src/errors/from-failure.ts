@@ -10,8 +10,9 @@ import {
 } from './client-errors'
 import type { PostgresLogMessage } from './log-message'
 import { PostgresError, type PostgresErrorFields } from './postgres-error'
-import { serverFieldsFromText } from './server-message'
+import { countInUnits, serverFieldsFromText } from './server-message'
 import { ConnectionFailureError, DataError, QueryCanceledError } from './sqlstate'
+import { isThrown } from './thrown-reason'
 import { STALE_PLAN_ROUTINE } from './transient'
 
 /** How a request failed, as data: what crosses from Rust, and what the native layer adds. */
@@ -37,6 +38,8 @@ export interface Failure {
   safeToRetry: boolean
   /** The system's code, such as `ECONNREFUSED`. */
   causeCode?: string
+  /** The failure behind this one. */
+  cause?: Failure
   /** The parameter that does not fit, counted from 1. */
   parameter?: number
   /** The element of that parameter, an array, counted from 1. */
@@ -68,7 +71,10 @@ export function errorFromFailure(failure: Failure, context?: FailureContext): un
 
 /** A notice of the server as the object that `onNotice` hooks get. */
 export function logMessageFromFields(texts: Readonly<Record<string, string>>): PostgresLogMessage {
-  return new (logMessageClassOf(texts.sqlstate))(texts.message ?? '', serverFieldsFromText(texts))
+  return new (logMessageClassOf(texts.severity, texts.sqlstate))(
+    texts.message ?? '',
+    serverFieldsFromText(texts),
+  )
 }
 
 function makeError(failure: Failure, context: FailureContext | undefined): Error {
@@ -83,7 +89,10 @@ function makeError(failure: Failure, context: FailureContext | undefined): Error
     case 'configuration':
       return new ClientConfigurationError(message, { safeToRetry })
     case 'timeout':
-      return new TimeoutError(message, { safeToRetry })
+      return new TimeoutError(message, {
+        safeToRetry,
+        cause: failure.cause && errorFromFailure(failure.cause),
+      })
     case 'internal':
       return new InternalClientError(message, { safeToRetry })
     case 'outdated': {
@@ -103,6 +112,7 @@ function makePostgresError(failure: Failure, context: FailureContext | undefined
     query: context?.query,
   }
   if (failure.sqlstate !== undefined) fields.sqlstate = failure.sqlstate
+  countInUnits(fields, 'position', context?.query)
   if (failure.causeCode !== undefined) fields.cause = systemError(failure.causeCode, failure.message)
   if (failure.kind === 'data') {
     fields.parameter = failure.parameter
@@ -139,8 +149,8 @@ function systemError(code: string, message: string): Error {
 
 /** An encoder may have run long after the call, where no caller is on the stack any more. */
 function withCallersStack(thrown: unknown): unknown {
-  if (thrown instanceof PostgresError || thrown instanceof InterfaceError) {
-    Error.captureStackTrace(thrown, errorFromFailure)
-  }
+  if (!isThrown(thrown, PostgresError) && !isThrown(thrown, InterfaceError)) return thrown
+  // A parser of the application may have thrown one that it has frozen.
+  if (Object.isExtensible(thrown)) Error.captureStackTrace(thrown, errorFromFailure)
   return thrown
 }

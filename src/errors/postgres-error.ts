@@ -38,9 +38,12 @@ export class PostgresError extends Error implements ServerMessageFields {
   declare readonly severity: string | undefined
   declare readonly detail: string | undefined
   declare readonly hint: string | undefined
-  /** Where in the query the problem is, in characters, counted from 1. */
+  /**
+   * Where in the query the problem is, counted from 1 in UTF-16 units, as JavaScript counts: the text from there on is
+   * `query.slice(position - 1)`.
+   */
   declare readonly position: number | undefined
-  /** Where in `internalQuery` the problem is, in characters, counted from 1. */
+  /** Where in `internalQuery` the problem is, counted likewise. */
   declare readonly internalPosition: number | undefined
   declare readonly internalQuery: string | undefined
   declare readonly where: string | undefined

@@ -11,7 +11,7 @@ export interface ServerMessageFields {
   detail?: string | undefined
   /** What to do about it, perhaps. */
   hint?: string | undefined
-  /** Where in the query the problem is, in characters, counted from 1. */
+  /** Where in the query the problem is, counted from 1 in UTF-16 units, as JavaScript counts. */
   position?: number | undefined
   /** The same in `internalQuery`. */
   internalPosition?: number | undefined
@@ -65,5 +65,25 @@ export function serverFieldsFromText(texts: Readonly<Record<string, string>>): S
     if (!Number.isNaN(value)) fields[name] = value
   }
   if (texts.sqlstate !== undefined) fields.sqlstate = texts.sqlstate
+  countInUnits(fields, 'internalPosition', fields.internalQuery)
   return fields
+}
+
+/**
+ * The server counts characters, of which those beyond U+FFFF are two UTF-16 units. Without the text the position stays
+ * as it is.
+ */
+export function countInUnits(
+  fields: ServerMessageFields,
+  name: 'position' | 'internalPosition',
+  text: string | undefined,
+): void {
+  const position = fields[name]
+  if (position === undefined || text === undefined) return
+  let units = 0
+  let characters = 1
+  for (; characters < position && units < text.length; characters++) {
+    units += text.codePointAt(units)! > 0xffff ? 2 : 1
+  }
+  fields[name] = units + 1 + position - characters
 }

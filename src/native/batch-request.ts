@@ -1,8 +1,9 @@
 import type { ResultPlan } from '../decode/mapping'
+import { holdBack } from '../encode/hold-back'
 import { type Failure, InterfaceError, InternalClientError, PostgresError } from '../errors/index'
+import { isThrown } from '../errors/thrown-reason'
 import { Form, Opcode } from '../types/boundary'
 import type { Environment } from './environment'
-import { holdBack } from './hold-back'
 import type { Description, Query, StatementDescription } from './queries'
 import { NO_PARAMETERS, Request, thrown } from './request'
 import type { Target } from './targets'
@@ -28,22 +29,22 @@ export class BatchRequest extends Request {
   }
 
   /**
-   * Adds a row. Its values are copied, with the bytes of Buffers and other views, before this returns. Rows pushed after the batch has
-   * settled or was aborted are ignored.
+   * Adds a row, and gives its rough size in bytes. Its values are taken before this returns, however deep they are
+   * nested: the caller may use them for the next row. Rows pushed after the batch has settled or was aborted are
+   * ignored.
    *
    * @throws DataError naming the row, counted from 0, when a value does not fit; then the caller has to {@link abort}.
    * A row that is pushed before the types are known is checked later, and aborts the batch by itself.
    * @throws InterfaceError when the number of values is not that of the parameters, or after {@link end}.
    */
-  push(params: readonly unknown[]): void {
+  push(params: readonly unknown[]): number {
     if (this.isEnded) throw new InterfaceError('no more rows can be added: the batch has been ended')
-    if (this.isSettled || this.isAborted) return
+    if (this.isSettled || this.isAborted) return 0
     const row = this.rowCountSoFar++
-    if (this.held !== undefined) {
-      this.held.push(holdBack(params.slice()))
-      return
-    }
-    this.writeRow(row, params)
+    if (this.held === undefined) return this.writeRow(row, params)
+    const { values, bytes } = holdBack(params)
+    this.held.push(values)
+    return bytes
   }
 
   /** Fulfilled when more rows may come, or when the batch has settled. It never rejects. */
@@ -61,17 +62,17 @@ export class BatchRequest extends Request {
   /** No more rows come. */
   end(): void {
     if (this.isEnded || this.isAborted || this.isSettled) return
-    this.isEnded = true
     if (this.held === undefined) this.step(Opcode.BATCH_END)
+    this.isEnded = true
   }
 
   /** The rows so far are to have no effect. The batch settles with a failure, once that is certain. */
   abort(): void {
     if (this.isAborted || this.isSettled) return
-    this.isAborted = true
-    if (this.held !== undefined) this.held = []
     // Rust ignores it while the batch waits for a pool's connection; then `bind` says it again.
     this.step(Opcode.BATCH_ABORT)
+    this.isAborted = true
+    if (this.held !== undefined) this.held = []
   }
 
   /** A batch always waits for its description. */
@@ -121,15 +122,30 @@ export class BatchRequest extends Request {
     else if (this.drained !== undefined) this.step(Opcode.BATCH_CHUNK)
   }
 
-  private writeRow(row: number, params: readonly unknown[]): void {
+  /** Gives the size of the row. */
+  private writeRow(row: number, params: readonly unknown[]): number {
     const { outbox } = this.environment
     if (outbox.isEncoding) {
-      this.deferRow(row, holdBack(params.slice()))
-      return
+      const { values, bytes } = holdBack(params)
+      this.deferRow(row, values)
+      return bytes
     }
-    const { id, encode } = this.statement!
+    const statement = this.statement!
+    const encode = statement.encoderOf(this.parameterMode)
     try {
-      outbox.parameters(Opcode.BATCH_ROW, this.slot, 0, row, 0, 0, id, 0, Form.ROWS, encode, params)
+      return outbox.parameters(
+        Opcode.BATCH_ROW,
+        this.slot,
+        0,
+        row,
+        0,
+        0,
+        statement.id,
+        0,
+        Form.ROWS,
+        encode,
+        params,
+      )
     } catch (error) {
       throw inRow(row, error)
     }
@@ -159,11 +175,11 @@ export class BatchRequest extends Request {
 
 /** Names the row in what an encoder threw about it. */
 function inRow(row: number, error: unknown): unknown {
-  if (error instanceof PostgresError || error instanceof InterfaceError) {
+  if (isThrown(error, PostgresError) || isThrown(error, InterfaceError)) {
     error.message = `row ${row}: ${error.message}`
     // The stack repeats the message.
     Error.captureStackTrace(error, inRow)
   }
-  if (error instanceof PostgresError) Object.assign(error, { row })
+  if (isThrown(error, PostgresError)) Object.assign(error, { row })
   return error
 }

@@ -29,6 +29,10 @@ export function deliver(
 function take(environment: Environment, records: Int32Array, at: number, extras: readonly unknown[]): void {
   const kind = records[at + RecordWord.KIND]!
   const id = records[at + RecordWord.SLOT]!
+  if (kind === RecordKind.PASSWORD) {
+    environment.pools.get(id >>> 0)?.askPassword(records[at + RecordWord.PASSWORD_OPENING]!)
+    return
+  }
   if (kind >= RecordKind.CLOSED) {
     takeEvent(environment, kind, id, extraAt(extras, records[at + RecordWord.EVENT_EXTRA]!))
     return

@@ -4,6 +4,7 @@ import type { Request } from './request'
 import type { PoolTarget } from './targets'
 
 export { BatchRequest } from './batch-request'
+export { ControlRequest } from './control-request'
 export type { PoolStats } from './load'
 export { Occupancy, type Occupant } from './occupancy'
 export type { Description } from './queries'
@@ -22,11 +23,17 @@ export function openConnection(configJson: string, signal?: AbortSignal): Reques
   return openConnectionIn(theEnvironment(), configJson, signal)
 }
 
+/** `connectTimeoutMs` as options, DSN and environment have it, 0 for no limit; also 0 when the configuration is wrong. */
+export function connectTimeoutOf(configJson: string): number {
+  return theEnvironment().native.connectTimeoutOf(configJson) ?? 0
+}
+
 /**
  * Opens a pool.
  *
  * @param optionsJson `{ minSize, maxSize, maxQueries, maxInactiveConnectionLifetimeMs, maxLifetimeMs,
- * acquireTimeoutMs, shareConnections }`; 0 means no limit.
+ * acquireTimeoutMs, shareConnections, asksPassword }`; 0 means no limit. With `asksPassword` the pool's `onPassword` is
+ * called for each new session.
  * @returns The pool, which takes requests at once, and a request that settles when `minSize` sessions are open.
  * @throws Error when the addon cannot be loaded.
  */

@@ -6,7 +6,7 @@ import { type Addon, loadAddon, type NativeFunctions } from './load'
 import { Mailbox } from './mailbox'
 import { Opcode, Outbox } from './outbox'
 import { Slots } from './slots'
-import type { ConnectionTarget } from './targets'
+import type { ConnectionTarget, PoolTarget } from './targets'
 
 /**
  * All that this thread shares with Rust; a worker thread has its own. Rust lets it go when nothing is open and nothing
@@ -20,6 +20,8 @@ export class Environment {
   readonly slots = new Slots()
   /** Open connections that JavaScript has heard of, by id. */
   readonly connections = new Map<number, ConnectionTarget>()
+  /** Pools that are open, by id: those that are asked for passwords. */
+  readonly pools = new Map<number, PoolTarget>()
   private stayAtExit: (() => void) | undefined = undefined
 
   constructor(addon: Addon) {

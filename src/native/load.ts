@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Failure } from '../errors/index'
+import { ConnectionFailureError, type Failure } from '../errors/index'
 
 /** What the addon exports. */
 export interface Addon {
@@ -33,6 +33,12 @@ export interface NativeFunctions {
   open(slot: number, configJson: string): void
   /** Gives the pool's id: unsigned, bit 31 set. */
   openPool(slot: number, configJson: string, optionsJson: string): number
+  /** Answers PASSWORD; `remainingMs` is what is left of `connectTimeoutMs`, 0 for no limit. */
+  answerPassword(opening: number, password: string, remainingMs: number): void
+  /** There is no password, and the session is not opened. */
+  refusePassword(opening: number, why: string, isLate: boolean): void
+  /** `connectTimeoutMs` as options, DSN and environment have it, 0 for no limit; nothing when the configuration is wrong. */
+  connectTimeoutOf(configJson: string): number | null | undefined
   /** Gives the query's id, at least 1. */
   defineQuery(text: string, isCacheable: boolean): number
   /** Closes the query's statements on every connection. */
@@ -128,7 +134,7 @@ export function tripleOf(settings: LoadSettings): string | undefined {
  * Loads the addon: the file next to the package's root, else the package of this platform.
  *
  * @throws Error naming all that was tried, with the first failure that is not a missing file as its `cause`; or naming
- * the runtime that has no libuv.
+ * the runtime that has no libuv. ConnectionFailureError when the process has no file descriptor left to load it with.
  */
 export function loadAddon(settings: LoadSettings = hostSettings()): Addon {
   if (settings.foreignRuntime !== undefined) {
@@ -150,10 +156,9 @@ export function loadAddon(settings: LoadSettings = hostSettings()): Addon {
   }
   const host = `${settings.platform}-${settings.arch}`
   const tried = problems.length === 0 ? 'no addon is built for this platform' : `tried ${problems.join('; ')}`
-  throw new Error(
-    `the native addon of oxpg for ${host} could not be loaded: ${tried}`,
-    cause === undefined ? {} : { cause },
-  )
+  const message = `the native addon of oxpg for ${host} could not be loaded: ${tried}`
+  if (isExhaustion(cause)) throw new ConnectionFailureError(message, { safeToRetry: true, cause })
+  throw new Error(message, cause === undefined ? {} : { cause })
 }
 
 /** A place where the addon may be. */
@@ -199,7 +204,13 @@ export function foreignRuntime(versions: Readonly<Record<string, string | undefi
 function open(path: string): unknown {
   const loaded: { exports: unknown } = { exports: {} }
   if (!existsSync(path)) throw Object.assign(new Error(`there is no file ${path}`), { code: 'ENOENT' })
-  process.dlopen(loaded as NodeJS.Module, path)
+  try {
+    process.dlopen(loaded as NodeJS.Module, path)
+  } catch (error) {
+    // The loader says why in words only; whether the file can be opened at all, the system says by a code.
+    closeSync(openSync(path, 'r'))
+    throw error
+  }
   return loaded.exports
 }
 
@@ -250,6 +261,12 @@ function isAddon(value: unknown): value is Addon {
 function isMissing(error: unknown): boolean {
   const code = (error as { code?: unknown } | null | undefined)?.code
   return code === 'MODULE_NOT_FOUND' || code === 'ENOENT'
+}
+
+/** The process, or the system, has no file descriptor left: it may have one a moment later. */
+function isExhaustion(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null | undefined)?.code
+  return code === 'EMFILE' || code === 'ENFILE'
 }
 
 function messageOf(error: unknown): string {

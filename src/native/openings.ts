@@ -37,7 +37,9 @@ export function openPoolIn(
   if (signal !== undefined) ready.watch(signal)
   environment.sayGoodbyeAtExit()
   const id = environment.native.openPool(ready.slot, configJson, optionsJson)
-  return { pool: new PoolTarget(environment, id), ready }
+  const pool = new PoolTarget(environment, id)
+  environment.pools.set(id, pool)
+  return { pool, ready }
 }
 
 /** Openings do not go through the outbox, where a command may wait that abandons the last use of the same slot. */

@@ -39,7 +39,11 @@ export class Outbox extends ParameterCells {
     this.onRefused = onRefused
     this.flushAtTickEnd = () => {
       this.isScheduled = false
-      this.flush()
+      try {
+        if (this.deferred !== undefined) this.writeDeferred()
+      } finally {
+        this.flush()
+      }
     }
   }
 
@@ -67,7 +71,7 @@ export class Outbox extends ParameterCells {
       return
     }
     const start = this.begin(slot, target, query, 0, timeoutMs, 0, 0, 0, form)
-    this.close(opcode, start)
+    this.words[start + CommandWord.OPCODE] = opcode | (((this.position - start) >> 1) << 8)
   }
 
   /** Writes a SCRIPT; `flags` are 0 or {@link Flag}'s CONTROL. */
@@ -77,8 +81,18 @@ export class Outbox extends ParameterCells {
       return
     }
     const start = this.begin(slot, target, 0, 0, timeoutMs, 0, 0, flags, Form.ROWS)
-    this.text(text)
-    this.close(Opcode.SCRIPT, start)
+    const { byteCount } = this
+    const extraCount = this.extras === undefined ? 0 : this.extras.length
+    try {
+      this.text(text)
+    } catch (error) {
+      this.position = start
+      this.byteCount = byteCount
+      this.extraBytes = this.extraBytesBefore
+      if (this.extras !== undefined) this.extras.length = extraCount
+      throw error
+    }
+    this.words[start + CommandWord.OPCODE] = Opcode.SCRIPT | (((this.position - start) >> 1) << 8)
   }
 
   /**
@@ -89,7 +103,8 @@ export class Outbox extends ParameterCells {
    * @param flags 0 or {@link Flag}'s FRESH.
    * @param form One of {@link Form}.
    * @param encode Undefined when `params` stay here.
-   * @throws what the encoder throws; then the outbox is as it was before.
+   * @returns The command's rough size in bytes.
+   * @throws what the encoder throws, and RangeError where the stack ends; then the outbox is as it was before.
    */
   parameters(
     opcode: number,
@@ -103,29 +118,68 @@ export class Outbox extends ParameterCells {
     form: number,
     encode: ParametersEncoder | undefined,
     params: readonly unknown[],
-  ): void {
+  ): number {
     const { length } = params
     const start = this.begin(slot, target, query, maxRows, timeoutMs, descriptionId, length, flags, form)
-    if (encode !== undefined) this.encode(start, encode, params)
-    this.close(opcode, start)
-    if (this.deferred !== undefined) this.writeDeferred()
+    const { byteCount, extraBytes } = this
+    const extraCount = this.extras === undefined ? 0 : this.extras.length
+    let size = 0
+    try {
+      if (encode !== undefined) {
+        this.isEncoding = true
+        this.isNested = false
+        encode(params, this)
+        this.isEncoding = false
+        if (this.position - start > LONGEST_COMMAND_WORDS)
+          throw new InterfaceError('the parameters have too many elements')
+      }
+      size = (this.position - start) * 4 + this.byteCount - byteCount + this.extraBytes - extraBytes
+      this.words[start + CommandWord.OPCODE] = opcode | (((this.position - start) >> 1) << 8)
+      if (this.hasBorrowedBytes) this.flush()
+    } catch (error) {
+      // No calls before all is taken back: where the stack ends, they would fail as well.
+      this.isEncoding = false
+      if (this.position > start) {
+        this.position = start
+        this.byteCount = byteCount
+        this.extraBytes = extraBytes
+        if (this.extras !== undefined) this.extras.length = extraCount
+        this.hasBorrowedBytes = false
+      }
+      if (this.deferred !== undefined) this.writeDeferred()
+      throw error
+    }
+    if (this.deferred !== undefined) {
+      try {
+        this.writeDeferred()
+      } catch {
+        // The stack ends here. This command is complete, and must not fail because of those behind it.
+      }
+    }
+    return size
   }
 
   /** Hands everything over. Does nothing while a command is being encoded: the tick's end will. */
   flush(): void {
     if (this.position === 0 || this.isEncoding) return
-    const { extras, position } = this
+    const { position } = this
     if (this.isMoved) {
-      this.isMoved = false
       this.native.setOutbox(new Uint8Array(this.words.buffer), this.heap)
+      this.isMoved = false
     }
+    const refusal = this.native.flush(position * 4, this.extras)
+    // Not before: where the stack ends at the calls above, the commands are still to be carried out.
     this.position = 0
     this.byteCount = 0
     this.extras = undefined
+    this.extraBytes = 0
     this.hasBorrowedBytes = false
-    const refusal = this.native.flush(position * 4, extras)
     if (refusal !== undefined) this.refuse(position, refusal)
-    this.shrink()
+    try {
+      this.shrink()
+    } catch {
+      // The stack ends here; another flush will. What was asked for has been done.
+    }
   }
 
   /** Nothing is carried out from here on: commands are few, and their memory small. */
@@ -151,8 +205,11 @@ export class Outbox extends ParameterCells {
     flags: number,
     form: number,
   ): number {
+    if (this.deferred !== undefined) this.writeDeferred()
+    this.schedule()
     if (this.position > FULL_WORDS || this.byteCount > FULL_BYTES) this.flush()
     if (this.position + HEADER_WORDS > this.words.length) this.growWords(HEADER_WORDS)
+    this.extraBytesBefore = this.extraBytes
     const { position, words } = this
     words[position + CommandWord.SLOT] = slot
     words[position + CommandWord.TARGET] = target
@@ -167,43 +224,32 @@ export class Outbox extends ParameterCells {
     return position
   }
 
-  private encode(start: number, encode: ParametersEncoder, params: readonly unknown[]): void {
-    const { byteCount } = this
-    const extrasLength = this.extras === undefined ? 0 : this.extras.length
-    this.isEncoding = true
-    try {
-      encode(params, this)
-      if (this.position - start > LONGEST_COMMAND_WORDS)
-        throw new InterfaceError('the parameters have too many elements')
-      this.isEncoding = false
-    } catch (error) {
-      this.isEncoding = false
-      this.position = start
-      this.byteCount = byteCount
-      if (this.extras !== undefined) this.extras.length = extrasLength
-      this.hasBorrowedBytes = false
-      if (this.deferred !== undefined) this.writeDeferred()
-      throw error
-    }
+  /** Before a command is written, so that no command can be left without a flush. */
+  private schedule(): void {
+    if (this.isScheduled) return
+    // A fulfilled promise's reaction is a microtask like queueMicrotask's, without its asynchronous resource.
+    RESOLVED.then(this.flushAtTickEnd)
+    this.isScheduled = true
   }
 
-  private close(opcode: number, start: number): void {
-    this.words[start + CommandWord.OPCODE] = opcode | (((this.position - start) >> 1) << 8)
-    if (this.hasBorrowedBytes) this.flush()
-    else if (!this.isScheduled) {
-      this.isScheduled = true
-      // A fulfilled promise's reaction is a microtask like queueMicrotask's, without its asynchronous resource.
-      RESOLVED.then(this.flushAtTickEnd)
-    }
-  }
-
-  /** In the order of the calls: what encoders of deferred commands send goes to the end of the same list. */
+  /**
+   * In the order of the calls: what encoders of deferred commands send goes to the end of the same list. What the end of
+   * the stack keeps from being written is written before the next command, at the tick's end at the latest.
+   */
   private writeDeferred(): void {
-    if (this.isWritingDeferred || this.deferred === undefined) return
+    const { deferred } = this
+    if (this.isWritingDeferred || deferred === undefined) return
     this.isWritingDeferred = true
-    for (let index = 0; index < this.deferred.length; index++) this.deferred[index]!()
-    this.deferred = undefined
-    this.isWritingDeferred = false
+    let index = 0
+    try {
+      for (; index < deferred.length; index++) deferred[index]!()
+      this.deferred = undefined
+    } catch (error) {
+      deferred.splice(0, error instanceof RangeError ? index : index + 1)
+      throw error
+    } finally {
+      this.isWritingDeferred = false
+    }
   }
 
   // Apart from the writers, so that calls which are not deferred allocate no context for a closure.

@@ -1,5 +1,9 @@
 import type { ArrayDimension, ParameterSink } from '../encode/parameter-sink'
-import { CellTag, PARAMETER_CELL_BYTES } from '../types/boundary'
+import { RefusedValue } from '../encode/value-encoder'
+import { byteCountOf, isUnsteady } from '../encode/view-bytes'
+import { CellTag, PARAMETER_CELL_BYTES, PARAMETERS_BYTES } from '../types/boundary'
+import { isWellFormed } from '../types/well-formed'
+import { tooLong } from './parameters-length'
 
 /** Words of a cell: tag, aux, and a payload of 8 bytes. */
 const CELL_WORDS = PARAMETER_CELL_BYTES / 4
@@ -11,6 +15,8 @@ const LONGEST_TEXT = 4_096
 const LONGEST_BYTES = 4_096
 /** Texts up to this length are written faster by a loop than by a call into the runtime, if they are ASCII. */
 const LONGEST_LOOP = 16
+
+const WELL_FORMED = 'text without halves of surrogate pairs'
 
 export { CellTag }
 
@@ -32,17 +38,25 @@ export class ParameterCells implements ParameterSink {
   protected extras: (string | Uint8Array)[] | undefined
   /** The memory is not that which Rust knows. */
   protected isMoved = true
+  /** A rough size of {@link extras}: UTF-16 units and bytes. */
+  protected extraBytes = 0
+  /** The same without the command that is being written. */
+  protected extraBytesBefore = 0
   /** Bytes that the application may change were passed by reference: the flush must not wait for the tick's end. */
-  protected hasBorrowedBytes = false
-  private baseWords: Int32Array<ArrayBuffer>
+  hasBorrowedBytes = false
+  /** The values that come next are parts of another. */
+  protected isNested = false
+  /** The first of the extras that are the application's memory. */
+  private firstBorrowed = 0
+  private base: CommandMemory
   private baseHeap: TextBuffer
 
   constructor() {
-    this.words = new Int32Array(BASE_BYTES / 4)
-    this.floats = new Float64Array(this.words.buffer)
-    this.longs = new BigInt64Array(this.words.buffer)
+    this.base = commandMemory(BASE_BYTES / 4)
+    this.words = this.base.words
+    this.floats = this.base.floats
+    this.longs = this.base.longs
     this.heap = newHeap(BASE_BYTES)
-    this.baseWords = this.words
     this.baseHeap = this.heap
   }
 
@@ -83,7 +97,8 @@ export class ParameterCells implements ParameterSink {
   text(value: string): void {
     const length = value.length
     if (length > LONGEST_TEXT) {
-      this.extra(CellTag.TEXT_EXTRA, value)
+      if (!isWellFormed(value)) throw new RefusedValue(value, WELL_FORMED)
+      this.extra(CellTag.TEXT_EXTRA, value, length)
       return
     }
     const payload = this.cell(CellTag.TEXT, 0)
@@ -92,17 +107,17 @@ export class ParameterCells implements ParameterSink {
     if (start + length * 3 > this.heap.length) this.growHeap(length * 3)
     const count =
       length <= LONGEST_LOOP ? this.writeShort(value, length, start) : this.heap.utf8Write(value, start)
+    // As many bytes as units are ASCII.
+    if (count !== length && !isWellFormed(value)) throw new RefusedValue(value, WELL_FORMED)
     this.words[payload] = start
     this.words[payload + 1] = count
     this.byteCount = start + count
   }
 
   bytes(value: Uint8Array): void {
-    const length = value.length
+    const length = byteCountOf(value)
     if (length > LONGEST_BYTES) {
-      this.extra(CellTag.BYTES_EXTRA, value)
-      // The caller may change it once control returns.
-      this.hasBorrowedBytes = true
+      this.longBytes(value, length)
       return
     }
     const payload = this.cell(CellTag.BYTES, 0)
@@ -114,7 +129,17 @@ export class ParameterCells implements ParameterSink {
     this.byteCount = start + length
   }
 
+  takeBorrowedBytes(): void {
+    const extras = this.extras!
+    for (let index = this.firstBorrowed; index < extras.length; index++) {
+      const extra = extras[index]!
+      if (typeof extra !== 'string') extras[index] = new Uint8Array(extra)
+    }
+    this.hasBorrowedBytes = false
+  }
+
   array(dimensions: readonly ArrayDimension[], elementCount: number): void {
+    this.isNested = true
     const payload = this.cell(CellTag.ARRAY, dimensions.length)
     this.words[payload] = elementCount
     for (const dimension of dimensions) {
@@ -124,14 +149,17 @@ export class ParameterCells implements ParameterSink {
   }
 
   composite(count: number): void {
+    this.isNested = true
     this.cell(CellTag.COMPOSITE, count)
   }
 
   range(flags: number): void {
+    this.isNested = true
     this.cell(CellTag.RANGE, flags)
   }
 
   multirange(count: number): void {
+    this.isNested = true
     this.cell(CellTag.MULTIRANGE, count)
   }
 
@@ -156,14 +184,14 @@ export class ParameterCells implements ParameterSink {
 
   /** Makes room for so many more words of commands. */
   protected growWords(count: number): void {
-    const words = new Int32Array(grownLength(this.words.length, this.position + count))
-    words.set(this.words.subarray(0, this.position))
-    this.useWords(words)
+    const memory = commandMemory(grownLength(this.words.length, this.position + count))
+    memory.words.set(this.words.subarray(0, this.position))
+    this.useCommandMemory(memory)
   }
 
   /** Takes the small memory again. Nothing must be written in the big one. */
   protected shrink(): void {
-    if (this.words !== this.baseWords) this.useWords(this.baseWords)
+    if (this.words !== this.base.words) this.useCommandMemory(this.base)
     if (this.heap !== this.baseHeap) {
       this.heap = this.baseHeap
       this.isMoved = true
@@ -172,15 +200,16 @@ export class ParameterCells implements ParameterSink {
 
   /** Takes so many bytes for commands, and for the heap, in place of what was there. Nothing must be written. */
   protected useMemory(bytes: number): void {
-    this.baseWords = new Int32Array(bytes / 4)
+    this.base = commandMemory(bytes / 4)
     this.baseHeap = newHeap(bytes)
     this.shrink()
   }
 
-  private useWords(words: Int32Array<ArrayBuffer>): void {
+  /** Nothing here can fail: the three are views of one memory at any time. */
+  private useCommandMemory({ words, floats, longs }: CommandMemory): void {
     this.words = words
-    this.floats = new Float64Array(words.buffer)
-    this.longs = new BigInt64Array(words.buffer)
+    this.floats = floats
+    this.longs = longs
     this.isMoved = true
   }
 
@@ -207,10 +236,25 @@ export class ParameterCells implements ParameterSink {
     this.words[payload + 1] = Math.floor(value / 4_294_967_296)
   }
 
-  private extra(tag: number, value: string | Uint8Array): void {
+  private extra(tag: number, value: string | Uint8Array, size: number): void {
+    // Refused before anything is copied.
+    if (this.extraBytes + size - this.extraBytesBefore > PARAMETERS_BYTES) throw tooLong()
     const payload = this.cell(tag, 0)
     this.extras ??= []
     this.words[payload] = this.extras.push(value) - 1
+    this.extraBytes += size
+  }
+
+  /**
+   * By reference where that is safe: the flush comes before control returns to the caller, and before the application's
+   * code runs for another parameter they are taken. Within a value that code may run at any part.
+   */
+  private longBytes(value: Uint8Array, length: number): void {
+    const isTaken = this.isNested || isUnsteady(value)
+    this.extra(CellTag.BYTES_EXTRA, isTaken ? new Uint8Array(value) : value, length)
+    if (isTaken || this.hasBorrowedBytes) return
+    this.firstBorrowed = this.extras!.length - 1
+    this.hasBorrowedBytes = true
   }
 
   private writeShort(value: string, length: number, start: number): number {
@@ -222,6 +266,18 @@ export class ParameterCells implements ParameterSink {
     }
     return length
   }
+}
+
+/** Memory for commands, as it is seen. */
+interface CommandMemory {
+  readonly words: Int32Array<ArrayBuffer>
+  readonly floats: Float64Array
+  readonly longs: BigInt64Array
+}
+
+function commandMemory(wordCount: number): CommandMemory {
+  const words = new Int32Array(wordCount)
+  return { words, floats: new Float64Array(words.buffer), longs: new BigInt64Array(words.buffer) }
 }
 
 /** Lengths double, so that a long command is copied a few times at most. */

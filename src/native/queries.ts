@@ -1,6 +1,9 @@
 import type { ResultPlan } from '../decode/mapping'
 import { type ColumnDescription, type Shape, shapeOf } from '../decode/shape'
 import { encoderFor, type ParameterDescription, type ParametersEncoder } from '../encode/encoders'
+import { InterfaceError } from '../errors/index'
+import { PARAMETER_MODES, type ParameterMode } from '../types/parameter-mode'
+import { isWellFormed } from '../types/well-formed'
 import type { NativeFunctions } from './load'
 
 /** Texts that a connection of its own remembers, with what is known of them. */
@@ -19,12 +22,15 @@ export interface Description {
   readonly columns: readonly ColumnDescription[]
 }
 
+const NO_ENCODERS: readonly undefined[] = new Array(PARAMETER_MODES).fill(undefined)
+
 /** A description with the encoder of its parameters and the shape of its rows, made when they are first needed. */
 export class StatementDescription implements Description {
   readonly id: number
   readonly parameters: readonly ParameterDescription[]
   readonly columns: readonly ColumnDescription[]
-  private encoder: ParametersEncoder | undefined = undefined
+  /** By the mode of the parameters. */
+  private readonly encoders: (ParametersEncoder | undefined)[] = NO_ENCODERS.slice()
   private shape: Shape | undefined = undefined
   private shapePlan: ResultPlan | undefined = undefined
 
@@ -34,9 +40,13 @@ export class StatementDescription implements Description {
     this.columns = facts.columns
   }
 
-  get encode(): ParametersEncoder {
-    this.encoder ??= encoderFor(this.parameters)
-    return this.encoder
+  /** The encoder of the parameters; `mode` has the bits of {@link ParameterMode}. */
+  encoderOf(mode: number): ParametersEncoder {
+    const known = this.encoders[mode]
+    if (known !== undefined) return known
+    const encoder = encoderFor(this.parameters, mode)
+    this.encoders[mode] = encoder
+    return encoder
   }
 
   /** The shape of the rows that a plan makes. */
@@ -119,12 +129,14 @@ export class Queries {
   }
 
   private define(text: string): Query {
+    checkText(text)
     const isCacheable = isShort(text)
     const isRemembered = isCacheable && this.capacity > 0
     const query = new Query(this.native.defineQuery(text, isCacheable), text, isRemembered)
     if (!isRemembered) return query
-    this.byText.set(text, query)
+    // In this order: what is in the map is in the list, even where the stack ends between the two.
     this.putFirst(query)
+    this.byText.set(text, query)
     if (this.byText.size > this.capacity) this.evict(this.oldest!)
     return query
   }
@@ -136,9 +148,17 @@ export class Queries {
     if (query.uses === 0) this.native.forgetQuery(query.id)
   }
 
+  /** Without calls, which could leave it in neither place where the stack ends. */
   private renew(query: Query): void {
-    this.takeOut(query)
-    this.putFirst(query)
+    const { newer, older } = query
+    // The newest is not renewed.
+    newer!.older = older
+    if (older === undefined) this.oldest = newer
+    else older.newer = newer
+    query.newer = undefined
+    query.older = this.newest
+    this.newest!.newer = query
+    this.newest = query
   }
 
   private putFirst(query: Query): void {
@@ -156,6 +176,11 @@ export class Queries {
     query.newer = undefined
     query.older = undefined
   }
+}
+
+/** @throws InterfaceError when another text would be executed. */
+export function checkText(text: string): void {
+  if (!isWellFormed(text)) throw new InterfaceError("the query's text has half of a surrogate pair in it")
 }
 
 function isShort(text: string): boolean {

@@ -1,14 +1,22 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { ResultPlan } from '../decode/mapping'
 import type { Shape } from '../decode/shape'
+import { holdBack } from '../encode/hold-back'
 import { DataError, type Failure, InterfaceError, InternalClientError } from '../errors/index'
+import { isThrown, thrownMessage } from '../errors/thrown-reason'
 import { Flag, Form, Opcode, TextMode } from '../types/boundary'
+import { hasCodecs } from '../types/type-codec'
 import { commandTag } from './command-tag'
 import type { Environment } from './environment'
-import { holdBack } from './hold-back'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
+import { checkLength } from './parameters-length'
 import type { Description, Query, StatementDescription } from './queries'
 import type { StatementOptions } from './request-options'
+import { type Abortable, forgetSignal, watchSignal } from './signals'
 import type { ConnectionTarget, Target } from './targets'
+
+/** Nothing is to be told when the garbage collector takes a request. */
+const NOT_TRACKED = { requireManualDestroy: true }
 
 /** Parameters of a request that has none. */
 export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
@@ -19,7 +27,7 @@ const rememberResolver = (resolve: () => void): void => {
 }
 
 /** One request to Rust: from the call to the record that ends it. */
-export class Request {
+export class Request implements Abortable {
   /** Fulfilled once the outcome is known: {@link failure} is undefined, or says why not. It never rejects. */
   readonly settled: Promise<void>
   isSettled: boolean
@@ -38,10 +46,15 @@ export class Request {
   readonly query: Query | undefined
   protected readonly environment: Environment
   protected statement: StatementDescription | undefined
+  protected readonly parameterMode: number
   private params: readonly unknown[]
+  /** The parameters' values are those of the call, whatever the caller does with them. */
+  private isHeld: boolean
   private readonly plan: ResultPlan | undefined
   private shape: Shape | undefined
   private signal: AbortSignal | undefined
+  /** The call's context of `AsyncLocalStorage`, where functions of the application's may run for it later. */
+  private context: AsyncResource | undefined
   private command: number
   private tagText: string | undefined
   private readonly resolve: () => void
@@ -66,9 +79,15 @@ export class Request {
     this.environment = environment
     this.statement = undefined
     this.params = params
+    this.isHeld = params === NO_PARAMETERS
     this.plan = plan
+    this.parameterMode = plan === undefined ? 0 : plan.parameterMode
     this.shape = undefined
     this.signal = undefined
+    this.context =
+      plan !== undefined && (plan.hasParsers || hasCodecs())
+        ? new AsyncResource('OXPG_REQUEST', NOT_TRACKED)
+        : undefined
     this.command = -1
     this.tagText = undefined
     this.resolve = lastResolver
@@ -80,29 +99,37 @@ export class Request {
     return this.statement
   }
 
-  /** The command tag, such as `INSERT 0 1`; empty for an empty query, and until the request has ended well. */
+  /**
+   * The command tag, such as `INSERT 0 1`; empty for an empty query, for one that was cut short, and until the request has
+   * ended well.
+   */
   tag(): string {
+    if (this.isSuspended) return ''
     return this.tagText ?? commandTag(this.command, this.rowCount)
   }
 
   /** Settles with the signal's reason when it fires. It must not have fired. */
   watch(signal: AbortSignal): void {
     this.signal = signal
-    signal.addEventListener('abort', this)
+    watchSignal(signal, this)
   }
 
-  /** The signal has fired. */
-  handleEvent(): void {
+  abortedBySignal(signal: AbortSignal): void {
+    this.giveUp(signal.reason)
+  }
+
+  /** Nobody waits for it any more, for this reason. */
+  giveUp(reason: unknown): void {
     if (this.isSettled) return
     this.abandon()
-    this.settle(thrown(this.signal?.reason))
+    this.settle(thrown(reason))
   }
 
   /** Writes the QUERY, with the parameters if their types are known. */
   send(options: StatementOptions): void {
     const { outbox } = this.environment
     if (outbox.isEncoding) {
-      this.params = holdBack(this.params)
+      this.hold()
       this.defer(options)
       return
     }
@@ -123,17 +150,16 @@ export class Request {
         statement.id,
         0,
         options.form,
-        statement.encode,
+        statement.encoderOf(this.parameterMode),
         this.params,
       )
     } catch (error) {
-      if (error instanceof DataError || error instanceof InterfaceError) {
+      if (isThrown(error, DataError) || isThrown(error, InterfaceError)) {
         // What is known may be out of date: the server decides, once.
         this.ask(Flag.FRESH, options)
         return
       }
-      this.freeSlot()
-      this.settle(thrown(error))
+      this.endUnsent(error)
     }
   }
 
@@ -146,6 +172,20 @@ export class Request {
     extras: readonly unknown[],
   ): void {
     if (this.isSettled || this.failure !== undefined) return
+    if (this.context === undefined) this.readRows(rowCount, firstCell, textMode, ownMemory, extras)
+    else {
+      const { context, readRows } = this
+      context.runInAsyncScope(readRows, this, rowCount, firstCell, textMode, ownMemory, extras)
+    }
+  }
+
+  private readRows(
+    rowCount: number,
+    firstCell: number,
+    textMode: number,
+    ownMemory: number,
+    extras: readonly unknown[],
+  ): void {
     try {
       this.shape ??= this.statement!.shapeOf(this.plan!)
       if (ownMemory < 0) {
@@ -173,7 +213,9 @@ export class Request {
     const statement = facts === undefined ? this.query!.description : this.query!.describe(facts)
     this.statement = statement
     this.shape = undefined
-    if (needsBind && !this.isSettled) this.bind(statement)
+    if (!needsBind || this.isSettled) return
+    if (this.context === undefined) this.bind(statement)
+    else this.context.runInAsyncScope(this.bind, this, statement)
   }
 
   /** DRAINED: concerns batches only. */
@@ -202,13 +244,27 @@ export class Request {
     if (query !== undefined) this.target!.queries.release(query)
   }
 
+  /** Rust will never hear of the request: it could not be written. */
+  endUnsent(error: unknown): void {
+    this.settle(thrown(error))
+    if (this.slot !== 0) this.freeSlot()
+  }
+
   /** The outcome is known; later calls do nothing. */
   settle(failure: Failure | undefined): void {
     if (this.isSettled) return
     this.isSettled = true
     this.failure = failure
-    if (this.signal !== undefined) this.signal.removeEventListener('abort', this)
+    if (this.signal !== undefined) forgetSignal(this.signal, this)
     this.resolve()
+  }
+
+  /**
+   * Its caller has given up waiting, and it is not taken back: it settles when it is answered, or when the server has been
+   * silent for so long that its connection is given up.
+   */
+  hurry(): void {
+    if (this.slot !== 0) this.environment.outbox.command(Opcode.HURRY, this.slot, 0, 0, 0, 0)
   }
 
   /** Tells Rust that nobody waits any more. The slot stays taken until Rust has answered. */
@@ -219,7 +275,7 @@ export class Request {
   /** Writes the QUERY without the parameters, which DESCRIBED will ask for. */
   private ask(flags: number, { maxRows, timeoutMs, form }: StatementOptions): void {
     this.statement = undefined
-    this.params = holdBack(this.params)
+    this.hold()
     const { environment, params, query, slot, target } = this
     environment.outbox.parameters(
       Opcode.QUERY,
@@ -236,12 +292,21 @@ export class Request {
     )
   }
 
+  /** Takes the parameters' values, which are encoded later. */
+  private hold(): void {
+    if (this.isHeld) return
+    this.isHeld = true
+    checkLength(this.params)
+    this.params = holdBack(this.params).values
+  }
+
   /** Answers a description with the parameters. */
   protected bind(statement: StatementDescription | undefined): void {
     const { outbox } = this.environment
     try {
       if (statement === undefined) throw new InternalClientError('a description that was never sent')
-      const { id, encode } = statement
+      const { id } = statement
+      const encode = statement.encoderOf(this.parameterMode)
       outbox.parameters(Opcode.BIND, this.slot, 0, 0, 0, 0, id, 0, Form.ROWS, encode, this.params)
     } catch (error) {
       outbox.command(Opcode.REFUSE, this.slot, 0, 0, 0, 0)
@@ -251,7 +316,12 @@ export class Request {
 
   // Apart from `send`, so that calls which are not deferred allocate no context for a closure.
   private defer(options: StatementOptions): void {
-    this.environment.outbox.defer(() => this.send(options))
+    const { context } = this
+    this.environment.outbox.defer(
+      context === undefined
+        ? () => this.send(options)
+        : () => context.runInAsyncScope(this.send, this, options),
+    )
   }
 }
 
@@ -271,7 +341,7 @@ export function abortedRequest(
 export function thrown(error: unknown): Failure {
   return {
     kind: 'thrown',
-    message: error instanceof Error ? error.message : 'aborted',
+    message: thrownMessage(error) ?? 'aborted',
     safeToRetry: false,
     error,
   }

@@ -1,15 +1,23 @@
 import type { Request } from './request'
 
+/** Slots for which memory is kept while none is in use. */
+const KEPT_SLOTS = 1_024
+
 /** Small integers that name requests in flight to Rust. 0 names none. */
 export class Slots {
-  private readonly requests: (Request | undefined)[] = [undefined]
-  private readonly free: number[] = []
+  private requests: (Request | undefined)[] = [undefined]
+  private free: number[] = []
 
   take(request: Request): number {
     const slot = this.free.pop()
     if (slot === undefined) return this.requests.push(request) - 1
     this.requests[slot] = request
     return slot
+  }
+
+  /** How many requests are in flight. */
+  get taken(): number {
+    return this.requests.length - 1 - this.free.length
   }
 
   get(slot: number): Request | undefined {
@@ -19,6 +27,10 @@ export class Slots {
   /** Rust has ended the request, or never heard of it. */
   release(slot: number): void {
     this.requests[slot] = undefined
-    this.free.push(slot)
+    if (this.free.push(slot) > KEPT_SLOTS && this.free.length === this.requests.length - 1) {
+      // Nothing is in flight any more: what a burst has taken is given back.
+      this.requests = [undefined]
+      this.free = []
+    }
   }
 }

@@ -1,10 +1,12 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Failure } from '../errors/index'
 import { Flag, Opcode, TransactionStatusByte } from '../types/boundary'
+import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
 import { Occupancy } from './occupancy'
-import { CONNECTION_QUERIES, POOL_QUERIES, Queries, type Query } from './queries'
+import { statsOfEnded } from './pool-stats'
+import { CONNECTION_QUERIES, checkText, POOL_QUERIES, Queries, type Query } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { TypeScope } from './type-scope'
@@ -63,7 +65,7 @@ export abstract class Target {
   get types(): TypeScope {
     // Commands that were written before go by the codecs from before.
     this.environment.outbox.flush()
-    this.scope ??= new TypeScope(this.environment.native, this.id)
+    this.scope ??= new TypeScope(this.environment.native, this.id, () => this.environment.slots.taken === 0)
     return this.scope
   }
 
@@ -104,8 +106,13 @@ export abstract class Target {
     const query = this.queries.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const request = new Request(environment, this, query, values, options.plan)
-    if (signal !== undefined) request.watch(signal)
-    request.send(options)
+    try {
+      if (signal !== undefined) request.watch(signal)
+      request.send(options)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
     return request
   }
 
@@ -114,10 +121,16 @@ export abstract class Target {
     const { environment } = this
     const { signal } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
+    checkText(text)
     const request = this.request()
-    if (signal !== undefined) request.watch(signal)
     const flags = options.isControl === true ? Flag.CONTROL : 0
-    environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+    try {
+      if (signal !== undefined) request.watch(signal)
+      environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
     return request
   }
 
@@ -127,9 +140,7 @@ export abstract class Target {
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
-    if (signal !== undefined) request.watch(signal)
-    environment.outbox.command(Opcode.PREPARE, request.slot, this.id, query.id, 0, timeoutMs)
-    return request
+    return this.commanded(request, Opcode.PREPARE, query.id, 0, timeoutMs, signal)
   }
 
   /** Starts a request of one statement that is fed while it runs, such as a batch. */
@@ -146,16 +157,12 @@ export abstract class Target {
       request.settle(thrown(signal.reason))
       return request
     }
-    if (signal !== undefined) request.watch(signal)
-    environment.outbox.command(kind.opcode, request.slot, this.id, query.id, form, timeoutMs)
-    return request
+    return this.commanded(request, kind.opcode, query.id, form, timeoutMs, signal)
   }
 
   /** Closes it gracefully: requests in flight end first. At the timeout it is terminated. */
   close(timeoutMs: number): Request {
-    const request = this.request()
-    this.environment.outbox.command(Opcode.CLOSE, request.slot, this.id, 0, 0, timeoutMs)
-    return request
+    return this.commanded(this.request(), Opcode.CLOSE, 0, 0, timeoutMs, undefined)
   }
 
   /** Ends it at once; requests in flight fail. */
@@ -169,10 +176,30 @@ export abstract class Target {
   protected request(): Request {
     return new Request(this.environment, this, undefined, NO_PARAMETERS, undefined)
   }
+
+  /** Writes a command of a request's, which is as if it had never been when that fails. */
+  protected commanded<R extends Request>(
+    request: R,
+    opcode: number,
+    query: number,
+    form: number,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+  ): R {
+    try {
+      if (signal !== undefined) request.watch(signal)
+      this.environment.outbox.command(opcode, request.slot, this.id, query, form, timeoutMs)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
+  }
 }
 
 /** One session. Connections of a pool are the same object at each lease. */
 export class ConnectionTarget extends Target {
+  private readonly pool: Target | undefined
   /** What is known of statements in the pool that leases it, if any does. */
   private readonly poolQueries: Queries | undefined
   /** Of a pool's connection: it has codecs of its own for good. */
@@ -186,6 +213,11 @@ export class ConnectionTarget extends Target {
   readonly parameters: Map<string, string>
   /** As of the last answer. */
   transactionStatus: TransactionStatus
+  /** As of the answer before the last. */
+  statusBefore: TransactionStatus = 'I'
+  /** Transactions that have ended, by whatever command. */
+  transactionsEnded = 0
+  /** It is closed, or has been told to end at once. */
   isClosed = false
   /** Why it closed; undefined while it is open and after an orderly close. */
   closeFailure: Failure | undefined = undefined
@@ -202,6 +234,7 @@ export class ConnectionTarget extends Target {
   /** `pool` is the one that leases it, if any does. */
   constructor(environment: Environment, id: number, facts: SessionFacts, pool: Target | undefined) {
     super(environment, id, pool?.queries ?? new Queries(environment.native, CONNECTION_QUERIES))
+    this.pool = pool
     this.poolQueries = pool?.queries
     this.backendPid = facts.backendPid
     this.parameters = new Map(facts.parameters)
@@ -239,30 +272,33 @@ export class ConnectionTarget extends Target {
 
   /** Brings the session back to how it was when it was opened. */
   reset(timeoutMs: number): Request {
-    const request = this.request()
-    this.environment.outbox.command(Opcode.RESET, request.slot, this.id, 0, 0, timeoutMs)
-    return request
+    return this.commanded(this.request(), Opcode.RESET, 0, 0, timeoutMs, undefined)
   }
 
-  /** Gives a leased connection back to its pool, which resets it. */
-  release(): void {
+  /**
+   * Gives a leased connection back to its pool, which resets it.
+   *
+   * @returns Fulfilled when the session is clean, or gone.
+   */
+  async release(): Promise<void> {
     const { afterRelease } = this
     if (afterRelease === undefined) {
-      this.environment.outbox.command(Opcode.RELEASE, 0, this.id, 0, 0, 0)
+      const request = this.request()
+      this.environment.outbox.command(Opcode.RELEASE, request.slot, this.id, 0, 0, 0)
+      await request.settled
       return
     }
     // Calls in flight go by its codecs to their end.
     const last = this.request()
     this.environment.outbox.command(Opcode.SETTLE, last.slot, this.id, 0, 0, 0)
-    last.settled.then(() => {
-      if (this.isClosed) return
-      if (last.failure !== undefined) this.terminate()
-      this.environment.outbox.flush()
-      this.environment.native.joinTypes(this.id)
-      this.afterRelease = undefined
-      this.forget(this.exchange(afterRelease))
-      this.release()
-    })
+    await last.settled
+    if (this.isClosed) return
+    if (last.failure !== undefined) this.terminate()
+    this.environment.outbox.flush()
+    this.environment.native.joinTypes(this.id)
+    this.afterRelease = undefined
+    this.forget(this.exchange(afterRelease))
+    await this.release()
   }
 
   private forget({ queries, scope }: Knowledge): void {
@@ -281,15 +317,39 @@ export class ConnectionTarget extends Target {
   }
 
   override noteTransactionStatus(status: number): void {
-    if (status !== 0)
-      this.transactionStatus =
-        status === TransactionStatusByte.IDLE ? 'I' : status === TransactionStatusByte.ACTIVE ? 'T' : 'E'
+    if (status === 0) return
+    const before = this.transactionStatus
+    this.statusBefore = before
+    if (status === TransactionStatusByte.IDLE) {
+      this.transactionStatus = 'I'
+      if (before !== 'I') this.transactionsEnded++
+    } else this.transactionStatus = status === TransactionStatusByte.ACTIVE ? 'T' : 'E'
+  }
+
+  /** A command of the driver's own that starts or ends a transaction. */
+  control(text: string, options: RequestOptions): ControlRequest {
+    const request = new ControlRequest(this.environment, this)
+    request.sendText(text, options)
+    return request
+  }
+
+  /** At once it is nobody's any more; CLOSED follows. */
+  override terminate(): void {
+    super.terminate()
+    this.isClosed = true
+  }
+
+  /** Whether it is one of this pool's. */
+  isOf(pool: PoolTarget): boolean {
+    return this.pool === pool
   }
 }
 
 /** A pool of connections. */
 export class PoolTarget extends Target {
   private lastStats: PoolStats | undefined = undefined
+  /** Called for each new session when the pool was opened so; {@link answerPassword} or {@link refusePassword} follows. */
+  onPassword: ((opening: number) => void) | undefined = undefined
 
   constructor(environment: Environment, id: number) {
     super(environment, id, new Queries(environment.native, POOL_QUERIES))
@@ -298,10 +358,25 @@ export class PoolTarget extends Target {
   /** Leases a connection alone; the request's `connection` when it has settled well. */
   acquire({ timeoutMs, signal }: RequestOptions): Request {
     if (signal?.aborted) return abortedRequest(this.environment, this, signal)
-    const request = this.request()
-    if (signal !== undefined) request.watch(signal)
-    this.environment.outbox.command(Opcode.ACQUIRE, request.slot, this.id, 0, 0, timeoutMs)
-    return request
+    return this.commanded(this.request(), Opcode.ACQUIRE, 0, 0, timeoutMs, signal)
+  }
+
+  /** PASSWORD: a session that is being opened needs one. */
+  askPassword(opening: number): void {
+    if (this.onPassword === undefined) this.refusePassword(opening, 'nobody gives a password', false)
+    else this.onPassword(opening)
+  }
+
+  /** `remainingMs` is what is left of `connectTimeoutMs`, 0 for no limit. */
+  answerPassword(opening: number, password: string, remainingMs: number): void {
+    this.environment.outbox.flush()
+    this.environment.native.answerPassword(opening, password, remainingMs)
+  }
+
+  /** There is none, and the session is not opened. */
+  refusePassword(opening: number, why: string, isLate: boolean): void {
+    this.environment.outbox.flush()
+    this.environment.native.refusePassword(opening, why, isLate)
   }
 
   /** The counters now; of a pool that is gone the last ones, with nothing open. */
@@ -311,7 +386,7 @@ export class PoolTarget extends Target {
     environment.outbox.flush()
     const stats = environment.native.poolStats(id)
     if (stats === null || stats === undefined) {
-      return { ...NO_STATS, ...lastStats, size: 0, idle: 0, inUse: 0, waiting: 0, opening: 0 }
+      return statsOfEnded(lastStats)
     }
     this.lastStats = stats
     return stats
@@ -329,31 +404,25 @@ export class PoolTarget extends Target {
   }
 
   override close(timeoutMs: number): Request {
+    // Nobody is given a connection any more: the counters stay as they are.
+    this.stats()
     const request = super.close(timeoutMs)
-    request.settled.then(() => {
-      this.queries.close()
-      this.closeTypes()
-    })
+    request.settled.then(() => this.forget())
     return request
   }
 
   override terminate(): void {
+    this.stats()
     super.terminate()
+    for (const connection of this.environment.connections.values()) {
+      if (connection.isOf(this)) connection.isClosed = true
+    }
+    this.forget()
+  }
+
+  private forget(): void {
+    this.environment.pools.delete(this.id)
     this.queries.close()
     this.closeTypes()
   }
-}
-
-const NO_STATS: PoolStats = {
-  size: 0,
-  idle: 0,
-  inUse: 0,
-  waiting: 0,
-  opening: 0,
-  opened: 0,
-  closed: 0,
-  granted: 0,
-  timedOut: 0,
-  minSize: 0,
-  maxSize: 0,
 }

@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x75f0a3ac
+export const FINGERPRINT = 0x6a1ef21b
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -15,6 +15,8 @@ export const MAILBOX_CELLS = 65536
 export const MAILBOX_BYTES = 524288
 /** Records of the mailbox */
 export const MAILBOX_RECORDS = 4096
+/** Bytes of all parameters of one message, or of its text: PostgreSQL takes none of 1 GiB */
+export const PARAMETERS_BYTES = 1073217535
 /** The bit of a target's id that says it is a pool's */
 export const POOL_BIT = 2147483648
 /** Slots are below it: what is above are requests of Rust's own */
@@ -68,7 +70,7 @@ export const Opcode = {
   ABANDON: 10,
   /** Take a connection of a pool: TIMEOUT */
   ACQUIRE: 11,
-  /** Give a connection back to its pool */
+  /** Give a connection back to its pool; SLOT is 0, or of a request that ends when the session is clean or gone */
   RELEASE: 12,
   /** Close a connection or pool once its requests are over: TIMEOUT */
   CLOSE: 13,
@@ -80,6 +82,8 @@ export const Opcode = {
   RESET: 16,
   /** Ends when all calls of a connection before it have, or the pool's patience with them */
   SETTLE: 17,
+  /** The caller has given up waiting for a command that is not taken back: its connection is given up if the server stays silent */
+  HURRY: 18,
 } as const
 
 /** Bits of a command's flags. */
@@ -122,6 +126,8 @@ export const RecordKind = {
   NOTIFICATION: 10,
   /** A setting that the server reports has changed: `[name, value]` */
   PARAMETER: 11,
+  /** A pool wants the password of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerPassword` or `refusePassword` follows */
+  PASSWORD: 12,
 } as const
 
 /** Words of a record, by the kind that has them. */
@@ -160,6 +166,8 @@ export const RecordWord = {
   OPENED_CONNECTION: 2,
   /** Of OPENED and GRANTED: index in extras of `{ parameters, backendPid, … }`, −1 when JavaScript has them */
   OPENED_FACTS: 3,
+  /** Of PASSWORD: the number of the opening */
+  PASSWORD_OPENING: 2,
   /** From CLOSED on: index in extras, or −1 */
   EVENT_EXTRA: 2,
 } as const

@@ -30,6 +30,11 @@ export function unregisterCodec(id: number): void {
   codecs.delete(id)
 }
 
+/** Whether there are any in this thread. */
+export function hasCodecs(): boolean {
+  return codecs.size > 0
+}
+
 /** The codec with this id; undefined for 0 and once it is forgotten. */
 export function codecOf(id: number): TypeCodec | undefined {
   return codecs.get(id)

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use open_server::*;
-use oxpg_client::open::{Config, OpenErrorKind, Opened, Socket, cancel, open};
-use tokio::io::AsyncReadExt;
+use oxpg_client::open::{Config, OpenErrorKind, Opened, Particulars, Socket, cancel, open, open_with, parted};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 
@@ -102,12 +102,15 @@ fn nobody_listening_is_a_connection_error_with_its_cause() {
         assert_eq!((error.kind, error.sqlstate.as_deref()), (OpenErrorKind::Connection, Some("08006")));
         assert_eq!(error.cause_code.as_deref(), Some("ECONNREFUSED"));
         assert!(error.message.starts_with(&format!("could not connect to 127.0.0.1:{port}: ")), "{error}");
-        assert!(error.is_transient() && error.is_safe_to_retry);
+        assert!(error.is_transient() && error.is_safe_to_retry && error.is_unreachable);
+        let error = open(hosts(&[free_port().await, free_port().await], 5000)).await.unwrap_err();
+        assert!(error.is_unreachable, "nobody listens at either");
 
         let options = r#"{"host":"no such host.invalid","user":"ann","connectTimeoutMs":20000}"#;
         let error = open(Arc::new(config(options))).await.unwrap_err();
         assert_eq!((error.kind, error.cause_code.as_deref()), (OpenErrorKind::Connection, Some("ENOTFOUND")));
         assert!(error.message.starts_with("could not find no such host.invalid:5432: "), "{error}");
+        assert!(error.is_unreachable);
     });
 }
 
@@ -143,6 +146,7 @@ fn the_last_error_tells_of_every_host() {
         let ports = [free_port().await, greeting(error("57P03", "starting up")).await, free_port().await];
         let error = open(hosts(&ports, 5000)).await.unwrap_err();
         assert_eq!(error.cause_code.as_deref(), Some("ECONNREFUSED"));
+        assert!(!error.is_unreachable, "one of them is there, and starts up");
         for text in [format!(":{}: ", ports[0]), "starting up".to_owned(), format!(":{}: ", ports[2])] {
             assert!(error.message.contains(&text), "{error}");
         }
@@ -164,6 +168,19 @@ fn one_deadline_covers_everything() {
             assert!(error.is_transient());
             assert!((Duration::from_millis(300)..Duration::from_millis(310)).contains(&elapsed), "{elapsed:?}");
         }
+    });
+}
+
+#[test]
+fn what_is_left_of_the_time_is_all_there_is() {
+    run(async {
+        let port = stalled().await;
+        tokio::time::pause();
+        let started = Instant::now();
+        let particulars = Particulars { timeout: Some(Duration::from_millis(40)), ..Particulars::default() };
+        let error = open_with(hosts(&[port], 60_000), particulars).await.unwrap_err();
+        assert_eq!(error.kind, OpenErrorKind::Timeout);
+        assert!(started.elapsed() < Duration::from_millis(50), "{:?}", started.elapsed());
     });
 }
 
@@ -282,4 +299,37 @@ mod unix_sockets {
         let path = directory.path().join(".s.PGSQL.5432");
         assert!(error.message.starts_with(&format!("could not connect to {}: ", path.display())), "{error}");
     }
+}
+
+#[test]
+fn a_session_has_parted_when_the_server_has_closed_its_socket() {
+    run(async {
+        let (listener, port) = listen().await;
+        let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        let parting = tokio::spawn(parted(Socket::Tcp(client)));
+        // The server is told that nothing more comes, and has a last word.
+        assert_eq!(server.read(&mut [0; 16]).await.unwrap(), 0);
+        assert!(!parting.is_finished());
+        server.write_all(b"notice").await.unwrap();
+        drop(server);
+        parting.await.unwrap();
+    });
+}
+
+#[test]
+fn a_server_that_does_not_close_is_not_waited_for_without_end() {
+    run(async {
+        let (listener, port) = listen().await;
+        let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        client.set_nonblocking(true).unwrap();
+        let server = listener.accept().await.unwrap();
+        // Nothing but the deadline ever happens here, so the clock may jump to it.
+        tokio::time::pause();
+        let started = Instant::now();
+        parted(Socket::Tcp(client)).await;
+        assert!(started.elapsed() <= Duration::from_secs(3));
+        drop(server);
+    });
 }

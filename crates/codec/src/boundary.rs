@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x75f0a3ac;
+pub const FINGERPRINT: u32 = 0x6a1ef21b;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -15,6 +15,8 @@ pub const MAILBOX_CELLS: usize = 65536;
 pub const MAILBOX_BYTES: usize = 524288;
 /// Records of the mailbox
 pub const MAILBOX_RECORDS: usize = 4096;
+/// Bytes of all parameters of one message, or of its text: PostgreSQL takes none of 1 GiB
+pub const PARAMETERS_BYTES: usize = 1073217535;
 /// The bit of a target's id that says it is a pool's
 pub const POOL_BIT: u32 = 2147483648;
 /// Slots are below it: what is above are requests of Rust's own
@@ -79,7 +81,7 @@ pub mod opcode {
     pub const ABANDON: u32 = 10;
     /// Take a connection of a pool: TIMEOUT
     pub const ACQUIRE: u32 = 11;
-    /// Give a connection back to its pool
+    /// Give a connection back to its pool; SLOT is 0, or of a request that ends when the session is clean or gone
     pub const RELEASE: u32 = 12;
     /// Close a connection or pool once its requests are over: TIMEOUT
     pub const CLOSE: u32 = 13;
@@ -91,6 +93,8 @@ pub mod opcode {
     pub const RESET: u32 = 16;
     /// Ends when all calls of a connection before it have, or the pool's patience with them
     pub const SETTLE: u32 = 17;
+    /// The caller has given up waiting for a command that is not taken back: its connection is given up if the server stays silent
+    pub const HURRY: u32 = 18;
 }
 
 /// Bits of a command's flags.
@@ -133,6 +137,8 @@ pub mod record {
     pub const NOTIFICATION: i32 = 10;
     /// A setting that the server reports has changed: `[name, value]`
     pub const PARAMETER: i32 = 11;
+    /// A pool wants the password of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerPassword` or `refusePassword` follows
+    pub const PASSWORD: i32 = 12;
 }
 
 /// Words of a record, by the kind that has them.
@@ -171,6 +177,8 @@ pub mod record_word {
     pub const OPENED_CONNECTION: usize = 2;
     /// Of OPENED and GRANTED: index in extras of `{ parameters, backendPid, … }`, −1 when JavaScript has them
     pub const OPENED_FACTS: usize = 3;
+    /// Of PASSWORD: the number of the opening
+    pub const PASSWORD_OPENING: usize = 2;
     /// From CLOSED on: index in extras, or −1
     pub const EVENT_EXTRA: usize = 2;
 }
@@ -192,6 +200,7 @@ const _: () = assert!(record_word::DONE_SUSPENDED < RECORD_WORDS);
 const _: () = assert!(record_word::FAILED_FAILURE < RECORD_WORDS);
 const _: () = assert!(record_word::OPENED_CONNECTION < RECORD_WORDS);
 const _: () = assert!(record_word::OPENED_FACTS < RECORD_WORDS);
+const _: () = assert!(record_word::PASSWORD_OPENING < RECORD_WORDS);
 const _: () = assert!(record_word::EVENT_EXTRA < RECORD_WORDS);
 
 /// Commands of the tags in DONE records.

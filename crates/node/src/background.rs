@@ -8,6 +8,7 @@
 //! module again and again (`docs/decisions/0005-one-background-thread.md`).
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
@@ -15,24 +16,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
 
-use oxpg_client::open::{self, CancelTarget, Config, OpenError, Opened};
+use oxpg_client::open::{self, CancelTarget, Config, OpenError, Opened, Particulars, Socket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 
 use crate::reactor::Wake;
 
 /// Work for the background thread.
 pub(crate) enum Job {
-    /// Open a session; `opening` names the attempt.
-    Open { opening: u32, config: Configuration },
-    /// Interrupt what a backend runs; `connection` is told when the server has closed the cancel connection.
-    Cancel { connection: u32, target: CancelTarget, backend_pid: i32, secret_key: Vec<u8> },
+    /// Open a session; `opening` names the attempt. It is stopped when the other end of `wanted` is gone.
+    Open { opening: u32, config: Configuration, particulars: Particulars, wanted: oneshot::Receiver<Infallible> },
+    /// Wait until the server has ended a session that has said goodbye.
+    Part { parting: u32, socket: Socket },
+    /// Interrupt what a backend runs; `connection` is told when the server has closed the connection of its cancel
+    /// `number`.
+    Cancel { connection: u32, number: u32, target: CancelTarget, backend_pid: i32, secret_key: Vec<u8> },
 }
 
 /// A configuration as JavaScript gave it, or as an earlier opening understood it.
 #[derive(Clone)]
 pub(crate) enum Configuration {
-    /// JSON text, not parsed yet: parsing may read a password file.
+    /// JSON text, not parsed yet.
     Text(Arc<str>),
     /// Parsed, shared by the connections of a pool.
     Parsed(Arc<Config>),
@@ -41,7 +45,8 @@ pub(crate) enum Configuration {
 /// What came of a [`Job`].
 pub(crate) enum Outcome {
     Opened { opening: u32, result: Box<Result<(Opened, Arc<Config>), OpenError>> },
-    CancelFinished { connection: u32 },
+    CancelFinished { connection: u32, number: u32 },
+    Parted { parting: u32 },
 }
 
 /// One environment's way to the background thread. Dropping it abandons what the thread does for the environment.
@@ -136,11 +141,23 @@ async fn serve(mut orders: UnboundedReceiver<Order>) {
 
 async fn run(job: Job) -> Outcome {
     match job {
-        Job::Open { opening, config } => Outcome::Opened { opening, result: Box::new(open_session(config).await) },
-        Job::Cancel { connection, target, backend_pid, secret_key } => {
+        Job::Open { opening, config, particulars, wanted } => {
+            let (mut given_up, mut opened) = (pin!(wanted), pin!(open_session(config, particulars)));
+            let first = poll_fn(|context| match given_up.as_mut().poll(context) {
+                Poll::Ready(_) => Poll::Ready(None),
+                Poll::Pending => opened.as_mut().poll(context).map(Some),
+            });
+            let result = first.await.unwrap_or_else(|| Err(OpenError::internal("nobody waits for the session")));
+            Outcome::Opened { opening, result: Box::new(result) }
+        }
+        Job::Part { parting, socket } => {
+            open::parted(socket).await;
+            Outcome::Parted { parting }
+        }
+        Job::Cancel { connection, number, target, backend_pid, secret_key } => {
             // A cancel request that fails has the same meaning as one that came too late.
             let _ = open::cancel(&target, backend_pid, &secret_key).await;
-            Outcome::CancelFinished { connection }
+            Outcome::CancelFinished { connection, number }
         }
     }
 }
@@ -172,15 +189,16 @@ fn broken(job: &Job) -> Outcome {
             let error = OpenError::internal("an internal error of the driver ended the opening of the session");
             Outcome::Opened { opening: *opening, result: Box::new(Err(error)) }
         }
-        Job::Cancel { connection, .. } => Outcome::CancelFinished { connection: *connection },
+        Job::Part { parting, .. } => Outcome::Parted { parting: *parting },
+        Job::Cancel { connection, number, .. } => Outcome::CancelFinished { connection: *connection, number: *number },
     }
 }
 
-async fn open_session(config: Configuration) -> Result<(Opened, Arc<Config>), OpenError> {
+async fn open_session(config: Configuration, particulars: Particulars) -> Result<(Opened, Arc<Config>), OpenError> {
     let config = match config {
         Configuration::Parsed(config) => config,
         Configuration::Text(text) => Arc::new(Config::from_json(&text)?),
     };
-    let opened = open::open(Arc::clone(&config)).await?;
+    let opened = open::open_with(Arc::clone(&config), particulars).await?;
     Ok((opened, config))
 }

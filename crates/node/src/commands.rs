@@ -20,6 +20,7 @@ impl Environment {
     /// `extras` are the long texts and byte strings, by their index in the outbox's extras.
     pub(crate) fn carry_out(&mut self, letters: Letters<'_>, extras: &[Vec<u8>]) {
         let now_ms = self.now_ms();
+        self.schema.set_time(now_ms);
         let text = letters.text;
         for command in letters.commands {
             let parcel = Parcel { command, text, extras, now_ms };
@@ -46,12 +47,13 @@ impl Environment {
             opcode::BATCH_CHUNK | opcode::BATCH_END | opcode::BATCH_ABORT => self.batch_step(parcel),
             opcode::ABANDON => self.abandon(command.slot),
             opcode::ACQUIRE => self.acquire(command.target, command.slot, command.timeout_ms, parcel.now_ms),
-            opcode::RELEASE => self.release(command.target),
+            opcode::RELEASE => self.release(command.target, command.slot),
             opcode::CLOSE => self.close(command.target, command.slot, command.timeout_ms, parcel.now_ms),
             opcode::TERMINATE => self.terminate_target(command.target),
             opcode::REFUSE => self.refuse(command.slot),
             opcode::RESET => self.reset_session(parcel),
             opcode::SETTLE => self.await_leftovers(parcel),
+            opcode::HURRY => self.hurry(command.slot),
             // The two sides of one package agree; an unknown opcode cannot be answered.
             _ => {}
         }
@@ -60,6 +62,13 @@ impl Environment {
     fn abandon(&mut self, slot: u32) {
         if self.leave(slot) {
             self.fail(slot, FailureData::canceled());
+        }
+    }
+
+    fn hurry(&mut self, slot: u32) {
+        if let Some(Place::Connection(connection)) = self.calls.requests.get(slot).map(|state| state.place) {
+            self.drive(connection, |connection, _| connection.session.hurry(slot));
+            self.guard(connection);
         }
     }
 
@@ -210,6 +219,7 @@ impl Environment {
         if target & POOL_BIT != 0 {
             self.dispatch_to_pool(target, slot, work, now_ms);
         } else {
+            self.look_first(target, now_ms);
             self.submit(target, slot, work);
         }
     }

@@ -23,6 +23,10 @@ pub(crate) struct Connection {
     pub(crate) is_parse_queued: bool,
     /// Requests of a graceful close that wait for the end.
     pub(crate) close_waiters: Vec<u32>,
+    /// The request of a release that waits until the session is clean.
+    pub(crate) release_waiter: Option<u32>,
+    /// Requests of JavaScript's since its last lease began.
+    pub(crate) lease_queries: u64,
     /// Calls on the pool that run here, as far as its policy knows.
     pub(crate) shared_queries: usize,
     /// Those of them whose callers have left.
@@ -31,8 +35,10 @@ pub(crate) struct Connection {
     pub(crate) reset: Option<RequestId>,
     /// The user called `ref()`.
     pub(crate) is_referenced: bool,
-    /// The engine's head sequence that the pool's policy knows of, for rule 9.
+    /// The engine's head sequence when it was last looked at.
     pub(crate) last_head: u64,
+    /// When it was last read, or used, after it had been idle for a while.
+    pub(crate) looked_at_ms: u64,
     /// What it knew of types before it got codecs of its own, and goes back to.
     pub(crate) catalogs_below: Vec<Rc<Catalog>>,
 }
@@ -59,11 +65,14 @@ impl Connection {
             is_flush_queued: false,
             is_parse_queued: false,
             close_waiters: Vec::new(),
+            release_waiter: None,
+            lease_queries: 0,
             shared_queries: 0,
             abandoned_queries: 0,
             reset: None,
             is_referenced: false,
             last_head: 0,
+            looked_at_ms: 0,
             catalogs_below: Vec::new(),
         })
     }
@@ -75,11 +84,9 @@ impl Connection {
         past
     }
 
-    /// Says goodbye if the socket takes it at once, and stops watching. The socket closes with the drop. Gives the
-    /// requests that wait for the close.
-    pub(crate) fn take_down(self, reactor: &HostReactor) -> Vec<u32> {
-        self.wire.disconnect(&self.session, reactor);
-        self.close_waiters
+    /// Says goodbye if the socket takes it at once, and stops watching. The socket closes with the drop.
+    pub(crate) fn take_down(self, reactor: &HostReactor) -> Socket {
+        self.wire.disconnect(&self.session, reactor)
     }
 
     /// Says goodbye without waiting.

@@ -107,6 +107,8 @@ fn lay_out(env: sys::napi_env, mailbox: &Mailbox, records: &[Record]) -> sys::na
     // SAFETY: `Mailbox::new`'s promise, and `records` is one chunk of at most `records_capacity`.
     let memory =
         unsafe { std::slice::from_raw_parts_mut(mailbox.records_memory, mailbox.records_capacity * RECORD_WORDS) };
+    // A statement that many calls wait for is described to each of them: the same object serves all.
+    let mut described: Option<(u32, i32)> = None;
     for (record, target) in records.iter().zip(memory.chunks_exact_mut(RECORD_WORDS)) {
         let mut words = record.words;
         if let Some(segment) = record.segment.and_then(|segment| mailbox.batch.segments().get(segment)) {
@@ -122,8 +124,17 @@ fn lay_out(env: sys::napi_env, mailbox: &Mailbox, records: &[Record]) -> sys::na
             };
         }
         if let Some((place, extra)) = &record.extra {
-            extras.push(extra_value(env, extra));
-            words[*place] = index_of_last(&extras);
+            let id = if let Extra::Description(description) = extra { description.id } else { 0 };
+            words[*place] = match described {
+                Some((known, index)) if known == id => index,
+                _ => {
+                    extras.push(extra_value(env, extra));
+                    index_of_last(&extras)
+                }
+            };
+            if id != 0 {
+                described = Some((id, words[*place]));
+            }
         }
         target.copy_from_slice(&words);
     }

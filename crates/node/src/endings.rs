@@ -1,7 +1,9 @@
 //! Ends: of calls whose callers leave, of connections, and of the environment; and the errands that engines leave.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use oxpg_client::open::Socket;
 use oxpg_client::session::{EndCause, RequestId};
 use oxpg_codec::boundary::record_word as word;
 
@@ -13,6 +15,9 @@ use crate::mailbox::{Extra, Kind};
 use crate::reactor::Reactor;
 use crate::requests::Place;
 use crate::sink::Errand;
+
+/// Errands for which memory is kept when all are done.
+const KEPT_ERRANDS: usize = 1 << 12;
 
 impl Environment {
     /// The caller of a request no longer waits for it. True when the slot is still to be ended by the caller.
@@ -37,9 +42,7 @@ impl Environment {
                     }
                     self.count_abandoned(connection);
                 }
-                if self.connections.get(connection).is_some_and(|connection| connection.pool != 0) {
-                    self.guard(connection);
-                }
+                self.guard(connection);
             }
         }
         true
@@ -56,28 +59,32 @@ impl Environment {
                     self.pool_internal_over(connection, request, is_clean);
                 }
                 Errand::Move { pool, request, work } => self.move_query(pool, request, *work),
-                Errand::Cancel { connection } => self.send_cancel(connection),
+                Errand::Cancel { connection, number } => self.send_cancel(connection, number),
                 Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
             }
         }
+        if self.calls.errands.capacity() > KEPT_ERRANDS {
+            self.calls.errands = VecDeque::new();
+        }
     }
 
-    fn send_cancel(&mut self, id: u32) {
+    fn send_cancel(&mut self, id: u32, number: u32) {
         let Some(connection) = self.connections.get(id) else { return };
         let job = Job::Cancel {
             connection: id,
+            number,
             target: connection.cancel_target.clone(),
             backend_pid: connection.session.backend_pid(),
             secret_key: connection.session.secret_key().to_vec(),
         };
         if self.submit_job(job).is_err() {
-            self.cancel_finished(id);
+            self.cancel_finished(id, number);
         }
     }
 
     /// The cancel connection is over: the engine may write again.
-    pub(crate) fn cancel_finished(&mut self, id: u32) {
-        self.drive(id, |connection, sink| connection.session.cancel_finished(sink));
+    pub(crate) fn cancel_finished(&mut self, id: u32, number: u32) {
+        self.drive(id, |connection, sink| connection.session.cancel_finished(number, sink));
     }
 
     /// The socket or the protocol is at its end: every request of the connection is settled.
@@ -93,14 +100,18 @@ impl Environment {
         self.reactor.spin(true);
     }
 
-    /// Takes a connection down; gives its pool and the requests that wait for its close.
-    fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>)> {
-        let connection = self.connections.remove(id)?;
+    /// Takes a connection down; gives its pool, the requests that wait for its close, and its socket.
+    fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>, Socket)> {
+        let mut connection = self.connections.remove(id)?;
         self.pools.guards.forget(id);
         if connection.is_referenced {
             self.reactor.release(1);
         }
-        Some((connection.pool, connection.take_down(&self.reactor)))
+        if let Some(slot) = connection.release_waiter {
+            self.finish_close(slot);
+        }
+        let waiters = std::mem::take(&mut connection.close_waiters);
+        Some((connection.pool, waiters, connection.take_down(&self.reactor)))
     }
 
     /// Tells JavaScript and the pool that a connection is gone.
@@ -119,9 +130,14 @@ impl Environment {
 
     /// The session has told everything.
     fn forget_connection(&mut self, id: u32, failure: Option<Box<FailureData>>) {
-        let Some((pool, waiters)) = self.take_out(id) else { return };
-        for slot in waiters {
-            self.finish_close(slot);
+        let Some((pool, waiters, socket)) = self.take_out(id) else { return };
+        // A graceful close is over when the server has ended the session too.
+        if !waiters.is_empty() {
+            let parting = self.partings.begin();
+            self.part(parting, socket);
+            self.seal_parting(parting, waiters);
+        } else if let Some(parting) = self.pools.get(pool).and_then(|driver| driver.parting) {
+            self.part(parting, socket);
         }
         self.tell_closed(id, pool, failure);
     }
@@ -145,7 +161,7 @@ impl Environment {
 
     /// The connection goes without a word, and its requests are failed here.
     fn abandon_connection(&mut self, id: u32) {
-        let Some((pool, waiters)) = self.take_out(id) else { return };
+        let Some((pool, waiters, _)) = self.take_out(id) else { return };
         for slot in waiters.into_iter().chain(self.calls.requests.slots_at(Place::Connection(id))) {
             self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
         }

@@ -6,7 +6,9 @@
 //! It is put together from parts that know nothing of each other, each with its own methods; what is here and in the
 //! other `impl Environment` needs several of them.
 
-use oxpg_client::session::{Request, RequestId, Work};
+use std::rc::Rc;
+
+use oxpg_client::session::{Request, RequestId, Schema, Work};
 
 use crate::background::Job;
 use crate::calls::Calls;
@@ -18,6 +20,7 @@ use crate::host::Host;
 use crate::mailbox::Mailbox;
 use crate::openings::Openings;
 use crate::outbox::Outbox;
+use crate::partings::Partings;
 use crate::pools::Pools;
 use crate::reactor::{HostReactor, Reactor};
 use crate::requests::Place;
@@ -33,12 +36,15 @@ pub(crate) struct Environment {
     pub(crate) host: Host,
     pub(crate) reactor: HostReactor,
     pub(crate) clock: Clock,
+    /// What its connections tell each other of changes.
+    pub(crate) schema: Rc<Schema>,
     pub(crate) mailbox: Mailbox,
     pub(crate) outbox: Outbox,
     pub(crate) calls: Calls,
     pub(crate) connections: Connections,
     pub(crate) pools: Pools,
     pub(crate) openings: Openings,
+    pub(crate) partings: Partings,
     pub(crate) is_closing: bool,
     /// When nothing was left to do and nothing open, if that is so.
     unused_since_ms: Option<u64>,
@@ -50,12 +56,14 @@ impl Environment {
             host,
             reactor,
             clock: Clock::start(),
+            schema: Schema::new(),
             mailbox,
             outbox: Outbox::empty(),
             calls: Calls::new(),
             connections: Connections::new(),
             pools: Pools::new(),
             openings: Openings::new(),
+            partings: Partings::new(),
             is_closing: false,
             unused_since_ms: None,
         }
@@ -66,7 +74,7 @@ impl Environment {
     }
 
     /// Gives the background thread something to do.
-    pub(crate) fn submit_job(&mut self, job: Job) -> Result<(), String> {
+    pub(crate) fn submit_job(&mut self, job: Job) -> Result<(), Box<FailureData>> {
         self.openings.submit(job, &self.reactor)
     }
 
@@ -117,7 +125,11 @@ impl Environment {
     /// Hands a request to a connection's engine.
     pub(crate) fn submit(&mut self, connection: u32, slot: RequestId, work: Work) {
         let request = Request { id: slot, work };
-        if self.drive(connection, |connection, sink| connection.session.submit(request, sink)).is_none() {
+        let submitted = self.drive(connection, |connection, sink| {
+            connection.lease_queries += 1;
+            connection.session.submit(request, sink);
+        });
+        if submitted.is_none() {
             self.fail(slot, FailureData::connection_closed());
         }
     }

@@ -1,5 +1,7 @@
 //! Errors as data: what went wrong, for JavaScript to make a class of.
 
+use std::io;
+
 use napi_sys as sys;
 use oxpg_client::open::{OpenError, OpenErrorKind};
 use oxpg_client::pool::Rejection;
@@ -22,6 +24,8 @@ pub(crate) struct FailureData {
     pub(crate) is_safe_to_retry: bool,
     /// The system's name of the cause, such as `ECONNREFUSED`.
     pub(crate) cause_code: Option<String>,
+    /// The failure behind this one.
+    pub(crate) cause: Option<Box<Self>>,
     /// 1-based, of a parameter that does not fit.
     pub(crate) parameter: Option<usize>,
     /// 1-based, inside an array parameter.
@@ -39,6 +43,7 @@ impl FailureData {
             fields: Vec::new(),
             is_safe_to_retry: false,
             cause_code: None,
+            cause: None,
             parameter: None,
             element: None,
             row: None,
@@ -55,8 +60,51 @@ impl FailureData {
         Self::new("internal", text).unsent()
     }
 
+    /// The system refuses what the background thread takes, such as descriptors: it may not a moment later.
+    pub(crate) fn not_started(error: &io::Error) -> Self {
+        OpenError::io(error).into()
+    }
+
     pub(crate) fn timeout(timeout_ms: u32) -> Self {
         Self::new("timeout", format!("the call did not finish within {timeout_ms} ms"))
+    }
+
+    /// The same of a call that still waited for a connection of its pool; `open_error` is why the last one could not be
+    /// opened.
+    pub(crate) fn timeout_unsent(timeout_ms: u32, open_error: Option<Self>) -> Self {
+        let mut failure = Self::timeout(timeout_ms).unsent();
+        failure.message.push_str(": it was still waiting for a connection of the pool");
+        failure.because_of(open_error)
+    }
+
+    /// A call on a pool began a transaction and did not end it.
+    pub(crate) fn transaction_left_open() -> Self {
+        let text = "the query left a transaction open on a connection that is nobody's any more, and it is rolled back: \
+                    call transaction() or begin() of the pool, or acquire() for a session of your own";
+        Self::new("interface", text)
+    }
+
+    /// A call on a pool subscribed its connection, which is reset.
+    pub(crate) fn listen_through_pool() -> Self {
+        let text = "LISTEN has no effect through a pool: it ends with the call, when the connection is reset; \
+                    notifications need a connection of their own, and are not supported yet";
+        Self::new("unsupported", text)
+    }
+
+    /// A pool's password function gave none.
+    pub(crate) fn no_password(why: &str, is_late: bool) -> Self {
+        let mut failure = Self::new(if is_late { "timeout" } else { "connection" }, why).unsent();
+        failure.sqlstate = (!is_late).then(|| "08001".into());
+        failure
+    }
+
+    /// The last attempt at opening a connection failed with this.
+    fn because_of(mut self, open_error: Option<Self>) -> Self {
+        if let Some(error) = open_error {
+            self.message = format!("{}; the last attempt to open one failed: {}", self.message, error.message);
+            self.cause = Some(Box::new(error));
+        }
+        self
     }
 
     /// A batch that its caller took back: the engine made certain that it had no effect.
@@ -113,6 +161,9 @@ impl FailureData {
             if let Some(number) = number.and_then(|number| u32::try_from(number).ok()) {
                 value::set(env, object, name, value::number(env, f64::from(number)));
             }
+        }
+        if let Some(cause) = &self.cause {
+            value::set(env, object, "cause", cause.to_js(env));
         }
         object
     }
@@ -195,14 +246,11 @@ impl FailureData {
     pub(crate) fn rejected(reason: &Rejection, open_error: Option<Self>) -> Self {
         match reason {
             Rejection::Timeout { waited, size, in_use, waiting } => {
-                let mut text = format!(
+                let text = format!(
                     "no connection of the pool was free within {} ms: {size} open, {in_use} in use, {waiting} waiting",
                     waited.as_millis()
                 );
-                if let Some(error) = open_error {
-                    text = format!("{text}; the last attempt to open one failed: {}", error.message);
-                }
-                Self::new("timeout", text).unsent()
+                Self::new("timeout", text).unsent().because_of(open_error)
             }
             Rejection::Closed => Self::new("interface", "the pool is closing").unsent(),
             Rejection::Terminated => Self::new("interface", "the pool was terminated").unsent(),

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use napi_sys as sys;
+use oxpg_client::open::Config;
 use oxpg_client::session::Query;
 
 use crate::attached::Attachment;
@@ -13,7 +14,6 @@ use crate::callbacks::after_panic;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::napi_value as value;
-use crate::pools;
 use crate::types;
 
 /// A function of the table, as Node-API calls it.
@@ -25,6 +25,9 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("setOutbox", set_outbox),
     ("open", open),
     ("openPool", open_pool),
+    ("answerPassword", answer_password),
+    ("refusePassword", refuse_password),
+    ("connectTimeoutOf", connect_timeout_of),
     ("defineQuery", define_query),
     ("forgetQuery", forget_query),
     ("poolStats", pool_stats),
@@ -152,10 +155,49 @@ unsafe extern "C" fn open_pool(env: sys::napi_env, info: sys::napi_callback_info
     unsafe {
         run(env, info, |call| {
             let (slot, config) = (call.number(0), call.text(1));
-            let options = pools::options_from_json(&call.text(2));
-            let id = call.environment.open_pool(slot, &config, options);
+            let id = call.environment.open_pool(slot, &config, &call.text(2));
             call.environment.settle();
             Some(value::number(env, f64::from(id)))
+        })
+    }
+}
+
+/// `answerPassword(opening, password, remainingMs)`
+unsafe extern "C" fn answer_password(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let (opening, password, remaining_ms) = (call.number(0), call.text(1), call.number(2));
+            call.environment.password_given(opening, password, remaining_ms);
+            call.environment.settle();
+            None
+        })
+    }
+}
+
+/// `refusePassword(opening, why, isLate)`
+unsafe extern "C" fn refuse_password(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let (opening, why) = (call.number(0), call.text(1));
+            let is_late = value::as_bool(env, call.arguments[2]);
+            call.environment.password_refused(opening, &why, is_late);
+            call.environment.settle();
+            None
+        })
+    }
+}
+
+/// `connectTimeoutOf(configJson)`: `connectTimeoutMs` as options, DSN and environment have it, 0 for no limit; undefined
+/// when the configuration is wrong.
+unsafe extern "C" fn connect_timeout_of(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let config = Config::from_json(&call.text(0)).ok()?;
+            let milliseconds = config.connect_timeout().map_or(0, |timeout| timeout.as_millis().max(1));
+            Some(value::integer(env, u64::try_from(milliseconds).unwrap_or(u64::MAX)))
         })
     }
 }

@@ -26,6 +26,7 @@ mod mailbox;
 mod napi_value;
 mod openings;
 mod outbox;
+mod partings;
 mod pool_actions;
 mod pools;
 mod reactor;

@@ -12,6 +12,8 @@ use crate::failure::FailureData;
 
 /// Records past which rows wait for a delivery; completions are always taken.
 const ROW_RECORDS: usize = MAILBOX_RECORDS - 96;
+/// Records for which memory is kept between deliveries: a burst of completions takes more.
+const KEPT_RECORDS: usize = 2 * MAILBOX_RECORDS;
 
 /// Kinds of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +30,7 @@ pub(crate) enum Kind {
     Notice = record::NOTICE,
     Notification = record::NOTIFICATION,
     Parameter = record::PARAMETER,
+    Password = record::PASSWORD,
 }
 
 /// A value that crosses beside the cells, in the array of extras.
@@ -177,7 +180,7 @@ impl Mailbox {
     /// A delivery is over: its memory may be written again. `records` is the delivered list, empty now; its
     /// allocation serves again unless JavaScript's calls have already brought new records.
     pub(crate) fn recycle(&mut self, records: Vec<Record>) {
-        if self.records.is_empty() {
+        if self.records.is_empty() && records.capacity() <= KEPT_RECORDS {
             self.records = records;
         }
         self.batch.reset();

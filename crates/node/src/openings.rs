@@ -1,12 +1,16 @@
 //! Sessions being opened, and what becomes of them.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
-use oxpg_client::open::{Config, Opened, statement_prefix};
-use oxpg_client::session::{Session, SessionOptions, SessionStart};
+use oxpg_client::open::{Config, Opened, Particulars, Secret, statement_prefix};
+use oxpg_client::pool::OpenFailure;
+use oxpg_client::session::{Catalog, Session, SessionOptions, SessionStart};
 use oxpg_codec::boundary::record_word as word;
+use tokio::sync::oneshot;
 
 use crate::background::{Background, Configuration, Job, Outcome};
 use crate::connection::{Connection, Parts};
@@ -28,9 +32,16 @@ pub(crate) enum Opening {
     Abandoned,
 }
 
+/// One session that is being opened.
+struct Attempt {
+    opening: Opening,
+    /// The background thread works on it until this is gone; nothing is ever sent. `None` while its password is asked for.
+    wanted: Option<oneshot::Sender<Infallible>>,
+}
+
 /// The sessions that one environment has being opened.
 pub(crate) struct Openings {
-    attempts: Slab<Opening>,
+    attempts: Slab<Attempt>,
     background: Option<Background>,
 }
 
@@ -40,34 +51,55 @@ impl Openings {
     }
 
     pub(crate) fn insert(&mut self, opening: Opening) -> u32 {
-        self.attempts.insert(opening)
+        self.attempts.insert(Attempt { opening, wanted: None })
     }
 
     pub(crate) fn remove(&mut self, opening: u32) -> Option<Opening> {
-        self.attempts.remove(opening)
+        self.attempts.remove(opening).map(|attempt| attempt.opening)
     }
 
-    /// Whoever waited for it has left.
+    /// Who waits for one whose password is asked for.
+    fn asking(&self, opening: u32) -> Option<Opening> {
+        self.attempts.get(opening).filter(|attempt| attempt.wanted.is_none()).map(|attempt| attempt.opening)
+    }
+
+    /// Whoever waited for it has left: the background thread stops at once, and says so.
     fn give_up(&mut self, opening: u32) {
-        if let Some(opening) = self.attempts.get_mut(opening) {
-            *opening = Opening::Abandoned;
+        let Some(attempt) = self.attempts.get_mut(opening) else { return };
+        attempt.opening = Opening::Abandoned;
+        if attempt.wanted.take().is_none() {
+            self.attempts.remove(opening);
+        }
+    }
+
+    /// A pool no longer wants what an attempt of its own would bring.
+    pub(crate) fn give_up_attempt(&mut self, pool: u32, attempt: u32) {
+        let is_it = |opening: &Opening| matches!(*opening, Opening::Pool { pool: of, attempt: number } if of == pool && number == attempt);
+        let found = self
+            .attempts
+            .ids()
+            .into_iter()
+            .find(|id| self.attempts.get(*id).is_some_and(|attempt| is_it(&attempt.opening)));
+        if let Some(opening) = found {
+            self.give_up(opening);
         }
     }
 
     /// Whether somebody waits for one.
     pub(crate) fn are_wanted(&self) -> bool {
-        self.attempts.values().any(|opening| !matches!(opening, Opening::Abandoned))
+        self.attempts.values().any(|attempt| !matches!(attempt.opening, Opening::Abandoned))
     }
 
     /// Gives the background thread something to do; it is started at first use.
-    pub(crate) fn submit(&mut self, job: Job, reactor: &impl Reactor) -> Result<(), String> {
+    pub(crate) fn submit(&mut self, job: Job, reactor: &impl Reactor) -> Result<(), Box<FailureData>> {
         if self.background.is_none() {
-            let background = Background::join(reactor.waker()).map_err(|error| error.to_string())?;
+            let background =
+                Background::join(reactor.waker()).map_err(|error| Box::new(FailureData::not_started(&error)))?;
             self.background = Some(background);
         }
         match &self.background {
             Some(background) if background.submit(job) => Ok(()),
-            _ => Err("the background thread is gone".into()),
+            _ => Err(Box::new(FailureData::internal("the background thread is gone"))),
         }
     }
 
@@ -87,11 +119,50 @@ impl Environment {
         let opening = self.openings.insert(Opening::Request { slot });
         let now_ms = self.now_ms();
         self.begin(slot, Place::Opening(opening), 0, now_ms);
-        let job = Job::Open { opening, config: Configuration::Text(Arc::from(config)) };
-        if let Err(text) = self.submit_job(job) {
-            self.openings.remove(opening);
-            self.fail(slot, FailureData::internal(&text));
+        let config = Configuration::Text(Arc::from(config));
+        if let Err(failure) = self.start_opening(opening, config, Particulars::default()) {
+            self.fail(slot, *failure);
         }
+    }
+
+    /// Gives an opening to the background thread. If that fails, the opening is forgotten.
+    pub(crate) fn start_opening(
+        &mut self,
+        opening: u32,
+        config: Configuration,
+        particulars: Particulars,
+    ) -> Result<(), Box<FailureData>> {
+        let (sender, wanted) = oneshot::channel();
+        if let Some(attempt) = self.openings.attempts.get_mut(opening) {
+            attempt.wanted = Some(sender);
+        }
+        let started = self.submit_job(Job::Open { opening, config, particulars, wanted });
+        if started.is_err() {
+            self.openings.remove(opening);
+        }
+        started
+    }
+
+    /// A pool's password function has given the password for a session; `remaining_ms` is what is left of
+    /// `connectTimeoutMs`, 0 for no limit of JavaScript's.
+    pub(crate) fn password_given(&mut self, opening: u32, password: String, remaining_ms: u32) {
+        let Some(Opening::Pool { pool, attempt }) = self.openings.asking(opening) else { return };
+        let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
+        let timeout = (remaining_ms != 0).then(|| Duration::from_millis(u64::from(remaining_ms)));
+        let particulars = Particulars { password: Some(Secret(password)), timeout };
+        if let Err(failure) = self.start_opening(opening, config, particulars) {
+            self.open_failed(pool, attempt, OpenFailure::Transient, *failure);
+            self.run_actions(pool);
+        }
+    }
+
+    /// A pool's password function has given none.
+    pub(crate) fn password_refused(&mut self, opening: u32, why: &str, is_late: bool) {
+        let Some(Opening::Pool { pool, attempt }) = self.openings.asking(opening) else { return };
+        self.openings.remove(opening);
+        let failure = if is_late { OpenFailure::Transient } else { OpenFailure::Final };
+        self.open_failed(pool, attempt, failure, FailureData::no_password(why, is_late));
+        self.run_actions(pool);
     }
 
     pub(crate) fn give_up_opening(&mut self, opening: u32) {
@@ -100,7 +171,8 @@ impl Environment {
 
     pub(crate) fn on_outcome(&mut self, outcome: Outcome) {
         match outcome {
-            Outcome::CancelFinished { connection } => self.cancel_finished(connection),
+            Outcome::CancelFinished { connection, number } => self.cancel_finished(connection, number),
+            Outcome::Parted { parting } => self.parted(parting),
             Outcome::Opened { opening, result } => match (self.openings.remove(opening), *result) {
                 (Some(Opening::Request { slot }), Ok((opened, config))) => {
                     self.opened_for_request(slot, opened, &config);
@@ -144,7 +216,7 @@ impl Environment {
         };
         let options = SessionOptions { returns_requests: pool != 0, ..config.session_options() };
         let catalog = self.pools.get(pool).filter(|_| pool != 0).map(|driver| Rc::clone(&driver.catalog));
-        let session = Session::new(options, start, catalog.unwrap_or_default());
+        let session = Session::new(options, start, catalog.unwrap_or_else(|| Catalog::of(&self.schema)));
         let parts =
             Parts { session, cancel_target: opened.peer, socket: opened.socket, leftover: opened.leftover, pool };
         let id = self.connections.reserve();

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use oxpg_client::open::{Config, OpenError, Opened};
-use oxpg_client::pool::{Action, Rejection};
+use oxpg_client::open::{Config, OpenError, Opened, Particulars};
+use oxpg_client::pool::{Action, OpenFailure, Rejection};
 use oxpg_client::reset;
 use oxpg_client::session::EndCause;
 use oxpg_codec::boundary::{POOL_BIT, RECORD_WORDS, record_word as word};
 
-use crate::background::{Configuration, Job};
+use crate::background::Configuration;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, SessionFacts};
@@ -23,6 +23,7 @@ impl Environment {
         while let Some(action) = self.pools.get_mut(pool).and_then(|driver| driver.policy.next_action()) {
             match action {
                 Action::Open { attempt } => self.open_for_pool(pool, attempt),
+                Action::Abandon { attempt } => self.openings.give_up_attempt(pool, attempt),
                 Action::Grant { waiter, connection, is_lease } => self.grant(pool, waiter, connection, is_lease),
                 Action::Reset { connection } => self.reset(connection),
                 Action::Close { connection, .. } => self.end_connection(connection, EndCause::Terminated),
@@ -33,19 +34,24 @@ impl Environment {
     }
 
     pub(crate) fn open_for_pool(&mut self, pool: u32, attempt: u32) {
-        let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
+        let Some(driver) = self.pools.get(pool) else { return };
+        let (config, asks_password) = (driver.config.clone(), driver.asks_password);
         let opening = self.openings.insert(Opening::Pool { pool, attempt });
-        if let Err(text) = self.submit_job(Job::Open { opening, config }) {
-            self.openings.remove(opening);
-            self.open_failed(pool, attempt, true, FailureData::internal(&text));
+        if asks_password {
+            self.mailbox.push(Kind::Password, pool | POOL_BIT, |words| {
+                words[word::PASSWORD_OPENING] = opening.cast_signed();
+            });
+            self.reactor.spin(true);
+        } else if let Err(failure) = self.start_opening(opening, config, Particulars::default()) {
+            self.open_failed(pool, attempt, OpenFailure::Transient, *failure);
         }
     }
 
-    pub(crate) fn open_failed(&mut self, pool: u32, attempt: u32, is_transient: bool, failure: FailureData) {
+    pub(crate) fn open_failed(&mut self, pool: u32, attempt: u32, kind: OpenFailure, failure: FailureData) {
         let now_ms = self.now_ms();
         let Some(driver) = self.pools.get_mut(pool) else { return };
         driver.last_open_error = Some(failure.clone());
-        driver.policy.open_failed(at(now_ms), attempt, is_transient);
+        driver.policy.open_failed(at(now_ms), attempt, kind);
         // createPool() itself fails with the first error; nothing of the pool stays behind.
         if let Some((slot, _)) = driver.ready.take() {
             driver.policy.terminate(at(now_ms));
@@ -64,9 +70,9 @@ impl Environment {
         let outcome = match result {
             Ok((opened, config)) => {
                 driver.config = Configuration::Parsed(Arc::clone(&config));
-                self.adopt(opened, &config, pool).map_err(|text| (false, FailureData::internal(&text)))
+                self.adopt(opened, &config, pool).map_err(|text| (OpenFailure::Final, FailureData::internal(&text)))
             }
-            Err(error) => Err((error.is_transient(), FailureData::from(error))),
+            Err(error) => Err((kind_of(&error), FailureData::from(error))),
         };
         let Some(driver) = self.pools.get_mut(pool) else { return };
         match outcome {
@@ -75,9 +81,7 @@ impl Environment {
                 driver.unseen.insert(connection);
                 driver.policy.opened(at(now_ms), attempt, connection);
             }
-            Err((is_transient, failure)) => {
-                self.open_failed(pool, attempt, is_transient, failure);
-            }
+            Err((kind, failure)) => self.open_failed(pool, attempt, kind, failure),
         }
         self.pool_ready(pool);
         self.run_actions(pool);
@@ -110,6 +114,7 @@ impl Environment {
                 self.calls.requests.end(slot);
                 let facts = self.connections.get_mut(connection).and_then(|held| {
                     held.is_leased = true;
+                    held.lease_queries = 0;
                     is_unseen.then(|| SessionFacts::of(&held.session))
                 });
                 let fill = |words: &mut [i32; RECORD_WORDS]| words[word::OPENED_CONNECTION] = connection.cast_signed();
@@ -145,8 +150,9 @@ impl Environment {
         if let Some((slot, _)) = driver.ready {
             self.fail(slot, FailureData::pool_closed());
         }
-        for slot in driver.close_waiters {
-            self.finish_close(slot);
+        match driver.parting {
+            Some(parting) => self.seal_parting(parting, driver.close_waiters),
+            None => driver.close_waiters.into_iter().for_each(|slot| self.finish_close(slot)),
         }
     }
 
@@ -161,5 +167,14 @@ impl Environment {
                 .push(Kind::Granted, slot, |words| words[word::OPENED_CONNECTION] = (pool | POOL_BIT).cast_signed());
             self.reactor.spin(true);
         }
+    }
+}
+
+/// What the error of one attempt says of the next.
+fn kind_of(error: &OpenError) -> OpenFailure {
+    match (error.is_unreachable, error.is_transient()) {
+        (true, _) => OpenFailure::Unreachable,
+        (false, true) => OpenFailure::Transient,
+        (false, false) => OpenFailure::Final,
     }
 }

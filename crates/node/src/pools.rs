@@ -21,10 +21,14 @@ use crate::slab::Slab;
 pub(crate) struct PoolDriver {
     pub(crate) policy: Pool,
     pub(crate) config: Configuration,
+    /// JavaScript has the password: it is asked for with each new session.
+    pub(crate) asks_password: bool,
     /// `createPool()` waits until so many connections have been opened.
     pub(crate) ready: Option<(u32, usize)>,
     /// `close()` waits for the policy's end.
     pub(crate) close_waiters: Vec<u32>,
+    /// While it is closed gracefully: where its sessions' ends are counted.
+    pub(crate) parting: Option<u32>,
     /// Connections that JavaScript has not seen: it learns of one when it is first leased.
     pub(crate) unseen: HashSet<u32>,
     pub(crate) last_open_error: Option<FailureData>,
@@ -32,6 +36,8 @@ pub(crate) struct PoolDriver {
     pub(crate) catalog: Rc<Catalog>,
     /// What is known of the way to its servers.
     pub(crate) route: Rc<Route>,
+    /// When its idle connections were last looked at.
+    pub(crate) looked_at_ms: u64,
 }
 
 impl PoolDriver {
@@ -43,7 +49,7 @@ impl PoolDriver {
 /// The pools of one environment.
 pub(crate) struct Pools {
     drivers: Slab<PoolDriver>,
-    /// Gives up pools' connections that owe an answer and do not move.
+    /// Gives up connections, of pools and others, that owe an answer and do not move.
     pub(crate) guards: Guards,
 }
 
@@ -86,8 +92,7 @@ impl Pools {
 
 /// Options as `src/create-pool.ts` has checked them; what is missing has the policy's default, and 0 means "no
 /// limit" where the policy takes an `Option`.
-pub(crate) fn options_from_json(text: &str) -> PoolOptions {
-    let given: Value = serde_json::from_str(text).unwrap_or_default();
+fn options_from_json(given: &Value) -> PoolOptions {
     let number = |name: &str| given.get(name).and_then(Value::as_u64);
     let size = |name: &str| number(name).and_then(|number| usize::try_from(number).ok());
     let limit = |name: &str, default: Option<Duration>| match number(name) {
@@ -120,21 +125,25 @@ pub(crate) fn due_ms(due: Duration) -> u64 {
 
 impl Environment {
     /// `createPool()`: resolves once `min_size` connections are open.
-    pub(crate) fn open_pool(&mut self, slot: u32, config: &str, options: PoolOptions) -> u32 {
+    pub(crate) fn open_pool(&mut self, slot: u32, config: &str, options_json: &str) -> u32 {
         let now_ms = self.now_ms();
         // Pools that start alike, in workers or processes, must not open and close in step.
         let seed = u64::from(std::process::id()) << 32 ^ std::ptr::from_ref(self).addr() as u64 ^ now_ms;
-        let policy = Pool::new(options, seed, at(now_ms));
+        let given: Value = serde_json::from_str(options_json).unwrap_or_default();
+        let policy = Pool::new(options_from_json(&given), seed, at(now_ms));
         let wanted = policy.stats().min_size;
         let driver = PoolDriver {
             policy,
             config: Configuration::Text(Arc::from(config)),
+            asks_password: given.get("asksPassword").and_then(Value::as_bool).unwrap_or_default(),
             ready: Some((slot, wanted)),
             close_waiters: Vec::new(),
+            parting: None,
             unseen: HashSet::new(),
             last_open_error: None,
-            catalog: Catalog::new(),
+            catalog: Catalog::of(&self.schema),
             route: Route::new(),
+            looked_at_ms: now_ms,
         };
         let pool = self.pools.insert(driver);
         self.begin(slot, Place::Pool(pool), 0, now_ms);
@@ -146,6 +155,7 @@ impl Environment {
     /// A call on the pool itself.
     pub(crate) fn dispatch_to_pool(&mut self, target: u32, slot: u32, work: Work, now_ms: u64) {
         let pool = target & !POOL_BIT;
+        self.look_at_idle(pool, now_ms);
         let is_shareable = matches!(&work, Work::Query { query, .. } if query.is_shareable);
         let Some(driver) = self.pools.get_mut(pool) else {
             return self.fail(slot, FailureData::pool_closed());
@@ -172,25 +182,37 @@ impl Environment {
     pub(crate) fn acquire(&mut self, target: u32, slot: u32, timeout_ms: u32, now_ms: u64) {
         let pool = target & !POOL_BIT;
         self.begin(slot, Place::Pool(pool), 0, now_ms);
+        self.look_at_idle(pool, now_ms);
         let Some(driver) = self.pools.get_mut(pool) else {
             return self.fail(slot, FailureData::pool_closed());
         };
-        let deadline = (timeout_ms != 0).then(|| at(now_ms.saturating_add(u64::from(timeout_ms))));
-        driver.policy.request(at(now_ms), slot, Want::Lease, deadline);
+        // No limit is seven weeks: without a deadline it would be the pool's own.
+        let limit_ms = if timeout_ms == 0 { u32::MAX } else { timeout_ms };
+        let deadline = at(now_ms.saturating_add(u64::from(limit_ms)));
+        driver.policy.request(at(now_ms), slot, Want::Lease, Some(deadline));
         self.run_actions(pool);
     }
 
-    /// `release()` of a connection that JavaScript holds.
-    pub(crate) fn release(&mut self, connection: u32) {
+    /// `release()` of a connection that JavaScript holds. Its request, if it has one, ends when the session is clean or
+    /// gone.
+    pub(crate) fn release(&mut self, connection: u32, slot: u32) {
         let now_ms = self.now_ms();
-        let Some(held) = self.connections.get_mut(connection) else { return };
-        if !std::mem::take(&mut held.is_leased) {
-            return;
+        if slot != 0 {
+            self.begin(slot, Place::Closing(connection), 0, now_ms);
         }
-        let pool = held.pool;
+        let Some(held) = self.connections.get_mut(connection).filter(|held| held.is_leased) else {
+            if slot != 0 {
+                self.finish_close(slot);
+            }
+            return;
+        };
+        held.is_leased = false;
+        held.release_waiter = (slot != 0).then_some(slot);
+        let (pool, queries) = (held.pool, held.lease_queries);
         // What the user said of his lease does not hold for the next user.
         self.set_referenced(connection, false);
         if let Some(driver) = self.pools.get_mut(pool) {
+            driver.policy.count_queries(connection, queries);
             // The policy refuses only what is not leased, and that was checked above.
             let _ = driver.policy.release(at(now_ms), connection, true);
             self.run_actions(pool);
@@ -257,7 +279,10 @@ impl Environment {
         if held.reset.take_if(|reset| *reset == request).is_none() {
             return;
         }
-        let pool = held.pool;
+        let (pool, release_waiter) = (held.pool, held.release_waiter.take());
+        if let Some(slot) = release_waiter {
+            self.finish_close(slot);
+        }
         let Some(driver) = self.pools.get_mut(pool) else { return };
         driver.policy.reset_done(at(now_ms), connection, is_clean);
         self.run_actions(pool);
@@ -306,6 +331,7 @@ impl Environment {
         match self.pools.get_mut(pool) {
             Some(driver) => {
                 driver.close_waiters.push(slot);
+                driver.parting.get_or_insert_with(|| self.partings.begin());
                 driver.policy.close(at(now_ms));
                 self.run_actions(pool);
             }
@@ -315,6 +341,7 @@ impl Environment {
 
     /// The caller of a graceful close no longer waits for it: everything ends at once.
     pub(crate) fn hurry_close(&mut self, target: u32, slot: u32) {
+        self.partings.forget_waiter(slot);
         if target & POOL_BIT == 0 {
             if let Some(connection) = self.connections.get_mut(target) {
                 connection.close_waiters.retain(|waiter| *waiter != slot);

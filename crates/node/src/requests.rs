@@ -73,15 +73,20 @@ impl RequestState {
     }
 }
 
+/// Slots for which memory is kept while none is in use.
+const KEPT_SLOTS: usize = 1 << 10;
+
 /// All requests of an environment, with their deadlines.
 pub(crate) struct Requests {
     states: Vec<RequestState>,
+    /// Slots in use.
+    count: usize,
     deadlines: BTreeSet<(u64, u32)>,
 }
 
 impl Requests {
     pub(crate) const fn new() -> Self {
-        Self { states: Vec::new(), deadlines: BTreeSet::new() }
+        Self { states: Vec::new(), count: 0, deadlines: BTreeSet::new() }
     }
 
     /// Takes a slot into use.
@@ -91,6 +96,7 @@ impl Requests {
             self.states.push(RequestState::free());
         }
         let state = &mut self.states[index];
+        self.count += usize::from(state.place == Place::Nowhere);
         state.place = place;
         state
     }
@@ -123,6 +129,7 @@ impl Requests {
             self.deadlines.remove(&(state.deadline_ms, slot));
             state.deadline_ms = u64::MAX;
         }
+        self.count -= usize::from(state.place != Place::Nowhere);
         state.place = Place::Nowhere;
         state.pool = 0;
         state.holds_lease = false;
@@ -131,6 +138,10 @@ impl Requests {
         state.description = None;
         state.refusal = None;
         state.waiting_work = None;
+        if self.count == 0 && self.states.capacity() > KEPT_SLOTS {
+            // What a burst has taken.
+            self.states = Vec::new();
+        }
     }
 
     /// Slots at a place, for what happens to all of them at once.
@@ -201,6 +212,24 @@ mod tests {
         requests.end(0);
         requests.set_timeout(1, 5, 10);
         assert_eq!(requests.next_deadline_ms(), Some(15));
+    }
+
+    #[test]
+    fn the_memory_of_a_burst_is_given_back() {
+        let mut requests = Requests::new();
+        for slot in 0..100_000 {
+            requests.begin(slot, Place::Connection(1));
+            // It waited for a connection of a pool.
+            requests.begin(slot, Place::Connection(2));
+        }
+        for slot in 0..100_000 {
+            assert!(requests.get(slot).is_some());
+            requests.end(slot);
+            requests.end(slot);
+        }
+        assert_eq!((requests.count, requests.states.capacity()), (0, 0));
+        requests.begin(7, Place::Connection(1));
+        assert!(requests.get(7).is_some() && requests.get(6).is_none());
     }
 
     #[test]

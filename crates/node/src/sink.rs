@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use oxpg_client::session::{Description, Event, Request, RequestId, ResultFormats, RowTaken, Sink, Work};
+use oxpg_client::session::{CommandTag, Description, Event, Request, RequestId, ResultFormats, RowTaken, Sink, Work};
 use oxpg_codec::batch::RowFault;
 use oxpg_codec::boundary::{record_word as word, transaction_status as status};
 
@@ -23,7 +23,7 @@ pub(crate) enum Errand {
     /// A call on the pool did not run on its connection and goes to another.
     Move { pool: u32, request: RequestId, work: Box<Work> },
     /// Open a cancel connection for this one.
-    Cancel { connection: u32 },
+    Cancel { connection: u32, number: u32 },
     /// The session is over; take the connection down.
     Closed { connection: u32, failure: Option<Box<FailureData>> },
 }
@@ -46,6 +46,17 @@ impl Deliveries<'_> {
         }
         self.errands.extend(self.requests.get(request).and_then(|state| state.query_over(connection)));
         self.requests.end(request);
+    }
+
+    /// What a call on a pool itself left to a session that it does not keep: the pool's reset undoes it, and the caller
+    /// is told.
+    fn lost_with_the_lease(&self, request: RequestId, tag: &CommandTag, transaction_status: u8) -> Option<FailureData> {
+        let is_listen = tag.text.as_deref() == Some("LISTEN");
+        if transaction_status == status::IDLE && !is_listen {
+            return None;
+        }
+        self.requests.get(request).filter(|state| state.holds_lease)?;
+        Some(if is_listen { FailureData::listen_through_pool() } else { FailureData::transaction_left_open() })
     }
 
     /// Tells JavaScript that a request has failed.
@@ -98,7 +109,10 @@ impl Sink for Deliveries<'_> {
             }
             Event::Completed { request, tag, is_suspended, transaction_status } => {
                 if request < FIRST_INTERNAL {
-                    crate::facts::push_done(self.mailbox, request, tag, is_suspended, transaction_status);
+                    match self.lost_with_the_lease(request, &tag, transaction_status) {
+                        Some(failure) => self.failed(request, Box::new(failure), transaction_status),
+                        None => crate::facts::push_done(self.mailbox, request, tag, is_suspended, transaction_status),
+                    }
                 }
                 self.over(request, transaction_status == status::IDLE);
             }
@@ -143,7 +157,9 @@ impl Sink for Deliveries<'_> {
                 let extra = Extra::Parameter(name, value);
                 self.mailbox.push_extra(Kind::Parameter, self.connection, word::EVENT_EXTRA, extra, |_| {});
             }
-            Event::CancelWanted => self.errands.push_back(Errand::Cancel { connection: self.connection }),
+            Event::CancelWanted { number } => {
+                self.errands.push_back(Errand::Cancel { connection: self.connection, number });
+            }
             Event::Closed { failure } => {
                 let failure = failure.map(|failure| Box::new(FailureData::from(failure)));
                 // Before the errands of the requests that ended with it: the pool must not take it for idle in between.

@@ -1,13 +1,20 @@
 //! A turn of the loop: sockets are read and written, the timer is set, and work that is left keeps the loop awake.
 
-use oxpg_client::pool::Owed;
+use oxpg_client::pool::{Look, Owed};
 use oxpg_client::session::EndCause;
 
+use crate::connections::Connections;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::pools::at;
 use crate::reactor::Reactor;
+use crate::requests::Place;
 use crate::wire::Reading;
+
+/// A timer that is this late was held up, and the sockets with it.
+const LATE_MS: u64 = 20;
+/// How long a connection may be idle before it is looked at, when it is used again.
+const STALE_MS: u64 = 50;
 
 impl Environment {
     /// A socket has something for us, or takes something from us.
@@ -50,6 +57,38 @@ impl Environment {
         }
     }
 
+    /// Reads whatever servers have said and the loop has not told of.
+    fn read_all(&mut self) {
+        for id in self.connections.ids() {
+            self.on_socket(id, true, false);
+        }
+    }
+
+    /// Looks at a connection that nobody has used for a while, before it is used again: its server may have ended the
+    /// session, and the loop may not have told of it.
+    pub(crate) fn look_first(&mut self, id: u32, now_ms: u64) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let is_stale = now_ms.saturating_sub(connection.looked_at_ms) > STALE_MS;
+        if is_stale && connection.session.is_idle() {
+            connection.looked_at_ms = now_ms;
+            self.on_socket(id, true, false);
+        }
+    }
+
+    /// The same for those that a pool may choose.
+    pub(crate) fn look_at_idle(&mut self, pool: u32, now_ms: u64) {
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        if now_ms.saturating_sub(driver.looked_at_ms) <= STALE_MS {
+            return;
+        }
+        driver.looked_at_ms = now_ms;
+        for id in self.connections.ids() {
+            if self.connections.get(id).is_some_and(|connection| connection.pool == pool) {
+                self.look_first(id, now_ms);
+            }
+        }
+    }
+
     /// Parses what waited for room in the mailbox; true when there is something to deliver and time to go on.
     pub(crate) fn parse_waiting(&mut self) -> bool {
         if self.is_closing || !self.connections.has_unparsed() {
@@ -88,11 +127,16 @@ impl Environment {
         self.run_errands();
     }
 
-    /// Arms the timer for the earliest deadline of requests and pools.
-    pub(crate) fn rearm(&mut self) {
+    /// The earliest deadline of requests and pools.
+    fn next_deadline_ms(&self) -> Option<u64> {
         let requests = self.calls.requests.next_deadline_ms();
         let pools = self.pools.next_deadline_ms();
-        if let Some(deadline_ms) = requests.into_iter().chain(pools).min() {
+        requests.into_iter().chain(pools).min()
+    }
+
+    /// Arms the timer for the earliest deadline.
+    pub(crate) fn rearm(&mut self) {
+        if let Some(deadline_ms) = self.next_deadline_ms() {
             let now_ms = self.now_ms();
             self.reactor.arm(deadline_ms, now_ms);
         }
@@ -100,11 +144,26 @@ impl Environment {
 
     pub(crate) fn on_timer(&mut self) {
         self.reactor.disarmed();
-        let now_ms = self.now_ms();
+        let mut now_ms = self.now_ms();
+        if self.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms.saturating_add(LATE_MS) < now_ms) {
+            // The process was frozen or the loop held up: what is waited for may be in the sockets since long.
+            self.read_all();
+            now_ms = self.now_ms();
+        }
         while let Some(slot) = self.calls.requests.pop_expired(now_ms) {
-            let timeout_ms = self.calls.requests.get(slot).map_or(0, |state| state.timeout_ms);
+            let Some((place, timeout_ms)) = self.calls.requests.get(slot).map(|state| (state.place, state.timeout_ms))
+            else {
+                continue;
+            };
+            let failure = match place {
+                Place::Pool(pool) => {
+                    let open_error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
+                    FailureData::timeout_unsent(timeout_ms, open_error)
+                }
+                _ => FailureData::timeout(timeout_ms),
+            };
             if self.leave(slot) {
-                self.fail(slot, FailureData::timeout(timeout_ms));
+                self.fail(slot, failure);
             }
         }
         self.look_at_guarded(now_ms);
@@ -112,15 +171,34 @@ impl Environment {
         self.settle();
     }
 
-    /// Looks at a pool's connection on which something has a limit, and gives it up if it does not move.
+    /// Looks at a connection on which something has a limit: one that does not move is pressed, and given up in the end.
     pub(crate) fn guard(&mut self, id: u32) {
         let now = at(self.now_ms());
         let Some(connection) = self.connections.get(id) else { return };
-        let owed = Owed::of(&connection.session, connection.reset);
-        if self.pools.guards.look(now, id, connection.session.head_sequence(), owed) {
-            let text = "the server did not answer in time".into();
-            self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
+        let owed = Owed::of(&connection.session, connection.pool != 0, connection.reset);
+        match self.pools.guards.look(now, id, connection.session.head_sequence(), owed) {
+            Look::Waits => {}
+            Look::Presses => {
+                self.drive(id, |connection, sink| connection.session.press(sink));
+            }
+            Look::GivesUp if self.has_said_more(id) => self.guard(id),
+            Look::GivesUp => {
+                let text = "the server did not answer in time".into();
+                self.end_connection(id, EndCause::Reset { code: "ETIMEDOUT", text });
+            }
         }
+    }
+
+    /// Reads a connection before it is given up: the loop may have been held up for longer than its limit. True when its
+    /// pipeline has moved, or something of it is still to be parsed.
+    fn has_said_more(&mut self, id: u32) -> bool {
+        if self.connections.is_parse_queued(id) || self.connections.budget.is_out_of_bytes() {
+            return true;
+        }
+        let head = |connections: &Connections| connections.get(id).map(|connection| connection.session.head_sequence());
+        let before = head(&self.connections);
+        self.on_socket(id, true, false);
+        head(&self.connections) != before
     }
 
     fn look_at_guarded(&mut self, now_ms: u64) {
@@ -154,15 +232,24 @@ impl Environment {
         }
     }
 
-    /// For rule 9: tells the pool when another request became the head of a connection's pipeline.
+    /// Another request may have become the head of a connection's pipeline: its pool is told (rule 9), and one that was
+    /// abandoned has its time from here on.
     fn note_head(&mut self, id: u32) {
-        let Some(connection) = self.connections.get_mut(id).filter(|connection| connection.pool != 0) else { return };
-        let pool = connection.pool;
+        let Some(connection) = self.connections.get_mut(id) else { return };
         let sequence = connection.session.head_sequence();
-        if connection.last_head != sequence {
-            connection.last_head = sequence;
+        if connection.last_head == sequence {
+            return;
+        }
+        connection.last_head = sequence;
+        let session = &connection.session;
+        let has_limit = session.has_abandoned() || session.is_held_by_cancel();
+        let pool = connection.pool;
+        if pool != 0 {
             let now_ms = self.now_ms();
             self.pool_head_changed(pool, id, now_ms);
+        }
+        if has_limit {
+            self.guard(id);
         }
     }
 

@@ -1,3 +1,4 @@
+import { DataError } from '../../errors/index'
 import { type CellViews, MARK_EXTRA, MARK_NULL, MARK_VALUE } from '../mailbox-views'
 import type { ColumnReader, TextContext } from './column-reader'
 
@@ -10,7 +11,7 @@ interface SliceableBuffer {
 /** The text of a cell that is not NULL. */
 export function readText(views: CellViews, cell: number, text: TextContext): string {
   const start = views.u[2 * cell]!
-  if (views.n[cell] === MARK_EXTRA) return text.extras[start] as string
+  if (views.n[cell] === MARK_EXTRA) return extraAt(text, start) as string
   const end = views.u[2 * cell + 1]!
   return text.shared !== null ? text.shared.substring(start, end) : directText(views.t, text, start, end)
 }
@@ -23,7 +24,21 @@ export function directText(bytes: Buffer, text: TextContext, start: number, end:
 
 /** The value of a text cell whose mark is not 0. */
 export function asideOrNull(views: CellViews, cell: number, text: TextContext): unknown {
-  return views.n[cell] === MARK_NULL ? null : text.extras[views.u[2 * cell]!]
+  return views.n[cell] === MARK_NULL ? null : extraAt(text, views.u[2 * cell]!)
+}
+
+/**
+ * A long value.
+ *
+ * @throws DataError where the runtime could not make it: no string of more than 2²⁹ − 24 bytes of UTF-8 is made of them,
+ * though it may have fewer units.
+ */
+export function extraAt({ extras }: TextContext, index: number): unknown {
+  const value = extras[index]
+  if (value !== undefined) return value
+  throw new DataError('a value is longer than what the runtime can make of it', {
+    hint: 'Read it in pieces, with substr or substring.',
+  })
 }
 
 /** Text as it comes. */

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::socket::{CancelTarget, Keepalive, Stream};
 
 /// How long a cancel request may take in all.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(3);
 const CANCEL_REQUEST_CODE: i32 = 80_877_102;
 
 /// Asks the server to interrupt what a session is doing, over a connection of its own.
@@ -17,7 +17,7 @@ const CANCEL_REQUEST_CODE: i32 = 80_877_102;
 /// the session runs later is not hit. Whether anything was interrupted is never known from here.
 ///
 /// # Errors
-/// The server was not reached, or did not finish within 10 seconds.
+/// The server was not reached, or did not finish within 3 seconds.
 pub async fn cancel(target: &CancelTarget, backend_pid: i32, secret_key: &[u8]) -> io::Result<()> {
     let request = cancel_request(backend_pid, secret_key)?;
     let exchange = async {
@@ -38,9 +38,7 @@ pub async fn cancel(target: &CancelTarget, backend_pid: i32, secret_key: &[u8]) 
     };
     match tokio::time::timeout(DEADLINE, exchange).await {
         Ok(result) => result,
-        Err(_) => {
-            Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not finish a cancel request within 10 s"))
-        }
+        Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not finish a cancel request within 3 s")),
     }
 }
 

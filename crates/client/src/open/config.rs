@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::auth::RequireAuth;
 use super::error::ConfigError;
 use super::hosts::{self, Host, Password};
-use super::passfile::{self, Passfile};
+use super::passwords::PasswordSource;
 use super::session_options;
 use super::socket::Keepalive;
 use super::sources::{self, Given, Layer};
@@ -35,8 +35,7 @@ pub struct Config {
     pub(super) settings: Vec<(String, String)>,
     pub(super) require_auth: RequireAuth,
     pub(super) keepalive: Keepalive,
-    /// Why a password file was not used.
-    pub(super) passfile_remark: Option<String>,
+    pub(super) password: PasswordSource,
     pub(super) session: SessionOptions,
 }
 
@@ -47,8 +46,8 @@ impl Config {
     /// Options win over the DSN, the DSN wins over the environment. A DSN is a `postgres://` or `postgresql://` URI or
     /// libpq's `key=value` pairs. The environment is libpq's variables, HOME (or APPDATA) for the password file, and
     /// USER, LOGNAME or USERNAME for the default user. The default database has the user's name; the default host is
-    /// a Unix-domain socket in one of the usual directories if there is one, else localhost. Reads the password file
-    /// when no password is given.
+    /// a Unix-domain socket in one of the usual directories if there is one, else localhost. The password file is
+    /// read when a session is opened, if no password is given.
     ///
     /// # Errors
     /// A value is wrong or asks for something that is not supported. The message names the option, what was expected
@@ -78,6 +77,12 @@ impl Config {
     pub fn session_options(&self) -> SessionOptions {
         self.session
     }
+
+    /// For everything from the first name look-up to the first ReadyForQuery; `None` for no limit.
+    #[must_use]
+    pub fn connect_timeout(&self) -> Option<Duration> {
+        self.connect_timeout
+    }
 }
 
 fn resolve(
@@ -99,27 +104,15 @@ fn resolve(
     };
     let database = get("dbname").map_or_else(|| user.clone(), |given| given.text.clone());
 
-    let mut hosts = hosts::from_lists(get("host"), get("port"))?;
+    let hosts = hosts::from_lists(get("host"), get("port"))?;
     let ssl_mode = get("sslmode");
     let mode = ssl_mode.map_or(Ok(SslMode::default()), SslMode::parse)?;
     tls::check(mode, ssl_mode.map_or("sslmode", |given| &given.origin), &hosts)?;
 
-    let mut passfile_remark = None;
-    if let Some(password) = get("password") {
-        for host in &mut hosts {
-            host.password = Some(Password::new(password.text.clone()));
-        }
-    } else if let Some(path) = passfile_path(get("passfile"), environment)? {
-        match passfile::read(&path) {
-            Passfile::Absent => {}
-            Passfile::Ignored(remark) => passfile_remark = Some(remark),
-            Passfile::Read(text) => {
-                for host in &mut hosts {
-                    host.password = passfile::find(&text, &host.address, &database, &user);
-                }
-            }
-        }
-    }
+    let password = match get("password") {
+        Some(password) => PasswordSource::Given(Password::new(password.text.clone())),
+        None => passfile_path(get("passfile"), environment)?.map_or(PasswordSource::Nowhere, PasswordSource::File),
+    };
 
     let mut settings = merge_settings(layers);
     if let Some(fallback) = get("fallback_application_name")
@@ -138,7 +131,7 @@ fn resolve(
         require_auth: require_auth
             .map_or_else(|| Ok(RequireAuth::default()), |given| RequireAuth::parse(&given.text, &given.origin))?,
         keepalive: keepalive(get)?,
-        passfile_remark,
+        password,
         session,
     })
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use super::error::ConfigError;
+use super::passwords::PasswordSource;
 
 const SECRET: &str = "marked-Geheimnis";
 
@@ -27,7 +28,10 @@ fn hosts(config: &Config) -> Vec<String> {
 }
 
 fn password(config: &Config) -> Option<&str> {
-    config.hosts[0].password.as_ref().map(|password| password.reveal())
+    match &config.password {
+        PasswordSource::Given(password) => Some(password.reveal()),
+        PasswordSource::File(_) | PasswordSource::Nowhere => None,
+    }
 }
 
 fn setting<'a>(config: &'a Config, name: &str) -> Option<&'a str> {

@@ -1,5 +1,6 @@
 //! Opening a session: the hosts in order, one deadline for everything.
 
+use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 use super::config::Config;
 use super::error::{OpenError, OpenErrorKind};
 use super::hosts::{Host, HostAddress};
+use super::passwords::Passwords;
 use super::socket::{CancelTarget, Endpoint, Socket, Stream};
 use super::startup;
 
@@ -33,6 +35,33 @@ pub struct Opened {
     pub peer: CancelTarget,
 }
 
+/// What is known for one session only.
+#[derive(Debug, Default)]
+pub struct Particulars {
+    /// The password that the application gave for this session; otherwise it is the configuration's.
+    pub password: Option<Secret>,
+    /// What is left of `connectTimeoutMs`; otherwise all of it is.
+    pub timeout: Option<Duration>,
+}
+
+/// A secret on its way; it does not show itself.
+#[derive(Clone)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+/// [`open_with`] what the configuration says.
+///
+/// # Errors
+/// Those of [`open_with`].
+pub async fn open(config: Arc<Config>) -> Result<Opened, OpenError> {
+    open_with(config, Particulars::default()).await
+}
+
 /// Opens a session on the first host that gives one.
 ///
 /// As in libpq, the next address or host is tried when one is not reached, breaks off, does not answer in its share
@@ -43,9 +72,14 @@ pub struct Opened {
 ///
 /// # Errors
 /// The last host's error; its message tells what happened at the others.
-pub async fn open(config: Arc<Config>) -> Result<Opened, OpenError> {
-    let deadline = config.connect_timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let mut attempts = Attempts { config: &config, failures: Vec::new() };
+pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<Opened, OpenError> {
+    let timeout = particulars.timeout.or(config.connect_timeout);
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let passwords = match particulars.password {
+        Some(Secret(text)) => Passwords::given(text)?,
+        None => Passwords::of(&config),
+    };
+    let mut attempts = Attempts { config: &config, passwords, failures: Vec::new() };
     let hosts: Vec<&Host> = config.hosts.iter().filter(|host| is_worth_trying(host)).collect();
     for (index, host) in hosts.iter().enumerate() {
         let share = share_of(deadline, hosts.len() - index);
@@ -75,6 +109,7 @@ fn share_of(deadline: Option<Instant>, count: usize) -> Option<Instant> {
 /// The attempts of one opening.
 struct Attempts<'a> {
     config: &'a Config,
+    passwords: Passwords,
     failures: Vec<OpenError>,
 }
 
@@ -114,7 +149,8 @@ impl Attempts<'_> {
         let mut stream = bounded(connecting, deadline, "to connect")
             .await
             .map_err(|error| told_of(error, "could not connect to", &place))?;
-        let starting = startup::start(&mut stream, self.config, host.password.as_ref());
+        let password = self.passwords.for_host(self.config, &host.address);
+        let starting = startup::start(&mut stream, self.config, password.as_ref(), self.passwords.remark());
         let startup = bounded(starting, deadline, "to start the session")
             .await
             .map_err(|error| told_of(error, "could not open a session at", &place))?;
@@ -137,6 +173,7 @@ fn combined(mut failures: Vec<OpenError>) -> OpenError {
         return OpenError::new(OpenErrorKind::Internal, "there was no host to try");
     };
     if !failures.is_empty() {
+        last.is_unreachable &= failures.iter().all(|failure| failure.is_unreachable);
         let others: Vec<String> = failures.into_iter().map(|error| error.message).collect();
         last.message = format!("{} (before that: {})", last.message, others.join("; "));
     }
@@ -157,11 +194,9 @@ async fn resolve(address: &HostAddress, deadline: Option<Instant>) -> Result<Vec
     match address {
         HostAddress::Tcp { name, port } => {
             let looking_up = async {
-                let addresses = tokio::net::lookup_host((name.as_str(), *port)).await.map_err(|error| {
-                    let mut failure = OpenError::connection(error.to_string());
-                    failure.cause_code = Some("ENOTFOUND".into());
-                    failure
-                })?;
+                let addresses = tokio::net::lookup_host((name.as_str(), *port))
+                    .await
+                    .map_err(|error| OpenError::with_cause(error.to_string(), Some("ENOTFOUND")))?;
                 let mut endpoints: Vec<Endpoint> = Vec::new();
                 for endpoint in addresses.map(Endpoint::Tcp) {
                     if !endpoints.contains(&endpoint) {

@@ -39,6 +39,9 @@ pub struct OpenError {
     pub cause_code: Option<String>,
     /// Opening again cannot do anything twice. True of every failure to open.
     pub is_safe_to_retry: bool,
+    /// The system says that there is no server, of all hosts and at once: nobody listens (`ECONNREFUSED`, `ENOENT`), or
+    /// there is no such name or no way to it.
+    pub is_unreachable: bool,
 }
 
 impl OpenError {
@@ -50,23 +53,34 @@ impl OpenError {
             fields: Vec::new(),
             cause_code: None,
             is_safe_to_retry: true,
+            is_unreachable: false,
         }
     }
 
-    /// The connection failed: SQLSTATE 08006, connection_failure.
     /// The driver itself is at fault, and nothing reached the server.
     #[must_use]
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(OpenErrorKind::Internal, message)
     }
 
+    /// The connection failed: SQLSTATE 08006, connection_failure.
     pub(super) fn connection(message: impl Into<String>) -> Self {
         Self { sqlstate: Some("08006".into()), ..Self::new(OpenErrorKind::Connection, message) }
     }
 
     /// The operating system refused.
-    pub(super) fn io(error: &io::Error) -> Self {
-        Self { cause_code: cause_code(error).map(str::to_owned), ..Self::connection(error.to_string()) }
+    #[must_use]
+    pub fn io(error: &io::Error) -> Self {
+        Self::with_cause(error.to_string(), cause_code(error))
+    }
+
+    /// A connection failed with an error of the operating system's.
+    pub(super) fn with_cause(message: impl Into<String>, code: Option<&'static str>) -> Self {
+        Self {
+            cause_code: code.map(str::to_owned),
+            is_unreachable: code.is_some_and(|code| NOBODY_THERE.contains(&code)),
+            ..Self::connection(message)
+        }
     }
 
     pub(super) fn protocol(message: impl Into<String>) -> Self {
@@ -140,6 +154,9 @@ impl fmt::Display for ConfigError {
 }
 
 impl Error for ConfigError {}
+
+/// Names of errors that say that there is no server, or no way to it.
+const NOBODY_THERE: [&str; 6] = ["ECONNREFUSED", "ENOENT", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN"];
 
 /// The operating system's name of an error, as Node spells it.
 pub(super) fn cause_code(error: &io::Error) -> Option<&'static str> {

@@ -16,7 +16,6 @@ const SOCKET_DIRECTORIES: [&str; 4] = ["/run/postgresql", "/var/run/postgresql",
 #[derive(Clone, Debug)]
 pub(super) struct Host {
     pub(super) address: HostAddress,
-    pub(super) password: Option<Password>,
     /// Nobody named it: it is tried only if it is there.
     pub(super) is_guess: bool,
 }
@@ -98,7 +97,7 @@ fn named_host(name: &str, port: u16, origin: &str) -> Result<Host, ConfigError> 
     let is_path = name.starts_with('/');
     #[cfg(unix)]
     if is_path {
-        return Ok(Host { address: socket_in(name, port), password: None, is_guess: false });
+        return Ok(Host { address: socket_in(name, port), is_guess: false });
     }
     if is_path {
         return Err(ConfigError::unsupported(format!(
@@ -108,7 +107,7 @@ fn named_host(name: &str, port: u16, origin: &str) -> Result<Host, ConfigError> 
     if name.starts_with('@') {
         return Err(ConfigError::unsupported(format!("{origin}: abstract Unix-domain sockets are not supported")));
     }
-    Ok(Host { address: HostAddress::Tcp { name: name.to_owned(), port }, password: None, is_guess: false })
+    Ok(Host { address: HostAddress::Tcp { name: name.to_owned(), port }, is_guess: false })
 }
 
 /// A directory, as in libpq; or the socket itself, as asyncpg also takes it.
@@ -128,9 +127,9 @@ fn default_hosts(port: u16) -> Vec<Host> {
     let mut hosts = Vec::new();
     #[cfg(unix)]
     for directory in SOCKET_DIRECTORIES {
-        hosts.push(Host { address: socket_in(directory, port), password: None, is_guess: true });
+        hosts.push(Host { address: socket_in(directory, port), is_guess: true });
     }
     let localhost = HostAddress::Tcp { name: "localhost".to_owned(), port };
-    hosts.push(Host { address: localhost, password: None, is_guess: false });
+    hosts.push(Host { address: localhost, is_guess: false });
     hosts
 }

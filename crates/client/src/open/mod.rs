@@ -16,9 +16,11 @@ mod gate;
 mod hosts;
 mod messages;
 mod parameters;
+mod parting;
 mod passfile;
 #[cfg(test)]
 mod passfile_tests;
+mod passwords;
 mod session_options;
 mod socket;
 mod sources;
@@ -28,10 +30,11 @@ mod unique_name;
 
 pub use cancel::cancel;
 pub use config::Config;
-pub use connect::{Opened, open};
+pub use connect::{Opened, Particulars, Secret, open, open_with};
 pub use error::{ConfigError, OpenError, OpenErrorKind};
 #[doc(hidden)]
 pub use gate::Startup;
+pub use parting::parted;
 pub use socket::{CancelTarget, Socket};
 #[doc(hidden)]
 pub use startup::open_on_stream;

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::config::Config;
 use super::hosts::HostAddress;
 use super::passfile::find;
+use super::passwords::Passwords;
 
 fn find_tcp(text: &str, name: &str, port: u16, database: &str, user: &str) -> Option<String> {
     let address = HostAddress::Tcp { name: name.to_owned(), port };
@@ -42,9 +43,21 @@ fn a_socket_counts_as_localhost_and_by_its_directory() {
     assert!(find("/run:5432:*:*:x", &address, "d", "u").is_none());
 }
 
+/// The passwords of a session that is opened now, by host.
+fn passwords(config: &Config) -> Vec<Option<String>> {
+    let passwords = Passwords::of(config);
+    let found = config.hosts.iter().map(|host| passwords.for_host(config, &host.address));
+    found.map(|password| password.map(|password| password.reveal().to_owned())).collect()
+}
+
 fn config(passfile: &Path) -> Config {
     let options = json!({ "host": ["a", "b", "c"], "user": "u", "passfile": passfile });
     Config::from_json(&json!({ "dsn": null, "options": options, "environment": {} }).to_string()).unwrap()
+}
+
+/// Why the password file is not used.
+fn remark(config: &Config) -> Option<String> {
+    Passwords::of(config).remark().map(str::to_owned)
 }
 
 #[cfg(unix)]
@@ -61,8 +74,20 @@ fn each_host_has_its_own_password() {
     let path = directory.path().join("pgpass");
     write(&path, b"a:*:*:*:one\nb:*:*:*:two\n", 0o600);
     let config = config(&path);
-    let passwords = config.hosts.iter().map(|host| host.password.as_ref().map(|password| password.reveal()));
-    assert_eq!(passwords.collect::<Vec<_>>(), [Some("one"), Some("two"), None]);
+    assert_eq!(passwords(&config), [Some("one".to_owned()), Some("two".to_owned()), None]);
+}
+
+#[cfg(unix)]
+#[test]
+fn the_file_is_read_for_each_session() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pgpass");
+    let config = config(&path);
+    assert_eq!(passwords(&config), [None, None, None]);
+    for password in ["before", "after"] {
+        write(&path, format!("*:*:*:*:{password}\n").as_bytes(), 0o600);
+        assert!(passwords(&config).iter().all(|found| found.as_deref() == Some(password)));
+    }
 }
 
 #[cfg(unix)]
@@ -72,7 +97,7 @@ fn the_home_directory_has_one() {
     write(&directory.path().join(".pgpass"), b"*:*:*:u:home", 0o600);
     let environment = json!({ "HOME": directory.path(), "PGUSER": "u" });
     let config = Config::from_json(&json!({ "environment": environment }).to_string()).unwrap();
-    assert!(config.hosts.iter().all(|host| host.password.as_ref().is_some_and(|found| found.reveal() == "home")));
+    assert!(passwords(&config).iter().all(|found| found.as_deref() == Some("home")));
 }
 
 #[cfg(unix)]
@@ -88,9 +113,22 @@ fn a_file_that_must_not_be_used_is_ignored_and_remembered() {
     ] {
         write(&path, text, mode);
         let config = config(&path);
-        assert!(config.hosts.iter().all(|host| host.password.is_none()));
-        assert!(config.passfile_remark.as_ref().unwrap().contains(why), "{:?}", config.passfile_remark);
+        assert!(passwords(&config).iter().all(Option::is_none));
+        let remark = remark(&config);
+        assert!(remark.as_ref().unwrap().contains(why), "{remark:?}");
     }
-    assert!(config(directory.path()).passfile_remark.unwrap().contains("not a regular file"));
-    assert_eq!(config(&directory.path().join("absent")).passfile_remark, None);
+    assert!(remark(&config(directory.path())).unwrap().contains("not a regular file"));
+    assert_eq!(remark(&config(&directory.path().join("absent"))), None);
+}
+
+#[test]
+fn a_password_given_for_one_session_is_checked_and_empty_is_none() {
+    let config = config(Path::new("absent"));
+    let given = |text: &str| {
+        Passwords::given(text.to_owned()).map(|passwords| passwords.for_host(&config, &config.hosts[0].address))
+    };
+    assert_eq!(given("x").unwrap().map(|password| password.reveal().to_owned()).as_deref(), Some("x"));
+    assert!(given("").unwrap().is_none());
+    let error = given("marked\0secret").unwrap_err().to_string();
+    assert!(error.contains("NUL") && !error.contains("marked"), "{error}");
 }

@@ -12,23 +12,21 @@ use super::error::{OpenError, OpenErrorKind};
 use super::gate::{Exchange, Gate, Startup};
 use super::hosts::Password;
 use super::messages::quoted;
+use super::passwords::Passwords;
 
 /// Starts a session. Afterwards `stream` has been read exactly as far as `Startup::leftover` goes.
 pub(super) async fn start<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     config: &Config,
     password: Option<&Password>,
+    passfile_remark: Option<&str>,
 ) -> Result<Startup, OpenError> {
     let mut wire = tokio_postgres::Config::new();
     wire.user(&config.user).dbname(&config.database).ssl_mode(SslMode::Disable);
     if let Some(password) = password {
         wire.password(password.reveal());
     }
-    let policy = Policy {
-        require_auth: &config.require_auth,
-        has_password: password.is_some(),
-        passfile_remark: config.passfile_remark.as_deref(),
-    };
+    let policy = Policy { require_auth: &config.require_auth, has_password: password.is_some(), passfile_remark };
     let mut exchange = Exchange::new(policy, &config.settings);
     // Client and Connection hold only the gate; with them it is gone, and the stream is ours alone.
     let result = wire.connect_raw(Gate { stream, exchange: &mut exchange }, NoTls).await.map(drop);
@@ -52,5 +50,7 @@ pub async fn open_on_stream<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     config: &Config,
 ) -> Result<Startup, OpenError> {
-    start(stream, config, config.hosts.first().and_then(|host| host.password.as_ref())).await
+    let passwords = Passwords::of(config);
+    let password = config.hosts.first().and_then(|host| passwords.for_host(config, &host.address));
+    start(stream, config, password.as_ref(), passwords.remark()).await
 }

@@ -28,6 +28,11 @@ pub enum Action {
         /// To be named in the answer.
         attempt: AttemptId,
     },
+    /// Stop an attempt at opening: nobody wants what it would bring. It needs no answer.
+    Abandon {
+        /// The one to stop.
+        attempt: AttemptId,
+    },
     /// A waiter gets a connection.
     ///
     /// `is_lease`: until `release`. Otherwise for one query: the driver calls `query_started` before it asks for the
@@ -100,8 +105,20 @@ pub enum Rejection {
     Closed,
     /// The pool was terminated.
     Terminated,
-    /// The connection that would have served it could not be opened, and trying again would not help.
+    /// The connection that would have served it could not be opened, and trying again would not help; or there is no
+    /// server, and nothing is open.
     OpenFailed,
+}
+
+/// What a failed attempt at opening a connection says of the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenFailure {
+    /// Trying again later may help.
+    Transient,
+    /// The same, but there is no server at this time: the system said so at once.
+    Unreachable,
+    /// Trying again would not help.
+    Final,
 }
 
 /// `release` of a connection that is not leased: released twice, lost in between, or never granted alone.

@@ -158,6 +158,13 @@ impl Connections {
         true
     }
 
+    /// Queries that the policy has not been told of one by one.
+    pub(super) fn count_queries(&mut self, id: ConnectionId, count: u64) {
+        if let Some((_, connection)) = self.find(id) {
+            connection.queries = connection.queries.saturating_add(count);
+        }
+    }
+
     pub(super) fn finish_query(&mut self, id: ConnectionId, now: Duration) {
         let Some((slot, connection)) = self.find(id) else { return };
         if connection.state != State::Shared {

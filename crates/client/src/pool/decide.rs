@@ -88,6 +88,9 @@ impl Pool {
             let reason = if is_terminated { Rejection::Terminated } else { Rejection::Closed };
             return Some(Action::Reject { waiter: waiter.id, reason });
         }
+        if let Some(attempt) = self.growth.next_unwanted() {
+            return Some(Action::Abandon { attempt });
+        }
         if self.is_over || !self.connections.is_empty() {
             return None;
         }
@@ -105,7 +108,8 @@ impl Pool {
             self.counters.timed_out += 1;
             return Some(Action::Reject { waiter, reason: Rejection::Timeout { waited, size, in_use, waiting } });
         }
-        let waiter = self.waiters.first().filter(|first| first.turn <= self.failed_until)?.id;
+        let is_hopeless = self.is_unreachable && self.connections.is_empty() && self.growth.is_backing_off(self.now);
+        let waiter = self.waiters.first().filter(|first| is_hopeless || first.turn <= self.failed_until)?.id;
         self.waiters.remove(waiter);
         Some(Action::Reject { waiter, reason: Rejection::OpenFailed })
     }

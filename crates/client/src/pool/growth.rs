@@ -29,6 +29,8 @@ pub(super) struct Growth {
     /// Goes up with each failure that counts; tells attempts that began before it.
     round: u64,
     retry_at: Option<Duration>,
+    /// Attempts that nobody wants any more, and that the driver has not been told to stop.
+    unwanted: Vec<AttemptId>,
 }
 
 struct Attempt {
@@ -46,6 +48,7 @@ impl Growth {
             failures: 0,
             round: 0,
             retry_at: None,
+            unwanted: Vec::new(),
         }
     }
 
@@ -109,8 +112,18 @@ impl Growth {
 
     /// Attempts under way are nobody's any more.
     pub(super) fn abandon(&mut self) {
-        self.attempts.clear();
+        self.unwanted.extend(std::mem::take(&mut self.attempts).into_keys());
         self.current = 0;
+    }
+
+    /// An attempt that is to be stopped.
+    pub(super) fn next_unwanted(&mut self) -> Option<AttemptId> {
+        self.unwanted.pop()
+    }
+
+    /// Whether the last attempts failed and the next one has to wait, with none under way.
+    pub(super) fn is_backing_off(&self, now: Duration) -> bool {
+        self.attempts.is_empty() && self.retry_at.is_some_and(|retry_at| retry_at > now)
     }
 
     fn end(&mut self, attempt: AttemptId) -> Option<Attempt> {

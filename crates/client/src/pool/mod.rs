@@ -25,7 +25,9 @@ mod recency;
 mod tests;
 mod waiters;
 
-pub use action::{Action, AttemptId, CloseReason, ConnectionId, NotLeased, Rejection, Stats, WaiterId, Want};
-pub use guards::{Guards, LEFTOVER_LIMIT, Owed};
+pub use action::{
+    Action, AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Rejection, Stats, WaiterId, Want,
+};
+pub use guards::{Guards, LEFTOVER_LIMIT, Look, Owed};
 pub use options::PoolOptions;
 pub use policy::Pool;

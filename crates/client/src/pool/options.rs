@@ -10,7 +10,7 @@ pub struct PoolOptions {
     /// Connections that may exist at once, those being opened included; 10. At least 1.
     pub max_size: usize,
     /// Queries after which a connection is replaced when it is next free; 50 000, 0 for no limit. A lease counts as
-    /// one query, and so does each query that the driver reports while the lease lasts.
+    /// one query, and each query that is made while it lasts as one more.
     pub max_queries: u64,
     /// How long a connection beyond `min_size` may lie idle before it is closed; 300 s, `None` for ever.
     pub max_inactive_lifetime: Option<Duration>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::action::{AttemptId, CloseReason, ConnectionId, NotLeased, Stats, WaiterId, Want};
+use super::action::{AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Stats, WaiterId, Want};
 use super::connections::Connections;
 use super::growth::Growth;
 use super::options::PoolOptions;
@@ -28,6 +28,8 @@ pub struct Pool {
     pub(super) drained_at: Duration,
     /// Waiters up to this turn get no connection: theirs could not be opened.
     pub(super) failed_until: Turn,
+    /// The last attempt found no server.
+    pub(super) is_unreachable: bool,
     pub(super) counters: Counters,
 }
 
@@ -61,6 +63,7 @@ impl Pool {
             growth: Growth::new(),
             drained_at: Duration::ZERO,
             failed_until: 0,
+            is_unreachable: false,
             counters: Counters::default(),
             options,
         }
@@ -105,6 +108,11 @@ impl Pool {
         }
     }
 
+    /// So many queries were made on a leased connection, beside the one that the lease counts as.
+    pub fn count_queries(&mut self, connection: ConnectionId, count: u64) {
+        self.connections.count_queries(connection, count);
+    }
+
     /// A shared query is over, however it ended. No effect on a leased connection.
     pub fn query_finished(&mut self, connection: ConnectionId, now: Duration) {
         self.observe(now);
@@ -126,6 +134,7 @@ impl Pool {
     pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId) {
         self.observe(now);
         let is_wanted = self.growth.succeed(attempt);
+        self.is_unreachable = false;
         if self.connections.knows(connection) {
             if !is_wanted {
                 return;
@@ -146,12 +155,17 @@ impl Pool {
         }
     }
 
-    /// An attempt failed. If trying again may help (`is_transient`), its waiters stay; otherwise the waiters that it
-    /// would have served, its share of all, are rejected. Either way the next attempt comes after a backoff.
-    pub fn open_failed(&mut self, now: Duration, attempt: AttemptId, is_transient: bool) {
+    /// An attempt failed. If trying again may help, its waiters stay; otherwise the waiters that it would have served,
+    /// its share of all, are rejected. Either way the next attempt comes after a backoff. Where there is no server and
+    /// nothing is open, nobody waits: all are rejected, and so are those who come before the next attempt.
+    pub fn open_failed(&mut self, now: Duration, attempt: AttemptId, failure: OpenFailure) {
         self.observe(now);
         let sources = self.connections.len() + self.growth.len();
-        if !self.growth.fail(self.now, attempt, &mut self.random) || is_transient {
+        if !self.growth.fail(self.now, attempt, &mut self.random) {
+            return;
+        }
+        self.is_unreachable = failure == OpenFailure::Unreachable;
+        if failure != OpenFailure::Final {
             return;
         }
         let share = self.waiters.len().div_ceil(sources.max(1));

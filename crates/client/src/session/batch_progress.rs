@@ -11,7 +11,7 @@ use super::violation::ProtocolViolation;
 pub(super) enum Group {
     /// Parse, Bind and Execute of a statement of ours.
     Statement,
-    /// Parse of the batch's statement, in the unnamed mode.
+    /// Parse and Describe of the batch's statement, in the unnamed mode: `preparation.rs` takes their answers.
     Parse,
     /// Bind and Execute of a row.
     Row,
@@ -49,11 +49,6 @@ impl BatchProgress {
                 self.position += 1;
                 Ok(None)
             }
-            (Some(Group::Parse), 0, b'1') => {
-                nothing(body)?;
-                self.group_done();
-                Ok(None)
-            }
             (Some(Group::Statement), 2, b'C') => {
                 command_tag(body)?;
                 self.group_done();
@@ -78,6 +73,16 @@ impl BatchProgress {
     /// A DataRow may come.
     pub(super) fn is_in_rows(&self) -> bool {
         self.position == 1 && matches!(self.groups.front(), Some((Group::Row, _)))
+    }
+
+    /// The answers to Parse and Describe are due.
+    pub(super) fn is_at_parse(&self) -> bool {
+        matches!(self.groups.front(), Some((Group::Parse, _)))
+    }
+
+    /// They have come.
+    pub(super) fn parsed(&mut self) {
+        self.group_done();
     }
 
     /// The answer to the first row's Bind is due.

@@ -14,6 +14,7 @@ use oxpg_codec::types::{
 use super::codec_choice::{Choices, CodecChoice};
 use super::column::Column;
 use super::introspection::{CatalogType, TypeClass};
+use super::schema::Schema;
 
 const BUILT_IN_SCHEMA: &str = "pg_catalog";
 /// `anyarray`, as in `pg_stats`: an array whose element type only its text hides.
@@ -27,6 +28,7 @@ pub struct Catalog {
     types: RefCell<HashMap<u32, Rc<Type>>>,
     choices: RefCell<Choices>,
     generation: Cell<u64>,
+    schema: Rc<Schema>,
 }
 
 impl TypeSource for Catalog {
@@ -54,10 +56,22 @@ impl Catalog {
         Rc::default()
     }
 
+    /// One of an environment, whose sessions tell each other of changes by `schema`.
+    #[must_use]
+    pub fn of(schema: &Rc<Schema>) -> Rc<Self> {
+        Rc::new(Self { schema: Rc::clone(schema), ..Self::default() })
+    }
+
     /// One with the same codecs that can have others from here on.
     #[must_use]
     pub fn fork(&self) -> Rc<Self> {
-        Rc::new(Self { choices: self.choices.clone(), ..Self::default() })
+        Rc::new(Self { choices: self.choices.clone(), schema: Rc::clone(&self.schema), ..Self::default() })
+    }
+
+    /// What it was made with.
+    #[must_use]
+    pub fn schema(&self) -> &Rc<Schema> {
+        &self.schema
     }
 
     /// Changes with everything that makes descriptions stale.

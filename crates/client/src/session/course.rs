@@ -80,15 +80,19 @@ pub(super) struct Course {
     pub(super) closes: usize,
     pub(super) outcome: Option<Outcome>,
     pub(super) retry: Option<Retry>,
-    /// Its caller left and it should be cancelled when it is the head.
+    /// Its caller has left.
+    pub(super) is_abandoned: bool,
+    /// The same, and it should be cancelled when it is the head.
     pub(super) wants_cancel: bool,
-    /// The cancel that is under way is for this one.
+    /// A cancel was sent for this one.
     pub(super) is_cancel_sent: bool,
-    /// It may have run while a cancel for another one was under way.
-    pub(super) is_exposed: bool,
+    /// It has stood still, and is to be cancelled whatever is behind it, or once more.
+    pub(super) is_pressed: bool,
     /// Where its bytes begin and end in all that was ever written.
     pub(super) start: u64,
     pub(super) end: u64,
+    /// Where what a cancel can hit begins: in the same Sync group there may be something in front of it.
+    pub(super) run_start: u64,
 }
 
 impl Course {
@@ -99,11 +103,13 @@ impl Course {
             closes: 0,
             outcome: None,
             retry: None,
+            is_abandoned: false,
             wants_cancel: false,
             is_cancel_sent: false,
-            is_exposed: false,
+            is_pressed: false,
             start,
             end: start,
+            run_start: start,
         }
     }
 

@@ -21,18 +21,18 @@ pub(super) enum Meaning {
     PlanStale,
     /// A type of a parameter is not as it was when it was looked up.
     TypeChanged,
-    /// The parameter types that Parse was given do not fit the text (any more); the same text without them may do.
-    TypesMisfit,
-    /// One of them does not exist any more.
-    TypeGone,
-    /// Bind went by an old description; what the server has said since is true.
-    DescriptionOutdated,
+    /// The types that the statement's parameters were given, when it was parsed, do not fit what it names any more.
+    Outgrown,
+    /// What the statement names may be another thing than when it was parsed, or gone.
+    NamesChanged,
+    /// A value does not fit the type that its parameter was given when the statement was parsed; it may fit that of now.
+    ValueRefused,
 }
 
 /// Where an error shows something: rows of the table are tried in order.
 struct Row {
     phase: Option<Phase>,
-    /// None means any.
+    /// Whole ones, or classes. None means any.
     sqlstates: &'static [&'static str],
     /// None means any.
     routines: &'static [&'static str],
@@ -42,7 +42,7 @@ struct Row {
 }
 
 /// Routines in which a type that is gone is missed: lsyscache.c, parse_type.c, typcache.c.
-pub(super) const TYPE_LOOK_UPS: &[&str] = &[
+const TYPE_LOOK_UPS: &[&str] = &[
     "getTypeInputInfo",
     "getTypeBinaryInputInfo",
     "getTypeOutputInfo",
@@ -52,8 +52,14 @@ pub(super) const TYPE_LOOK_UPS: &[&str] = &[
 ];
 
 /// `undefined_function`, `ambiguous_function`, `datatype_mismatch`, `undefined_object`, `cannot_coerce`,
-/// `ambiguous_parameter`, `indeterminate_datatype`
-pub(super) const MISFITS: &[&str] = &["42883", "42725", "42804", "42704", "42846", "42P08", "42P18"];
+/// `ambiguous_parameter`, `indeterminate_datatype`, `wrong_object_type`
+pub(super) const MISFITS: &[&str] = &["42883", "42725", "42804", "42704", "42846", "42P08", "42P18", "42809"];
+
+/// `undefined_table`, `undefined_column`, `invalid_schema_name`, `ambiguous_column`
+const NAMES_GONE: &[&str] = &["42P01", "42703", "3F000", "42702"];
+
+/// Class 22, data exceptions; `protocol_violation`, "insufficient data left in message".
+const REFUSED_VALUES: &[&str] = &["22", "08P01"];
 
 const TABLE: &[Row] = &[
     Row {
@@ -122,25 +128,25 @@ const TABLE: &[Row] = &[
         meaning: Meaning::TypeChanged,
     },
     Row {
-        phase: Some(Phase::Parsing),
+        phase: Some(Phase::Binding),
         sqlstates: MISFITS,
         routines: &[],
-        holds: |standing, _| tells_types(standing),
-        meaning: Meaning::TypesMisfit,
-    },
-    Row {
-        phase: Some(Phase::Parsing),
-        sqlstates: &["XX000"],
-        routines: TYPE_LOOK_UPS,
-        holds: |standing, _| tells_types(standing),
-        meaning: Meaning::TypeGone,
+        holds: |standing, _| standing.is_named,
+        meaning: Meaning::Outgrown,
     },
     Row {
         phase: Some(Phase::Binding),
-        sqlstates: &[],
+        sqlstates: NAMES_GONE,
         routines: &[],
-        holds: |standing, _| standing.is_outdated,
-        meaning: Meaning::DescriptionOutdated,
+        holds: |standing, _| standing.is_named,
+        meaning: Meaning::NamesChanged,
+    },
+    Row {
+        phase: Some(Phase::Binding),
+        sqlstates: REFUSED_VALUES,
+        routines: &[],
+        holds: |standing, circumstances| standing.is_named && standing.is_warm && !circumstances.was_healed,
+        meaning: Meaning::ValueRefused,
     },
 ];
 
@@ -155,17 +161,13 @@ fn has_text_of_ours(standing: &Standing<'_>) -> bool {
     standing.description.is_some_and(|known| known.parameters.iter().any(|parameter| is_ours(parameter.code)))
 }
 
-/// Parse was given parameter types.
-fn tells_types(standing: &Standing<'_>) -> bool {
-    standing.is_whole && standing.description.is_some_and(|known| !known.parameters.is_empty())
-}
-
 impl Row {
     fn applies(&self, standing: &Standing<'_>, circumstances: Circumstances, message: &ServerMessage) -> bool {
         let is_among =
             |known: &[&str], field: Option<&str>| known.is_empty() || field.is_some_and(|field| known.contains(&field));
+        let is_of = |known: &[&str], sqlstate: &str| known.iter().any(|class| sqlstate.starts_with(class));
         self.phase.is_none_or(|phase| phase == standing.phase)
-            && is_among(self.sqlstates, message.field(b'C'))
+            && (self.sqlstates.is_empty() || message.field(b'C').is_some_and(|state| is_of(self.sqlstates, state)))
             && is_among(self.routines, message.field(b'R'))
             && (self.holds)(standing, circumstances)
     }

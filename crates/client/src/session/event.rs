@@ -124,7 +124,10 @@ pub enum Event {
         value: String,
     },
     /// Send a CancelRequest, and call [`cancel_finished`](super::Session::cancel_finished) at its end of file.
-    CancelWanted,
+    CancelWanted {
+        /// Which of the session's cancels it is.
+        number: u32,
+    },
     /// The session is over and every request is settled. The last event.
     Closed {
         /// Why, unless its owner wanted it.

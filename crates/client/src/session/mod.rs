@@ -21,20 +21,24 @@ mod engine;
 mod error_table;
 mod event;
 mod failure;
+mod id_hasher;
 mod introspection;
 pub mod keyword;
 mod kinds;
 mod message_name;
+mod names;
 mod output;
 mod pending;
 mod preparation;
 mod query;
+mod queue;
 mod reader;
 mod request;
 mod result_options;
 mod route;
 mod rows;
 mod scanner;
+mod schema;
 mod shared;
 mod standing;
 mod statements;
@@ -42,7 +46,6 @@ mod tag;
 mod verdict;
 mod violation;
 
-use std::collections::VecDeque;
 use std::rc::Rc;
 
 pub use catalog::Catalog;
@@ -55,25 +58,30 @@ pub use query::{Bind, Description, Query};
 pub use request::{Request, RequestId, Work};
 pub use result_options::{ResultForm, ResultFormats, ResultOptions};
 pub use route::{PoolerSearch, Route};
+pub use schema::Schema;
 pub use shared::{SessionOptions, SessionStart};
 pub use tag::{Command, CommandTag};
 pub use violation::ProtocolViolation;
 
-use engine::Cancel;
+use engine::{Cancels, Unasked};
 use pending::{Pending, Written};
+use queue::Queue;
 use shared::Shared;
 
 /// The engine of one session.
 #[derive(Debug)]
 pub struct Session {
     shared: Shared,
-    written: VecDeque<Written>,
-    waiting: VecDeque<Pending>,
+    written: Queue<Written>,
+    waiting: Queue<Pending>,
+    unasked: Unasked,
     /// A request whose rows waited for their types, and are offered to the sink.
     backlog: Option<Box<Written>>,
-    cancel: Option<Cancel>,
-    /// Requests that were cancelled one directly after the other.
-    cancels_in_row: u32,
+    cancels: Cancels,
+    /// How many of the written requests have been left by their callers.
+    abandoned: usize,
+    /// How many of all requests are in a hurry.
+    hurried: usize,
     head_sequence: u64,
     is_closing: bool,
     is_over: bool,
@@ -85,11 +93,13 @@ impl Session {
     pub fn new(options: SessionOptions, start: SessionStart, catalog: Rc<Catalog>) -> Self {
         Self {
             shared: Shared::new(options, start, catalog),
-            written: VecDeque::new(),
-            waiting: VecDeque::new(),
+            written: Queue::new(),
+            waiting: Queue::new(),
+            unasked: Unasked::default(),
             backlog: None,
-            cancel: None,
-            cancels_in_row: 0,
+            cancels: Cancels::default(),
+            abandoned: 0,
+            hurried: 0,
             head_sequence: 0,
             is_closing: false,
             is_over: false,
@@ -125,6 +135,7 @@ impl Session {
 
     /// Goes by another catalog from here on.
     pub fn set_catalog(&mut self, catalog: Rc<Catalog>) {
+        self.shared.statements.set_schema(Rc::clone(catalog.schema()));
         self.shared.catalog = catalog;
         self.shared.statements.forget_all(true);
     }
@@ -144,7 +155,7 @@ impl Session {
     /// Nothing is in flight, and no cancel is under way.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.in_flight() == 0 && self.cancel.is_none()
+        self.in_flight() == 0 && !self.cancels.is_under_way()
     }
 
     /// `I` idle, `T` in a transaction, `E` in a failed one; as of the last ReadyForQuery.
@@ -175,15 +186,5 @@ impl Session {
     #[must_use]
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.shared.parameter(name)
-    }
-
-    /// The position in the waiting queue of a request that its caller has not left.
-    fn find_waiting(&self, request: RequestId) -> Option<usize> {
-        self.waiting.iter().position(|pending| pending.id == Some(request))
-    }
-
-    /// The same in the written queue.
-    fn find_written(&self, request: RequestId) -> Option<usize> {
-        self.written.iter().position(|written| written.pending.id == Some(request))
     }
 }

@@ -1,7 +1,10 @@
 //! Frontend messages on their way to the server.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf, BufMut, BytesMut};
-use oxpg_codec::types::{ParameterType, TypeCode};
+use oxpg_codec::boundary::PARAMETERS_BYTES;
+use oxpg_codec::types::TypeCode;
 use postgres_protocol::message::frontend;
 
 use super::failure::Failure;
@@ -11,7 +14,8 @@ const KEPT_CAPACITY: usize = 1 << 20;
 
 /// Longest text or parameters of one message. PostgreSQL takes no message of 1 GiB (its MaxAllocSize, 0x3fff_ffff) or
 /// more and ends the session; what stands around them (parameter types, result formats) is below 512 KiB.
-pub(super) const LONGEST: usize = 0x3fff_ffff - (512 << 10);
+pub(super) const LONGEST: usize = PARAMETERS_BYTES;
+const _: () = assert!(LONGEST == 0x3fff_ffff - (512 << 10));
 
 /// A format code (PostgreSQL manual, "Formats and Format Codes").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,13 +39,19 @@ impl Format {
 #[derive(Debug, Default)]
 pub(super) struct Output {
     buffer: BytesMut,
-    /// Bytes that the socket has taken, since the session began.
+    /// Bytes that the socket has taken, since the session began; with those that were dropped on the way.
     sent: u64,
+    /// What was dropped in the middle of the buffer: where it begins, and where it ends.
+    dropped: BTreeMap<u64, u64>,
 }
 
 impl Output {
+    /// What the socket is to take next; not more than up to what was dropped.
     pub(super) fn unsent(&self) -> &[u8] {
-        &self.buffer
+        match self.dropped.first_key_value() {
+            Some((start, _)) => &self.buffer[..self.offset(*start).unwrap_or(0)],
+            None => &self.buffer,
+        }
     }
 
     /// Position of the next byte in all that was ever written.
@@ -55,22 +65,45 @@ impl Output {
     }
 
     pub(super) fn advance(&mut self, count: usize) {
-        let count = count.min(self.buffer.len());
-        self.buffer.advance(count);
-        self.sent += u64::try_from(count).unwrap_or(u64::MAX);
+        self.skip(count.min(self.unsent().len()));
+        self.skip_dropped();
         if self.buffer.is_empty() && self.buffer.capacity() > KEPT_CAPACITY {
             self.buffer = BytesMut::new();
         }
     }
 
-    /// Takes back what was written at `position` and later; false when the socket has some of it.
-    pub(super) fn truncate(&mut self, position: u64) -> bool {
-        match position.checked_sub(self.sent).map(usize::try_from) {
-            Some(Ok(length)) => {
-                self.buffer.truncate(length);
-                true
-            }
-            _ => false,
+    /// Takes back what was written from `start` to `end`; false when the socket has some of it.
+    pub(super) fn drop_range(&mut self, start: u64, end: u64) -> bool {
+        let Some(offset) = self.offset(start) else { return false };
+        if end < self.end() {
+            self.dropped.insert(start, end);
+            self.skip_dropped();
+            return true;
+        }
+        self.buffer.truncate(offset);
+        // What was dropped right in front of it is not followed by anything any more.
+        while let Some((&last, &end)) = self.dropped.last_key_value()
+            && end == self.end()
+        {
+            self.dropped.remove(&last);
+            self.buffer.truncate(self.offset(last).unwrap_or(0));
+        }
+        true
+    }
+
+    /// Where in the buffer this position is; `None` when the socket has it.
+    fn offset(&self, position: u64) -> Option<usize> {
+        usize::try_from(position.checked_sub(self.sent)?).ok()
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.buffer.advance(count);
+        self.sent += u64::try_from(count).unwrap_or(u64::MAX);
+    }
+
+    fn skip_dropped(&mut self) {
+        while let Some(end) = self.dropped.remove(&self.sent) {
+            self.skip(self.offset(end).unwrap_or(0));
         }
     }
 
@@ -80,14 +113,13 @@ impl Output {
     }
 
     /// Parse, then Describe of the statement; `name` is empty for the unnamed one.
-    pub(super) fn parse_and_describe(&mut self, name: &str, text: &str, parameters: &[ParameterType]) {
-        self.parse(name, text, parameters);
+    pub(super) fn parse_and_describe(&mut self, name: &str, text: &str) {
+        self.parse(name, text);
         checked(frontend::describe(b'S', name, &mut self.buffer));
     }
 
-    pub(super) fn parse(&mut self, name: &str, text: &str, parameters: &[ParameterType]) {
-        let oids = parameters.iter().map(|parameter| parameter.type_oid);
-        checked(frontend::parse(name, text, oids, &mut self.buffer));
+    fn parse(&mut self, name: &str, text: &str) {
+        checked(frontend::parse(name, text, [], &mut self.buffer));
     }
 
     /// Bind of the unnamed portal, then Execute. `parameters` is ready-made from the number of format codes on;
@@ -112,7 +144,7 @@ impl Output {
     /// A statement without parameters or result, by the unnamed statement and portal.
     pub(super) fn statement(&mut self, text: &str) {
         const NO_PARAMETERS: [u8; 4] = [0; 4];
-        self.parse("", text, &[]);
+        self.parse("", text);
         self.bind_and_execute("", &NO_PARAMETERS, &[], 0);
     }
 

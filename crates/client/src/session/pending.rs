@@ -4,6 +4,7 @@ use super::course::{Course, Phase, Turn};
 use super::event::Sink;
 use super::kinds::{LookUpTask, RequestKind, Task};
 use super::preparation::Unresolved;
+use super::queue::Named;
 use super::request::{RequestId, Work};
 use super::shared::Shared;
 
@@ -21,6 +22,8 @@ pub(super) struct Pending {
     pub(super) was_healed: bool,
     /// How often its types were looked up.
     pub(super) look_ups: u8,
+    /// Its caller has given up waiting and it goes on, but not for ever.
+    pub(super) is_hurried: bool,
 }
 
 /// What waits for a look-up, which has its place in the queues and its id.
@@ -34,7 +37,7 @@ pub(super) enum Then {
 
 impl Pending {
     pub(super) fn new(id: Option<RequestId>, task: Task) -> Self {
-        Self { id, task, then: None, was_resent: false, was_healed: false, look_ups: 0 }
+        Self { id, task, then: None, was_resent: false, was_healed: false, look_ups: 0, is_hurried: false }
     }
 
     /// A look-up of types, under the id of what waits for it.
@@ -80,6 +83,12 @@ impl Pending {
     }
 }
 
+impl Named for Pending {
+    fn id(&self) -> Option<RequestId> {
+        self.id
+    }
+}
+
 /// A request with bytes in the output or on the server.
 #[derive(Debug)]
 pub(super) struct Written {
@@ -97,13 +106,28 @@ impl Written {
         (&mut self.pending.task, Turn { id: self.pending.id, course: &mut self.course, shared, sink })
     }
 
+    /// The server has not begun to answer what may have an effect.
+    pub(super) fn is_unanswered(&mut self) -> bool {
+        self.course.outcome.is_none() && !self.pending.task.rows().is_some_and(|(rows, _)| rows.has_any())
+    }
+
     /// Nothing may be written behind it yet.
     pub(super) fn blocks_followers(&self) -> bool {
         !self.course.is_synced || self.course.retry.is_some() || self.pending.task.is_barrier()
     }
 
-    /// The server may be at work for it, so that a cancel makes sense.
-    pub(super) fn is_running(&self) -> bool {
-        self.course.outcome.is_none() && !matches!(self.pending.task.phase(), Phase::AwaitingBind | Phase::Over)
+    /// The server may be at work for it, so that a cancel makes sense: it has been `sent` as a whole, or it is of
+    /// parts, which the server begins with as they come.
+    pub(super) fn is_running(&self, sent: u64) -> bool {
+        let needed = if self.pending.task.is_of_parts() { self.course.start + 1 } else { self.course.end };
+        sent >= needed
+            && self.course.outcome.is_none()
+            && !matches!(self.pending.task.phase(), Phase::AwaitingBind | Phase::Over)
+    }
+}
+
+impl Named for Written {
+    fn id(&self) -> Option<RequestId> {
+        self.pending.id
     }
 }

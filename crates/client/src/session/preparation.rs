@@ -40,7 +40,7 @@ pub(super) struct Preparation {
     due: Due,
     /// Its name on the server; `None` is the unnamed statement.
     pub(super) name: Option<Rc<str>>,
-    /// What is known of it; while Parse, Describe, Bind and Execute are under way in one write, what was known before.
+    /// What this session's server said of it.
     pub(super) description: Option<Rc<Description>>,
     /// From ParameterDescription until RowDescription.
     parameters: Vec<ParameterType>,
@@ -73,15 +73,44 @@ impl Preparation {
         Self { name: Some(name), description: Some(description), ..Self::default() }
     }
 
-    /// Writes Parse and Describe. With the description that is known, its parameter types are told, so that what was
-    /// encoded by them means the same to this server.
-    pub(super) fn write<S>(query: &Rc<Query>, known: Option<&Rc<Description>>, turn: &mut Turn<'_, S>) -> Self {
+    /// Writes Parse and Describe. The types of the parameters are for the server to say: with types of ours it would
+    /// cast what does not fit its tables any more, silently.
+    pub(super) fn write<S>(query: &Rc<Query>, turn: &mut Turn<'_, S>) -> Self {
         let statements = &mut turn.shared.statements;
         let name = statements.is_for(query).then(|| statements.begin(query));
         turn.course.write_closes(turn.shared, name.as_ref());
-        let parameters = known.map_or(&[][..], |description| &description.parameters);
-        turn.shared.output.parse_and_describe(name.as_deref().unwrap_or(""), &query.text, parameters);
-        Self { due: Due::ParseComplete, name, description: known.map(Rc::clone), ..Self::default() }
+        turn.shared.output.parse_and_describe(name.as_deref().unwrap_or(""), &query.text);
+        Self { due: Due::ParseComplete, name, ..Self::default() }
+    }
+
+    /// Closes a statement that is to be parsed again under its name.
+    pub(super) fn close<S>(&self, turn: &mut Turn<'_, S>) {
+        if let Some(name) = &self.name {
+            turn.shared.output.close_statement(name);
+            turn.course.closes += 1;
+        }
+    }
+
+    /// Writes both once more for what was described before: what is bound to it in the same Sync group goes by the
+    /// types of that Parse.
+    pub(super) fn write_again<S>(&mut self, query: &Query, turn: &mut Turn<'_, S>) {
+        if let Some(name) = &self.name {
+            turn.shared.statements.begin_again(name);
+        }
+        self.due = Due::ParseComplete;
+        turn.shared.output.parse_and_describe(self.name.as_deref().unwrap_or(""), &query.text);
+    }
+
+    /// The answer to both was what it was before.
+    pub(super) fn confirm_again<S>(&self, turn: &mut Turn<'_, S>) {
+        if let Some(name) = &self.name {
+            turn.shared.statements.confirm(name);
+        }
+    }
+
+    /// An answer to Parse or Describe is due.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.due != Due::Nothing
     }
 
     /// The phase of a request that is at its preparation.
@@ -99,7 +128,6 @@ impl Preparation {
     pub(super) fn answer<S>(
         &mut self,
         frame: Frame<'_>,
-        is_whole: bool,
         turn: &mut Turn<'_, S>,
     ) -> Result<Described, ProtocolViolation> {
         let columns = match (frame.tag, self.due) {
@@ -112,10 +140,6 @@ impl Preparation {
                 self.due = Due::Columns;
                 match reader::parameter_description(frame.body)? {
                     Some(parameters) => self.parameters = parameters,
-                    // The text was known to have fewer.
-                    None if is_whole => {
-                        return Err(ProtocolViolation::new("a statement's parameters became too many"));
-                    }
                     None => turn.course.fail(Failure::interface("a statement takes at most 65535 parameters")),
                 }
                 return Ok(Described::NotYet);
@@ -139,7 +163,7 @@ impl Preparation {
         query: &Query,
         turn: &mut Turn<'_, S>,
     ) -> Result<Option<Conclusion>, ProtocolViolation> {
-        Ok(match self.answer(frame, false, turn)? {
+        Ok(match self.answer(frame, turn)? {
             Described::NotYet => None,
             Described::As { parameters, columns } => Some(self.conclude(query, (parameters, columns), false, turn)),
         })
@@ -179,7 +203,7 @@ impl Preparation {
     }
 
     /// The connection knows the statement by its name from here on.
-    pub(super) fn confirm<S>(&self, description: &Rc<Description>, turn: &mut Turn<'_, S>) {
+    fn confirm<S>(&self, description: &Rc<Description>, turn: &mut Turn<'_, S>) {
         if let Some(name) = &self.name {
             turn.shared.statements.ready(name, description);
         }
@@ -192,13 +216,22 @@ impl Preparation {
         }
     }
 
+    /// What is known of the types has been renewed: the same statement, described by it.
+    pub(super) fn renew(&mut self, query: &Query, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        let known = self.description.as_ref().filter(|known| !known.is_current())?;
+        let (parameters, columns) = (known.parameters.clone(), known.columns.clone());
+        let renewed = resolve(query, parameters, columns, false, catalog).ok()?;
+        self.description = Some(Rc::clone(&renewed));
+        Some(renewed)
+    }
+
     pub(super) fn take_unresolved(&mut self) -> Option<Unresolved> {
         self.unresolved.take().map(|unresolved| *unresolved)
     }
 }
 
 /// Notes with the query what a server said of it, if all types are known.
-pub(super) fn resolve(
+fn resolve(
     query: &Query,
     mut parameters: Vec<ParameterType>,
     mut columns: Vec<Column>,

@@ -46,15 +46,11 @@ impl Query {
         })
     }
 
-    /// What the last server that was asked said about the text, if it is not known to be stale.
+    /// What the last server that was asked said about the text, if it is not known to be stale. On any other session it
+    /// is a guess.
     #[must_use]
     pub fn description(&self) -> Option<Rc<Description>> {
         self.description.borrow().as_ref().filter(|known| known.is_current()).map(Rc::clone)
-    }
-
-    /// The same, if it goes by the types of `catalog`.
-    pub(super) fn description_in(&self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
-        self.description().filter(|known| known.is_of(catalog))
     }
 
     /// Notes what a server said, with types that `catalog` knows. An answer equal to the known one is the known one.
@@ -166,6 +162,13 @@ impl Description {
                 .all(|(known, told)| known.name == told.name && facts(known) == facts(told))
     }
 
+    /// The types that were looked up, or have parts or codecs.
+    pub(super) fn tree_oids(&self) -> impl Iterator<Item = u32> {
+        let parameters = self.parameters.iter().filter(|parameter| parameter.tree.is_some());
+        let columns = self.columns.iter().filter(|column| column.tree.is_some());
+        parameters.map(|parameter| parameter.type_oid).chain(columns.map(|column| column.type_oid))
+    }
+
     /// Whether a parameter is of a type whose parts were looked up, and may have changed.
     pub(super) fn has_tree_parameters(&self) -> bool {
         self.parameters.iter().any(|parameter| parameter.tree.is_some())
@@ -174,16 +177,6 @@ impl Description {
     /// Whether parameters encoded for `other` fit this one.
     pub(super) fn takes_parameters_of(&self, other: &Self) -> bool {
         self.id == other.id || self.parameters == other.parameters
-    }
-
-    /// Whether rows come as this description wants them when Bind asked for the formats of `asked`.
-    pub(super) fn has_formats_of(&self, asked: &Self, formats: ResultFormats) -> bool {
-        match asked.formats(formats) {
-            // No format code means text for all columns, a single one is for all columns.
-            [] => formats == ResultFormats::Text || self.formats.iter().all(|format| *format == Format::Text),
-            [single] => self.formats.iter().all(|format| format == single),
-            each => self.formats == each,
-        }
     }
 }
 

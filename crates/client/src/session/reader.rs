@@ -7,8 +7,22 @@ use super::message_name::name;
 use super::tag::CommandTag;
 use super::violation::ProtocolViolation;
 
-/// Messages that are small by nature may not be longer than this, whatever their length says. (libpq does the same.)
-const SHORT_MESSAGE: usize = 30_000;
+/// The longest message of each kind, its length and what follows it, whatever a length says: one that is longer is
+/// neither waited for nor kept.
+const fn longest(tag: u8) -> usize {
+    match tag {
+        // A row's values, a COPY's data: PostgreSQL makes no message of 1 GiB (its MaxAllocSize).
+        b'D' | b'd' => 0x3fff_ffff,
+        // A text that an application may have made.
+        b'E' | b'N' => 64 << 20,
+        // 65 535 columns with names of 200 bytes (PostgreSQL's have 63); the types of four million parameters.
+        b'T' | b't' => 16 << 20,
+        // PostgreSQL's channels have 63 bytes, and the payloads 7 999.
+        b'A' => 4 << 20,
+        // What is small by nature. (libpq has the same limit.)
+        _ => 30_000,
+    }
+}
 
 /// A whole message of the server's.
 #[derive(Clone, Copy, Debug)]
@@ -23,13 +37,9 @@ pub(super) struct Frame<'a> {
 pub(super) fn frame(bytes: &[u8]) -> Result<Option<Frame<'_>>, ProtocolViolation> {
     let &[tag, a, b, c, d, ..] = bytes else { return Ok(None) };
     let length = i32::from_be_bytes([a, b, c, d]);
-    let Some(size) = usize::try_from(length).ok().filter(|size| *size >= 4) else {
+    let Some(size) = usize::try_from(length).ok().filter(|size| (4..=longest(tag)).contains(size)) else {
         return Err(ProtocolViolation::new(format!("{} has the impossible length {length}", name(tag))));
     };
-    let is_long_by_nature = matches!(tag, b'D' | b'T' | b't' | b'd' | b'E' | b'N' | b'A' | b'V');
-    if size > SHORT_MESSAGE && !is_long_by_nature {
-        return Err(ProtocolViolation::new(format!("{} has the impossible length {length}", name(tag))));
-    }
     let total = size + 1;
     Ok(bytes.get(5..total).map(|body| Frame { tag, body, total }))
 }

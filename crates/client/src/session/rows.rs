@@ -1,7 +1,8 @@
 //! A result's rows on their way to the sink.
 //!
-//! Rows with values of unknown types (anonymous records bring theirs along) are kept, with all behind them, until
-//! their request is over, and delivered after a look-up: see `engine/looking_up.rs`.
+//! Rows with values of unknown types (anonymous records bring theirs along), or of types that have changed since they
+//! were looked up, are kept, with all behind them, until their request is over, and delivered after a look-up: see
+//! `engine/looking_up.rs`. Its effect is done then, so they are not thrown away.
 
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -16,6 +17,9 @@ use super::result_options::{ResultForm, ResultFormats};
 
 /// A type that goes on changing while it is looked up is given up after so many rounds.
 pub(super) const MOST_ROUNDS: u8 = 8;
+/// So often the types of a result's columns are looked up anew. A value that still does not fit them then was made by
+/// what they were when the statement was executed.
+const MOST_RENEWALS: u8 = 2;
 
 /// What becomes of a result's rows, and what became of them so far.
 #[derive(Debug)]
@@ -40,6 +44,18 @@ struct ParkedRows {
     asked: Vec<u32>,
     /// How often one of those was not known all the same.
     repetitions: u8,
+    /// The types of the columns are to be looked up anew.
+    is_outdated: bool,
+    /// How often they were.
+    renewals: u8,
+}
+
+/// What has to be looked up for rows that wait.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) type_oids: Vec<u32>,
+    /// What is known of the columns' types is wrong.
+    pub(super) is_outdated: bool,
 }
 
 /// How far the delivery of parked rows came.
@@ -81,6 +97,10 @@ impl Rows {
                 self.has_any = true;
                 self.park(body, Some(type_oid));
             }
+            RowTaken::OutdatedType(_) => {
+                self.has_any = true;
+                self.park(body, None).is_outdated = true;
+            }
             refused => self.refuse(refused, &turn.shared.catalog),
         }
         true
@@ -109,21 +129,24 @@ impl Rows {
     }
 
     /// Keeps a row. With an OID, that of a type which has to be looked up for it.
-    fn park(&mut self, row: &[u8], type_oid: Option<u32>) {
+    fn park(&mut self, row: &[u8], type_oid: Option<u32>) -> &mut ParkedRows {
         let parked = self.parked.get_or_insert_default();
         parked.rows.push_back(row.into());
         parked.size += row.len();
         if let Some(type_oid) = type_oid {
             parked.type_oids.push(type_oid);
         }
+        parked
     }
 
-    /// The types that have to be looked up for what is parked.
-    pub(super) fn take_unknown_types(&mut self) -> Vec<u32> {
-        self.parked.as_mut().map_or_else(Vec::new, |parked| {
+    /// What has to be looked up for what is parked.
+    pub(super) fn take_wanted(&mut self) -> Wanted {
+        self.parked.as_mut().map_or_else(Wanted::default, |parked| {
             let type_oids = std::mem::take(&mut parked.type_oids);
             parked.asked.extend_from_slice(&type_oids);
-            type_oids
+            let is_outdated = std::mem::take(&mut parked.is_outdated);
+            parked.renewals += u8::from(is_outdated);
+            Wanted { type_oids, is_outdated }
         })
     }
 
@@ -147,6 +170,10 @@ impl Rows {
                 RowTaken::UnknownType(type_oid) if parked.repetitions < MOST_ROUNDS => {
                     parked.repetitions += u8::from(parked.asked.contains(&type_oid));
                     parked.type_oids.push(type_oid);
+                    return Delivered::Unknown;
+                }
+                RowTaken::OutdatedType(_) if parked.renewals < MOST_RENEWALS => {
+                    parked.is_outdated = true;
                     return Delivered::Unknown;
                 }
                 refused => self.refuse(refused, catalog),

@@ -4,10 +4,16 @@ use std::rc::Rc;
 
 use super::catalog::Catalog;
 use super::event::{Event, Sink};
+use super::keyword::Changes;
+use super::names::Names;
 use super::output::Output;
 use super::route::{PoolerSearch, Route, pooler_notice};
 use super::statements::Statements;
-use super::tag::{CommandTag, Forgotten};
+use super::tag::{Command, CommandTag, Forgotten};
+use super::violation::ProtocolViolation;
+
+/// Settings that a server may report in a session. PostgreSQL 18 has 15 of them.
+const MOST_PARAMETERS: usize = 500;
 
 /// What can be chosen for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +78,10 @@ pub(super) struct Shared {
     /// The server is this session's alone.
     pub(super) is_servers_own: bool,
     is_asked: bool,
+    /// What the open transaction has changed: its end may take it back, or make it true for others.
+    changed: Changes,
+    /// The session's names do not mean what they did when it began.
+    is_away: bool,
 }
 
 impl Shared {
@@ -81,12 +91,20 @@ impl Shared {
             options,
             transaction_status: start.transaction_status,
             output: Output::default(),
-            statements: Statements::new(options.statement_cache_size, &start.statement_prefix, route),
+            statements: Statements::new(
+                options.statement_cache_size,
+                &start.statement_prefix,
+                route,
+                Rc::clone(catalog.schema()),
+                Names::new(&start.parameters),
+            ),
             start,
             catalog,
             foreign_encoding: None,
             is_servers_own: options.pooler_search == PoolerSearch::Off,
             is_asked: false,
+            changed: Changes::NONE,
+            is_away: false,
         }
     }
 
@@ -96,15 +114,20 @@ impl Shared {
     }
 
     /// Notes a setting that the server reports.
-    pub(super) fn note_parameter(&mut self, name: &str, value: &str) {
+    pub(super) fn note_parameter(&mut self, name: &str, value: &str) -> Result<(), ProtocolViolation> {
         if name == "client_encoding" {
             self.foreign_encoding = (!is_utf8(value)).then(|| value.into());
         }
         let parameters = &mut self.start.parameters;
+        let is_full = parameters.len() >= MOST_PARAMETERS;
         match parameters.iter_mut().find(|(known, _)| known == name) {
             Some((_, known)) => value.clone_into(known),
+            None if is_full => {
+                return Err(ProtocolViolation::new(format!("the server reports more than {MOST_PARAMETERS} settings")));
+            }
             None => parameters.push((name.to_owned(), value.to_owned())),
         }
+        Ok(())
     }
 
     /// Whether the server is to be asked who it is; true once.
@@ -122,8 +145,51 @@ impl Shared {
         }
     }
 
-    /// Rule 4: what DISCARD ALL and DEALLOCATE leave of the cache.
-    pub(super) fn note_forgotten(&mut self, tag: &CommandTag) {
+    /// A text that may change so much was executed, as of its ReadyForQuery. A change inside a transaction is noted
+    /// once more at the end of it.
+    pub(super) fn note_changes(&mut self, changes: Changes) {
+        if changes.is_any() {
+            self.change(changes);
+            self.changed = self.changed.and(changes);
+        }
+        if self.transaction_status == b'I' && self.changed.is_any() {
+            let changed = std::mem::replace(&mut self.changed, Changes::NONE);
+            self.change(changed);
+        }
+    }
+
+    fn change(&mut self, changes: Changes) {
+        if changes.schema {
+            self.catalog.schema().note_change();
+        }
+        let names = &mut self.statements.names;
+        if changes.names || (changes.path && !names.is_path_reported()) {
+            names.change();
+            self.is_away = true;
+        }
+    }
+
+    /// Something was changed in the open transaction.
+    pub(super) fn has_changed(&self) -> bool {
+        self.changed.is_any()
+    }
+
+    /// The session is lost, with what it was about to change for others.
+    pub(super) fn note_lost(&mut self, changes: Changes) {
+        if changes.schema || self.changed.schema {
+            self.catalog.schema().note_change();
+        }
+    }
+
+    /// What a command leaves of what is known: of the cache (rule 4), and of the meaning of names.
+    pub(super) fn note_tag(&mut self, tag: &CommandTag) {
+        let is_back = tag.resets_session() && std::mem::take(&mut self.is_away);
+        if is_back {
+            self.statements.names.change();
+        }
+        if tag.command == Command::Rollback && self.changed.is_any() {
+            self.change(self.changed);
+        }
         match tag.forgets_statements() {
             Some(Forgotten::All) => self.statements.forget_all(false),
             // One of ours may be gone; closing the others keeps the server from hoarding them.

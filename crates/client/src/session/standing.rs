@@ -17,12 +17,10 @@ pub(super) struct Standing<'a> {
     pub(super) may_move: bool,
     /// It may be sent again after what was known of its statement was wrong.
     pub(super) may_heal: bool,
-    /// Parse, Describe, Bind and Execute went in one write, by what the environment knew.
-    pub(super) is_whole: bool,
-    /// Bind went by a description that turned out to be wrong here.
-    pub(super) is_outdated: bool,
     /// Its statement has a name on the server.
     pub(super) is_named: bool,
+    /// It was parsed and described for an earlier request, perhaps long ago.
+    pub(super) is_warm: bool,
     /// It is refused already, and only waits for a COPY's end.
     pub(super) is_copying_out: bool,
     /// What its parameters went by.
@@ -39,9 +37,8 @@ impl Standing<'_> {
             may_repeat: false,
             may_move: false,
             may_heal: false,
-            is_whole: false,
-            is_outdated: false,
             is_named: false,
+            is_warm: false,
             is_copying_out: false,
             description: None,
         }

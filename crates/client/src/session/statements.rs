@@ -1,11 +1,14 @@
 //! The named statements of one connection.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
+use super::id_hasher::IdHasher;
+use super::names::Names;
 use super::query::{Description, Query};
 use super::route::Route;
+use super::schema::{Moment, Schema};
 
 /// The cache, least recently used first to go, with the names that are still to be closed.
 #[derive(Debug, Default)]
@@ -20,6 +23,8 @@ pub(super) struct Statements {
     route: Rc<Route>,
     /// Names that the server still knows and we do not want any more.
     unwanted: Vec<Rc<str>>,
+    schema: Rc<Schema>,
+    pub(super) names: Names,
 }
 
 #[derive(Debug)]
@@ -30,6 +35,17 @@ struct Statement {
     /// `None` while Parse and Describe are under way.
     description: Option<Rc<Description>>,
     last_use: u64,
+    parsed_at: Moment,
+    /// Something speaks against what is known of it.
+    is_doubtful: bool,
+    /// What was said of the same text before, if nothing has explained a change since.
+    before: Option<Rc<Description>>,
+}
+
+impl Statement {
+    fn is_trusted(&self, now: Moment) -> bool {
+        !self.is_doubtful && now.trusts(self.parsed_at)
+    }
 }
 
 /// What the connection knows of a query.
@@ -45,8 +61,12 @@ pub(super) enum Lookup {
 }
 
 impl Statements {
-    pub(super) fn new(capacity: usize, prefix: &str, route: Rc<Route>) -> Self {
-        Self { capacity, prefix: prefix.into(), route, ..Self::default() }
+    pub(super) fn new(capacity: usize, prefix: &str, route: Rc<Route>, schema: Rc<Schema>, names: Names) -> Self {
+        Self { capacity, prefix: prefix.into(), route, schema, names, ..Self::default() }
+    }
+
+    pub(super) fn set_schema(&mut self, schema: Rc<Schema>) {
+        self.schema = schema;
     }
 
     /// Whether statements of this query get names.
@@ -62,29 +82,62 @@ impl Statements {
             return Lookup::Absent;
         }
         self.uses += 1;
-        let is_stale =
-            |statement: &Statement| statement.description.as_ref().is_some_and(|description| !description.is_current());
-        if self.by_query.get(&query.id).is_some_and(is_stale) {
-            // Its types may have changed: it is parsed and described anew.
-            self.forget(query.id);
-        }
+        let now = self.schema.moment(self.names.current());
         match self.by_query.get_mut(&query.id) {
             Some(statement) if Rc::ptr_eq(&statement.query, query) => {
                 statement.last_use = self.uses;
                 match &statement.description {
                     None => Lookup::Pending,
-                    Some(description) => {
+                    Some(description) if description.is_current() && statement.is_trusted(now) => {
                         Lookup::Ready { name: Rc::clone(&statement.name), description: Rc::clone(description) }
                     }
+                    // Its types may have changed: it is parsed and described anew.
+                    Some(_) => Lookup::Absent,
                 }
             }
             _ => Lookup::Absent,
         }
     }
 
+    /// Whether what is known of a statement by its name can be bound.
+    pub(super) fn is_certain(&self, name: &Rc<str>) -> bool {
+        let now = self.schema.moment(self.names.current());
+        let known = self.by_query.values().find(|statement| Rc::ptr_eq(&statement.name, name));
+        known.is_some_and(|statement| statement.is_trusted(now))
+    }
+
+    /// Something speaks against what is known of a statement: its next use parses and describes it anew.
+    pub(super) fn doubt(&mut self, name: &Rc<str>) {
+        if let Some(statement) = self.named(name) {
+            statement.is_doubtful = true;
+        }
+    }
+
+    /// It is parsed and described again under its name, and is doubtful until that is [confirmed](Self::confirm).
+    pub(super) fn begin_again(&mut self, name: &Rc<str>) {
+        let now = self.schema.moment(self.names.current());
+        if let Some(statement) = self.named(name) {
+            statement.parsed_at = now;
+            statement.is_doubtful = true;
+        }
+    }
+
+    /// It is what it was.
+    pub(super) fn confirm(&mut self, name: &Rc<str>) {
+        if let Some(statement) = self.named(name) {
+            statement.is_doubtful = false;
+        }
+    }
+
+    fn named(&mut self, name: &Rc<str>) -> Option<&mut Statement> {
+        self.by_query.values_mut().find(|statement| Rc::ptr_eq(&statement.name, name))
+    }
+
     /// Gives a name to a statement that is about to be parsed, and makes room for it.
     pub(super) fn begin(&mut self, query: &Rc<Query>) -> Rc<str> {
-        self.forget(query.id);
+        let now = self.schema.moment(self.names.current());
+        let before = self.forget(query.id).filter(|old| Rc::ptr_eq(&old.query, query));
+        let before = before.filter(|old| now.explains_nothing_since(old.parsed_at));
         while self.by_query.len() >= self.capacity {
             let ready = self.by_query.iter().filter(|(_, statement)| statement.description.is_some());
             let Some(oldest) = ready.min_by_key(|(_, statement)| statement.last_use).map(|(id, _)| *id) else { break };
@@ -93,17 +146,30 @@ impl Statements {
         self.names_given += 1;
         self.uses += 1;
         let name: Rc<str> = format!("{}_{}", self.prefix, self.names_given).into();
-        let statement =
-            Statement { query: Rc::clone(query), name: Rc::clone(&name), description: None, last_use: self.uses };
+        let statement = Statement {
+            query: Rc::clone(query),
+            name: Rc::clone(&name),
+            description: None,
+            last_use: self.uses,
+            parsed_at: now,
+            is_doubtful: false,
+            before: before.and_then(|old| old.description),
+        };
         self.by_query.insert(query.id, statement);
         name
     }
 
-    /// Parse and Describe went well. A statement that was forgotten meanwhile stays so.
+    /// Parse and Describe went well. A statement that was forgotten meanwhile stays so. If it is not what it was
+    /// before, others are probably not either.
     pub(super) fn ready(&mut self, name: &Rc<str>, description: &Rc<Description>) {
-        if let Some(statement) = self.by_query.values_mut().find(|statement| Rc::ptr_eq(&statement.name, name)) {
-            statement.description = Some(Rc::clone(description));
+        let Self { by_query, schema, names, .. } = self;
+        let Some(statement) = by_query.values_mut().find(|statement| Rc::ptr_eq(&statement.name, name)) else { return };
+        let before = statement.before.take();
+        if before.is_some_and(|before| !before.is_answered_by(&description.parameters, &description.columns)) {
+            schema.note_change();
+            statement.parsed_at = schema.moment(names.current());
         }
+        statement.description = Some(Rc::clone(description));
     }
 
     /// Parse failed: the name does not exist.
@@ -120,10 +186,10 @@ impl Statements {
         }
     }
 
-    fn forget(&mut self, id: u32) {
-        if let Some(statement) = self.by_query.remove(&id) {
-            self.unwanted.push(statement.name);
-        }
+    fn forget(&mut self, id: u32) -> Option<Statement> {
+        let statement = self.by_query.remove(&id)?;
+        self.unwanted.push(Rc::clone(&statement.name));
+        Some(statement)
     }
 
     /// The environment forgets the query.
@@ -155,25 +221,5 @@ impl Statements {
         let (kept, closed) = std::mem::take(&mut self.unwanted).into_iter().partition(is_used);
         self.unwanted = kept;
         closed
-    }
-}
-
-/// Query ids are small numbers of our own; they need no defence against chosen keys.
-#[derive(Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        }
-    }
-
-    fn write_u32(&mut self, id: u32) {
-        self.0 = u64::from(id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

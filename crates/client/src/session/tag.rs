@@ -90,6 +90,11 @@ impl CommandTag {
         counted.unwrap_or_else(|| Self::other(text))
     }
 
+    /// Whether settings, roles or temporary tables may be what they were at the session's beginning.
+    pub(super) fn resets_session(&self) -> bool {
+        self.text.as_deref().is_some_and(|text| text == "RESET" || text.starts_with("DISCARD"))
+    }
+
     /// Whether the command may have deallocated prepared statements, and whether all of them (rule 4).
     pub(super) fn forgets_statements(&self) -> Option<Forgotten> {
         match self.text.as_deref()? {

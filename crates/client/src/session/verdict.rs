@@ -19,12 +19,14 @@ pub(super) struct Verdict {
     pub(super) is_cache_lost: bool,
     /// So is what is known of the database's types.
     pub(super) is_catalog_stale: bool,
+    /// So may be all that is known of statements, on other sessions too.
+    pub(super) shows_change: bool,
+    /// The driver's knowledge is to blame, and not the request.
+    pub(super) is_outdated_schema: bool,
     /// A transaction pooler is between, unless the server is known to be the session's own.
     pub(super) shows_pooler: bool,
     /// The driver's own words, to go behind the server's.
     pub(super) words: Option<&'static str>,
-    /// The SQLSTATE that fits better than the server's.
-    pub(super) sqlstate: Option<&'static str>,
 }
 
 /// Why a request that somebody else's cancel hit is not sent again.
@@ -35,9 +37,9 @@ const NOT_RESENT: &str = " (a cancel request that was meant for another call hit
 const TYPE_CHANGED: &str = " (a type has changed since it was looked up; what was known of it is dropped, so the same \
                             call works)";
 
-/// What a Bind that went by an old description comes to.
-const RESULT_CHANGED: &str = " (the statement's result has changed since it was described; what was known of it is \
-                              now renewed, so the same call works)";
+/// What a Bind to a statement that has outlived its parameters' types comes to.
+const OUTGROWN: &str = " (the statement was prepared before something that it names was changed; it is prepared anew \
+                        when it is used again, so the same call works)";
 
 /// Judges an error.
 pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, message: &ServerMessage) -> Verdict {
@@ -54,9 +56,22 @@ pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, messa
             is_stale: true,
             is_outdated: true,
             is_cache_lost: meaning == Meaning::StatementLost || !may_heal,
+            shows_change: meaning == Meaning::PlanStale,
             shows_pooler: meaning == Meaning::StatementLost,
             ..plain
         },
+        Meaning::Outgrown => Verdict {
+            retry,
+            is_safe_to_retry: true,
+            is_stale: true,
+            is_outdated: true,
+            is_outdated_schema: !circumstances.was_healed,
+            shows_change: true,
+            words: (!circumstances.was_healed).then_some(OUTGROWN),
+            ..plain
+        },
+        Meaning::NamesChanged => Verdict { retry, is_stale: true, is_outdated: true, ..plain },
+        Meaning::ValueRefused => Verdict { retry, is_outdated: true, ..plain },
         Meaning::NameTaken => Verdict { retry, shows_pooler: true, ..plain },
         Meaning::TypeChanged => Verdict {
             retry,
@@ -64,18 +79,9 @@ pub(super) fn judge(standing: &Standing<'_>, circumstances: Circumstances, messa
             is_stale: true,
             is_outdated: true,
             is_catalog_stale: true,
+            is_outdated_schema: true,
+            shows_change: true,
             words: Some(TYPE_CHANGED),
-            ..plain
-        },
-        Meaning::TypesMisfit => Verdict { retry, is_stale: true, ..plain },
-        Meaning::TypeGone => {
-            Verdict { retry, is_stale: true, is_catalog_stale: true, words: Some(TYPE_CHANGED), ..plain }
-        }
-        Meaning::DescriptionOutdated => Verdict {
-            retry,
-            words: Some(RESULT_CHANGED),
-            // "bind message has N result formats …": the server blames the protocol, and it was the schema.
-            sqlstate: message.has_sqlstate("08P01").then_some("0A000"),
             ..plain
         },
     }
@@ -105,7 +111,7 @@ mod tests {
 
     use super::*;
     use crate::session::course::Phase;
-    use crate::session::error_table::{MISFITS, TYPE_LOOK_UPS};
+    use crate::session::error_table::MISFITS;
     use crate::session::query::Description;
     use crate::session::{Catalog, Query};
 
@@ -206,28 +212,28 @@ mod tests {
     }
 
     #[test]
-    fn parse_that_was_given_types_may_do_without_them() {
+    fn what_a_named_statement_has_outgrown_is_told_from_what_is_wrong() {
         let known = description(INT4_RANGE);
-        let whole = Standing { is_whole: true, is_unexecuted: true, ..warm(Phase::Parsing, &known) };
+        let bound = warm(Phase::Binding, &known);
         for sqlstate in MISFITS {
-            let verdict = judge(&whole, ALONE, &message(sqlstate, ""));
-            assert!(verdict.is_stale && !verdict.is_catalog_stale, "{sqlstate}");
+            let said = message(sqlstate, "parse");
+            let verdict = judge(&bound, ALONE, &said);
             assert_eq!(verdict.retry, Some(Retry::Heal), "{sqlstate}");
-            let cold = Standing { is_whole: false, ..whole };
-            assert!(!judge(&cold, ALONE, &message(sqlstate, "")).is_stale, "{sqlstate}");
+            assert!(verdict.is_outdated && verdict.shows_change && verdict.is_outdated_schema, "{sqlstate}");
+            let unnamed = Standing { is_named: false, description: None, ..bound };
+            assert_eq!(judge(&unnamed, ALONE, &said), Verdict { is_safe_to_retry: true, ..Verdict::default() });
         }
-        for routine in TYPE_LOOK_UPS {
-            assert!(judge(&whole, ALONE, &message("XX000", routine)).is_catalog_stale, "{routine}");
+        for sqlstate in ["42P01", "42703"] {
+            let verdict = judge(&bound, ALONE, &message(sqlstate, ""));
+            assert_eq!((verdict.retry, verdict.shows_change), (Some(Retry::Heal), false), "{sqlstate}");
         }
-    }
-
-    #[test]
-    fn an_old_description_is_to_blame_whatever_bind_says() {
-        let known = description(INT4_RANGE);
-        let outdated = Standing { is_outdated: true, ..warm(Phase::Binding, &known) };
-        for (sqlstate, told) in [("08P01", Some("0A000")), ("22P02", None)] {
-            let verdict = judge(&outdated, ALONE, &message(sqlstate, ""));
-            assert_eq!((verdict.retry, verdict.sqlstate), (Some(Retry::Heal), told), "{sqlstate}");
+        for sqlstate in ["22P02", "22003", "08P01"] {
+            let said = message(sqlstate, "");
+            let old = Standing { is_warm: true, ..bound };
+            assert_eq!(judge(&old, ALONE, &said).retry, Some(Retry::Heal), "{sqlstate}");
+            assert_eq!(judge(&bound, ALONE, &said).retry, None, "it was just described: {sqlstate}");
+            let healed = Circumstances { was_healed: true, ..ALONE };
+            assert_eq!(judge(&old, healed, &said), Verdict { is_safe_to_retry: true, ..Verdict::default() });
         }
     }
 

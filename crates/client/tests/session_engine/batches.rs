@@ -34,6 +34,7 @@ fn chunks_are_flushed_and_drained_under_one_sync() {
             client.row(1, value);
             if value % 2 == 1 {
                 client.session.batch_chunk(1, &mut client.sink);
+                client.settle_all();
                 assert_eq!(client.sink.drained.pop(), Some(1));
             }
         }
@@ -247,10 +248,38 @@ fn a_caller_that_leaves_takes_its_rows_back() {
         client.query(2, "insert 1 $1", 7);
         client.settle_all();
         if client.sink.cancels_wanted > 0 {
-            client.session.cancel_finished(&mut client.sink);
+            client.cancel_finished();
         }
         client.settle_all();
         assert!(!client.is_settled(1));
+        assert_eq!(client.server.committed, [(1, 7)]);
+        assert!(client.session.is_idle());
+    }
+}
+
+#[test]
+fn one_that_the_socket_has_only_a_part_of_is_cancelled_as_it_is() {
+    for is_ended in [false, true] {
+        let mut client = Client::new();
+        begin(&mut client, 1, "insert 1 $1", false);
+        for value in 1..=50 {
+            client.row(1, value);
+        }
+        client.session.batch_chunk(1, &mut client.sink);
+        if is_ended {
+            client.session.batch_end(1, &mut client.sink);
+        }
+        // A row waits for a lock, and the server reads no further.
+        client.flush_some(client.session.output().len() / 2);
+        for _ in 0..6 {
+            client.server.step();
+        }
+        client.session.abandon(1, &mut client.sink);
+        assert_eq!(client.sink.cancels_wanted, 1);
+        client.server.cancel();
+        client.cancel_finished();
+        client.query(2, "insert 1 $1", 7);
+        client.settle_all();
         assert_eq!(client.server.committed, [(1, 7)]);
         assert!(client.session.is_idle());
     }
@@ -295,4 +324,78 @@ fn a_batch_that_was_not_sent_when_the_session_ends_is_safe_to_retry() {
         client.session.end(EndCause::EndOfStream, &mut client.sink);
         assert_eq!(client.failure(1).is_safe_to_retry, !is_open);
     }
+}
+
+#[test]
+fn in_the_unnamed_mode_rows_are_bound_by_the_parse_of_their_own_sync_group() {
+    for is_chunked in [false, true] {
+        let mut client = Client::unnamed();
+        begin(&mut client, 1, "insert 1 $1 returning", true);
+        client.server.log.clear();
+        for value in 0..4 {
+            client.row(1, value);
+            if is_chunked && value == 1 {
+                client.session.batch_chunk(1, &mut client.sink);
+                assert!(client.sink.drained.is_empty(), "not before the first rows are certain to fit");
+                client.settle_all();
+                assert_eq!(client.sink.drained, [1]);
+            }
+        }
+        client.session.batch_end(1, &mut client.sink);
+        client.settle_all();
+        assert_eq!(client.completed(1), 4);
+        assert_eq!(client.server.committed, [(1, 0), (1, 1), (1, 2), (1, 3)]);
+        assert_eq!(client.server.log, if is_chunked { "PDHBEBEHBEBES" } else { "PDHBEBEBEBES" });
+        assert_eq!((client.server.misread, client.sink.rows[&1].len()), (0, 4));
+    }
+}
+
+#[test]
+fn in_the_unnamed_mode_types_that_change_while_the_source_runs_execute_nothing() {
+    for (parameter_oid, column_oid) in [(701, 23), (23, 790)] {
+        for (is_in_transaction, is_chunked) in [(false, false), (false, true), (true, false), (true, true)] {
+            let mut client = Client::unnamed();
+            if is_in_transaction {
+                client.script(9, "begin", true);
+                client.settle_all();
+            }
+            begin(&mut client, 1, "insert 1 $1 returning", true);
+            client.row(1, 5);
+            client.server.parameter_oid = parameter_oid;
+            client.server.column_oid = column_oid;
+            if is_chunked {
+                client.session.batch_chunk(1, &mut client.sink);
+                client.settle_all();
+            } else {
+                client.session.batch_end(1, &mut client.sink);
+            }
+            client.settle_all();
+            assert_eq!(client.kind(1), FailureKind::OutdatedSchema);
+            assert!(client.failure(1).is_safe_to_retry);
+            begin(&mut client, 2, "insert 1 $1 returning", true);
+            client.row(2, 6);
+            client.session.batch_end(2, &mut client.sink);
+            client.settle_all();
+            assert_eq!(client.completed(2), 1, "the next try works");
+            if is_in_transaction {
+                client.script(8, "commit", true);
+                client.settle_all();
+            }
+            assert_eq!(client.server.committed, [(1, 6)]);
+            assert_eq!((client.server.misread, client.server.cast), (0, 0));
+            assert!(!client.sink.lines.iter().any(|line| line.starts_with("notice")), "{:?}", client.sink.lines);
+        }
+    }
+}
+
+#[test]
+fn in_the_unnamed_mode_an_abort_while_the_statement_is_described_again_has_no_effect() {
+    let mut client = Client::unnamed();
+    begin(&mut client, 1, "insert 1 $1", false);
+    client.row(1, 5);
+    client.session.batch_chunk(1, &mut client.sink);
+    client.session.batch_abort(1, &mut client.sink);
+    client.settle_all();
+    assert!(matches!(client.sink.settled[&1], Settled::Aborted));
+    assert!(client.server.committed.is_empty() && client.session.is_idle());
 }

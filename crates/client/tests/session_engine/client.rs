@@ -1,6 +1,6 @@
 //! A session, a model server, and the wire between them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -25,14 +25,18 @@ pub(crate) struct Recorder {
     pub(crate) asked: Vec<(RequestId, Rc<Description>)>,
     pub(crate) drained: Vec<RequestId>,
     pub(crate) cancels_wanted: usize,
+    /// Cancels whose connections are not over.
+    pub(crate) open_cancels: VecDeque<u32>,
     pub(crate) closed: Option<Option<Failure>>,
     /// Row number `n` of all finds the sink full once.
     pub(crate) full_at: Vec<usize>,
     pub(crate) row_count: usize,
     /// This request's rows cannot be decoded.
     pub(crate) malformed: Option<RequestId>,
-    /// This request's rows have a type that is not as it was.
-    pub(crate) outdated: Option<RequestId>,
+    /// This request's rows have a type that is not as it was; with whether it is so whenever it is looked up.
+    pub(crate) outdated: Option<(RequestId, bool)>,
+    /// By this description they cannot be read.
+    outdated_description: Option<u32>,
     /// Rows have values of these types.
     pub(crate) unknown_types: Range<u32>,
     described: HashMap<RequestId, u32>,
@@ -97,8 +101,11 @@ impl Sink for Recorder {
         if self.malformed == Some(request) {
             return RowTaken::Malformed("column 1 cannot be decoded".into());
         }
-        if self.outdated == Some(request) {
-            return RowTaken::OutdatedType("column 1 has changed".into());
+        if let Some((_, is_forever)) = self.outdated.filter(|(outdated, _)| *outdated == request) {
+            let first = *self.outdated_description.get_or_insert(description.id);
+            if is_forever || first == description.id {
+                return RowTaken::OutdatedType("column 1 has changed".into());
+            }
         }
         let value = |at: usize| u32::from_be_bytes(row[at..at + 4].try_into().unwrap());
         self.formats.insert(request, formats);
@@ -160,8 +167,9 @@ impl Sink for Recorder {
             Event::Notice(message) => format!("notice {message}"),
             Event::Notification { pid, channel, payload } => format!("notification {pid} {channel} {payload}"),
             Event::ParameterStatus { name, value } => format!("parameter {name} {value}"),
-            Event::CancelWanted => {
+            Event::CancelWanted { number } => {
                 self.cancels_wanted += 1;
+                self.open_cancels.push_back(number);
                 "cancel wanted".to_owned()
             }
             Event::Closed { failure } => {
@@ -174,13 +182,14 @@ impl Sink for Recorder {
     }
 }
 
-/// Parameters as the codec would encode them.
+/// Parameters as the codec would encode them: the value, and the type that it was encoded for.
 pub(crate) fn encoded(description: &Rc<Description>, value: i32) -> Bind {
     let parameters = if description.parameters.is_empty() {
         vec![0, 0, 0, 0]
     } else {
-        let mut bytes = vec![0, 1, 0, 1, 0, 1, 0, 0, 0, 4];
+        let mut bytes = vec![0, 1, 0, 1, 0, 1, 0, 0, 0, 8];
         bytes.extend_from_slice(&value.to_be_bytes());
+        bytes.extend_from_slice(&description.parameters[0].type_oid.to_be_bytes());
         bytes
     };
     Bind { description: Rc::clone(description), parameters }
@@ -351,6 +360,12 @@ impl Client {
         if self.server.is_dead && self.server.output.is_empty() {
             self.session.end(EndCause::EndOfStream, &mut self.sink);
         }
+    }
+
+    /// The oldest cancel connection is over.
+    pub(crate) fn cancel_finished(&mut self) {
+        let number = self.sink.open_cancels.pop_front().expect("a cancel is under way");
+        self.session.cancel_finished(number, &mut self.sink);
     }
 
     /// Everything that can happen happens.

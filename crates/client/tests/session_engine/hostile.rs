@@ -38,9 +38,42 @@ fn impossible_lengths_are_refused_at_once() {
             assert!(feed(&mut client, &bytes).unwrap().contains("length"));
         }
     }
-    // Not even waited for: nothing but rows, errors and descriptions may be long.
     let mut client = Client::new();
     assert!(feed(&mut client, b"Z\x7f\xff\xff\xff").unwrap().contains("ReadyForQuery"));
+}
+
+#[test]
+fn what_is_longer_than_its_kind_can_be_is_not_waited_for() {
+    for tag in 0..=u8::MAX {
+        let longest = match tag {
+            b'D' | b'd' => 0x3fff_ffff,
+            b'E' | b'N' => 64 << 20,
+            b'T' | b't' => 16 << 20,
+            b'A' => 4 << 20,
+            _ => 30_000,
+        };
+        for (length, is_waited_for) in [(longest, true), (longest + 1, false), (i32::MAX, false)] {
+            let mut client = Client::new();
+            let mut bytes = vec![tag];
+            bytes.extend_from_slice(&length.to_be_bytes());
+            let violation = feed(&mut client, &bytes);
+            assert_eq!(violation.is_none(), is_waited_for, "{:?} of {length} bytes: {violation:?}", char::from(tag));
+        }
+    }
+}
+
+#[test]
+fn settings_without_end_end_the_session() {
+    let mut client = Client::new();
+    let setting = |number: usize| message(b'S', format!("setting {number}\0on\0").as_bytes());
+    // One is known from the start.
+    for round in 0..3 {
+        for number in 1..500 {
+            assert_eq!(feed(&mut client, &setting(number)), None, "{number}, round {round}");
+        }
+    }
+    assert!(feed(&mut client, &setting(500)).unwrap().contains("more than 500 settings"));
+    assert_eq!(client.session.parameters().len(), 500);
 }
 
 #[test]

@@ -33,7 +33,7 @@ fn a_column_of_an_unknown_type_is_looked_up_between_describe_and_bind() {
     client.query(1, "select 1 2", 0);
     client.settle_all();
     assert_eq!(client.completed(1), 2);
-    assert_eq!(client.server.log, "PDSCPBEPBESPDBES", "no more round trips than needed");
+    assert_eq!(client.server.log, "PDSCPBEPBESPDSBES", "no more round trips than needed");
     let known = client.text("select 1 2").description().unwrap();
     assert_eq!(known.codes, [TypeCode::TEXT; 2]);
     assert_eq!(&*known.columns[0].tree.as_ref().unwrap().name, "mood");
@@ -119,7 +119,7 @@ fn rule_5_the_unnamed_mode_syncs_looks_up_and_parses_again() {
     client.query(1, "select 1 1", 0);
     client.settle_all();
     assert_eq!(client.completed(1), 1);
-    assert_eq!(client.server.log, "PDHSPBEPBESPDBES");
+    assert_eq!(client.server.log, "PDHSPBEPBESPDHBES");
 }
 
 #[test]
@@ -191,7 +191,7 @@ fn a_caller_that_leaves_during_a_look_up_executes_nothing() {
     client.flush();
     client.session.abandon(1, &mut client.sink);
     assert_eq!(client.sink.cancels_wanted, 1);
-    client.session.cancel_finished(&mut client.sink);
+    client.cancel_finished();
     client.query(2, "insert 2 returning", 0);
     client.settle_all();
     assert_eq!(client.completed(2), 1);
@@ -273,14 +273,40 @@ fn a_type_that_has_changed_is_looked_up_again() {
     client.server.column_oid = PERSON;
     client.query(1, "select 1 1", 0);
     client.settle_all();
-    client.sink.outdated = Some(2);
+    client.sink.outdated = Some((2, true));
     client.query(2, "select 1 1", 0);
     client.settle_all();
     assert_eq!(client.kind(2), FailureKind::OutdatedSchema);
+    assert_eq!(look_ups(&client), 3, "it goes on changing");
     client.query(3, "select 1 1", 0);
     client.settle_all();
     assert_eq!(client.completed(3), 1);
-    assert_eq!(look_ups(&client), 2);
+}
+
+#[test]
+fn a_result_that_has_arrived_is_read_by_what_its_types_are_now() {
+    for is_batch in [false, true] {
+        let mut client = knowing_types(Client::new());
+        client.server.column_oid = PERSON;
+        client.warm("insert 1 $1 returning");
+        client.sink.outdated = Some((2, false));
+        if is_batch {
+            client.batch(2, "insert 1 $1 returning", true);
+            client.settle_all();
+            client.row(2, 5);
+            client.row(2, 6);
+            client.session.batch_end(2, &mut client.sink);
+        } else {
+            client.query(2, "insert 1 $1 returning", 5);
+        }
+        client.settle_all();
+        assert_eq!(client.completed(2), if is_batch { 2 } else { 1 });
+        assert_eq!(client.sink.rows[&2].len(), client.server.committed.len(), "executed once, and told");
+        assert_eq!(look_ups(&client), 1);
+        let described = client.sink.lines.iter().rposition(|line| line.starts_with("described 2"));
+        let row = client.sink.lines.iter().position(|line| line.starts_with("row 2"));
+        assert!(described.is_some() && described < row, "{:#?}", client.sink.lines);
+    }
 }
 
 fn attribute_count(client: &mut Client, text: &str) -> usize {
@@ -366,7 +392,7 @@ fn text_of_the_applications_that_is_malformed_says_nothing_of_types() {
     client.server.parameter_oid = PERSON;
     client.query(1, "insert 1 $1", 1);
     client.settle_all();
-    client.server.bind_errors = [("22P02", "malformed record literal: \"x\"", "record_in")].into();
+    client.server.bind_errors = [("22P02", "malformed record literal: \"x\"", "record_in"); 2].into();
     client.query(2, "insert 1 $1", 2);
     client.settle_all();
     assert_eq!((client.kind(2), client.sqlstate(2)), (FailureKind::Server, "22P02"));

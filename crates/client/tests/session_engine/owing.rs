@@ -44,7 +44,7 @@ fn one_that_was_left_behind_another_is_known_before_it_is_the_head() {
         client.read();
     }
     assert_eq!(client.session.head(), Head::Abandoned);
-    client.session.cancel_finished(&mut client.sink);
+    client.cancel_finished();
     client.settle_all();
     assert_eq!(client.session.head(), Head::Nothing);
     assert!(!client.session.has_abandoned());
@@ -63,7 +63,7 @@ fn a_look_up_is_its_requests() {
     assert_eq!(client.session.head(), Head::Caller(1));
     client.session.abandon(1, &mut client.sink);
     assert_eq!(client.session.head(), Head::Abandoned);
-    client.session.cancel_finished(&mut client.sink);
+    client.cancel_finished();
     client.settle_all();
     assert_eq!(client.server.committed, [(2, 2)]);
     assert_eq!(client.session.head(), Head::Nothing);
@@ -72,27 +72,55 @@ fn a_look_up_is_its_requests() {
 #[test]
 fn callers_have_no_limit_unless_a_reset_waits_for_them() {
     let mut client = two_on_their_way();
-    assert_eq!(Owed::of(&client.session, None), None);
+    assert_eq!(Owed::of(&client.session, true, None), None);
     let work = reset::reset(&client.session);
     client.session.submit(Request { id: 9, work }, &mut client.sink);
     client.flush();
-    assert_eq!(Owed::of(&client.session, Some(9)), Some(Owed::Leftover));
+    assert_eq!(Owed::of(&client.session, true, Some(9)), Some(Owed::Leftover));
     while client.session.head() != Head::Caller(9) {
         client.server.step();
         client.read();
     }
-    assert_eq!(Owed::of(&client.session, Some(9)), Some(Owed::Reset));
+    assert_eq!(Owed::of(&client.session, true, Some(9)), Some(Owed::Reset));
     client.settle_all();
-    assert_eq!(Owed::of(&client.session, None), None);
+    assert_eq!(Owed::of(&client.session, true, None), None);
 }
 
 #[test]
 fn a_caller_in_front_of_an_abandoned_request_keeps_his_time() {
     let mut client = two_on_their_way();
     client.session.abandon(2, &mut client.sink);
-    assert_eq!(Owed::of(&client.session, None), Some(Owed::Ahead));
+    assert_eq!(Owed::of(&client.session, true, None), Some(Owed::Ahead));
     client.session.abandon(1, &mut client.sink);
-    assert_eq!(Owed::of(&client.session, None), Some(Owed::Abandoned));
+    assert_eq!(Owed::of(&client.session, true, None), Some(Owed::Abandoned));
+    assert_eq!(Owed::of(&client.session, false, None), Some(Owed::AbandonedAlone), "it is no pool's");
+}
+
+#[test]
+fn a_command_in_a_hurry_goes_on_and_ends_with_an_event_but_has_a_limit() {
+    let mut client = two_on_their_way();
+    client.script(3, "commit", true);
+    client.session.hurry(3);
+    client.session.hurry(3);
+    client.flush();
+    assert_eq!(Owed::of(&client.session, true, None), Some(Owed::Ahead));
+    while client.session.head() == Head::Caller(1) || client.session.head() == Head::Caller(2) {
+        client.server.step();
+        client.read();
+    }
+    assert_eq!(Owed::of(&client.session, true, None), Some(Owed::Abandoned));
+    client.session.press(&mut client.sink);
+    assert_eq!(client.sink.cancels_wanted, 0);
+    client.settle_all();
+    assert!(client.is_settled(3));
+    assert_eq!(Owed::of(&client.session, true, None), None);
+    // One that is not written yet.
+    client.query(4, "insert 3 $1", 1);
+    client.script(5, "commit", true);
+    client.session.hurry(5);
+    assert_eq!(Owed::of(&client.session, true, None), Some(Owed::Ahead));
+    client.session.abandon(5, &mut client.sink);
+    assert_eq!(Owed::of(&client.session, true, None), None);
 }
 
 #[test]
@@ -105,5 +133,5 @@ fn a_reset_that_may_not_be_written_while_a_cancel_is_under_way_has_time() {
     client.server.run();
     client.read();
     assert_eq!(client.session.head(), Head::Unwritten);
-    assert_eq!(Owed::of(&client.session, Some(9)), Some(Owed::Leftover));
+    assert_eq!(Owed::of(&client.session, true, Some(9)), Some(Owed::Leftover));
 }

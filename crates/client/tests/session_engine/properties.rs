@@ -38,6 +38,8 @@ struct World {
     issued: BTreeMap<u32, Issued>,
     cancels_sent: usize,
     cancels_finished: usize,
+    /// An abandoned head was cancelled although others were on their way behind it.
+    was_pressed: bool,
 }
 
 /// One thing that happens: what, and a number that refines it.
@@ -50,7 +52,7 @@ impl World {
         if is_pooled {
             client.server.pool(2);
         }
-        Self { client, is_pooled, issued: BTreeMap::new(), cancels_sent: 0, cancels_finished: 0 }
+        Self { client, is_pooled, issued: BTreeMap::new(), cancels_sent: 0, cancels_finished: 0, was_pressed: false }
     }
 
     fn issue(&mut self, detail: u8) {
@@ -230,12 +232,17 @@ impl World {
     }
 
     fn cancel(&mut self, detail: u8) {
-        if self.cancels_sent < self.client.sink.cancels_wanted && (detail.is_multiple_of(2) || self.cancels_sent > 0) {
+        if detail > 200 {
+            self.was_pressed = true;
+            self.client.session.press(&mut self.client.sink);
+        } else if self.cancels_sent < self.client.sink.cancels_wanted
+            && (detail.is_multiple_of(2) || self.cancels_sent > 0)
+        {
             self.cancels_sent += 1;
             self.client.server.cancel();
         } else if self.cancels_finished < self.cancels_sent {
             self.cancels_finished += 1;
-            self.client.session.cancel_finished(&mut self.client.sink);
+            self.client.cancel_finished();
         }
     }
 
@@ -323,6 +330,12 @@ impl World {
                         ) || failure.sqlstate.as_deref() == Some("57P01"));
                     assert!(may_have_happened || effects == 0, "{id} {failure:?} took effect\n{}", lines());
                     assert_ne!(failure.sqlstate.as_deref(), Some("08P01"), "{failure:?}\n{}", lines());
+                    let may_be_interrupted = self.was_pressed || issued.kind == Kind::Copy;
+                    assert!(
+                        may_be_interrupted || failure.sqlstate.as_deref() != Some("57014"),
+                        "{id} was hit by a cancel for another\n{}",
+                        lines()
+                    );
                     if self.is_pooled {
                         let names = ["26000", "42P05"];
                         let is_of_a_name = names.iter().any(|ours| failure.sqlstate.as_deref() == Some(ours));

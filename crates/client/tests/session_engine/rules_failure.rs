@@ -100,6 +100,39 @@ fn rule_13_what_an_administrator_ended_before_its_command_tag_was_rolled_back() 
 }
 
 #[test]
+fn rule_13_nothing_ran_on_a_session_that_had_been_idle_for_too_long() {
+    for (sqlstate, is_in_transaction) in [("57P05", false), ("25P03", true)] {
+        for mut client in [Client::new(), Client::returning()] {
+            client.warm("insert 1 $1");
+            if is_in_transaction {
+                client.script(9, "begin", true);
+                client.settle_all();
+            }
+            client.query(1, "insert 1 $1", 1);
+            client.script(2, "commit", true);
+            client.script(3, "update 1; update 2", false);
+            terminated_after(&mut client, 0, sqlstate);
+            for id in 1..=3 {
+                match &client.sink.settled[&id] {
+                    Settled::Returned { failure, .. } | Settled::Failed(failure) => {
+                        assert!(failure.is_safe_to_retry, "{id}: {failure:?}");
+                        let server = failure.server.as_ref().unwrap();
+                        assert_eq!(server.field(b'C'), Some(sqlstate));
+                    }
+                    other => panic!("{id}: {other:?}"),
+                }
+            }
+        }
+    }
+    // It was not idle: part of the answer is here.
+    let mut client = Client::new();
+    client.warm("select 1 2");
+    client.query(1, "select 1 2", 1);
+    terminated_after(&mut client, 2, "57P05");
+    assert!(!client.failure(1).is_safe_to_retry);
+}
+
+#[test]
 fn rule_13_what_an_administrator_ended_may_have_taken_effect_otherwise() {
     // Its command tag came; its rows came; it may commit by itself; the connection's other ends.
     let cases = [("insert 1 $1", 2, "57P01"), ("select 1 2", 2, "57P01"), ("commit", 1, "57P01")];

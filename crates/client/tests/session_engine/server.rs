@@ -15,6 +15,8 @@ pub(crate) type Effect = (u32, i32);
 struct Statement {
     text: String,
     generation: u32,
+    /// That of `$1`, which it keeps.
+    parameter_oid: u32,
 }
 
 /// What goes wrong, chosen by the test.
@@ -40,6 +42,10 @@ pub(crate) struct Server {
     /// Type of every column, and of `$1`.
     pub(crate) column_oid: u32,
     pub(crate) parameter_oid: u32,
+    /// Values that were encoded for another type than their statement has.
+    pub(crate) misread: usize,
+    /// Values whose statement has another type than it would be given now: they are cast, and nobody is told.
+    pub(crate) cast: usize,
     pub(crate) column_count: usize,
     /// What a look-up of types finds: its result's columns, the first of which is the type's OID.
     pub(crate) catalog: Vec<[&'static str; 12]>,
@@ -92,6 +98,8 @@ impl Server {
             generation: 0,
             column_oid: 23,
             parameter_oid: 23,
+            misread: 0,
+            cast: 0,
             column_count: 2,
             catalog: Vec::new(),
             bind_errors: VecDeque::new(),
@@ -308,10 +316,8 @@ impl Server {
                 if text.starts_with("wrong") {
                     return Err(refused("42601", format!("syntax error at \"{text}\"")));
                 }
-                if oids.iter().any(|oid| *oid != 0 && *oid != self.parameter_oid) {
-                    return Err(refused("42883", "operator does not exist"));
-                }
-                let statement = Statement { text, generation: self.generation };
+                let parameter_oid = oids.first().copied().filter(|oid| *oid != 0).unwrap_or(self.parameter_oid);
+                let statement = Statement { text, generation: self.generation, parameter_oid };
                 if name.is_empty() {
                     self.unnamed = Some(statement);
                 } else if self.named.insert(name, statement).is_some() {
@@ -323,7 +329,7 @@ impl Server {
                 assert_eq!(body[0], b'S');
                 let statement = self.statement(&text_at(&body[1..], at))?;
                 self.may_run(&statement.text)?;
-                self.describe(&statement.text);
+                self.describe(&statement);
             }
             b'B' => self.bind(body)?,
             b'E' => {
@@ -345,10 +351,10 @@ impl Server {
         found.cloned().ok_or_else(|| refused("26000", format!("prepared statement \"{name}\" does not exist")))
     }
 
-    fn describe(&mut self, text: &str) {
+    fn describe(&mut self, Statement { text, parameter_oid, .. }: &Statement) {
         let mut parameters = vec![0, u8::from(has_parameter(text))];
         if has_parameter(text) {
-            parameters.extend_from_slice(&self.parameter_oid.to_be_bytes());
+            parameters.extend_from_slice(&parameter_oid.to_be_bytes());
         }
         self.send(b't', &parameters);
         if returns_rows(text) {
@@ -391,6 +397,11 @@ impl Server {
         // None means text for all columns, and one is for all (PortalSetResultFormat in pquery.c).
         if result_formats > 1 && result_formats != columns {
             return Err(refused("08P01", "bind message has the wrong number of result formats"));
+        }
+        if let Some(told) = parameters.get(4..8) {
+            self.misread += usize::from(told != statement.parameter_oid.to_be_bytes());
+            self.cast += usize::from(self.parameter_oid != statement.parameter_oid);
+            parameters.truncate(4);
         }
         self.portal = Some((statement.text, parameters, 0));
         self.send(b'2', &[]);

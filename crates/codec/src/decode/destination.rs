@@ -194,7 +194,7 @@ impl<'a> Destination<'a> {
     fn rare_text(&mut self, value: &[u8]) -> Result<Cell, Stop> {
         let value = if !self.text.is_wide || value.is_ascii() { Cow::Borrowed(value) } else { valid_utf8(value) };
         if value.len() > LONGEST_STRING && utf16_length(&value) > LONGEST_STRING {
-            return Err(Stop::invalid(LONG_STRING));
+            return Err(Stop::Malformed(Problem::Unsupported(LONG_STRING)));
         }
         let end = self.text_end + value.len();
         if value.len() > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
@@ -219,7 +219,7 @@ impl<'a> Destination<'a> {
     pub(super) fn text_with(&mut self, length: usize, write: impl FnOnce(&mut [u8])) -> Result<Cell, Stop> {
         let end = self.text_end + length;
         if length > LONGEST_STRING {
-            return Err(Stop::invalid(LONG_STRING));
+            return Err(Stop::Malformed(Problem::Unsupported(LONG_STRING)));
         }
         if length > LONG_VALUE || (end > self.text.limit && self.text.is_limit_final) {
             let mut text = vec![0; length];

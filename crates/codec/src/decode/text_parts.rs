@@ -9,7 +9,7 @@ mod range;
 mod token;
 
 use super::{Cell, Destination, Problem, Stop, families};
-use crate::types::{Kind, Type, TypeCode};
+use crate::types::{DELIMITER_OF_VECTORS, Kind, Type, TypeCode};
 
 /// What stands between the elements of arrays, by `pg_type.typdelim`.
 const COMMA: u8 = b',';
@@ -32,7 +32,13 @@ fn parts(destination: &mut Destination<'_>, tree: &Type, text: &[u8]) -> Result<
     let cell = match &tree.kind {
         Kind::Composite { fields } => composite::composite(destination, fields, text)?,
         Kind::Array { element, delimiter } => {
-            array::array(destination, *delimiter, text, |destination, text| part(destination, element, text))?
+            let decode = |destination: &mut Destination<'_>, text: &[u8]| part(destination, element, text);
+            // A vector's numbers have a codec of the application's.
+            if *delimiter == DELIMITER_OF_VECTORS {
+                array::vector(destination, text, decode)?
+            } else {
+                array::array(destination, *delimiter, text, decode)?
+            }
         }
         Kind::Range { subtype } => range::range(destination, subtype, text)?,
         Kind::Multirange { range } => range::multirange(destination, range, text)?,

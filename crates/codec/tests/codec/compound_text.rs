@@ -4,7 +4,7 @@ use crate::support::{
     Value, array_of, as_text, composite, decode_tree, domain_over, multirange_of, range, range_of, scalar, text,
 };
 use oxpg_codec::batch::RowFault;
-use oxpg_codec::types::{Kind, Type, TypeCode};
+use oxpg_codec::types::{DELIMITER_OF_VECTORS, Kind, Type, TypeCode};
 use std::rc::Rc;
 
 /// A type without a binary codec.
@@ -116,6 +116,27 @@ fn vectors_have_no_braces_and_start_at_0() {
     );
     let Ok(Value::Composite(values)) = decode_tree(&tree, b"(,\"\")") else { panic!() };
     assert_eq!(values[1], Value::Array(vec![(0, 0)], true, vec![]));
+}
+
+/// A codec of the application's, in the text format, is set on `int2` or `oid`.
+#[test]
+fn vectors_of_numbers_that_have_a_codec_have_no_braces_either() {
+    let number = scalar(21, TypeCode::UNKNOWN);
+    let kind = Kind::Array { element: Rc::clone(&number), delimiter: DELIMITER_OF_VECTORS };
+    let vector = Type::new(22, "pg_catalog", "int2vector", kind, TypeCode::UNKNOWN, 0);
+    assert_eq!(vector.code, TypeCode::COMPOUND_TEXT);
+    for (value, expected) in [
+        ("1 2 3", Value::Array(vec![(3, 0)], true, ["1", "2", "3"].map(text).to_vec())),
+        ("-7", Value::Array(vec![(1, 0)], true, vec![text("-7")])),
+        ("", Value::Array(vec![(0, 0)], true, vec![])),
+    ] {
+        assert_eq!(decode_tree(&vector, value.as_bytes()), Ok(expected), "{value}");
+    }
+    // Arrays of them have braces.
+    let vectors = array_of(1006, &vector);
+    let expected = Value::Array(vec![(1, 0)], true, vec![text("1")]);
+    let Ok(Value::Array(_, _, elements)) = decode_tree(&vectors, b"{1,\"1 2\"}") else { panic!() };
+    assert_eq!(elements[0], expected);
 }
 
 #[test]

@@ -14,8 +14,10 @@ export type Password = string | (() => string | PromiseLike<string>)
 /**
  * Where to connect, as whom, and how. Options win over the DSN, which wins over the environment (`PGHOST` …), as in
  * libpq. The result mapping and `rowMode` are the defaults of the calls made on the connection.
+ *
+ * @typeParam M The row mode of the connection, or of the pool's connections.
  */
-export interface ConnectOptions extends ResultMapping {
+export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
 ";
 
 const NAMES: &str = "}

@@ -235,9 +235,10 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
     }
 
     /// Says goodbye and stops watching. The transport closes with the drop.
-    pub(crate) fn disconnect(mut self, session: &Session, reactor: &R) {
+    pub(crate) fn disconnect(mut self, session: &Session, reactor: &R) -> T {
         self.farewell(session);
         reactor.unwatch(self.watch);
+        self.transport
     }
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use oxpg_client::session::EndCause;
 
-use self::stand_ins::{Bench, Notes, Plain, Scripted, Sealed, Silence, message, notification, row};
+use self::stand_ins::{Bench, Notes, Plain, Scripted, Sealed, Silence, message, notice, notification, row};
 use super::{Reading, TERMINATE, Wire};
 use crate::reactor::Interest;
 
@@ -28,7 +28,7 @@ fn messages_cut_anywhere_arrive_whole() {
 fn a_message_larger_than_the_shared_buffer_is_put_together_and_its_memory_given_back() {
     let large = "x".repeat(3 << 20);
     let mut bench = Plain::new();
-    bench.arrive([notification("before"), notification(&large), notification("after")].concat());
+    bench.arrive([notification("before"), notice(&large), notification("after")].concat());
     assert!(matches!(bench.read(), Reading::Drained));
     assert_eq!(bench.mail.notified.len(), 3);
     assert!(bench.mail.notified[1] == large && bench.mail.notified[2] == "after");

@@ -1,7 +1,7 @@
 //! The end of a pool, graceful and at once.
 
 use super::*;
-use crate::pool::{CloseReason, NotLeased, Rejection};
+use crate::pool::{CloseReason, NotLeased, OpenFailure, Rejection};
 
 fn closed(connection: ConnectionId) -> Action {
     Action::Close { connection, reason: CloseReason::PoolClosed }
@@ -66,16 +66,27 @@ fn a_reset_under_way_is_waited_for() {
 }
 
 #[test]
-fn an_attempt_is_not_waited_for_and_what_it_brings_is_closed() {
+fn an_attempt_is_stopped_at_the_end_and_what_it_brings_all_the_same_is_closed() {
     let mut pool = Pool::new(options(2, 2), 1, ms(0));
     let opening = attempts(&actions(&mut pool));
     pool.close(ms(1));
-    assert_eq!(actions(&mut pool), [Action::Closed]);
+    let abandoned = |attempt| Action::Abandon { attempt };
+    assert_eq!(actions(&mut pool), [abandoned(opening[1]), abandoned(opening[0]), Action::Closed]);
     pool.opened(ms(2), opening[0], 1);
     assert_eq!(actions(&mut pool), [closed(1)]);
-    pool.open_failed(ms(3), opening[1], false);
+    pool.open_failed(ms(3), opening[1], OpenFailure::Final);
     assert_eq!(actions(&mut pool), []);
     assert_eq!((pool.stats().size, pool.stats().opened, pool.stats().closed), (0, 1, 1));
+}
+
+#[test]
+fn terminate_stops_attempts_as_well() {
+    let mut pool = Pool::new(options(1, 1), 1, ms(0));
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.terminate(ms(1));
+    assert_eq!(actions(&mut pool), [Action::Abandon { attempt }, Action::Closed]);
+    pool.terminate(ms(2));
+    assert_eq!(actions(&mut pool), []);
 }
 
 #[test]

@@ -2,71 +2,95 @@
 
 use proptest::prelude::*;
 
-use super::super::{Guards, Owed};
+use super::super::{Guards, Look, Owed};
 use super::ms;
 
 #[test]
 fn a_head_that_stands_still_for_its_limit_is_given_up() {
     let mut guards = Guards::default();
-    assert!(!guards.look(ms(100), 1, 7, Some(Owed::Reset)));
+    assert_eq!(guards.look(ms(100), 1, 7, Some(Owed::Reset)), Look::Waits);
     assert_eq!(guards.next_due(), Some(ms(2_100)));
     assert_eq!(guards.pop_due(ms(2_099)), None);
     assert_eq!(guards.pop_due(ms(2_100)), Some(1));
-    assert!(guards.look(ms(2_100), 1, 7, Some(Owed::Reset)));
+    assert_eq!(guards.look(ms(2_100), 1, 7, Some(Owed::Reset)), Look::GivesUp);
     assert_eq!((guards.next_due(), guards.pop_due(ms(9_999))), (None, None));
 }
 
 #[test]
 fn looking_again_before_the_time_is_up_gives_no_more_time() {
     let mut guards = Guards::default();
-    assert!(!guards.look(ms(0), 1, 7, Some(Owed::Abandoned)));
-    assert!(!guards.look(ms(1_500), 1, 7, Some(Owed::Abandoned)));
+    for milliseconds in [0, 1_000, 1_500] {
+        assert_eq!(guards.look(ms(milliseconds), 1, 7, Some(Owed::Reset)), Look::Waits);
+    }
     assert_eq!(guards.next_due(), Some(ms(2_000)));
 }
 
 #[test]
 fn a_second_abandoned_call_is_guarded_when_the_first_was_answered_in_time() {
     let mut guards = Guards::default();
-    assert!(!guards.look(ms(0), 1, 7, Some(Owed::Abandoned)));
-    assert!(!guards.look(ms(500), 1, 7, Some(Owed::Abandoned)));
+    assert_eq!(guards.look(ms(0), 1, 7, Some(Owed::Abandoned)), Look::Waits);
     // The first was interrupted; then the network died.
-    assert_eq!(guards.pop_due(ms(2_000)), Some(1));
-    assert!(!guards.look(ms(2_000), 1, 8, Some(Owed::Abandoned)));
-    assert_eq!(guards.pop_due(ms(4_000)), Some(1));
-    assert!(guards.look(ms(4_000), 1, 8, Some(Owed::Abandoned)));
+    assert_eq!(guards.look(ms(1_900), 1, 8, Some(Owed::Abandoned)), Look::Waits);
+    assert_eq!(guards.look(ms(3_800), 1, 8, Some(Owed::Abandoned)), Look::Presses);
+    assert_eq!(guards.pop_due(ms(3_899)), None);
+    assert_eq!(guards.pop_due(ms(3_900)), Some(1));
+    assert_eq!(guards.look(ms(3_900), 1, 8, Some(Owed::Abandoned)), Look::GivesUp);
+}
+
+#[test]
+fn an_abandoned_head_is_pressed_now_and_then_and_given_up_at_its_limit() {
+    for (owed, limit_ms) in [(Owed::Abandoned, 2_000), (Owed::AbandonedAlone, 5_000)] {
+        let mut guards = Guards::default();
+        let mut now_ms = 0;
+        let mut presses = Vec::new();
+        loop {
+            match guards.look(ms(now_ms), 1, 7, Some(owed)) {
+                Look::Waits => {}
+                Look::Presses => presses.push(now_ms),
+                Look::GivesUp => break,
+            }
+            // Others leave meanwhile: it is not pressed more often for it.
+            assert_eq!(guards.look(ms(now_ms + 1), 1, 7, Some(owed)), Look::Waits);
+            now_ms = u64::try_from(guards.next_due().unwrap().as_millis()).unwrap();
+            assert_eq!(guards.pop_due(ms(now_ms)), Some(1));
+        }
+        assert_eq!(now_ms, limit_ms);
+        assert_eq!(presses[..3], [50, 550, 1_050]);
+        assert!(presses.windows(2).all(|pair| pair[1] - pair[0] == 500));
+    }
 }
 
 #[test]
 fn calls_that_a_lease_left_have_a_minute_and_the_reset_behind_them_two_seconds() {
     let mut guards = Guards::default();
     for seconds in (0..60).step_by(2) {
-        assert!(!guards.look(ms(seconds * 1_000), 1, 7, Some(Owed::Leftover)));
+        assert_eq!(guards.look(ms(seconds * 1_000), 1, 7, Some(Owed::Leftover)), Look::Waits);
         assert_eq!(guards.pop_due(ms((seconds + 2) * 1_000)), Some(1));
     }
-    assert!(!guards.look(ms(60_000), 1, 8, Some(Owed::Reset)));
+    assert_eq!(guards.look(ms(60_000), 1, 8, Some(Owed::Reset)), Look::Waits);
     assert_eq!(guards.pop_due(ms(62_000)), Some(1));
-    assert!(guards.look(ms(62_000), 1, 8, Some(Owed::Reset)));
-    assert!(!guards.look(ms(0), 2, 7, Some(Owed::Leftover)));
-    assert!(guards.look(ms(60_000), 2, 7, Some(Owed::Leftover)));
+    assert_eq!(guards.look(ms(62_000), 1, 8, Some(Owed::Reset)), Look::GivesUp);
+    assert_eq!(guards.look(ms(0), 2, 7, Some(Owed::Leftover)), Look::Waits);
+    assert_eq!(guards.look(ms(60_000), 2, 7, Some(Owed::Leftover)), Look::GivesUp);
 }
 
 #[test]
 fn a_caller_in_front_may_take_his_time() {
     let mut guards = Guards::default();
-    assert!(!guards.look(ms(0), 1, 7, Some(Owed::Ahead)));
+    assert_eq!(guards.look(ms(0), 1, 7, Some(Owed::Ahead)), Look::Waits);
     for seconds in 1..100 {
         let now = ms(2_000 * seconds);
         assert_eq!(guards.pop_due(now), Some(1));
-        assert!(!guards.look(now, 1, 7, Some(Owed::Ahead)));
+        assert_eq!(guards.look(now, 1, 7, Some(Owed::Ahead)), Look::Waits);
     }
 }
 
 #[test]
 fn what_owes_nothing_any_more_is_forgotten() {
     let mut guards = Guards::default();
-    assert!(!guards.look(ms(0), 1, 7, Some(Owed::Abandoned)));
-    assert!(!guards.look(ms(0), 2, 7, Some(Owed::Abandoned)));
-    assert!(!guards.look(ms(10), 1, 8, None));
+    assert_eq!(guards.look(ms(0), 1, 7, Some(Owed::Abandoned)), Look::Waits);
+    assert_eq!(guards.look(ms(0), 2, 7, Some(Owed::Abandoned)), Look::Waits);
+    assert_eq!(guards.look(ms(10), 1, 8, None), Look::Waits);
     guards.forget(2);
     assert_eq!(guards.next_due(), None);
 }
@@ -138,7 +162,7 @@ impl Model {
     }
 
     fn look(&mut self) {
-        if self.guards.look(ms(self.now_ms), 1, self.head, self.owed()) {
+        if self.guards.look(ms(self.now_ms), 1, self.head, self.owed()) == Look::GivesUp {
             self.is_given_up = true;
             let owed = self.owed().expect("only what owes something is given up");
             let limit = owed.limit().expect("nobody waits for the head");

@@ -136,6 +136,21 @@ fn a_lease_counts_as_one_query_and_the_queries_reported_during_it_count_too() {
 }
 
 #[test]
+fn queries_of_a_lease_that_are_counted_together_wear_the_connection_out() {
+    let limits = PoolOptions { max_queries: 10, max_inactive_lifetime: None, ..options(1, 1) };
+    let mut pool = pool_with(limits);
+    take_lease(&mut pool, ms(0), 1);
+    pool.count_queries(1, 8);
+    pool.count_queries(99, 1);
+    pool.release(ms(0), 1, true).unwrap();
+    assert_eq!(actions(&mut pool), [Action::Reset { connection: 1 }]);
+    pool.reset_done(ms(0), 1, true);
+    take_lease(&mut pool, ms(1), 2);
+    pool.release(ms(1), 1, true).unwrap();
+    assert_eq!(actions(&mut pool)[0], Action::Close { connection: 1, reason: CloseReason::MaxQueries });
+}
+
+#[test]
 fn expire_all_replaces_idle_connections_now_and_others_when_they_are_free() {
     let mut pool = full_pool(4);
     let leased = take_lease(&mut pool, ms(0), 1);

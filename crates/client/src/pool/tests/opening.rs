@@ -1,7 +1,7 @@
 //! When connections are opened, and what happens when they cannot be.
 
 use super::*;
-use crate::pool::Rejection;
+use crate::pool::{OpenFailure, Rejection};
 
 #[test]
 fn min_size_is_opened_at_the_start_and_kept() {
@@ -65,7 +65,7 @@ fn failed_attempts_are_repeated_with_growing_pauses_one_at_a_time() {
     let mut attempt = attempts(&actions(&mut pool))[0];
     let mut now = ms(0);
     for expected in [50, 100, 200, 400, 800, 1600, 2000, 2000, 2000] {
-        pool.open_failed(now, attempt, true);
+        pool.open_failed(now, attempt, OpenFailure::Transient);
         assert_eq!(actions(&mut pool), []);
         let due = pool.next_deadline().unwrap();
         assert!((ms(expected) / 2..=ms(expected)).contains(&(due - now)), "{:?} for {expected}", due - now);
@@ -81,7 +81,7 @@ fn failed_attempts_are_repeated_with_growing_pauses_one_at_a_time() {
     // Success forgets the failures.
     pool.lost(now, 1);
     attempt = attempts(&actions(&mut pool))[0];
-    pool.open_failed(now, attempt, true);
+    pool.open_failed(now, attempt, OpenFailure::Transient);
     assert!(pool.next_deadline().unwrap() - now <= ms(50));
 }
 
@@ -90,7 +90,7 @@ fn pauses_differ_between_pools() {
     let pause = |seed| {
         let mut pool = Pool::new(options(1, 1), seed, ms(0));
         let attempt = attempts(&actions(&mut pool))[0];
-        pool.open_failed(ms(0), attempt, true);
+        pool.open_failed(ms(0), attempt, OpenFailure::Transient);
         pool.next_deadline().unwrap()
     };
     let pauses: std::collections::BTreeSet<Duration> = (0..50).map(pause).collect();
@@ -103,7 +103,7 @@ fn waiters_stay_through_transient_failures_until_their_deadline() {
     pool.request(ms(0), 1, Want::Lease, Some(ms(60)));
     pool.request(ms(0), 2, Want::Lease, Some(ms(10_000)));
     let attempt = attempts(&actions(&mut pool))[0];
-    pool.open_failed(ms(1), attempt, true);
+    pool.open_failed(ms(1), attempt, OpenFailure::Transient);
     assert_eq!(actions(&mut pool), []);
     pool.tick(ms(60));
     let next = actions(&mut pool);
@@ -117,7 +117,7 @@ fn waiters_stay_through_transient_failures_until_their_deadline() {
 fn attempts_that_fail_side_by_side_double_the_pause_once() {
     let mut pool = Pool::new(options(10, 10), 3, ms(0));
     for attempt in attempts(&actions(&mut pool)) {
-        pool.open_failed(ms(1), attempt, true);
+        pool.open_failed(ms(1), attempt, OpenFailure::Transient);
     }
     assert!(pool.next_deadline().unwrap() <= ms(51));
 }
@@ -133,7 +133,7 @@ fn after_a_restart_attempts_are_few_at_first_and_double_with_success() {
     }
     let mut opening = attempts(&actions(&mut pool));
     for attempt in opening.drain(..) {
-        pool.open_failed(ms(1), attempt, true);
+        pool.open_failed(ms(1), attempt, OpenFailure::Transient);
     }
     let mut sizes = Vec::new();
     let mut connection = 1_000;
@@ -181,7 +181,7 @@ fn a_server_that_is_down_for_a_minute_sees_a_bounded_number_of_attempts() {
     while now < ms(60_000) {
         for attempt in attempts(&actions(&mut pool)) {
             count += 1;
-            pool.open_failed(now, attempt, true);
+            pool.open_failed(now, attempt, OpenFailure::Transient);
         }
         now = pool.next_deadline().unwrap();
         pool.tick(now);
@@ -196,7 +196,7 @@ fn a_server_that_is_down_for_a_minute_sees_a_bounded_number_of_attempts() {
 fn an_attempt_that_hangs_does_not_keep_others_from_finding_the_server_again() {
     let mut pool = Pool::new(options(2, 2), 3, ms(0));
     let opening = attempts(&actions(&mut pool));
-    pool.open_failed(ms(1), opening[0], true);
+    pool.open_failed(ms(1), opening[0], OpenFailure::Transient);
     actions(&mut pool);
     let due = pool.next_deadline().unwrap();
     pool.tick(due);
@@ -214,14 +214,14 @@ fn a_permanent_failure_rejects_the_waiters_it_would_have_served() {
     let rejected = |range: std::ops::Range<u32>| -> Vec<Action> {
         range.map(|waiter| Action::Reject { waiter, reason: Rejection::OpenFailed }).collect()
     };
-    pool.open_failed(ms(1), opening[0], false);
+    pool.open_failed(ms(1), opening[0], OpenFailure::Final);
     assert_eq!(actions(&mut pool), rejected(0..3));
     pool.opened(ms(1), opening[1], 1);
     let next = actions(&mut pool);
     assert_eq!((&next[0], attempts(&next).len()), (&lease(3, 1), 1));
-    pool.open_failed(ms(1), opening[2], false);
+    pool.open_failed(ms(1), opening[2], OpenFailure::Final);
     assert_eq!(actions(&mut pool), rejected(4..6));
-    pool.open_failed(ms(1), opening[3], false);
+    pool.open_failed(ms(1), opening[3], OpenFailure::Final);
     assert_eq!(actions(&mut pool), rejected(6..8));
     assert_eq!(pool.stats().waiting, 2);
 }
@@ -233,7 +233,7 @@ fn a_permanent_failure_with_nothing_else_rejects_everybody() {
         pool.request(ms(0), waiter, Want::Share, None);
     }
     let attempt = attempts(&actions(&mut pool))[0];
-    pool.open_failed(ms(1), attempt, false);
+    pool.open_failed(ms(1), attempt, OpenFailure::Final);
     assert_eq!(actions(&mut pool).len(), 5);
     // A waiter that comes later has an attempt of its own, after a pause.
     pool.request(ms(2), 6, Want::Share, None);
@@ -249,7 +249,7 @@ fn while_opening_fails_shared_queries_use_what_is_there() {
     pool.request(ms(0), 1, Want::Share, None);
     let next = actions(&mut pool);
     pool.query_started(1, ms(0));
-    pool.open_failed(ms(1), attempts(&next)[0], true);
+    pool.open_failed(ms(1), attempts(&next)[0], OpenFailure::Transient);
     for _ in 0..50 {
         assert_eq!(start_shared(&mut pool, ms(1)), 1);
     }
@@ -259,7 +259,62 @@ fn while_opening_fails_shared_queries_use_what_is_there() {
 #[test]
 fn answers_for_unknown_attempts_are_harmless() {
     let mut pool = full_pool(1);
-    pool.open_failed(ms(0), 999, false);
+    pool.open_failed(ms(0), 999, OpenFailure::Final);
     pool.opened(ms(0), 999, 1);
     assert_eq!((actions(&mut pool), pool.stats().size), (vec![], 1));
+}
+
+#[test]
+fn with_no_server_and_nothing_open_everybody_is_told_at_once() {
+    let rejected = |waiter| Action::Reject { waiter, reason: Rejection::OpenFailed };
+    let mut pool = Pool::new(options(0, 2), 1, ms(0));
+    for waiter in 0..5 {
+        pool.request(ms(0), waiter, if waiter % 2 == 0 { Want::Lease } else { Want::Share }, None);
+    }
+    let opening = attempts(&actions(&mut pool));
+    pool.open_failed(ms(1), opening[0], OpenFailure::Unreachable);
+    // The other attempt may find another server.
+    assert_eq!(actions(&mut pool), []);
+    pool.open_failed(ms(1), opening[1], OpenFailure::Unreachable);
+    assert_eq!(actions(&mut pool), (0..5).map(rejected).collect::<Vec<_>>());
+    // So are those who come before the next attempt.
+    pool.request(ms(2), 6, Want::Share, None);
+    assert_eq!(actions(&mut pool), [rejected(6)]);
+    assert_eq!(pool.stats().timed_out, 0);
+    // Whoever comes after the pause has an attempt made for him, and its answer.
+    pool.tick(ms(60));
+    assert_eq!(actions(&mut pool), []);
+    pool.request(ms(60), 7, Want::Share, None);
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.request(ms(61), 8, Want::Lease, None);
+    assert_eq!(actions(&mut pool), []);
+    pool.opened(ms(62), attempt, 1);
+    assert_eq!(actions(&mut pool)[0], share(7, 1));
+}
+
+#[test]
+fn with_no_server_waiters_stay_as_long_as_something_is_open() {
+    let mut pool = pool_with(options(1, 2));
+    let leased = take_lease(&mut pool, ms(0), 1);
+    pool.request(ms(0), 2, Want::Lease, None);
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.open_failed(ms(1), attempt, OpenFailure::Unreachable);
+    assert_eq!(actions(&mut pool), []);
+    pool.lost(ms(2), leased);
+    assert_eq!(actions(&mut pool), [Action::Reject { waiter: 2, reason: Rejection::OpenFailed }]);
+}
+
+#[test]
+fn a_server_that_is_starting_up_is_waited_for() {
+    let mut pool = Pool::new(options(0, 1), 1, ms(0));
+    pool.request(ms(0), 1, Want::Share, None);
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.open_failed(ms(1), attempt, OpenFailure::Unreachable);
+    assert_eq!(actions(&mut pool), [Action::Reject { waiter: 1, reason: Rejection::OpenFailed }]);
+    pool.tick(ms(60));
+    pool.request(ms(60), 2, Want::Share, None);
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.open_failed(ms(61), attempt, OpenFailure::Transient);
+    pool.request(ms(62), 3, Want::Share, None);
+    assert_eq!(actions(&mut pool), []);
 }

@@ -2,6 +2,8 @@
 
 use proptest::prelude::*;
 
+use crate::pool::OpenFailure;
+
 /// What may happen to a pool. Numbers choose among what is there.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -26,7 +28,7 @@ pub(super) enum Step {
     OpenSucceeds(usize),
     OpenFails {
         which: usize,
-        is_transient: bool,
+        failure: OpenFailure,
     },
     Lost(usize),
     GiveUp(usize),
@@ -39,6 +41,14 @@ pub(super) enum Step {
     DropNextShare,
     Close,
     Terminate,
+}
+
+fn open_failure() -> impl Strategy<Value = OpenFailure> {
+    prop_oneof![
+        2 => Just(OpenFailure::Transient),
+        1 => Just(OpenFailure::Unreachable),
+        1 => Just(OpenFailure::Final),
+    ]
 }
 
 /// Something that happens, likely things more often than others.
@@ -55,8 +65,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         1 => (0_u32..200).prop_map(Step::ReleaseWrongly),
         5 => (which.clone(), prop::bool::weighted(0.8)).prop_map(|(which, is_ok)| Step::ResetDone { which, is_ok }),
         8 => which.clone().prop_map(Step::OpenSucceeds),
-        3 => (which.clone(), prop::bool::weighted(0.7))
-            .prop_map(|(which, is_transient)| Step::OpenFails { which, is_transient }),
+        3 => (which.clone(), open_failure()).prop_map(|(which, failure)| Step::OpenFails { which, failure }),
         2 => which.clone().prop_map(Step::Lost),
         2 => which.prop_map(Step::GiveUp),
         5 => (0_u64..30).prop_map(Step::Wait),

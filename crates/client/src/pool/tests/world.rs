@@ -125,10 +125,10 @@ impl World {
                     self.pool.opened(self.now, attempt, self.next_id);
                 }
             }
-            Step::OpenFails { which, is_transient } => {
+            Step::OpenFails { which, failure } => {
                 if !self.openings.is_empty() {
                     let attempt = self.openings.remove(which % self.openings.len());
-                    self.pool.open_failed(self.now, attempt, is_transient);
+                    self.pool.open_failed(self.now, attempt, failure);
                 }
             }
             Step::Lost(which) => {
@@ -227,6 +227,10 @@ impl World {
     }
 
     fn lease_every_slot(&mut self) {
+        if self.connections.is_empty() {
+            // Where no server was found, nobody waits before the next attempt.
+            self.step(&Step::Wait(2_000));
+        }
         let deadline = self.now + ms(100_000);
         for _ in 0..self.options.max_size {
             self.request(Want::Lease, Some(deadline));
@@ -301,6 +305,10 @@ impl World {
                 let missing = self.options.min_size.saturating_sub(self.connections.len());
                 assert!(self.openings.len() <= missing.max(self.waiters.len()), "more than anybody needs");
             }
+            Action::Abandon { attempt } => {
+                assert!(self.is_closing);
+                self.openings.retain(|opening| *opening != attempt);
+            }
             Action::Grant { waiter, connection, is_lease } => self.grant(waiter, connection, is_lease),
             Action::Reset { connection } => {
                 let connection = self.connection(connection);
@@ -342,6 +350,7 @@ impl World {
             }
             Action::Closed => {
                 assert!(self.is_closing && self.connections.is_empty() && self.waiters.is_empty());
+                assert!(self.openings.is_empty(), "an attempt that nobody stops");
                 self.closed_count += 1;
                 assert_eq!(self.closed_count, 1);
             }

@@ -41,14 +41,20 @@ impl Session {
     /// The rows so far must have no effect: `Aborted` answers when that is certain, or `Failed` when the server
     /// refused a row before. A batch whose end was written goes on to its end.
     pub fn batch_abort(&mut self, request: RequestId, sink: &mut impl Sink) {
-        if self.gathering(request, sink).is_some() {
+        if let Some((batch, mut turn)) = self.gathering(request, sink) {
+            // Perhaps a row did not fit the types that the statement had.
+            batch.doubt(&mut turn);
             self.take_back_batch(sink);
         } else if self.early_batch(request).is_some() {
             // Nothing was written but Parse and Describe, whose answers nobody waits for.
-            if let Some(index) = self.find_waiting(request) {
-                self.waiting.remove(index);
-            } else if let Some(written) = self.find_written(request).and_then(|index| self.written.get_mut(index)) {
+            if let Some(number) = self.waiting.find(request) {
+                self.waiting.remove(number);
+            } else if let Some(number) = self.written.find(request)
+                && let Some(written) = self.written.get_mut(number)
+            {
                 written.pending.id = None;
+                written.course.is_abandoned = true;
+                self.abandoned += 1;
             }
             sink.event(Event::Aborted { request, transaction_status: self.shared.transaction_status });
             self.pump(sink);
@@ -89,11 +95,11 @@ impl Session {
 
     /// A batch that waits, or whose statement is being described.
     fn early_batch(&mut self, request: RequestId) -> Option<&mut BatchTask> {
-        let pending = if let Some(index) = self.find_waiting(request) {
-            self.waiting.get_mut(index)?
+        let pending = if let Some(number) = self.waiting.find(request) {
+            self.waiting.get_mut(number)?
         } else {
-            let index = self.find_written(request)?;
-            &mut self.written.get_mut(index)?.pending
+            let number = self.written.find(request)?;
+            &mut self.written.get_mut(number)?.pending
         };
         match &mut pending.innermost()?.task {
             Task::Batch(batch) if batch.is_early() => Some(batch),

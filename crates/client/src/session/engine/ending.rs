@@ -5,10 +5,25 @@ use crate::session::Session;
 use crate::session::course::Outcome;
 use crate::session::event::{EndCause, Event, Sink};
 use crate::session::failure::{Failure, FailureKind, ServerMessage};
+use crate::session::keyword::Changes;
 use crate::session::kinds::{RequestKind, Task};
 use crate::session::pending::{Pending, Written};
+use crate::session::queue::Queue;
 use crate::session::request::Request;
 use crate::session::tag::{Command, CommandTag};
+
+/// `idle_session_timeout`, `idle_in_transaction_session_timeout`
+const IDLE_TIMEOUTS: [&str; 2] = ["57P05", "25P03"];
+
+/// What is known of the written requests of a session that has ended.
+enum Lost {
+    /// Nothing: any of them may have run.
+    Uncertain,
+    /// This is what the server said about the head; those behind it certainly did not run.
+    Told(Failure),
+    /// None of them ran.
+    Unheard,
+}
 
 impl Session {
     /// The head is over: takes it off the pipeline, and tells how it ended.
@@ -67,30 +82,30 @@ impl Session {
         let is_wanted = matches!(cause, EndCause::Terminated);
         let failure = failure_of(cause);
         let told = (!is_wanted).then(|| failure.clone());
-        self.end_all(&failure, None, told, sink);
+        self.end_all(&failure, &Lost::Uncertain, told, sink);
     }
 
     /// Rule 13: what is behind the head did not run. The head itself did not take effect if the server was shut down
-    /// or the session terminated (57P01 to 57P03) before its command tag.
+    /// or the session terminated (57P01 to 57P03) before its command tag; and neither did it run if the session had
+    /// been idle for too long, before the head was there.
     pub(in crate::session) fn end_by_fatal(&mut self, message: ServerMessage, sink: &mut impl Sink) {
         let is_termination = ["57P01", "57P02", "57P03"].iter().any(|sqlstate| message.has_sqlstate(sqlstate));
         let is_undone = is_termination
             && self.shared.transaction_status == b'I'
             && self.written.front().is_some_and(|head| head.pending.task.loss(&head.course).is_undone);
+        let was_idle = IDLE_TIMEOUTS.iter().any(|sqlstate| message.has_sqlstate(sqlstate))
+            && self.written.front_mut().is_none_or(Written::is_unanswered);
         let said = message.field(b'M').unwrap_or("the server ended the session").to_owned();
         let server = Failure::of_server(message);
         let text = format!("the server ended the session: {said}");
         let mut behind = Failure::new(FailureKind::Connection, Some("08006"), text).unsent();
         behind.server.clone_from(&server.server);
-        let head = Failure { is_safe_to_retry: is_undone, ..server.clone() };
-        self.end_all(&behind, Some(&head), Some(server), sink);
-    }
-
-    /// Rule 10: too many requests in a row were abandoned.
-    pub(in crate::session) fn close_after_cancels(&mut self, sink: &mut impl Sink) {
-        let text = "the connection was closed, because several calls in a row on it were given up";
-        let failure = Failure::new(FailureKind::Connection, Some("08003"), text);
-        self.end_all(&failure, None, Some(failure.clone()), sink);
+        let head = if was_idle {
+            Lost::Unheard
+        } else {
+            Lost::Told(Failure { is_safe_to_retry: is_undone, ..server.clone() })
+        };
+        self.end_all(&behind, &head, Some(server), sink);
     }
 
     /// The head has changed `client_encoding`: from here on the server would take UTF-8 for something else, and store it
@@ -105,20 +120,26 @@ impl Session {
             let transaction_status = self.shared.transaction_status;
             sink.event(Event::Failed { request, failure, transaction_status });
         }
-        self.end_all(&failure, None, Some(failure.clone()), sink);
+        self.end_all(&failure, &Lost::Uncertain, Some(failure.clone()), sink);
     }
 
-    /// `head` is what the server said about the head alone; then those behind it certainly did not run.
-    fn end_all(&mut self, failure: &Failure, head: Option<&Failure>, told: Option<Failure>, sink: &mut impl Sink) {
+    fn end_all(&mut self, failure: &Failure, head: &Lost, told: Option<Failure>, sink: &mut impl Sink) {
         if std::mem::replace(&mut self.is_over, true) {
             return;
         }
         self.head_sequence += 1;
-        self.cancel = None;
+        self.cancels.forget();
+        self.abandoned = 0;
+        self.hurried = 0;
+        let changes = self.written.iter().fold(Changes::NONE, |all, written| all.and(written.pending.task.changes()));
+        self.shared.note_lost(changes);
         let sent = self.shared.output.sent();
-        for (index, written) in std::mem::take(&mut self.written).into_iter().enumerate() {
-            let is_untouched = written.course.start >= sent || (index > 0 && head.is_some());
-            let failure = head.filter(|_| index == 0).unwrap_or(failure);
+        for (index, written) in std::mem::replace(&mut self.written, Queue::new()).into_iter().enumerate() {
+            let (failure, is_untouched) = match head {
+                Lost::Uncertain => (failure, written.course.start >= sent),
+                Lost::Told(failure) if index == 0 => (failure, written.course.start >= sent),
+                Lost::Told(_) | Lost::Unheard => (failure, true),
+            };
             self.settle_lost(written, failure, is_untouched, sink);
         }
         if let Some(request) = self.backlog.take().and_then(|backlog| backlog.pending.id) {
@@ -127,7 +148,7 @@ impl Session {
             rows_without_types(&mut failure);
             sink.event(Event::Failed { request, failure, transaction_status });
         }
-        for pending in std::mem::take(&mut self.waiting) {
+        for pending in std::mem::replace(&mut self.waiting, Queue::new()) {
             self.give_back(pending, failure.clone().unsent(), sink);
         }
         sink.event(Event::Closed { failure: told });

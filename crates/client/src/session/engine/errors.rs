@@ -1,11 +1,12 @@
 //! Carrying out what an ErrorResponse leads to (rules 11 to 14); `verdict.rs` says what it means.
 
+use super::cancelling::QUERY_CANCELED;
 use crate::session::Session;
 use crate::session::course::{Outcome, Phase, Retry};
 use crate::session::event::Sink;
 use crate::session::failure::{Failure, FailureKind, ServerMessage};
 use crate::session::kinds::RequestKind;
-use crate::session::pending::Written;
+use crate::session::pending::{Pending, Written};
 use crate::session::route::POOLER_FOUND;
 use crate::session::standing::Circumstances;
 use crate::session::verdict::{Verdict, judge};
@@ -30,6 +31,9 @@ impl Session {
         if is_pooler_found {
             self.shared.note_pooler(sink);
         }
+        if message.has_sqlstate(QUERY_CANCELED) {
+            self.note_hit();
+        }
         let Some(head) = self.written.front_mut() else { return Ok(()) };
         let words = is_pooler_found.then_some(POOLER_FOUND).or(verdict.words);
         head.course.fail(failure(message, &verdict, words));
@@ -49,7 +53,7 @@ impl Session {
             is_alone: self.written.len() == 1 && is_outside_transaction && head.pending.id.is_some(),
             is_outside_transaction,
             is_returnable: self.shared.options.returns_requests,
-            is_exposed: head.course.is_exposed,
+            is_exposed: self.cancels.may_have_hit(&head.course),
             was_resent: head.pending.was_resent,
             was_healed: head.pending.was_healed,
         }
@@ -79,13 +83,16 @@ impl Session {
         if verdict.is_catalog_stale {
             self.shared.catalog.invalidate();
         }
+        if verdict.shows_change {
+            self.shared.catalog.schema().note_change();
+        }
     }
 
     /// The head is written anew, in its turn: nothing of it was executed.
     pub(in crate::session) fn restart_head(&mut self) {
         if let Some(Written { mut pending, .. }) = self.pop_head() {
             pending.task.restart(false);
-            self.waiting.push_front(pending);
+            self.requeue(pending);
         }
     }
 
@@ -101,6 +108,12 @@ impl Session {
             Retry::Resend => pending.was_resent = true,
             Retry::Heal => pending.was_healed = true,
         }
+        self.requeue(pending);
+    }
+
+    /// It was taken off the pipeline, and is written anew before all others.
+    fn requeue(&mut self, pending: Pending) {
+        self.hurried += usize::from(pending.is_hurried);
         self.waiting.push_front(pending);
     }
 }
@@ -112,11 +125,8 @@ fn failure(message: ServerMessage, verdict: &Verdict, words: Option<&str>) -> Fa
     if let Some(words) = words {
         failure = failure.explained(words);
     }
-    if verdict.is_catalog_stale {
+    if verdict.is_outdated_schema {
         failure.kind = FailureKind::OutdatedSchema;
-    }
-    if let Some(sqlstate) = verdict.sqlstate {
-        failure.sqlstate = Some(sqlstate.to_owned());
     }
     failure
 }

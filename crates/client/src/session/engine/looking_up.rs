@@ -1,11 +1,11 @@
 //! Looking types up before what needs them goes on.
 //!
 //! A statement whose types are not known waits while one query asks for all of them and their parts; then it is taken
-//! up again from the front of the queue. Rows with values of unknown types are kept until their request is over, and
-//! delivered after the look-up. Either way nothing fails, and nobody overtakes.
+//! up again from the front of the queue. Rows with values of unknown types, or of types that have changed since, are
+//! kept until their request is over, and delivered after the look-up. Either way nothing fails, and nobody overtakes.
 
 use crate::session::Session;
-use crate::session::event::Sink;
+use crate::session::event::{Event, Sink};
 use crate::session::failure::{Failure, FailureKind};
 use crate::session::kinds::{RequestKind, Task};
 use crate::session::pending::{Pending, Then, Written};
@@ -31,7 +31,16 @@ impl Session {
 
     /// The rows of a request that is over wait for their types.
     pub(in crate::session) fn look_up_rows(&mut self, mut written: Written) {
-        let type_oids = written.pending.task.rows().map_or_else(Vec::new, |(rows, _)| rows.take_unknown_types());
+        let mut type_oids = Vec::new();
+        if let Some((rows, description)) = written.pending.task.rows() {
+            let wanted = rows.take_wanted();
+            type_oids = wanted.type_oids;
+            if wanted.is_outdated {
+                self.shared.catalog.invalidate();
+                self.shared.catalog.schema().note_change();
+                type_oids.extend(description.iter().flat_map(|known| known.tree_oids()));
+            }
+        }
         let then = Then::Deliver(Box::new(written));
         let id = match &then {
             Then::Deliver(written) => written.pending.id,
@@ -57,6 +66,9 @@ impl Session {
             }
             Then::Deliver(mut written) => {
                 written.pending.id = id;
+                if let (Some(request), Some(description)) = (id, written.pending.task.renew(catalog)) {
+                    sink.event(Event::Described { request, description, needs_bind: false });
+                }
                 self.backlog = Some(written);
                 self.deliver_backlog(sink);
             }

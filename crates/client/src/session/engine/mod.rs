@@ -1,5 +1,6 @@
 //! The engine: what is common to all kinds of requests. Each file is a part of [`Session`](super::Session).
 
+mod asking;
 mod batching;
 mod cancelling;
 mod ending;
@@ -9,5 +10,6 @@ mod owing;
 mod receiving;
 mod writing;
 
-pub(super) use cancelling::Cancel;
+pub(super) use asking::Unasked;
+pub(super) use cancelling::Cancels;
 pub use owing::Head;

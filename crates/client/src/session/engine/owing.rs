@@ -12,7 +12,7 @@ pub enum Head {
     Unwritten,
     /// The caller of this request.
     Caller(RequestId),
-    /// Nobody any more.
+    /// Nobody any more; or somebody whose time is up, and who learns what became of it.
     Abandoned,
 }
 
@@ -21,15 +21,33 @@ impl Session {
     #[must_use]
     pub fn head(&self) -> Head {
         match self.written.front() {
+            Some(head) if head.pending.is_hurried => Head::Abandoned,
             Some(head) => head.pending.id.map_or(Head::Abandoned, Head::Caller),
             None if self.waiting.is_empty() => Head::Nothing,
             None => Head::Unwritten,
         }
     }
 
-    /// Whether the server has still to get past requests whose callers have left.
+    /// Whether the server has still to get past requests whose callers have left, or are in a hurry.
     #[must_use]
     pub fn has_abandoned(&self) -> bool {
-        self.written.iter().any(|written| written.pending.id.is_none())
+        self.abandoned > 0 || self.hurried > 0
+    }
+
+    /// The caller of a request has given up waiting. It is neither cancelled nor dropped, as a COMMIT must not be, and
+    /// still ends with an event; but a server that is silent for long is given up.
+    pub fn hurry(&mut self, request: RequestId) {
+        let pending = if let Some(number) = self.waiting.find(request) {
+            self.waiting.get_mut(number)
+        } else if let Some(number) = self.written.find(request) {
+            self.written.get_mut(number).map(|written| &mut written.pending)
+        } else {
+            None
+        };
+        if let Some(pending) = pending
+            && !std::mem::replace(&mut pending.is_hurried, true)
+        {
+            self.hurried += 1;
+        }
     }
 }

@@ -91,6 +91,7 @@ impl Session {
             self.end_by_encoding(&encoding, sink);
             return Ok(());
         }
+        self.shared.note_changes(head.pending.task.changes());
         let (task, mut turn) = head.turn(&mut self.shared, sink);
         match task.ready(&mut turn) {
             AtReady::Stays => {}
@@ -118,7 +119,8 @@ impl Session {
         let mut reader = Reader::new(body);
         let (name, value) = (reader.text()?, reader.text()?);
         reader.end()?;
-        self.shared.note_parameter(&name, &value);
+        self.shared.note_parameter(&name, &value)?;
+        self.shared.statements.names.report(&name, &value);
         sink.event(Event::ParameterStatus { name, value });
         Ok(())
     }

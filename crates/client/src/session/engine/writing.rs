@@ -1,14 +1,12 @@
 //! Taking requests in, and writing them when their turn comes.
 
-use std::rc::Rc;
-
 use crate::session::Session;
 use crate::session::course::Course;
 use crate::session::event::{Event, Sink};
 use crate::session::failure::Failure;
 use crate::session::kinds::{Begun, IdentifyTask, RequestKind, Task};
 use crate::session::pending::{Pending, Written};
-use crate::session::query::{Bind, Query};
+use crate::session::query::Bind;
 use crate::session::request::{Request, RequestId};
 
 impl Session {
@@ -22,6 +20,9 @@ impl Session {
         }
         if let Task::Query(query) = &mut pending.task {
             query.ask_early(pending.id, &mut self.shared, sink);
+            if query.has_to_be_asked() {
+                self.unasked.note(query, request.id);
+            }
         }
         self.identify_first();
         self.waiting.push_back(pending);
@@ -38,8 +39,8 @@ impl Session {
 
     /// Gives the parameters that `Described { needs_bind: true }` asked for.
     pub fn bind(&mut self, request: RequestId, bind: Bind, sink: &mut impl Sink) {
-        let pending = if let Some(index) = self.find_waiting(request) {
-            self.waiting.get_mut(index)
+        let pending = if let Some(number) = self.waiting.find(request) {
+            self.waiting.get_mut(number)
         } else {
             self.written.front_mut().map(|head| &mut head.pending).filter(|pending| pending.id == Some(request))
         };
@@ -68,18 +69,26 @@ impl Session {
         self.want_cancel(sink);
         self.serve_head(sink);
         while self.may_write() && self.write_next(sink) {}
+        if self.waiting.is_empty() {
+            self.unasked.clear();
+        }
         self.close_if_idle(sink);
     }
 
     fn may_write(&self) -> bool {
-        !self.is_over && self.cancel.is_none() && self.written.back().is_none_or(|last| !last.blocks_followers())
+        let is_free = |last: &Written| {
+            // What the transaction has changed may be taken back by its end.
+            let may_change = self.shared.has_changed() && last.pending.task.may_end_transaction();
+            !may_change && !last.blocks_followers()
+        };
+        !self.is_over && self.cancels.allow_writing() && self.written.back().is_none_or(is_free)
     }
 
     /// What only the head waits for: parameters that have come, or room for more rows of a batch.
     fn serve_head(&mut self, sink: &mut impl Sink) {
         let Some(head) = self.written.front_mut() else { return };
         match head.turn(&mut self.shared, sink) {
-            (Task::Query(query), mut turn) if self.cancel.is_none() && query.is_ready_to_bind() => {
+            (Task::Query(query), mut turn) if !self.cancels.is_under_way() && query.is_ready_to_bind() => {
                 if query.has_lost_its_name(turn.shared) {
                     self.restart_head();
                 } else {
@@ -119,16 +128,6 @@ impl Session {
             self.head_sequence += 1;
         }
         self.written.push_back(written);
-    }
-
-    /// A statement is known now. Others wait with the same text: all are asked at once, not one after the other.
-    pub(in crate::session) fn ask_waiting(&mut self, query: &Rc<Query>, sink: &mut impl Sink) {
-        let Some(description) = query.description() else { return };
-        for pending in &mut self.waiting {
-            if let Task::Query(waiting) = &mut pending.task {
-                waiting.ask_if_of(pending.id, query, &description, sink);
-            }
-        }
     }
 
     pub(in crate::session) fn fail_unwritten(&self, pending: &Pending, failure: Failure, sink: &mut impl Sink) {

@@ -3,16 +3,24 @@
 //! The first chunk is held back until it is known whether it is the only one. A batch that is longer starts with a
 //! savepoint when it runs inside a transaction; outside, the Sync group is a transaction of its own. So it can be
 //! taken back at any time before its Sync.
+//!
+//! A source may take its time between the description that its first rows were encoded by and the first Bind. If
+//! something shows meanwhile that types may have changed, and in the unnamed mode always, the statement is parsed and
+//! described again in the Sync group of its Binds: only if it is what it was are the rows bound.
 
 use std::rc::Rc;
 
+use oxpg_codec::types::ParameterType;
+
 use super::request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
 use crate::session::batch_progress::{BatchProgress, Group};
+use crate::session::catalog::Catalog;
+use crate::session::column::Column;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::{Event, Sink};
 use crate::session::failure::{Failure, FailureKind, ServerMessage};
 use crate::session::output::{LONGEST, Output, too_long};
-use crate::session::preparation::{Conclusion, Preparation};
+use crate::session::preparation::{Conclusion, Described, Preparation};
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::Frame;
 use crate::session::request::Work;
@@ -37,12 +45,14 @@ pub(in crate::session) struct BatchTask {
     stage: Stage,
     preparation: Preparation,
     rows: Rows,
-    /// The first chunk, until it is written.
+    /// The first rows, until they are written.
     held: Output,
     held_rows: u64,
-    /// The first chunk is written: answers will come.
+    /// Its Sync group has begun: answers will come.
     is_open: bool,
     has_savepoint: bool,
+    /// The connection knew the statement before.
+    is_warm: bool,
     is_drain_wanted: bool,
     is_end_wanted: bool,
     is_rolling_back: bool,
@@ -84,6 +94,7 @@ impl BatchTask {
             held_rows: 0,
             is_open: false,
             has_savepoint: false,
+            is_warm: false,
             is_drain_wanted: false,
             is_end_wanted: false,
             is_rolling_back: false,
@@ -132,7 +143,7 @@ impl BatchTask {
         }
         let formats = description.formats(ResultFormats::ByType);
         let name = name.as_deref().unwrap_or("");
-        if self.is_open {
+        if self.is_open && !self.preparation.is_under_way() {
             turn.shared.output.bind_and_execute(name, &bind.parameters, formats, 0);
             self.progress.expect(Group::Row, 1);
             turn.course.end = turn.shared.output.end();
@@ -149,7 +160,7 @@ impl BatchTask {
         if !self.is_open && self.held_rows > 0 {
             self.open(false, turn);
         }
-        if self.is_open {
+        if self.is_open && !self.preparation.is_under_way() {
             // Errors come early, and the server's answers do not pile up.
             turn.shared.output.flush();
             turn.course.end = turn.shared.output.end();
@@ -171,6 +182,7 @@ impl BatchTask {
     pub(in crate::session) fn tell_drained<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
         let has_room = turn.shared.output.unsent().len() < turn.shared.options.batch_output_bytes;
         if has_room
+            && !self.preparation.is_under_way()
             && self.is_gathering(turn.course)
             && let Some(request) = turn.id
             && std::mem::take(&mut self.is_drain_wanted)
@@ -179,11 +191,14 @@ impl BatchTask {
         }
     }
 
-    /// Writes what was held back.
+    /// Begins its Sync group, with what was held back if the statement is certain to be what it was.
     fn open<S: Sink>(&mut self, is_all: bool, turn: &mut Turn<'_, S>) {
-        let Preparation { name, description, .. } = &self.preparation;
         turn.course.start = turn.shared.output.end();
-        turn.course.write_closes(turn.shared, name.as_ref());
+        turn.course.write_closes(turn.shared, self.preparation.name.as_ref());
+        let is_certain = self.preparation.name.as_ref().is_some_and(|name| turn.shared.statements.is_certain(name));
+        if !is_certain {
+            self.preparation.close(turn);
+        }
         let output = &mut turn.shared.output;
         self.is_open = true;
         if !is_all && turn.shared.transaction_status == b'T' {
@@ -191,15 +206,46 @@ impl BatchTask {
             output.statement(SAVEPOINT);
             self.progress.expect(Group::Statement, 1);
         }
-        if name.is_none() {
-            let parameters = description.as_ref().map_or(&[][..], |description| &description.parameters);
-            output.parse("", &self.query.text, parameters);
+        if is_certain {
+            self.write_held(&mut turn.shared.output);
+        } else {
+            self.preparation.write_again(&self.query, turn);
+            turn.shared.output.flush();
             self.progress.expect(Group::Parse, 1);
         }
+        turn.course.end = turn.shared.output.end();
+    }
+
+    fn write_held(&mut self, output: &mut Output) {
         output.append(&mut self.held);
-        self.progress.expect(Group::Row, self.held_rows);
+        self.progress.expect(Group::Row, std::mem::take(&mut self.held_rows));
         self.held = Output::default();
-        turn.course.end = output.end();
+    }
+
+    /// The statement is described once more, in the Sync group of its rows: they are written if it is what they were
+    /// encoded for.
+    fn go_on<S: Sink>(&mut self, parameters: &[ParameterType], columns: &[Column], turn: &mut Turn<'_, S>) {
+        self.progress.parsed();
+        if self.is_rolling_back {
+            return;
+        }
+        let known = self.preparation.description.as_ref();
+        if known.is_some_and(|known| known.is_answered_by(parameters, columns)) {
+            self.preparation.confirm_again(turn);
+            self.write_held(&mut turn.shared.output);
+            if self.is_end_wanted {
+                return self.close(turn);
+            }
+            turn.shared.output.flush();
+            turn.course.end = turn.shared.output.end();
+            return self.tell_drained(turn);
+        }
+        self.query.forget_description();
+        self.preparation.give_up(turn);
+        let text = "the statement's types have changed since the first rows were encoded for them; nothing was \
+                    executed, and the same call works";
+        self.rows.fail(Failure::new(FailureKind::OutdatedSchema, None, text).unsent());
+        self.take_back(turn);
     }
 
     /// No more rows come.
@@ -209,12 +255,29 @@ impl BatchTask {
                 return Step::IsOver;
             }
             self.open(true, turn);
-        } else if self.has_savepoint {
+        }
+        if self.preparation.is_under_way() {
+            self.is_end_wanted = true;
+        } else {
+            self.close(turn);
+        }
+        Step::GoesOn
+    }
+
+    /// Ends its Sync group.
+    fn close<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
+        if self.has_savepoint {
             turn.shared.output.statement(RELEASE);
             self.progress.expect(Group::Statement, 1);
         }
         self.sync(turn);
-        Step::GoesOn
+    }
+
+    /// What is known of its statement is to be asked for anew the next time.
+    pub(in crate::session) fn doubt<S: Sink>(&self, turn: &mut Turn<'_, S>) {
+        if let Some(name) = &self.preparation.name {
+            turn.shared.statements.doubt(name);
+        }
     }
 
     /// Makes what was written of it undone.
@@ -265,10 +328,11 @@ impl RequestKind for BatchTask {
             Lookup::Pending => Begun::Waits,
             Lookup::Ready { name, description } => {
                 self.preparation = Preparation::ready(name, description);
+                self.is_warm = true;
                 Begun::Gathers
             }
             Lookup::Absent => {
-                self.preparation = Preparation::write(&self.query, None, turn);
+                self.preparation = Preparation::write(&self.query, turn);
                 turn.course.sync(&mut turn.shared.output);
                 self.stage = Stage::Preparing;
                 Begun::Written
@@ -281,6 +345,7 @@ impl RequestKind for BatchTask {
             Stage::Waiting => Phase::AwaitingBind,
             Stage::Preparing => self.preparation.phase(),
             Stage::Prepared => Phase::Prepared,
+            Stage::Running if self.progress.is_at_parse() => self.preparation.phase(),
             Stage::Running if self.progress.is_at_first_bind() => Phase::Binding,
             Stage::Running => Phase::Executing,
             Stage::Over => Phase::Over,
@@ -292,11 +357,21 @@ impl RequestKind for BatchTask {
         self.is_early() || self.query.traits.may_change_encoding
     }
 
+    fn is_of_parts(&self) -> bool {
+        self.is_open
+    }
+
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
         match self.stage {
+            Stage::Running if self.progress.is_at_parse() => {
+                if let Described::As { parameters, columns } = self.preparation.answer(frame, turn)? {
+                    self.go_on(&parameters, &columns, turn);
+                }
+                return Ok(Answer::Noted);
+            }
             Stage::Running => {
                 if let Some(tag) = self.progress.answer(frame)? {
-                    turn.shared.note_forgotten(&tag);
+                    turn.shared.note_tag(&tag);
                 }
                 return Ok(Answer::Noted);
             }
@@ -330,11 +405,13 @@ impl RequestKind for BatchTask {
     }
 
     fn standing(&self) -> Standing<'_> {
-        let is_unexecuted = self.stage != Stage::Running;
+        let is_early = self.stage != Stage::Running;
+        let is_unexecuted = is_early || self.progress.is_at_parse() || self.progress.is_at_first_bind();
         Standing {
             is_unexecuted,
-            may_repeat: is_unexecuted,
+            may_repeat: is_early,
             is_named: self.preparation.name.is_some(),
+            is_warm: self.is_warm,
             description: self.preparation.description.as_deref(),
             ..Standing::at(self.phase())
         }
@@ -395,6 +472,10 @@ impl RequestKind for BatchTask {
 
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
         Some((&mut self.rows, self.preparation.description.as_ref()))
+    }
+
+    fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        self.preparation.renew(&self.query, catalog)
     }
 
     fn restart(&mut self, _is_asked_anew: bool) {

@@ -27,6 +27,7 @@ use super::catalog::Catalog;
 use super::course::{Course, Outcome, Phase, Turn};
 use super::event::Sink;
 use super::failure::{Failure, ServerMessage};
+use super::keyword::Changes;
 use super::query::{Description, Query};
 use super::reader::Frame;
 use super::request::Work;
@@ -94,6 +95,10 @@ impl RequestKind for Task {
         of_its_kind!(self, kind => kind.is_barrier())
     }
 
+    fn is_of_parts(&self) -> bool {
+        of_its_kind!(self, kind => kind.is_of_parts())
+    }
+
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
         of_its_kind!(self, kind => kind.answer(frame, turn))
     }
@@ -143,12 +148,20 @@ impl RequestKind for Task {
         of_its_kind!(self, kind => kind.earns(notice))
     }
 
+    fn changes(&self) -> Changes {
+        of_its_kind!(self, kind => kind.changes())
+    }
+
     fn statement(&self) -> Option<&Rc<str>> {
         of_its_kind!(self, kind => kind.statement())
     }
 
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
         of_its_kind!(self, kind => kind.rows())
+    }
+
+    fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        of_its_kind!(self, kind => kind.renew(catalog))
     }
 
     fn restart(&mut self, is_asked_anew: bool) {

@@ -69,7 +69,7 @@ impl RequestKind for PrepareTask {
                 Begun::Answered
             }
             Lookup::Absent => {
-                self.preparation = Preparation::write(&self.query, None, turn);
+                self.preparation = Preparation::write(&self.query, turn);
                 turn.course.sync(&mut turn.shared.output);
                 self.stage = Stage::Preparing;
                 Begun::Written

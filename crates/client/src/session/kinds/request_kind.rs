@@ -2,9 +2,11 @@
 
 use std::rc::Rc;
 
+use crate::session::catalog::Catalog;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::{Failure, ServerMessage};
+use crate::session::keyword::Changes;
 use crate::session::preparation::{Conclusion, Unresolved};
 use crate::session::query::{Description, Query};
 use crate::session::reader::Frame;
@@ -103,6 +105,11 @@ pub(in crate::session) trait RequestKind {
     /// Nothing may be written behind it yet, though its Sync is written.
     fn is_barrier(&self) -> bool;
 
+    /// The server is at work for it before all of it has arrived.
+    fn is_of_parts(&self) -> bool {
+        false
+    }
+
     /// Takes a message that is not for all requests alike (errors, notices, CloseComplete and so on are) nor a row.
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation>;
 
@@ -151,6 +158,16 @@ pub(in crate::session) trait RequestKind {
         false
     }
 
+    /// What may be other than before when ReadyForQuery comes.
+    fn changes(&self) -> Changes {
+        self.query().map_or(Changes::NONE, |query| query.traits.changes)
+    }
+
+    /// It may end a transaction.
+    fn may_end_transaction(&self) -> bool {
+        self.query().is_none_or(|query| !query.is_shareable)
+    }
+
     /// The name of its statement on the server.
     fn statement(&self) -> Option<&Rc<str>> {
         None
@@ -158,6 +175,11 @@ pub(in crate::session) trait RequestKind {
 
     /// Its rows, with what is known of them.
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
+        None
+    }
+
+    /// The types of its rows were looked up: their description by what is known now, if it is another one.
+    fn renew(&mut self, _catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
         None
     }
 

@@ -7,7 +7,7 @@ use crate::session::copy;
 use crate::session::course::{Course, Phase, Stage, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
-use crate::session::keyword;
+use crate::session::keyword::{self, Changes};
 use crate::session::output::refusal;
 use crate::session::query::Query;
 use crate::session::reader::{self, Frame, command_tag, nothing};
@@ -26,6 +26,7 @@ pub(in crate::session) struct ScriptTask {
     /// A single BEGIN or START TRANSACTION.
     is_begin: bool,
     is_commit: bool,
+    changes: Changes,
     stage: Stage,
     /// A RowDescription or a COPY came, and the end of it has not.
     is_in_result: bool,
@@ -37,6 +38,8 @@ impl ScriptTask {
     pub(super) fn new(text: Box<str>, is_control: bool) -> Self {
         Self {
             is_begin: keyword::classify(&text).is_begin,
+            // The driver's own ends what others have changed, see `Shared::note_tag`.
+            changes: if is_control { Changes::NONE } else { keyword::changes(&text) },
             is_commit: keyword::may_commit(&text),
             text,
             is_control,
@@ -48,7 +51,7 @@ impl ScriptTask {
 
     /// A statement of it has ended.
     fn complete<S: Sink>(&mut self, tag: CommandTag, turn: &mut Turn<'_, S>) {
-        turn.shared.note_forgotten(&tag);
+        turn.shared.note_tag(&tag);
         turn.course.complete(tag, false);
         self.is_in_result = false;
         self.is_copying_out = false;
@@ -71,6 +74,10 @@ impl RequestKind for ScriptTask {
         turn.course.is_synced = true;
         turn.course.end = turn.shared.output.end();
         Begun::Written
+    }
+
+    fn changes(&self) -> Changes {
+        self.changes
     }
 
     fn phase(&self) -> Phase {

@@ -11,6 +11,7 @@
 //! | `set NAME VALUE` | reports the setting, once, in front of ReadyForQuery |
 //! | `discard all`, `deallocate x` | forgets statements |
 //! | `copy in`, `copy out` | COPY |
+//! | `alter …`, `create …`, `set …`, `reset …` | nothing, with their tags |
 //! | `with … {OID,…} …` | a look-up of types |
 //! | `select pg_catalog.pg_backend_pid()` | what it says it is |
 //!
@@ -64,6 +65,9 @@ impl Server {
                 }
             }
             "with" => self.look_up(&lower),
+            "alter" => self.complete("ALTER TABLE"),
+            "create" => self.complete("CREATE TABLE"),
+            "reset" => self.complete("RESET"),
             "fail" => return Err(refused("23505", format!("failure {number}"))),
             "set" => {
                 // SET NAMES is another name of SET client_encoding.

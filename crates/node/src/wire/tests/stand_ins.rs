@@ -174,6 +174,7 @@ impl Sink for Mail {
     fn event(&mut self, event: Event) {
         match event {
             Event::Notification { payload, .. } => self.notified.push(payload),
+            Event::Notice(message) => self.notified.extend(message.field(b'M').map(str::to_owned)),
             Event::Described { description, needs_bind: true, .. } => self.asked = Some(description),
             Event::Completed { .. } => self.completed += 1,
             _ => {}
@@ -195,6 +196,11 @@ pub(super) fn message(tag: u8, body: &[u8]) -> Vec<u8> {
 
 pub(super) fn notification(payload: &str) -> Vec<u8> {
     message(b'A', &[&[0, 0, 0, 9], b"news\0".as_slice(), payload.as_bytes(), b"\0"].concat())
+}
+
+/// A NoticeResponse, which may be long.
+pub(super) fn notice(text: &str) -> Vec<u8> {
+    message(b'N', &[b"M".as_slice(), text.as_bytes(), b"\0\0"].concat())
 }
 
 /// A row of one int4.

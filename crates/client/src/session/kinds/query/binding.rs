@@ -15,16 +15,12 @@ use crate::session::shared::Shared;
 use crate::session::statements::Lookup;
 
 impl QueryTask {
-    /// Asks for the parameters before its turn, where the statement is known.
+    /// Asks for the parameters before its turn, where the connection knows the statement.
     pub(in crate::session) fn ask_early(&mut self, id: Option<RequestId>, shared: &mut Shared, sink: &mut impl Sink) {
         if self.bind.is_some() || self.is_cold_wanted {
             return;
         }
-        let known = match shared.statements.look_up(&self.query) {
-            Lookup::Ready { description, .. } => Some(description),
-            Lookup::Pending | Lookup::Absent => self.query.description_in(&shared.catalog),
-        };
-        if let Some(description) = known {
+        if let Lookup::Ready { description, .. } = shared.statements.look_up(&self.query) {
             self.ask(id, description, sink);
         }
     }
@@ -37,10 +33,14 @@ impl QueryTask {
         description: &Rc<Description>,
         sink: &mut impl Sink,
     ) {
-        let is_waiting = self.bind.is_none() && !self.is_asked && !self.is_cold_wanted;
-        if is_waiting && Rc::ptr_eq(&self.query, query) {
+        if self.has_to_be_asked() && Rc::ptr_eq(&self.query, query) {
             self.ask(id, Rc::clone(description), sink);
         }
+    }
+
+    /// Its parameters wait until its statement is known.
+    pub(in crate::session) fn has_to_be_asked(&self) -> bool {
+        self.bind.is_none() && !self.is_asked && !self.is_cold_wanted
     }
 
     /// The parameters were asked for and have not come.
@@ -74,8 +74,7 @@ impl QueryTask {
 
     /// Writes the parameters that were awaited.
     pub(in crate::session) fn write_bind<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
-        // It is written after any cancel's end of file.
-        turn.course.is_exposed = false;
+        turn.course.run_start = turn.shared.output.end();
         self.run.stage = Stage::Binding;
         if !self.run.is_flushed {
             turn.course.start = turn.shared.output.end();
@@ -111,21 +110,14 @@ impl QueryTask {
     pub(super) fn write_warm<S: Sink>(&mut self, name: Rc<str>, description: Rc<Description>, turn: &mut Turn<'_, S>) {
         self.tell(&description, turn);
         self.run.stage = Stage::Binding;
+        self.run.is_warm = true;
         self.run.preparation = Preparation::ready(name, description);
-        self.write_run(turn);
-    }
-
-    pub(super) fn write_whole<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
-        self.run.stage = Stage::Preparing;
-        self.run.is_whole = true;
-        let known = self.bind.as_ref().map(|bind| &bind.description);
-        self.run.preparation = Preparation::write(&self.query, known, turn);
         self.write_run(turn);
     }
 
     pub(super) fn write_cold<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
         self.run.stage = Stage::Preparing;
-        self.run.preparation = Preparation::write(&self.query, None, turn);
+        self.run.preparation = Preparation::write(&self.query, turn);
         if self.run.preparation.name.is_some() {
             turn.course.sync(&mut turn.shared.output);
         } else {
@@ -140,9 +132,7 @@ impl QueryTask {
     fn write_run<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
         let Preparation { name, description: Some(description), .. } = &self.run.preparation else { return };
         let Some(bind) = &self.bind else { return };
-        if !self.run.is_whole {
-            turn.course.write_closes(turn.shared, name.as_ref());
-        }
+        turn.course.write_closes(turn.shared, name.as_ref());
         let formats = description.formats(self.result.formats);
         let name = name.as_deref().unwrap_or("");
         turn.shared.output.bind_and_execute(name, &bind.parameters, formats, self.result.max_rows);

@@ -3,25 +3,23 @@
 //! | the connection | the caller has | is written |
 //! |---|---|---|
 //! | knows the statement (*warm*) | parameters for it | Bind, Execute, Sync |
-//! | does not, the environment does (*whole*) | parameters for that | Parse, Describe, Bind, Execute, Sync |
-//! | does not, nor does anybody (*cold*) | – | Parse, Describe, Sync; then the parameters are asked for, and Bind, Execute, Sync |
-//! | has no named statements (*cold*) | – | Parse, Describe, Flush; then the same in the same Sync group (rule 5) |
+//! | does not (*cold*) | perhaps parameters, by what others were told | Parse, Describe, Sync; then Bind, Execute, Sync |
+//! | has no named statements (*cold*) | the same | Parse, Describe, Flush; then Bind, Execute, Sync in the same Sync group (rule 5) |
+//!
+//! A cold statement is bound by what its own session says of it: parameters for other types are asked for again.
 
 mod binding;
 
 use std::rc::Rc;
 
-use oxpg_codec::types::ParameterType;
-
 use super::request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
 use crate::session::catalog::Catalog;
-use crate::session::column::Column;
 use crate::session::copy;
 use crate::session::course::{Course, Phase, Turn};
 use crate::session::event::Sink;
-use crate::session::failure::{Failure, FailureKind};
+use crate::session::failure::Failure;
 use crate::session::output::{LONGEST, too_long};
-use crate::session::preparation::{Conclusion, Described, Preparation, resolve};
+use crate::session::preparation::{Conclusion, Described, Preparation};
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::{Frame, command_tag, nothing};
 use crate::session::request::Work;
@@ -56,14 +54,12 @@ struct Run {
     stage: Stage,
     preparation: Preparation,
     rows: Rows,
-    /// Parse, Describe, Bind and Execute went in one write.
-    is_whole: bool,
     /// A Flush keeps its Sync group open, in the unnamed mode (rule 5).
     is_flushed: bool,
-    /// Bind went by a description that turned out to be wrong here.
-    is_outdated: bool,
     /// COPY data comes that nobody wants.
     is_copying_out: bool,
+    /// The connection knew the statement before.
+    is_warm: bool,
 }
 
 /// Which answer comes next.
@@ -91,10 +87,9 @@ impl Run {
             stage: Stage::Waiting,
             preparation: Preparation::default(),
             rows: Rows::new(result.form, result.formats),
-            is_whole: false,
             is_flushed: false,
-            is_outdated: false,
             is_copying_out: false,
+            is_warm: false,
         }
     }
 }
@@ -123,13 +118,10 @@ impl QueryTask {
 
     /// An answer to Parse or Describe.
     fn prepare<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
-        let Run { preparation, is_whole, .. } = &mut self.run;
-        let Described::As { parameters, columns } = preparation.answer(frame, *is_whole, turn)? else {
+        let preparation = &mut self.run.preparation;
+        let Described::As { parameters, columns } = preparation.answer(frame, turn)? else {
             return Ok(Answer::Noted);
         };
-        if let Some(sent) = preparation.description.clone() {
-            return Ok(self.confirm(&sent, parameters, columns, turn));
-        }
         let is_renewal = std::mem::take(&mut self.is_renewal_wanted);
         let conclusion = preparation.conclude(&self.query, (parameters, columns), is_renewal, turn);
         match conclusion {
@@ -140,49 +132,8 @@ impl QueryTask {
         Ok(Answer::of(conclusion))
     }
 
-    /// Bind is on its way already, by what the environment knew: whether that is what the server says.
-    fn confirm<S: Sink>(
-        &mut self,
-        sent: &Rc<Description>,
-        parameters: Vec<ParameterType>,
-        columns: Vec<Column>,
-        turn: &mut Turn<'_, S>,
-    ) -> Answer {
-        self.run.stage = Stage::Binding;
-        if sent.is_answered_by(&parameters, &columns) {
-            // What is known of its types may have been dropped meanwhile, for a type of somebody else's that has
-            // changed; whether these have, the rows tell.
-            self.run.preparation.confirm(sent, turn);
-            return Answer::Learned;
-        }
-        let Ok(description) = resolve(&self.query, parameters, columns, false, &turn.shared.catalog) else {
-            // What it is will be known to its query after a look-up, and the statement is parsed again with its Bind.
-            self.run.preparation.give_up(turn);
-            self.query.forget_description();
-            self.outdate();
-            return Answer::Noted;
-        };
-        self.run.preparation.description = Some(Rc::clone(&description));
-        let has_formats = description.has_formats_of(sent, self.result.formats);
-        if description.takes_parameters_of(sent) && has_formats {
-            self.tell(&description, turn);
-        } else {
-            self.outdate();
-        }
-        self.run.preparation.confirm(&description, turn);
-        Answer::Learned
-    }
-
-    /// What the environment knew of the statement was wrong for this connection.
-    fn outdate(&mut self) {
-        self.run.is_outdated = true;
-        let text = "the statement's types on this connection differ from what was known of it, so its result cannot \
-                    be read; it may have taken effect";
-        self.run.rows.fail(Failure::new(FailureKind::OutdatedSchema, None, text));
-    }
-
     fn complete<S: Sink>(&mut self, tag: CommandTag, is_suspended: bool, turn: &mut Turn<'_, S>) {
-        turn.shared.note_forgotten(&tag);
+        turn.shared.note_tag(&tag);
         turn.course.complete(tag, is_suspended);
         self.run.is_copying_out = false;
         self.run.stage = Stage::Over;
@@ -190,7 +141,7 @@ impl QueryTask {
 
     /// Its Bind is not written.
     fn is_cold(&self) -> bool {
-        !self.run.is_whole && matches!(self.run.stage, Stage::Preparing | Stage::Prepared | Stage::AwaitingBind)
+        matches!(self.run.stage, Stage::Preparing | Stage::Prepared | Stage::AwaitingBind)
     }
 }
 
@@ -210,30 +161,20 @@ impl RequestKind for QueryTask {
         }
         let shared = &mut *turn.shared;
         let known = if self.is_cold_wanted { Lookup::Absent } else { shared.statements.look_up(&self.query) };
-        let to_ask = match known {
+        match known {
             Lookup::Pending => return Begun::Waits,
             Lookup::Ready { name, description } if self.has_bind_for(&description) => {
                 self.write_warm(name, description, turn);
-                return Begun::Written;
             }
-            Lookup::Ready { description, .. } => Some(description),
-            Lookup::Absent if self.is_cold_wanted => None,
-            Lookup::Absent if self.bind.is_some() => {
-                self.write_whole(turn);
-                return Begun::Written;
+            Lookup::Ready { description, .. } => {
+                self.ask(turn.id, description, turn.sink);
+                return Begun::Waits;
             }
-            Lookup::Absent => self.query.description_in(&shared.catalog),
-        };
-        if let Some(description) = to_ask {
-            self.ask(turn.id, description, turn.sink);
-            return Begun::Waits;
-        }
-        if !is_first && !turn.shared.statements.is_for(&self.query) {
             // Its Sync group stays open until its parameters are here. PgBouncer takes the ReadyForQuery of the group before
             // it for the end of the transaction, and gives the server with the open group to another client.
-            return Begun::Waits;
+            Lookup::Absent if !is_first && !turn.shared.statements.is_for(&self.query) => return Begun::Waits,
+            Lookup::Absent => self.write_cold(turn),
         }
-        self.write_cold(turn);
         Begun::Written
     }
 
@@ -250,7 +191,8 @@ impl RequestKind for QueryTask {
 
     fn is_barrier(&self) -> bool {
         let traits = &self.query.traits;
-        traits.is_copy || traits.forgets_statements || traits.may_change_encoding || self.is_cold()
+        let may_change = traits.may_change_encoding || traits.changes.is_any();
+        traits.is_copy || traits.forgets_statements || may_change || self.is_cold()
     }
 
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
@@ -312,9 +254,8 @@ impl RequestKind for QueryTask {
             may_repeat: may_repeat && !self.run.rows.has_any(),
             may_move: self.query.is_shareable,
             may_heal: true,
-            is_whole: self.run.is_whole,
-            is_outdated: self.run.is_outdated,
             is_named: self.run.preparation.name.is_some(),
+            is_warm: self.run.is_warm,
             is_copying_out: self.run.is_copying_out,
             description: self.run.preparation.description.as_deref(),
         }
@@ -347,7 +288,7 @@ impl RequestKind for QueryTask {
         if self.run.stage == Stage::AwaitingBind {
             return self.release(turn);
         }
-        let is_bind_alone = self.run.stage == Stage::Binding && !self.run.is_whole && !self.run.is_flushed;
+        let is_bind_alone = self.run.stage == Stage::Binding && !self.run.is_flushed;
         Leaving::IsCancelled { is_plain: is_bind_alone && turn.course.closes == 0 }
     }
 
@@ -367,6 +308,10 @@ impl RequestKind for QueryTask {
 
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
         Some((&mut self.run.rows, self.run.preparation.description.as_ref()))
+    }
+
+    fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
+        self.run.preparation.renew(&self.query, catalog)
     }
 
     fn restart(&mut self, is_asked_anew: bool) {

@@ -1,0 +1,50 @@
+/** What has come when the work has not. */
+const LATE = Symbol('late')
+const ABORTED = Symbol('aborted')
+
+/** A time limit and a signal that hold over several steps together, such as waiting, hooks and requests. */
+export class Limit {
+  /** As it was given, in milliseconds; 0 for none. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly #end: number
+
+  constructor(timeoutMs: number, signal?: AbortSignal) {
+    this.timeoutMs = timeoutMs
+    this.signal = signal
+    this.#end = timeoutMs === 0 ? 0 : performance.now() + timeoutMs
+  }
+
+  /** Milliseconds that are left, at least 1; 0 when there is no limit. */
+  get remainingMs(): number {
+    return this.timeoutMs === 0 ? 0 : Math.max(1, Math.ceil(this.#end - performance.now()))
+  }
+
+  /**
+   * Waits for `work`, but no longer than the limit; what it comes to after that is nobody's any more.
+   *
+   * @param late Makes the error for when the time is over.
+   * @throws the reason of the signal when that fires before.
+   */
+  async hold<T>(work: PromiseLike<T>, late: (timeoutMs: number) => Error): Promise<T> {
+    const { signal, timeoutMs } = this
+    if (timeoutMs === 0 && signal === undefined) return await work
+    let timer: NodeJS.Timeout | undefined
+    let abort!: () => void
+    const end = new Promise<typeof LATE | typeof ABORTED>((resolve) => {
+      abort = () => resolve(ABORTED)
+      if (timeoutMs !== 0) timer = setTimeout(resolve, this.remainingMs, LATE)
+      if (signal?.aborted) abort()
+      else signal?.addEventListener('abort', abort)
+    })
+    try {
+      const first = await Promise.race([end, work])
+      if (first === LATE) throw late(timeoutMs)
+      if (first === ABORTED) throw signal?.reason
+      return first as T
+    } finally {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+}

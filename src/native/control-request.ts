@@ -1,0 +1,41 @@
+import { Flag } from '../types/boundary'
+import type { Environment } from './environment'
+import { NO_PARAMETERS, Request, thrown } from './request'
+import type { RequestOptions } from './request-options'
+import type { ConnectionTarget } from './targets'
+
+/** A command that starts or ends a transaction; knows how that stood when its answer came. */
+export class ControlRequest extends Request {
+  /** Whether a transaction was open before the command, as far as it has been answered well. */
+  wasInTransaction = false
+  /** The transactions that had ended on the connection, one that this command ended among them. */
+  transactionsEnded = 0
+  private readonly session: ConnectionTarget
+
+  constructor(environment: Environment, connection: ConnectionTarget) {
+    super(environment, connection, undefined, NO_PARAMETERS, undefined)
+    this.session = connection
+  }
+
+  /** Writes the SCRIPT, unless its signal has fired. */
+  sendText(text: string, { timeoutMs, signal }: RequestOptions): void {
+    if (signal?.aborted) {
+      this.freeSlot()
+      this.settle(thrown(signal.reason))
+      return
+    }
+    if (signal !== undefined) this.watch(signal)
+    this.environment.outbox.script(this.slot, this.session.id, text, Flag.CONTROL, timeoutMs)
+  }
+
+  override complete(
+    command: number,
+    rowCount: number,
+    tagText: string | undefined,
+    isSuspended: boolean,
+  ): void {
+    this.wasInTransaction = this.session.statusBefore !== 'I'
+    this.transactionsEnded = this.session.transactionsEnded
+    super.complete(command, rowCount, tagText, isSuspended)
+  }
+}

@@ -1,0 +1,42 @@
+import { InterfaceError } from './errors/index'
+
+/** How far a transaction is; `over` when one around it has ended. */
+export type TransactionState =
+  | 'new'
+  | 'starting'
+  | 'started'
+  | 'ending'
+  | 'committed'
+  | 'rolled back'
+  | 'failed'
+  | 'over'
+
+const REASONS: { readonly [state in TransactionState]: string } = {
+  new: 'the transaction has not been started',
+  starting: 'the transaction is being started',
+  started: 'the transaction is already started',
+  ending: 'the transaction is being ended',
+  committed: 'the transaction is already committed',
+  'rolled back': 'the transaction is already rolled back',
+  failed: 'the transaction has failed',
+  over: 'the transaction around this one is over',
+}
+
+/** A query such as COMMIT or ROLLBACK ended a transaction behind its back. */
+export function endedByQuery(): InterfaceError {
+  return new InterfaceError(ENDED_BY_QUERY, { safeToRetry: false })
+}
+
+/** Whether an error says so. */
+export function saysEndedByQuery(error: unknown): boolean {
+  return error instanceof InterfaceError && error.message === ENDED_BY_QUERY
+}
+
+const ENDED_BY_QUERY =
+  'the transaction was ended by a query (COMMIT, ROLLBACK or the like), and what came after that was not part of it: ' +
+  'a callback commits by returning and rolls back by throwing; one that was begun by hand has commit() and rollback()'
+
+/** What is wrong when a transaction in this state is asked to do `what`. */
+export function wrongState(state: TransactionState, what: string): InterfaceError {
+  return new InterfaceError(`cannot ${what}: ${REASONS[state]}`)
+}
