@@ -1682,12 +1682,14 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      * Commits it, or releases the savepoint.
      *
      * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+     * @throws InterfaceError while an executeMany or fetchMany takes rows of an asynchronous iterable.
      * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. The command is not taken back: the
      * transaction ends, but how is not known.
      */
     commit(): Promise<void>;
     /**
-     * Rolls it back, or rolls back to the savepoint.
+     * Rolls it back, or rolls back to the savepoint. An executeMany or fetchMany whose asynchronous iterable is not at its
+     * end is taken back.
      *
      * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. It rolls back all the same.
      */
@@ -2022,7 +2024,10 @@ interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
     init?: PoolHook<M> | undefined;
     /** Called with a connection each time it is acquired. */
     setup?: PoolHook<M> | undefined;
-    /** Called with a connection before it goes back; then the pool resets the session. */
+    /**
+     * Called before a connection goes back; then the pool resets the session. It has the session under an object of its
+     * own, since what was leased is released by then; releasing that one does nothing.
+     */
     reset?: PoolHook<M> | undefined;
 }
 

@@ -78,6 +78,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
    * Commits it, or releases the savepoint.
    *
    * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+   * @throws InterfaceError while an executeMany or fetchMany takes rows of an asynchronous iterable.
    * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. The command is not taken back: the
    * transaction ends, but how is not known.
    */
@@ -89,14 +90,17 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   /**
-   * Rolls it back, or rolls back to the savepoint.
+   * Rolls it back, or rolls back to the savepoint. An executeMany or fetchMany whose asynchronous iterable is not at its
+   * end is taken back.
    *
    * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. It rolls back all the same.
    */
   async rollback(): Promise<void> {
     this.#refuseManaged('roll back')
     if (this.#host._isGone) await this.#overWithHost()
-    this.#host._target()
+    this.#host._targetOfEnd()
+    this.#require('started', 'roll back')
+    void this.#host._vacate()
     await this.#rollback()
   }
 

@@ -1,5 +1,11 @@
 import test from 'ava'
-import { DataError, InterfaceError, UniqueViolationError } from 'oxpg'
+import {
+  DataError,
+  InterfaceError,
+  NotNullViolationError,
+  type PostgresError,
+  UniqueViolationError,
+} from 'oxpg'
 import { connection, pool } from '../support/server.js'
 
 test('executeMany inserts every row and counts them', async (t) => {
@@ -58,6 +64,56 @@ test('inside a transaction a refused batch leaves the rest of the transaction al
     await tx.execute('insert into things values (-2)')
   })
   t.is(await c.fetchVal('select sum(id)::int from things'), -3)
+})
+
+test('an error names the row that the server refuses, wherever it is', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int primary key, n int not null)')
+  for (const [count, bad] of [
+    [3, 0],
+    [3, 1],
+    [20_000, 1],
+    [20_000, 12_345],
+    [20_000, 19_999],
+  ] as const) {
+    const rows = Array.from({ length: count }, (_, id) => [id, id === bad ? null : id])
+    for (const size of ['cold', 'warm']) {
+      const sql = `insert into things values ($1, $2) /* ${count} ${bad} */`
+      const error = await t.throwsAsync(c.executeMany(sql, rows), { instanceOf: NotNullViolationError })
+      t.is((error as NotNullViolationError).row, bad, size)
+    }
+    const other = await t.throwsAsync(c.fetchMany('select 1 / $1::int', [[1], [0]]))
+    t.is((other as PostgresError).row, 1)
+  }
+  const single = await t.throwsAsync(c.execute('insert into things values ($1, $2)', [1, null]))
+  t.is((single as PostgresError).row, undefined)
+})
+
+test('rollback takes back what an iterable still feeds, and commit says what is in the way', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  for (const isNested of [false, true]) {
+    const outer = await c.begin()
+    await outer.execute('insert into things values ($1)', [-1])
+    const tx = isNested ? await outer.begin() : outer
+    let isAsked!: () => void
+    const asked = new Promise<void>((resolve) => {
+      isAsked = resolve
+    })
+    async function* endless() {
+      for (let id = 0; id < 2_000; id++) yield [id]
+      isAsked()
+      await new Promise(() => {})
+    }
+    const feeding = t.throwsAsync(tx.executeMany('insert into things values ($1)', endless()))
+    await asked
+    await t.throwsAsync(tx.commit(), { instanceOf: InterfaceError, message: /busy with executeMany/ })
+    await tx.rollback()
+    await feeding
+    t.is(await c.fetchVal('select count(*)::int from things'), isNested ? 1 : 0)
+    if (isNested) await outer.rollback()
+    t.false(c.isInTransaction)
+  }
 })
 
 test('an iterable that throws undoes all, and its error is the one', async (t) => {

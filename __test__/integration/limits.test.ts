@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { connect, createPool, InterfaceError, type PoolOptions, TimeoutError } from 'oxpg'
 import { Link } from '../support/link.js'
-import { connection, pool, until, url } from '../support/server.js'
+import { connection, OPENERS, pool, until, url } from '../support/server.js'
 
 const never = (): Promise<never> => new Promise(() => {})
 
@@ -61,7 +61,7 @@ test('connectTimeoutMs and signal hold over the password function', async (t) =>
   const late = { instanceOf: TimeoutError, message: /password.* 30 ms of connectTimeoutMs/ }
   await t.throwsAsync(connect(url, { password, connectTimeoutMs: 30 }), late)
   await t.throwsAsync(createPool(url, { password, connectTimeoutMs: 30 }), late)
-  for (const open of [connect, createPool]) {
+  for (const open of OPENERS) {
     const { signal, abort, reason } = signalWith('enough')
     const opening = t.throwsAsync(open(url, { password, connectTimeoutMs: 0, signal }), { is: reason })
     setImmediate(abort)
@@ -73,7 +73,7 @@ test('connectTimeoutMs and signal hold over the look-up of typeCodecs', async (t
   const link = await Link.open(t)
   link.mode = 'greeting'
   const typeCodecs = [{ typeName: 'money', schema: 'pg_catalog', encode: String, decode: String }]
-  for (const open of [connect, createPool]) {
+  for (const open of OPENERS) {
     // A busy machine may need longer for the startup; then that was too late, and not the look-up.
     let message = 'to start'
     for (let connectTimeoutMs = 500; /to (start|connect|look)/.test(message); connectTimeoutMs *= 2) {

@@ -2,7 +2,7 @@
 import test from 'ava'
 import { connect, createPool, InterfaceError, PostgresWarning, TimeoutError } from 'oxpg'
 import { Link } from '../support/link.js'
-import { connection, pool, RUNNING, uniqueName, until, url } from '../support/server.js'
+import { connection, OPENERS, pool, RUNNING, uniqueName, until, url } from '../support/server.js'
 
 /** The sessions of an application. */
 const SESSIONS = 'select count(*)::int from pg_stat_activity where application_name = $1'
@@ -43,7 +43,7 @@ test('close ends although the server does not', async (t) => {
 })
 
 test('close({ timeoutMs }) ends what still runs, and rejects, on a connection as on a pool', async (t) => {
-  for (const open of [connect, createPool]) {
+  for (const open of OPENERS) {
     const c = await open(url)
     const call = t.throwsAsync(c.fetchVal('select pg_sleep(60)'), { code: '08003' })
     await t.throwsAsync(c.close({ timeoutMs: 50 }), { instanceOf: TimeoutError, message: /50 ms/ })

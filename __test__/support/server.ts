@@ -58,6 +58,12 @@ export async function threadNames(): Promise<string[]> {
   return (await Promise.all(tasks.map(name))).map((text) => text.trim())
 }
 
+/** Both ways to a server, for what holds on either. */
+export const OPENERS: readonly ((dsn: string, options?: ConnectOptions) => Promise<Connection | Pool>)[] = [
+  connect,
+  createPool,
+]
+
 let names = 0
 
 /** A table name of this process alone. */

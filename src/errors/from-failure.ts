@@ -114,10 +114,10 @@ function makePostgresError(failure: Failure, context: FailureContext | undefined
   if (failure.sqlstate !== undefined) fields.sqlstate = failure.sqlstate
   countInUnits(fields, 'position', context?.query)
   if (failure.causeCode !== undefined) fields.cause = systemError(failure.causeCode, failure.message)
+  if (failure.row !== undefined) fields.row = failure.row
   if (failure.kind === 'data') {
     fields.parameter = failure.parameter
     fields.element = failure.element
-    fields.row = failure.row
     return new DataError(messageWithPosition(failure), fields)
   }
   return new (classOf(failure, fields))(failure.message, fields)

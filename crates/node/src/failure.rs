@@ -216,6 +216,7 @@ impl From<Failure> for FailureData {
         data.sqlstate = failure.sqlstate;
         data.is_safe_to_retry = failure.is_safe_to_retry;
         data.cause_code = failure.cause_code.map(str::to_owned);
+        data.row = failure.row.and_then(|row| u32::try_from(row).ok());
         data.fields = failure.server.as_deref().map(fields_of).unwrap_or_default();
         data
     }

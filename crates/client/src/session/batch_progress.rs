@@ -24,6 +24,8 @@ pub(super) struct BatchProgress {
     groups: VecDeque<(Group, u64)>,
     /// How many answers of the first group are here.
     position: u8,
+    /// Rows of parameters whose execution is over.
+    executed: u64,
     rows: u64,
     last: Option<Command>,
     last_text: Option<String>,
@@ -75,6 +77,11 @@ impl BatchProgress {
         self.position == 1 && matches!(self.groups.front(), Some((Group::Row, _)))
     }
 
+    /// The row of parameters whose answers are due, counted from 0; none where they are not a row's.
+    pub(super) fn row(&self) -> Option<u64> {
+        matches!(self.groups.front(), Some((Group::Row, _))).then_some(self.executed)
+    }
+
     /// The answers to Parse and Describe are due.
     pub(super) fn is_at_parse(&self) -> bool {
         matches!(self.groups.front(), Some((Group::Parse, _)))
@@ -111,6 +118,7 @@ impl BatchProgress {
     }
 
     fn count(&mut self, tag: &CommandTag) {
+        self.executed += 1;
         self.rows = self.rows.saturating_add(tag.rows);
         self.last = Some(tag.command);
         self.last_text.clone_from(&tag.text);

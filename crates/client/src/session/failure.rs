@@ -41,6 +41,8 @@ pub struct Failure {
     pub server: Option<Box<ServerMessage>>,
     /// The system's name of the cause, such as `ECONNRESET`.
     pub cause_code: Option<&'static str>,
+    /// Of a batch, the row of parameters that the server refused, counted from 0.
+    pub row: Option<u64>,
 }
 
 impl Failure {
@@ -52,6 +54,7 @@ impl Failure {
             sqlstate: sqlstate.map(str::to_owned),
             server: None,
             cause_code: None,
+            row: None,
         }
     }
 

@@ -23,6 +23,8 @@ pub(super) struct Standing<'a> {
     pub(super) is_warm: bool,
     /// It is refused already, and only waits for a COPY's end.
     pub(super) is_copying_out: bool,
+    /// Of a batch, the row of parameters that it is at, counted from 0.
+    pub(super) row: Option<u64>,
     /// What its parameters went by.
     pub(super) description: Option<&'a Description>,
 }
@@ -40,6 +42,7 @@ impl Standing<'_> {
             is_named: false,
             is_warm: false,
             is_copying_out: false,
+            row: None,
             description: None,
         }
     }

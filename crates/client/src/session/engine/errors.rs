@@ -25,7 +25,9 @@ impl Session {
         let Some(head) = self.written.front().filter(|head| head.pending.task.has_answers_due()) else {
             return Err(ProtocolViolation::unexpected(b'E'));
         };
-        let verdict = judge(&head.pending.task.standing(), self.circumstances(head), &message);
+        let standing = head.pending.task.standing();
+        let row = standing.row;
+        let verdict = judge(&standing, self.circumstances(head), &message);
         self.forget_what_is_wrong(&verdict);
         let is_pooler_found = verdict.shows_pooler && !self.shared.is_servers_own;
         if is_pooler_found {
@@ -36,7 +38,7 @@ impl Session {
         }
         let Some(head) = self.written.front_mut() else { return Ok(()) };
         let words = is_pooler_found.then_some(POOLER_FOUND).or(verdict.words);
-        head.course.fail(failure(message, &verdict, words));
+        head.course.fail(Failure { row, ..failure(message, &verdict, words) });
         head.course.retry = verdict.retry;
         head.course.closes = 0;
         head.pending.task.fail();

@@ -412,6 +412,7 @@ impl RequestKind for BatchTask {
             may_repeat: is_early,
             is_named: self.preparation.name.is_some(),
             is_warm: self.is_warm,
+            row: self.progress.row(),
             description: self.preparation.description.as_deref(),
             ..Standing::at(self.phase())
         }

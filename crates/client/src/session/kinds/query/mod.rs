@@ -257,6 +257,7 @@ impl RequestKind for QueryTask {
             is_named: self.run.preparation.name.is_some(),
             is_warm: self.run.is_warm,
             is_copying_out: self.run.is_copying_out,
+            row: None,
             description: self.run.preparation.description.as_deref(),
         }
     }
