@@ -1,3 +1,6 @@
+// A context of node:vm, in which test runners load modules, may lack the global.
+import { performance } from 'node:perf_hooks'
+
 /** What has come when the work has not. */
 const LATE = Symbol('late')
 const ABORTED = Symbol('aborted')

@@ -27,6 +27,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
   readonly #limit: Limit
   #isReleased = false
   #handingBack: Promise<void> | undefined
+  #releasing: Promise<void> | undefined
   /** Fulfilled when the session is clean, or gone; from the moment it is handed back. */
   #cleaned: Promise<void> | undefined
 
@@ -60,7 +61,12 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
    * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
    * to; the session has been closed then.
    */
-  async release(): Promise<void> {
+  release(): Promise<void> {
+    this.#releasing ??= this.#whenClean()
+    return this.#releasing
+  }
+
+  async #whenClean(): Promise<void> {
     await this._handBack()
     await this.#cleaned
   }
