@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process'
+import { type AddressInfo, createServer, connect as netConnect, type Socket } from 'node:net'
 import test from 'ava'
 import {
   ConnectionDoesNotExistError,
@@ -10,7 +11,7 @@ import {
   TransactionResolutionUnknownError,
 } from 'oxpg'
 import { faultProxy, newSignal, standStillUntil } from '../support/fault-proxy.js'
-import { connection, RUNNING, until, url } from '../support/server.js'
+import { connection, RUNNING, uniqueName, until, url } from '../support/server.js'
 
 test('pg_terminate_backend fails the running query with 57P01, and those behind it are safe to retry', async (t) => {
   const [victim, killer] = [await connection(t), await connection(t)]
@@ -140,6 +141,57 @@ test('a call that is given up behind a long one does not end the long one', asyn
   const long = p.fetchVal('select pg_backend_pid() from pg_sleep(3)')
   await t.throwsAsync(p.fetch('select 1', [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
   t.is(await long, pid)
+})
+
+test('a text without parameters that the lost connection had not sent is executed elsewhere, or rejects', async (t) => {
+  const watcher = await connection(t)
+  const table = uniqueName('unsent')
+  await watcher.execute(`create table ${table} (id int)`)
+  t.teardown(async () => {
+    const last = await connect(url)
+    await last.execute(`drop table ${table}`)
+    await last.close()
+  })
+  const sockets = new Set<Socket>()
+  const { hostname, port } = new URL(url)
+  const proxy = createServer((front) => {
+    const back = netConnect(Number(port), hostname)
+    for (const socket of [front, back]) {
+      sockets.add(socket)
+      socket.on('error', () => {})
+    }
+    front.pipe(back).pipe(front)
+  })
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    for (const socket of sockets) socket.destroy()
+    proxy.close()
+  })
+  const link = Object.assign(new URL(url), {
+    hostname: '127.0.0.1',
+    port: `${(proxy.address() as AddressInfo).port}`,
+  })
+  let resolved = 0
+  for (let id = 0; id < 24; id++) {
+    const p = await createPool(link.href, { minSize: 1, maxSize: 1 })
+    await p.fetchVal('select 1')
+    const neighbour = p.fetchVal('select pg_sleep(0.05)', []).catch(() => {})
+    for (const socket of sockets) socket.resetAndDestroy()
+    sockets.clear()
+    if (id % 2 === 1) await new Promise(setImmediate)
+    const tag = await p.execute(`insert into ${table} values (${id})`).catch((error: unknown) => error)
+    await neighbour
+    const stored = await watcher.fetchVal(`select count(*)::int from ${table} where id = $1`, [id])
+    if (tag instanceof Error) {
+      if ((tag as PostgresError).safeToRetry) t.is(stored, 0)
+    } else {
+      resolved += 1
+      t.is(tag, 'INSERT 0 1')
+      t.is(stored, 1)
+    }
+    p.terminate()
+  }
+  t.true(resolved > 0)
 })
 
 test('killing idle connections of a pool is invisible', async (t) => {

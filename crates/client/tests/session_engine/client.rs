@@ -22,6 +22,8 @@ pub(crate) struct Recorder {
     /// The formats in which a request's rows came.
     pub(crate) formats: HashMap<RequestId, ResultFormats>,
     pub(crate) settled: HashMap<RequestId, Settled>,
+    /// The texts of scripts that were given back.
+    pub(crate) scripts_back: HashMap<RequestId, String>,
     pub(crate) asked: Vec<(RequestId, Rc<Description>)>,
     pub(crate) drained: Vec<RequestId>,
     pub(crate) cancels_wanted: usize,
@@ -152,6 +154,9 @@ impl Sink for Recorder {
             Event::Returned { request: Request { id, work }, failure, transaction_status } => {
                 let has_bind = matches!(&work, Work::Query { bind: Some(_), .. });
                 let is_fresh = matches!(&work, Work::Query { is_fresh: true, .. });
+                if let Work::Script { text, .. } = &work {
+                    self.scripts_back.insert(id, text.to_string());
+                }
                 let line = format!("returned {id} {}", char::from(transaction_status));
                 self.settle(id, Settled::Returned { has_bind, is_fresh, failure });
                 line

@@ -1,6 +1,6 @@
 //! Rules 12 and 13, and closing.
 
-use oxpg_client::session::{EndCause, FailureKind, ProtocolViolation};
+use oxpg_client::session::{EndCause, FailureKind, ProtocolViolation, SessionOptions};
 
 use crate::client::{Client, Settled};
 
@@ -351,4 +351,20 @@ fn an_error_at_the_implicit_commit_fails_the_request() {
     client.read();
     assert!(matches!(client.sink.settled[&1], Settled::Failed(_)));
     assert_eq!(client.sqlstate(1), "23503");
+}
+
+/// Its owner takes it elsewhere: an empty text would be executed there, and would end well.
+#[test]
+fn rule_13_a_script_that_was_not_sent_comes_back_with_its_text() {
+    let long = format!("insert 2 /* {} */", "x".repeat(SessionOptions::default().resend_bytes));
+    for (text, is_kept) in [("insert 1", true), (long.as_str(), false)] {
+        let mut client = Client::returning();
+        client.script(1, text, false);
+        assert!(!client.session.output().is_empty(), "it is written, and the socket has taken nothing");
+        client.session.end(EndCause::EndOfStream, &mut client.sink);
+        assert_eq!(client.sink.scripts_back.get(&1).map(String::as_str), is_kept.then_some(text));
+        if !is_kept {
+            assert!(client.failure(1).is_safe_to_retry, "its text is not kept, and it did not run");
+        }
+    }
 }

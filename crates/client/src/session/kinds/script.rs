@@ -19,8 +19,9 @@ use crate::session::violation::ProtocolViolation;
 /// A script, waiting or written.
 #[derive(Debug)]
 pub(in crate::session) struct ScriptTask {
-    /// Empty once it is written.
+    /// Kept after it was written (if it is not too long), for it may turn out that the socket took nothing of it.
     text: Box<str>,
+    is_text_gone: bool,
     /// The driver's own text, which certainly hides no COPY.
     is_control: bool,
     /// A single BEGIN or START TRANSACTION.
@@ -42,6 +43,7 @@ impl ScriptTask {
             changes: if is_control { Changes::NONE } else { keyword::changes(&text) },
             is_commit: keyword::may_commit(&text),
             text,
+            is_text_gone: false,
             is_control,
             stage: Stage::Waiting,
             is_in_result: false,
@@ -69,7 +71,10 @@ impl RequestKind for ScriptTask {
 
     fn begin<S: Sink>(&mut self, _is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
         turn.shared.output.query(&self.text);
-        self.text = Box::default();
+        if self.text.len() > turn.shared.options.resend_bytes {
+            self.text = Box::default();
+            self.is_text_gone = true;
+        }
         self.stage = Stage::Running;
         turn.course.is_synced = true;
         turn.course.end = turn.shared.output.end();
@@ -160,7 +165,8 @@ impl RequestKind for ScriptTask {
         }
     }
 
+    /// A long text is not kept for the case that it was not sent.
     fn into_work(self) -> Option<Work> {
-        Some(Work::Script { text: self.text, is_control: self.is_control })
+        (!self.is_text_gone).then_some(Work::Script { text: self.text, is_control: self.is_control })
     }
 }
