@@ -43,6 +43,7 @@ export class Scope {
   #isReserved = false
   #isOver = false
   #savepoints = 0
+  #endedBefore: number | undefined
 
   private constructor(
     parent: Scope | undefined,
@@ -165,6 +166,23 @@ export class Scope {
     if (parent === undefined || parent.#child !== this) return
     parent.#child = undefined
     parent.#wakeNext()
+  }
+
+  /** Of an outermost transaction: it has started, and so many had ended on its connection before. */
+  started(transactionsEnded: number): void {
+    this.#endedBefore = transactionsEnded
+  }
+
+  /**
+   * Forgets the connection's transaction if it was started by hand and has ended without its object, by a query: whoever
+   * lost the object, or never asks it again, would be in the way of all others.
+   *
+   * @param transactionsEnded So many have ended on the connection.
+   */
+  forgetEnded(transactionsEnded: number): void {
+    const open = this.root.#child
+    if (open === undefined || open.#hasCallback || open.#isOver) return
+    if (open.#endedBefore !== undefined && transactionsEnded > open.#endedBefore) open.leave()
   }
 
   /** Forgets the open transactions: the session no longer has them. */

@@ -66,6 +66,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     const limit = startLimit(this.#host, this.#options)
     let scope: Scope
     try {
+      forgetEnded(this.#host, this.#scope)
       scope = this.#scope.enter(false) ?? (await this.#scope.enterInTurn(false, limit))
     } catch (error) {
       this.#state = 'failed'
@@ -211,6 +212,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     }
     scope.isolation = isNested ? undefined : this.#options.isolation
     this.#endedBefore = request.transactionsEnded
+    if (!isNested) scope.started(request.transactionsEnded)
     this.#state = 'started'
   }
 
@@ -392,6 +394,11 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 }
 
+/** One that was begun by hand, and that a query has ended, is in nobody's way. */
+function forgetEnded(host: TransactionHost, scope: Scope): void {
+  if (!host._isGone) scope.forgetEnded(host._targetOfEnd().transactionsEnded)
+}
+
 /** Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be. */
 export async function runTransaction<R, M extends RowMode>(
   host: TransactionHost,
@@ -402,6 +409,7 @@ export async function runTransaction<R, M extends RowMode>(
   const checked = checkTransactionOptions(options)
   for (let attempt = 0; ; attempt++) {
     const limit = startLimit(host, checked)
+    forgetEnded(host, from)
     const scope = from.enter(true) ?? (await from.enterInTurn(true, limit))
     try {
       return await new Transaction<M>(host, scope, checked)._run(scope, limit, callback)

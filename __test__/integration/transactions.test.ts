@@ -237,3 +237,18 @@ test('a pool runs a transaction on one connection', async (t) => {
   ])
   t.is(pids[0], pids[1])
 })
+
+test('one that was begun by hand and that a query has ended is in nobody’s way', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (id int)')
+  for (const end of ['rollback', 'commit']) {
+    const lost = await c.begin()
+    await c.execute(end)
+    t.is(await c.transaction((tx) => tx.execute('insert into things values (1)')), 'INSERT 0 1')
+    const next = await c.begin()
+    await next.execute('insert into things values (2)')
+    await t.throwsAsync(lost.commit(), { instanceOf: InterfaceError })
+    await next.commit()
+  }
+  t.is(await c.fetchVal('select count(*)::int from things'), 4)
+})
