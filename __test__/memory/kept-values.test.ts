@@ -6,6 +6,8 @@ import { connection } from '../support/server.js'
 setFlagsFromString('--expose-gc')
 const collect: () => void = runInNewContext('gc')
 
+// One test at a time: each looks at the heap of the whole process.
+
 /** Bytes of V8's heap and of the memory outside it that its values hold, after everything unreachable is gone. */
 function heldBytes(): number {
   collect()
@@ -14,7 +16,7 @@ function heldBytes(): number {
   return heapUsed + external
 }
 
-test('one kept string of each of 100 000 point queries holds at most 200 bytes', async (t) => {
+test.serial('one kept string of each of 100 000 point queries holds at most 200 bytes', async (t) => {
   const c = await connection(t)
   const count = 100_000
   const kept: string[] = []
@@ -30,7 +32,7 @@ test('one kept string of each of 100 000 point queries holds at most 200 bytes',
   t.true(held <= 200, `${held.toFixed(0)} bytes are held for each`)
 })
 
-test('one kept string of each of 200 large results does not hold the results', async (t) => {
+test.serial('one kept string of each of 200 large results does not hold the results', async (t) => {
   const c = await connection(t)
   const query = "select 'value ' || n as s from generate_series(1, 10000) n"
   const kept: string[] = []
@@ -46,7 +48,7 @@ test('one kept string of each of 200 large results does not hold the results', a
   t.true(held <= 70_000, `${held.toFixed(0)} bytes are held for each`)
 })
 
-test('connections that come and go leave nothing behind', async (t) => {
+test.serial('connections that come and go leave nothing behind', async (t) => {
   const { connect } = await import('oxpg')
   const { url } = await import('../support/server.js')
   const round = async () => {
