@@ -309,3 +309,29 @@ test('a row with a big integer can be made JSON, wherever the integer is', async
       '"lowerInclusive":true,"upperInclusive":false,"isEmpty":false},"records":[{"f1":"9223372036854775807"}]}',
   )
 })
+
+test('calls with parsers of their own share what is compiled, and each gets its own values', async (t) => {
+  const c = await connection(t)
+  await c.execute('create type pg_temp.priced as (price numeric, about json)')
+  const sql = `select 1.5::numeric as plain, array[2.5::numeric] as list, row(3.5, '{}')::pg_temp.priced as part,
+    numrange(4.5, 5.5) as range, row(6.5::numeric) as unnamed, '{"a":1}'::jsonb as doc from generate_series(1, 70)`
+  const call = async (sign: string) => {
+    const marked = (text: string) => `${sign}${text}`
+    const rows = await c.fetch(sql, [], { numeric: marked, json: marked })
+    t.is(rows.length, 70)
+    const { plain, list, part, range, unnamed, doc } = rows[69]!
+    t.deepEqual(
+      [plain, list, part, (range as { lower: unknown }).lower, Object.values(unnamed as object), doc],
+      [
+        `${sign}1.5`,
+        [`${sign}2.5`],
+        { price: `${sign}3.5`, about: `${sign}{}` },
+        `${sign}4.5`,
+        [`${sign}6.5`],
+        `${sign}{"a": 1}`,
+      ],
+    )
+  }
+  for (const sign of ['+', '-', '*']) await call(sign)
+  await Promise.all(['a', 'b', 'c', 'd'].map(call))
+})

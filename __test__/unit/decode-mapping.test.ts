@@ -19,10 +19,11 @@ test('options lie over the base plan', (t) => {
   )
 })
 
-test('keys are equal exactly when the plans make the same rows', (t) => {
+test('keys are equal exactly when the plans make the same rows, but for which function a parser is', (t) => {
   const parser = (text: string): string => text
   t.is(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: parser }).key)
-  t.not(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: (text) => text }).key)
+  t.is(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: (text) => text }).key)
+  t.not(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { json: 'string' }).key)
   t.not(planFor(DEFAULT_PLAN, { json: parser }).key, planFor(DEFAULT_PLAN, { numeric: parser }).key)
   t.not(planFor(DEFAULT_PLAN, { rowMode: 'record' }).key, DEFAULT_PLAN.key)
   t.not(

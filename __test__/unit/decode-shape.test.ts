@@ -165,6 +165,7 @@ test('compiled code and the loop make the same rows', (t) => {
         shared: textMode >= 0 ? (cells.extras[textMode] as string) : null,
         isAscii: textMode === -1,
         extras: cells.extras,
+        mapping: planFor(DEFAULT_PLAN, mapping).mapping,
       }
       const plan = planOf(
         columns.map(({ name }) => name),
@@ -360,4 +361,18 @@ test('the widest result PostgreSQL can give, 1664 columns', (t) => {
   shape.readRows(cells.views, 1664, 2, -2, [], rows)
   t.is(rows[2].c1663, 1663 * 2)
   t.is(Object.keys(rows[2]).length, 1664)
+})
+
+test('parsers that are written inline each time share one shape', (t) => {
+  const columns = columnsOf(['n'], [TypeCode.NUMERIC])
+  const plan = (parser: (text: string) => unknown) => planFor(DEFAULT_PLAN, { numeric: parser })
+  const shape = shapeOf(columns, plan(Number))
+  t.is(
+    shapeOf(
+      columns,
+      plan((text) => text),
+    ),
+    shape,
+  )
+  t.not(shapeOf(columns, planFor(DEFAULT_PLAN, { numeric: 'number' })), shape)
 })

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ResultOptions } from '../../src/decode/mapping'
+import { DEFAULT_PLAN, planFor, type ResultOptions } from '../../src/decode/mapping'
 import { compiledReader } from '../../src/decode/row-compiler'
 import { loopReader } from '../../src/decode/row-loop'
 import { ARRAY_BIT, TypeCode } from '../../src/types/type-code'
@@ -81,6 +81,7 @@ export function read(
     shared: textMode >= 0 ? (cells.extras[textMode] as string) : null,
     isAscii: textMode === -1,
     extras: cells.extras,
+    mapping: planFor(DEFAULT_PLAN, options).mapping,
   }
   const rows: any[] = []
   loopReader(plan)(cells.views, 0, 1, text, rows)

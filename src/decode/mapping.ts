@@ -66,7 +66,7 @@ export interface ResultPlan {
   readonly parameterMode: number
   /** Functions of the application's make some of the values. */
   readonly hasParsers: boolean
-  /** Plans with the same key make the same rows. */
+  /** Plans with the same key make the same rows, but for what their parsers make of texts. */
   readonly key: string
   /** The query is the driver's own: of a type with a codec, values are the text, Buffer or tuple that it would get. */
   readonly passesByCodecs?: true
@@ -98,7 +98,7 @@ const WORDS: { readonly [K in MappingKey]-?: readonly string[] } = {
 
 const MAPPING_KEYS = Object.keys(WORDS) as MappingKey[]
 
-/** Numbers for parsers and Temporals, which are the same when they are the same object. */
+/** Numbers for Temporals, which are the same when they are the same object. */
 const objectIds = new WeakMap<object, number>()
 let nextObjectId = 1
 
@@ -157,9 +157,10 @@ export function planWithoutCodecs(plan: ResultPlan): ResultPlan {
 }
 
 function makePlan(rowMode: RowMode, mapping: CompleteResultMapping, partMode: PartMode): ResultPlan {
-  const choices = MAPPING_KEYS.map((name) => {
+  const choices: string[] = MAPPING_KEYS.map((name) => {
     const choice = mapping[name]
-    return typeof choice === 'function' ? `#${objectId(choice)}` : choice
+    // Which function it is, is the call's affair: one that is written inline is another one each time.
+    return typeof choice === 'function' ? 'parser' : choice
   })
   if (mapping.temporal !== undefined) choices.push(`#${objectId(mapping.temporal)}`)
   const key = `${rowMode} ${partMode} ${choices.join(' ')}`

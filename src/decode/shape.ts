@@ -1,6 +1,6 @@
 import type { TypeNode } from '../types/type-node'
 import { type CellViews, TEXT_DIRECT_ASCII } from './mailbox-views'
-import type { ResultPlan } from './mapping'
+import type { CompleteResultMapping, ResultPlan } from './mapping'
 import type { TextContext } from './readers/column-reader'
 import { readerFor } from './readers/index'
 import { compiledReader, LOOP_ROWS } from './row-compiler'
@@ -35,6 +35,7 @@ export interface Shape {
    * @param firstCell Index of the first row's first cell.
    * @param textMode How text ranges are read: −1 direct ASCII, −2 direct UTF-8, else the index in `extras` of the
    * segment's string.
+   * @param mapping Whose parsers are used; by default those of the plan that the shape was first made for.
    * @throws what a parser of the application throws, and DataError for a value that cannot be what is asked for or
    * that a codec refuses; the rows read before it stay in `into`.
    */
@@ -45,6 +46,7 @@ export interface Shape {
     textMode: number,
     extras: readonly unknown[],
     into: unknown[],
+    mapping?: CompleteResultMapping,
   ): void
 }
 
@@ -54,6 +56,7 @@ const CACHE_SIZE = 1000
 class RowShape implements Shape {
   readonly columnCount: number
   readonly #plan: RowPlan
+  readonly #mapping: CompleteResultMapping
   #read: RowsReader
   #mayCompile = true
   /** Rows read so far, until the decision to compile. */
@@ -61,6 +64,7 @@ class RowShape implements Shape {
 
   constructor(columns: readonly ColumnDescription[], plan: ResultPlan) {
     this.columnCount = columns.length
+    this.#mapping = plan.mapping
     this.#plan = planRows(
       columns.map((column) => column.name),
       columns.map((column) => readerFor(column, plan)),
@@ -76,12 +80,14 @@ class RowShape implements Shape {
     textMode: number,
     extras: readonly unknown[],
     into: unknown[],
+    mapping: CompleteResultMapping = this.#mapping,
   ): void {
     if (this.#mayCompile) this.#considerCompiling(rowCount)
     const text: TextContext = {
       shared: textMode >= 0 ? (extras[textMode] as string) : null,
       isAscii: textMode === TEXT_DIRECT_ASCII,
       extras,
+      mapping,
     }
     this.#read(views, firstCell, rowCount, text, into)
   }

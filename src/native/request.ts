@@ -187,9 +187,11 @@ export class Request implements Abortable {
     extras: readonly unknown[],
   ): void {
     try {
-      this.shape ??= this.statement!.shapeOf(this.plan!)
+      const plan = this.plan!
+      this.shape ??= this.statement!.shapeOf(plan)
       if (ownMemory < 0) {
-        this.shape.readRows(this.environment.mailbox, firstCell, rowCount, textMode, extras, this.rows)
+        const { mailbox } = this.environment
+        this.shape.readRows(mailbox, firstCell, rowCount, textMode, extras, this.rows, plan.mapping)
       } else {
         const row = extras[ownMemory] as OwnMemoryRow
         this.shape.readRows(
@@ -199,6 +201,7 @@ export class Request implements Abortable {
           row.isAscii ? TextMode.DIRECT_ASCII : TextMode.DIRECT_UTF8,
           row.extras,
           this.rows,
+          plan.mapping,
         )
       }
     } catch (error) {

@@ -1,4 +1,5 @@
 import { type CellViews, MARK_NULL, MARK_VALUE } from '../mailbox-views'
+import type { CompleteResultMapping } from '../mapping'
 
 /** Where the text of a segment is. */
 export interface TextContext {
@@ -8,6 +9,8 @@ export interface TextContext {
   readonly isAscii: boolean
   /** Values that are kept aside, by index. */
   readonly extras: readonly unknown[]
+  /** The call's mapping: its parsers, which are no part of a shape. */
+  readonly mapping: CompleteResultMapping
 }
 
 /** Reads a cell that is not NULL. */

@@ -1,8 +1,13 @@
-import type { CompleteResultMapping } from '../mapping'
+import type { CompleteResultMapping, TextParser } from '../mapping'
 import { type ColumnReader, calledReader } from './column-reader'
 import { readText, textReader } from './text'
 
 const parsedReader = calledReader((views, cell, text) => JSON.parse(readText(views, cell, text)))
+
+/** A function of the application's: the call's own, for calls with other functions share the shape. */
+const parserReader = calledReader((views, cell, text) =>
+  (text.mapping.json as TextParser)(readText(views, cell, text)),
+)
 
 /** json, jsonb */
 export function jsonReader(mapping: CompleteResultMapping): ColumnReader {
@@ -12,5 +17,5 @@ export function jsonReader(mapping: CompleteResultMapping): ColumnReader {
 function readerOfChoice(choice: CompleteResultMapping['json']): ColumnReader {
   if (choice === 'string') return textReader
   if (choice === 'parse') return parsedReader
-  return calledReader((views, cell, text) => choice(readText(views, cell, text)))
+  return parserReader
 }
