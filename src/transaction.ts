@@ -147,7 +147,9 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     // It says why when the connection was released or lost.
     const target = this.#host._target()
     this.#require('started', 'make a query')
-    if (target.transactionStatus === 'I') throw endedByQuery()
+    // Another one may be open already, by AND CHAIN or a BEGIN.
+    const isAnother = target.transactionsEnded !== this.#endedBefore
+    if (target.transactionStatus === 'I' || isAnother) throw endedByQuery()
     this.#scope.refuseWhenBroken()
     return target
   }

@@ -1,6 +1,6 @@
 import test from 'ava'
-import { InterfaceError, SerializationError, UniqueViolationError } from 'oxpg'
-import { connection, pool, uniqueName } from '../support/server.js'
+import { connect, InterfaceError, SerializationError, UniqueViolationError } from 'oxpg'
+import { connection, pool, uniqueName, url } from '../support/server.js'
 
 test('a transaction commits what its function did', async (t) => {
   const c = await connection(t)
@@ -251,4 +251,52 @@ test('one that was begun by hand and that a query has ended is in nobody’s way
     await next.commit()
   }
   t.is(await c.fetchVal('select count(*)::int from things'), 4)
+})
+
+test('a transaction that a query ends is noticed although another one is open behind it', async (t) => {
+  const c = await connection(t)
+  const p = await pool(t, { maxSize: 1 })
+  const table = uniqueName('chained')
+  await c.execute(`create table ${table} (id int)`)
+  t.teardown(async () => {
+    const last = await connect(url)
+    await last.execute(`drop table ${table}`)
+    await last.close()
+  })
+  for (const host of [c, p]) {
+    for (const [end, kept] of [
+      ['rollback; begin', 0],
+      ['rollback and chain', 0],
+      ['commit; begin', 1],
+      ['commit and chain', 1],
+    ] as const) {
+      for (const params of [undefined, []]) {
+        if (params !== undefined && end.includes(';')) continue
+        await c.execute(`truncate ${table}`)
+        const transaction = host.transaction(async (tx) => {
+          await tx.execute(`insert into ${table} values (1)`)
+          await tx.execute(end, params)
+          await tx.execute(`insert into ${table} values (2)`)
+        })
+        await t.throwsAsync(transaction, { instanceOf: InterfaceError, message: /ended by a query/ }, end)
+        t.is(await c.fetchVal(`select count(*)::int from ${table}`), kept, end)
+        const thrown = host.transaction(async (tx) => {
+          await tx.execute(end, params)
+          throw new Error('the application’s own')
+        })
+        const error = await t.throwsAsync(thrown, { message: 'the application’s own' })
+        t.true(
+          (error?.cause ?? (error as { suppressed?: unknown }).suppressed) instanceof InterfaceError,
+          end,
+        )
+        t.is(await host.fetchVal('select 1'), 1)
+      }
+    }
+  }
+  // Savepoints of the application's own end nothing.
+  await c.transaction(async (tx) => {
+    await tx.execute('savepoint mine')
+    await tx.execute('rollback to mine')
+    await tx.execute('rollback to savepoint mine; release mine')
+  })
 })

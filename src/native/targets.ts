@@ -323,7 +323,13 @@ export class ConnectionTarget extends Target {
     if (status === TransactionStatusByte.IDLE) {
       this.transactionStatus = 'I'
       if (before !== 'I') this.transactionsEnded++
-    } else this.transactionStatus = status === TransactionStatusByte.ACTIVE ? 'T' : 'E'
+      return
+    }
+    const isAnew =
+      status === TransactionStatusByte.ACTIVE_ANEW || status === TransactionStatusByte.FAILED_ANEW
+    if (isAnew && before !== 'I') this.transactionsEnded++
+    const isActive = status === TransactionStatusByte.ACTIVE || status === TransactionStatusByte.ACTIVE_ANEW
+    this.transactionStatus = isActive ? 'T' : 'E'
   }
 
   /** A command of the driver's own that starts or ends a transaction. */

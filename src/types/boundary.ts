@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x6a1ef21b
+export const FINGERPRINT = 0x9927d386
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -212,6 +212,10 @@ export const TransactionStatusByte = {
   ACTIVE: 84,
   /** `E`: in a transaction that has failed */
   FAILED: 69,
+  /** `t`: in a transaction, and not in that from before the request */
+  ACTIVE_ANEW: 116,
+  /** `e`: the same, and it has failed */
+  FAILED_ANEW: 101,
 } as const
 
 /** What a cell of the mailbox holds. */

@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x6a1ef21b;
+pub const FINGERPRINT: u32 = 0x9927d386;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -243,6 +243,10 @@ pub mod transaction_status {
     pub const ACTIVE: u8 = 84;
     /// `E`: in a transaction that has failed
     pub const FAILED: u8 = 69;
+    /// `t`: in a transaction, and not in that from before the request
+    pub const ACTIVE_ANEW: u8 = 116;
+    /// `e`: the same, and it has failed
+    pub const FAILED_ANEW: u8 = 101;
 }
 
 /// What a cell of the mailbox holds.

@@ -71,7 +71,7 @@ pub enum Event {
         tag: CommandTag,
         /// The portal has more rows than `max_rows`.
         is_suspended: bool,
-        /// `I`, `T` or `E`, as of its ReadyForQuery.
+        /// `I`, `T` or `E`, as of its ReadyForQuery; `t` or `e` when it has ended a transaction, and another one is open.
         transaction_status: u8,
     },
     /// A request failed.
@@ -80,7 +80,7 @@ pub enum Event {
         request: RequestId,
         /// Why.
         failure: Failure,
-        /// `I`, `T` or `E`, as of its ReadyForQuery, or the last one known.
+        /// `I`, `T` or `E`, as of its ReadyForQuery, or the last one known; `t` or `e` as above.
         transaction_status: u8,
     },
     /// A request certainly did not run, and the session cannot run it: its owner may submit it to another one, or

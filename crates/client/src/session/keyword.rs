@@ -9,6 +9,8 @@ pub(super) struct Traits {
     pub(super) is_shareable: bool,
     /// It ends a transaction for good, or may.
     pub(super) is_commit: bool,
+    /// See [`ends_transaction`].
+    pub(super) ends_transaction: bool,
     /// A single BEGIN or START TRANSACTION.
     pub(super) is_begin: bool,
     /// COPY: nothing may be written behind it (rule 6).
@@ -72,6 +74,7 @@ pub(super) fn classify(text: &str) -> Traits {
     Traits {
         is_shareable: is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful,
         is_commit: words.is_commit(),
+        ends_transaction: ends_transaction(text),
         is_begin: is_single && is_any_of(&["BEGIN", "START"]) && !scanner.is_doubtful,
         is_copy: is_any_of(&["COPY"]),
         forgets_statements: is_any_of(&["DISCARD", "DEALLOCATE"]),
@@ -146,6 +149,38 @@ pub(super) fn may_commit(script: &str) -> bool {
         }
     }
     false
+}
+
+/// Whether a text has a statement that ends a transaction, by COMMIT or ROLLBACK: if one is open afterwards, by AND CHAIN
+/// or a BEGIN behind it, it is another one. ROLLBACK TO a savepoint ends none.
+pub(super) fn ends_transaction(text: &str) -> bool {
+    let mut words = [""; 3];
+    let mut count = 0;
+    for token in Scanner::new(text) {
+        match token {
+            Token::Semicolon => {
+                if is_end(&words) {
+                    return true;
+                }
+                (words, count) = ([""; 3], 0);
+            }
+            Token::Word(word) if count < words.len() => {
+                words[count] = word;
+                count += 1;
+            }
+            // What follows it is no keyword of those that count.
+            _ => count = words.len(),
+        }
+    }
+    is_end(&words)
+}
+
+fn is_end(words: &[&str; 3]) -> bool {
+    let is = |place: usize, keyword: &str| words[place].eq_ignore_ascii_case(keyword);
+    // Both may have a word that means nothing.
+    let next = if is(1, "WORK") || is(1, "TRANSACTION") { 2 } else { 1 };
+    let is_commit = is(0, "COMMIT") || is(0, "END") || is(0, "ABORT");
+    (is_commit || is(0, "ROLLBACK")) && !is(next, "TO") && !is(next, "PREPARED")
 }
 
 /// The first two words of a statement, after parentheses.
@@ -226,6 +261,36 @@ mod tests {
             ("", NONE),
         ] {
             assert_eq!(changes(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_that_end_a_transaction() {
+        for text in [
+            "commit",
+            "END",
+            "abort and chain",
+            "rollback work",
+            "ROLLBACK TRANSACTION AND CHAIN",
+            "/* x */ rollback; begin",
+            "insert into t values (1); commit; begin",
+            "select ';'; Commit",
+        ] {
+            assert!(ends_transaction(text), "{text}");
+        }
+        for text in [
+            "rollback to savepoint a",
+            "rollback work to a",
+            "ROLLBACK TRANSACTION TO a",
+            "commit prepared 'a'",
+            "select 'rollback; commit'",
+            "do $$ begin perform 1; end $$",
+            "create function f() returns void begin atomic select 1",
+            "savepoint rollback",
+            "select case when true then 1 end",
+            "",
+        ] {
+            assert!(!ends_transaction(text), "{text}");
         }
     }
 }

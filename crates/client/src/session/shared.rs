@@ -82,6 +82,8 @@ pub(super) struct Shared {
     changed: Changes,
     /// The session's names do not mean what they did when it began.
     is_away: bool,
+    /// The head has ended a transaction.
+    has_ended_transaction: bool,
 }
 
 impl Shared {
@@ -105,6 +107,7 @@ impl Shared {
             is_asked: false,
             changed: Changes::NONE,
             is_away: false,
+            has_ended_transaction: false,
         }
     }
 
@@ -178,6 +181,22 @@ impl Shared {
     pub(super) fn note_lost(&mut self, changes: Changes) {
         if changes.schema || self.changed.schema {
             self.catalog.schema().note_change();
+        }
+    }
+
+    /// A statement of a text that may end a transaction has ended.
+    pub(super) fn note_end(&mut self, tag: &CommandTag) {
+        self.has_ended_transaction |= matches!(tag.command, Command::Commit | Command::Rollback);
+    }
+
+    /// The transaction status at the end of a request; in lower case where it has ended a transaction, and it is another
+    /// one that is open.
+    pub(super) fn take_status(&mut self) -> u8 {
+        let has_ended = std::mem::replace(&mut self.has_ended_transaction, false);
+        if has_ended && self.transaction_status != b'I' {
+            self.transaction_status.to_ascii_lowercase()
+        } else {
+            self.transaction_status
         }
     }
 

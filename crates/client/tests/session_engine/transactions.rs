@@ -133,3 +133,23 @@ proptest! {
         run(cache_size, &steps);
     }
 }
+
+/// What is open after it is another transaction than before: its caller would take the one for the other.
+#[test]
+fn a_request_that_ends_a_transaction_and_begins_another_says_so() {
+    for (text, told) in [("commit; begin", 't'), ("rollback; begin; fail 1", 'e'), ("savepoint a; rollback to a", 'T')]
+    {
+        let mut client = Client::new();
+        client.script(1, "begin", true);
+        client.script(2, text, false);
+        client.script(3, "insert 3", false);
+        client.settle_all();
+        let status = |id: u32| {
+            let starts = [format!("completed {id} "), format!("failed {id} ")];
+            let line = client.sink.lines.iter().find(|line| starts.iter().any(|start| line.starts_with(start)));
+            line.and_then(|line| line.chars().last())
+        };
+        assert_eq!(status(2), Some(told), "{text}");
+        assert_eq!(status(3), Some(told.to_ascii_uppercase()), "{text}");
+    }
+}

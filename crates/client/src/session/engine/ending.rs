@@ -43,6 +43,7 @@ impl Session {
             return self.try_again(head, retry, sink);
         }
         let Some(request) = head.pending.id else { return };
+        let transaction_status = self.shared.take_status();
         let rows = head.pending.task.rows();
         let (has_parked, have_rows_failed) =
             rows.map_or((false, false), |(rows, _)| (rows.are_parked(), rows.has_failed()));

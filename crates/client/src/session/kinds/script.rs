@@ -27,6 +27,7 @@ pub(in crate::session) struct ScriptTask {
     /// A single BEGIN or START TRANSACTION.
     is_begin: bool,
     is_commit: bool,
+    ends_transaction: bool,
     changes: Changes,
     stage: Stage,
     /// A RowDescription or a COPY came, and the end of it has not.
@@ -42,6 +43,7 @@ impl ScriptTask {
             // The driver's own ends what others have changed, see `Shared::note_tag`.
             changes: if is_control { Changes::NONE } else { keyword::changes(&text) },
             is_commit: keyword::may_commit(&text),
+            ends_transaction: keyword::ends_transaction(&text),
             text,
             is_text_gone: false,
             is_control,
@@ -54,6 +56,9 @@ impl ScriptTask {
     /// A statement of it has ended.
     fn complete<S: Sink>(&mut self, tag: CommandTag, turn: &mut Turn<'_, S>) {
         turn.shared.note_tag(&tag);
+        if self.ends_transaction {
+            turn.shared.note_end(&tag);
+        }
         turn.course.complete(tag, false);
         self.is_in_result = false;
         self.is_copying_out = false;

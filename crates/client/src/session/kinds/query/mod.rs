@@ -134,6 +134,9 @@ impl QueryTask {
 
     fn complete<S: Sink>(&mut self, tag: CommandTag, is_suspended: bool, turn: &mut Turn<'_, S>) {
         turn.shared.note_tag(&tag);
+        if self.query.traits.ends_transaction {
+            turn.shared.note_end(&tag);
+        }
         turn.course.complete(tag, is_suspended);
         self.run.is_copying_out = false;
         self.run.stage = Stage::Over;
