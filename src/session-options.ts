@@ -49,7 +49,11 @@ export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapp
   connectTimeoutMs?: number | undefined
   /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
   commandTimeoutMs?: number | undefined
-  /** Prepared statements that a connection keeps; 0 for none. Default 100. */
+  /**
+   * Prepared statements that a connection keeps; 0 for none. Default 100. A number also says that a transaction pooler on
+   * the way, if there is one, keeps named statements (PgBouncer from 1.21 on, with `max_prepared_statements`): one that
+   * does not is found by the first errors then, and not before the first query.
+   */
   statementCacheSize?: number | undefined
   /** What rows are. Default `'object'`. */
   rowMode?: M | undefined

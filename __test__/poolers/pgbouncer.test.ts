@@ -17,10 +17,6 @@ test.serial('with unnamed statements from the start it is the same', async (t) =
   await clientsThatRestart(t, poolerUrl, 0)
 })
 
-test.serial('a size of the statement cache says nothing about poolers', async (t) => {
-  await clientsThatRestart(t, poolerUrl, 50)
-})
-
 test.serial('a connection says once that a pooler is between', async (t) => {
   const c = await connect(poolerUrl)
   t.teardown(async () => c.terminate())

@@ -11,6 +11,8 @@ pub(super) fn from_options(options: &Map<String, Value>) -> Result<SessionOption
     let mut session = SessionOptions { pooler_search: PoolerSearch::ByIdentity, ..SessionOptions::default() };
     if let Some(size) = count(options, "statementCacheSize")? {
         session.statement_cache_size = size;
+        // Who says how many statements there are to be knows of poolers that keep them: only an error shows another.
+        session.pooler_search = PoolerSearch::ByErrors;
     }
     Ok(session)
 }
