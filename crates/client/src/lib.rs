@@ -6,6 +6,7 @@
 //! - [`reset`] says what brings a session back to how it was.
 #![forbid(unsafe_code)]
 
+mod id_map;
 pub mod open;
 pub mod pool;
 pub mod reset;

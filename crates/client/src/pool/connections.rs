@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::action::{Action, CloseReason, ConnectionId, NotLeased};
 use super::connection::{Connection, State};
-use super::id_map::IdMap;
 use super::load_heap::LoadHeap;
 use super::recency::Recency;
+use crate::id_map::IdMap;
 
 /// A head of a pipeline that has been running for so long is no point query: nothing goes behind it if there is
 /// another way.

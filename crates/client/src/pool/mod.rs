@@ -15,7 +15,6 @@ mod connections;
 mod decide;
 mod growth;
 mod guards;
-mod id_map;
 mod load_heap;
 mod options;
 mod policy;

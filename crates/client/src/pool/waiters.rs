@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::action::{WaiterId, Want};
-use super::id_map::IdMap;
+use crate::id_map::IdMap;
 
 /// The place in the order of asking.
 pub(super) type Turn = u64;

@@ -21,7 +21,6 @@ mod engine;
 mod error_table;
 mod event;
 mod failure;
-mod id_hasher;
 mod introspection;
 pub mod keyword;
 mod kinds;

@@ -1,11 +1,10 @@
 //! A queue of requests. One is found by its id, and taken out of the middle, without a walk through all of them: a
 //! burst of calls that wait for the same statement, or leave together, costs each of them the same as a few.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::BuildHasherDefault;
+use std::collections::VecDeque;
 
-use super::id_hasher::IdHasher;
 use super::request::RequestId;
+use crate::id_map::IdMap;
 
 /// A queue this long is walked through; a longer one has an index from the first search on.
 const SHORT: usize = 32;
@@ -29,7 +28,7 @@ pub(super) struct Queue<T> {
     count: usize,
     /// Numbers by ids, from the first search in a long queue until it is empty. What it says is looked up and compared:
     /// an id can be free, and used again, without a word to the queue.
-    numbers: Option<HashMap<RequestId, u64, BuildHasherDefault<IdHasher>>>,
+    numbers: Option<IdMap<u64>>,
 }
 
 impl<T: Named> Queue<T> {
@@ -129,7 +128,7 @@ impl<T: Named> Queue<T> {
         is_it(entry).then_some(number)
     }
 
-    fn index(&mut self) -> &HashMap<RequestId, u64, BuildHasherDefault<IdHasher>> {
+    fn index(&mut self) -> &IdMap<u64> {
         let Self { entries, first, numbers, .. } = self;
         numbers.get_or_insert_with(|| {
             let ids = entries.iter().map(|entry| entry.as_ref()?.id());

@@ -1,19 +1,17 @@
 //! The named statements of one connection.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
-use super::id_hasher::IdHasher;
 use super::names::Names;
 use super::query::{Description, Query};
 use super::route::Route;
 use super::schema::{Moment, Schema};
+use crate::id_map::IdMap;
 
 /// The cache, least recently used first to go, with the names that are still to be closed.
 #[derive(Debug, Default)]
 pub(super) struct Statements {
-    by_query: HashMap<u32, Statement, BuildHasherDefault<IdHasher>>,
+    by_query: IdMap<Statement>,
     capacity: usize,
     uses: u64,
     /// What names begin with; no other session's do.

@@ -1,12 +1,10 @@
 //! Calls that wait until a statement is known, to be asked for their parameters: all at once, not one after the other.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::rc::Rc;
 
+use crate::id_map::IdMap;
 use crate::session::Session;
 use crate::session::event::Sink;
-use crate::session::id_hasher::IdHasher;
 use crate::session::kinds::{QueryTask, RequestKind, Task};
 use crate::session::query::Query;
 use crate::session::request::RequestId;
@@ -15,7 +13,7 @@ use crate::session::request::RequestId;
 /// asked in their turn.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Unasked {
-    by_query: HashMap<u32, Vec<RequestId>, BuildHasherDefault<IdHasher>>,
+    by_query: IdMap<Vec<RequestId>>,
 }
 
 impl Unasked {
@@ -28,7 +26,7 @@ impl Unasked {
     /// Nobody waits.
     pub(in crate::session) fn clear(&mut self) {
         if !self.by_query.is_empty() {
-            self.by_query = HashMap::default();
+            self.by_query = IdMap::default();
         }
     }
 }
