@@ -1,4 +1,10 @@
-import { errorFromFailure, type Failure, InterfaceError, TimeoutError } from './errors/index'
+import {
+  errorFromFailure,
+  type Failure,
+  InterfaceError,
+  TimeoutError,
+  TransactionResolutionUnknownError,
+} from './errors/index'
 import { Limit } from './limit'
 import type { TransactionHost } from './transaction-host'
 import type { CheckedTransactionOptions } from './transaction-options'
@@ -19,10 +25,12 @@ export function isGivenUp({ kind }: Failure): boolean {
   return kind === 'timeout' || kind === 'thrown'
 }
 
-/** Its end was not answered in time, but is on its way. */
-export function lateEnd(command: string, timeoutMs: number): TimeoutError {
+/** Its end was not answered in time, but is on its way. Of a COMMIT that means what a lost answer means (08007). */
+export function lateEnd(command: string, timeoutMs: number): Error {
   const message = `${command} was not answered within ${timeoutMs} ms; it still goes out, with an outcome not known`
-  return new TimeoutError(message, { safeToRetry: false })
+  const late = new TimeoutError(message, { safeToRetry: false })
+  if (command !== 'COMMIT') return late
+  return new TransactionResolutionUnknownError(message, { safeToRetry: false, cause: late })
 }
 
 /**

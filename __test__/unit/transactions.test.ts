@@ -5,6 +5,7 @@ import {
   InterfaceError,
   SerializationError,
   TimeoutError,
+  TransactionResolutionUnknownError,
 } from '../../src/errors/index'
 import { connectionOn, FakeConnection, FakePool, poolOn, serverFailure } from './fake-target'
 
@@ -422,9 +423,13 @@ test('a COMMIT that is not answered in time still goes out, and others wait for 
   const connection = connectionOn(server, TIME_LIMIT_MS)
   const tx = await connection.begin()
   const resume = server.stall()
-  const error = await t.throwsAsync(tx.commit(), { instanceOf: TimeoutError, message: /^COMMIT was not/ })
-  t.true((error as TimeoutError).isTransient)
-  t.false((error as TimeoutError).safeToRetry)
+  const error = await t.throwsAsync<TransactionResolutionUnknownError>(tx.commit(), {
+    instanceOf: TransactionResolutionUnknownError,
+    message: /^COMMIT was not/,
+  })
+  t.is(error.code, '08007')
+  t.false(error.safeToRetry)
+  t.true(error.cause instanceof TimeoutError)
   await t.throwsAsync(tx.fetch('select'), { message: /being ended/ })
   const next = connection.transaction(() => {})
   t.is(server.log.at(-1), 'COMMIT')
