@@ -1,5 +1,6 @@
 // A context of node:vm, in which test runners load modules, may lack the global.
 import { performance } from 'node:perf_hooks'
+import { forgetSignal, watchSignal } from './native/door'
 
 /** What has come when the work has not. */
 const LATE = Symbol('late')
@@ -33,12 +34,12 @@ export class Limit {
     const { signal, timeoutMs } = this
     if (timeoutMs === 0 && signal === undefined) return await work
     let timer: NodeJS.Timeout | undefined
-    let abort!: () => void
+    let abortable!: { abortedBySignal(): void }
     const end = new Promise<typeof LATE | typeof ABORTED>((resolve) => {
-      abort = () => resolve(ABORTED)
+      abortable = { abortedBySignal: () => resolve(ABORTED) }
       if (timeoutMs !== 0) timer = setTimeout(resolve, this.remainingMs, LATE)
-      if (signal?.aborted) abort()
-      else signal?.addEventListener('abort', abort)
+      if (signal?.aborted) resolve(ABORTED)
+      else if (signal !== undefined) watchSignal(signal, abortable)
     })
     try {
       const first = await Promise.race([end, work])
@@ -47,7 +48,7 @@ export class Limit {
       return first as T
     } finally {
       clearTimeout(timer)
-      signal?.removeEventListener('abort', abort)
+      if (signal !== undefined) forgetSignal(signal, abortable)
     }
   }
 }

@@ -175,17 +175,25 @@ function lateReset(timeoutMs: number): Error {
   return new TimeoutError(message, { safeToRetry: false })
 }
 
-/**
- * Runs `call` and then gives the connection back; an error of `call` goes before one of the release.
- *
- * @param awaitsReset Whether the session is clean when it returns; a transaction of its own has left nothing but that.
- */
+/** How `withRelease` gives a connection back. */
+export interface ReleaseOptions {
+  /**
+   * Whether the session is clean when it returns. Default true; a transaction of its own has left nothing but that to be
+   * done.
+   */
+  awaitsReset?: boolean
+  /** When it fires, the caller waits no longer: the release goes on without him. */
+  signal?: AbortSignal | undefined
+}
+
+/** Runs `call` and then gives the connection back; an error of `call` goes before one of the release. */
 export async function withRelease<R, M extends RowMode>(
   connection: PoolConnection<M>,
   call: (connection: PoolConnection<M>) => R | PromiseLike<R>,
-  awaitsReset = true,
+  { awaitsReset = true, signal }: ReleaseOptions = {},
 ): Promise<R> {
-  const release = () => (awaitsReset ? connection.release() : connection._handBack())
+  const limit = new Limit(0, signal)
+  const release = () => limit.hold(awaitsReset ? connection.release() : connection._handBack(), lateReset)
   let result: R
   try {
     result = await call(connection)

@@ -130,7 +130,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
     const { connection, rest } = await this.#leaseToStart(options)
-    return withRelease(connection, () => connection.transaction(callback, rest), false)
+    return withRelease(connection, () => connection.transaction(callback, rest), { awaitsReset: false })
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
@@ -264,7 +264,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
         if (connection.isInTransaction) throw leftOpen()
         return result
       },
-      false,
+      { awaitsReset: false, signal: limit.signal },
     )
   }
 

@@ -1,6 +1,13 @@
 // What is limited by time or a signal is so as a whole: hooks, password functions, look-ups and turns too.
 import test, { type ExecutionContext } from 'ava'
-import { connect, createPool, InterfaceError, type PoolOptions, TimeoutError } from 'oxpg'
+import {
+  connect,
+  createPool,
+  DivisionByZeroError,
+  InterfaceError,
+  type PoolOptions,
+  TimeoutError,
+} from 'oxpg'
 import { Link } from '../support/link.js'
 import { connection, OPENERS, pool, until, url } from '../support/server.js'
 
@@ -158,6 +165,39 @@ test('a reset hook that hangs loses its session, and the release says so', async
   t.true(c.isClosed)
   isSlow = false
   t.is(await p.fetchVal('select 1'), 1)
+})
+
+test('timeoutMs and signal of a call hold over the reset hook', async (t) => {
+  let entered!: () => void
+  let leave!: () => void
+  let isSlow = true
+  const p = await pool(t, {
+    maxSize: 1,
+    reset: () => {
+      entered()
+      return isSlow ? new Promise<void>((resolve) => (leave = resolve)) : undefined
+    },
+  })
+  for (const isFailing of [false, true]) {
+    const inHook = new Promise<void>((resolve) => (entered = resolve))
+    const { signal, abort, reason } = signalWith('enough')
+    const calling = p.fetchVal(isFailing ? 'select 1 / 0' : 'select 1', [], { signal })
+    const rejected = isFailing
+      ? t.throwsAsync(calling, { instanceOf: DivisionByZeroError })
+      : t.throwsAsync(calling, { is: reason })
+    await inHook
+    abort()
+    await rejected
+    const pid = p.fetchVal('select pg_backend_pid()', [], { timeoutMs: 60_000 })
+    isSlow = false
+    leave()
+    t.is(typeof (await pid), 'number')
+    isSlow = true
+  }
+  await t.throwsAsync(p.fetchVal('select 1', [], { timeoutMs: 300 }), {
+    instanceOf: TimeoutError,
+    message: /reset hook did not end within 300 ms/,
+  })
 })
 
 test('the wait for the turn of a transaction has a limit, and whoever comes behind goes on', async (t) => {

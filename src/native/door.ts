@@ -10,6 +10,7 @@ export { Occupancy, type Occupant } from './occupancy'
 export type { Description } from './queries'
 export { Request } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
+export { forgetSignal, watchSignal } from './signals'
 export { ConnectionTarget, type Notification, PoolTarget, Target, type TransactionStatus } from './targets'
 
 /**
