@@ -43,8 +43,9 @@ const EXPLAIN_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'analyze'
 const EXPLAIN_PLAN = planWithoutCodecs(planFor(DEFAULT_PLAN, { rowMode: 'array' }))
 
 /**
- * A query that the server has parsed. It lives as long as the connection or pool it was made on; the server's side of
- * it is made again when that is needed.
+ * A query that the server has parsed. It lives as long as the connection or pool it was made on. While it is in use, each
+ * connection that has prepared it keeps it prepared, besides the `statementCacheSize` others; where the server's side of
+ * it is lost, it is made again.
  *
  * @typeParam M The row mode of calls that name none.
  */

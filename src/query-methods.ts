@@ -257,9 +257,17 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const text = textWithoutParameters(query)
     checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender()
-    const description = await (lend === undefined
-      ? prepareOn(this, text, options)
-      : lend((host, rest) => prepareOn(host, text, rest), options))
-    return new PreparedStatement(this, text, description)
+    const held = this._target().hold(text)
+    try {
+      const description = await (lend === undefined
+        ? prepareOn(this, text, options)
+        : lend((host, rest) => prepareOn(host, text, rest), options))
+      const statement = new PreparedStatement(this, text, description)
+      held.endWith(statement)
+      return statement
+    } catch (error) {
+      held.letGo()
+      throw error
+    }
   }
 }

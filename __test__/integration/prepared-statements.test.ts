@@ -1,6 +1,11 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import test from 'ava'
 import { InterfaceError } from 'oxpg'
-import { connection } from '../support/server.js'
+import { connection, until } from '../support/server.js'
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as () => void
 
 test('a prepared statement runs any number of times', async (t) => {
   const c = await connection(t)
@@ -30,6 +35,27 @@ test('it describes itself', async (t) => {
       ['b', 'text[]'],
     ],
   )
+})
+
+/** The texts that have names on this session, but for those of queries of pg_prepared_statements. */
+const NAMED = "select statement from pg_prepared_statements where statement !~ 'pg_prepared' order by 1"
+
+test('it stays prepared whatever else is executed, until it is no longer used', async (t) => {
+  const c = await connection(t, { statementCacheSize: 2 })
+  const named = async () => (await c.fetch<{ statement: string }>(NAMED)).map((row) => row.statement)
+  const long = `select /* ${'x'.repeat(20_000)} */ 2`
+  let statements: unknown[] | undefined = [await c.prepare('select 1'), await c.prepare(long)]
+  const others = ['select 3', 'select 4', 'select 5', 'select 6']
+  for (const text of others) await c.fetch(text)
+  t.deepEqual(await named(), [long, 'select 1', 'select 6'])
+  t.is(statements.length, 2)
+  statements = undefined
+  await until(async () => {
+    collectGarbage()
+    for (const text of others) await c.fetch(text)
+    return !(await named()).includes(long)
+  }, 'letting go')
+  t.deepEqual(await named(), ['select 6'])
 })
 
 test('explain gives the plan', async (t) => {

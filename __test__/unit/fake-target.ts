@@ -110,6 +110,7 @@ class FakeBatch extends FakeRequest {
 export class FakeConnection {
   readonly id = 1
   readonly backendPid = 4242
+  readonly held: string[] = []
   readonly parameters = new Map([['server_version', '18.4']])
   readonly log: string[] = []
   readonly calls: { text: string; params: unknown; maxRows: number; timeoutMs: number; plan: any }[] = []
@@ -152,6 +153,11 @@ export class FakeConnection {
 
   control(text: string, options: RequestOptions): FakeRequest {
     return this.script(text, options)
+  }
+
+  hold(text: string): { endWith(): void; letGo(): void } {
+    this.held.push(text)
+    return { endWith() {}, letGo: () => void this.held.splice(this.held.indexOf(text), 1) }
   }
 
   prepare(text: string): FakeRequest {

@@ -111,6 +111,7 @@ export class FakeAddon implements Addon {
       forgetQuery: (id) => {
         this.forgotten.push(id)
       },
+      holdQuery: (id, isHeld) => void this.calls.push(`holdQuery ${id} ${isHeld}`),
       answerPassword: (...given) => void this.calls.push(`answerPassword ${given.join(' ')}`),
       refusePassword: (...given) => void this.calls.push(`refusePassword ${given.join(' ')}`),
       connectTimeoutOf: () => 0,

@@ -5,6 +5,7 @@ import type { PoolTarget } from './targets'
 
 export { BatchRequest } from './batch-request'
 export { ControlRequest } from './control-request'
+export type { HeldQuery } from './held-query'
 export type { PoolStats } from './load'
 export { Occupancy, type Occupant } from './occupancy'
 export type { Description } from './queries'

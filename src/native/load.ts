@@ -43,6 +43,7 @@ export interface NativeFunctions {
   defineQuery(text: string, isCacheable: boolean): number
   /** Closes the query's statements on every connection. */
   forgetQuery(id: number): void
+  holdQuery(id: number, isHeld: boolean): void
   poolStats(poolId: number): PoolStats | null | undefined
   expirePool(poolId: number): void
   /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */

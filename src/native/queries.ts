@@ -67,6 +67,8 @@ export class Query {
   description: StatementDescription | undefined = undefined
   /** Requests that refer to it. */
   uses = 0
+  /** Prepared statements of the application's that refer to it. While there are any it is in no list. */
+  holds = 0
   isRemembered: boolean
   newer: Query | undefined = undefined
   older: Query | undefined = undefined
@@ -88,7 +90,8 @@ export class Query {
 
 /**
  * Queries by their text, of one connection or of all connections of one pool: elsewhere the same text may mean another
- * statement (another database, another `search_path`). Those used least recently are forgotten.
+ * statement (another database, another `search_path`). Those used least recently are forgotten, but not those of which
+ * the application holds a prepared statement.
  */
 export class Queries {
   private readonly native: NativeFunctions
@@ -96,6 +99,8 @@ export class Queries {
   private readonly byText = new Map<string, Query>()
   private newest: Query | undefined = undefined
   private oldest: Query | undefined = undefined
+  /** Those in the map that are held. */
+  private held = 0
 
   constructor(native: NativeFunctions, capacity: number) {
     this.native = native
@@ -106,39 +111,81 @@ export class Queries {
   use(text: string): Query {
     let query = this.byText.get(text)
     if (query === undefined) query = this.define(text)
-    else if (query !== this.newest) this.renew(query)
+    else if (query !== this.newest && query.holds === 0) this.renew(query)
     query.uses++
     return query
+  }
+
+  /** The query of a text, however long, whose statement stays prepared on its connections until {@link letGo}. */
+  hold(text: string): Query {
+    let query = this.byText.get(text)
+    if (query === undefined) {
+      query = this.make(text, this.capacity > 0)
+      if (query.isRemembered) this.byText.set(text, query)
+    } else if (query.holds === 0) this.takeOut(query)
+    if (query.holds++ === 0 && query.isRemembered) {
+      this.held++
+      this.native.holdQuery(query.id, true)
+    }
+    return query
+  }
+
+  /** A prepared statement no longer refers to the query. */
+  letGo(query: Query): void {
+    if (--query.holds > 0) return
+    if (!query.isRemembered) {
+      if (query.uses === 0) this.native.forgetQuery(query.id)
+      return
+    }
+    this.held--
+    this.native.holdQuery(query.id, false)
+    this.putFirst(query)
+    if (isShort(query.text)) this.keepToCapacity()
+    else this.evict(query)
   }
 
   /** A request no longer refers to the query. */
   release(query: Query): void {
     query.uses--
-    if (query.uses === 0 && !query.isRemembered) this.native.forgetQuery(query.id)
+    if (query.uses === 0 && query.holds === 0 && !query.isRemembered) this.native.forgetQuery(query.id)
   }
 
-  /** Forgets all, those in use when their last request has ended. */
+  /** Forgets all, those in use when their last request has ended; of those that are held, what they were. */
   forgetAll(): void {
     while (this.oldest !== undefined) this.evict(this.oldest)
+    for (const held of this.byText.values()) held.description = undefined
   }
 
   /** No connection has a use for them any more: forgets all, and remembers nothing from here on. */
   close(): void {
     this.capacity = 0
-    this.forgetAll()
+    for (const query of this.byText.values()) {
+      query.isRemembered = false
+      if (query.uses === 0 && query.holds === 0) this.native.forgetQuery(query.id)
+    }
+    this.byText.clear()
+    this.newest = undefined
+    this.oldest = undefined
+    this.held = 0
   }
 
   private define(text: string): Query {
-    checkText(text)
-    const isCacheable = isShort(text)
-    const isRemembered = isCacheable && this.capacity > 0
-    const query = new Query(this.native.defineQuery(text, isCacheable), text, isRemembered)
-    if (!isRemembered) return query
+    const query = this.make(text, isShort(text) && this.capacity > 0)
+    if (!query.isRemembered) return query
     // In this order: what is in the map is in the list, even where the stack ends between the two.
     this.putFirst(query)
     this.byText.set(text, query)
-    if (this.byText.size > this.capacity) this.evict(this.oldest!)
+    this.keepToCapacity()
     return query
+  }
+
+  private make(text: string, isRemembered: boolean): Query {
+    checkText(text)
+    return new Query(this.native.defineQuery(text, isShort(text)), text, isRemembered)
+  }
+
+  private keepToCapacity(): void {
+    if (this.byText.size - this.held > this.capacity) this.evict(this.oldest!)
   }
 
   private evict(query: Query): void {

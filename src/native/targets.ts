@@ -3,6 +3,7 @@ import type { Failure } from '../errors/index'
 import { Flag, Opcode, TransactionStatusByte } from '../types/boundary'
 import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
+import { HeldQuery } from './held-query'
 import type { PoolStats } from './load'
 import { Occupancy } from './occupancy'
 import { statsOfEnded } from './pool-stats'
@@ -132,6 +133,11 @@ export abstract class Target {
       throw error
     }
     return request
+  }
+
+  /** Keeps the statement of a text prepared, see {@link HeldQuery}. */
+  hold(text: string): HeldQuery {
+    return new HeldQuery(this.queries, text)
   }
 
   /** Prepares a statement; the request's `description` says what it is. */

@@ -30,6 +30,7 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("connectTimeoutOf", connect_timeout_of),
     ("defineQuery", define_query),
     ("forgetQuery", forget_query),
+    ("holdQuery", hold_query),
     ("poolStats", pool_stats),
     ("expirePool", expire_pool),
     ("reference", reference),
@@ -212,6 +213,20 @@ unsafe extern "C" fn define_query(env: sys::napi_env, info: sys::napi_callback_i
             let id = call.environment.calls.queries.reserve();
             call.environment.calls.queries.fill(id, Query::new(id, &text, is_cacheable));
             Some(value::number(env, f64::from(id)))
+        })
+    }
+}
+
+/// `holdQuery(id, isHeld)`: while it is held, connections keep its statement prepared.
+unsafe extern "C" fn hold_query(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let id = call.number(0);
+            if let Some(query) = call.environment.calls.queries.get(id) {
+                query.hold(value::as_bool(env, call.arguments[1]));
+            }
+            None
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Query texts and what a server said about them.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use oxpg_codec::batch::RowTypes;
@@ -25,8 +25,10 @@ pub struct Query {
     pub text: Box<str>,
     /// It may share a pool's connection with other callers (rule 8; see [`keyword::is_shareable`]).
     pub is_shareable: bool,
-    /// It may become a named statement. Otherwise the unnamed statement is used each time.
-    pub is_cacheable: bool,
+    /// It may become a named statement. Otherwise the unnamed statement is used each time, unless it is held.
+    is_cacheable: bool,
+    /// The application holds a prepared statement of it: no connection evicts its own.
+    is_held: Cell<bool>,
     pub(super) traits: Traits,
     description: RefCell<Option<Rc<Description>>>,
 }
@@ -41,9 +43,24 @@ impl Query {
             text: text.into(),
             is_shareable: traits.is_shareable,
             is_cacheable,
+            is_held: Cell::new(false),
             traits,
             description: RefCell::new(None),
         })
+    }
+
+    /// Whether it gets a name, and keeps it.
+    pub(super) fn may_be_named(&self) -> bool {
+        self.is_cacheable || self.is_held()
+    }
+
+    /// The application holds a prepared statement of it, or no longer does.
+    pub fn hold(&self, is_held: bool) {
+        self.is_held.set(is_held);
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held.get()
     }
 
     /// What the last server that was asked said about the text, if it is not known to be stale. On any other session it

@@ -69,7 +69,7 @@ impl Statements {
 
     /// Whether statements of this query get names.
     pub(super) fn is_for(&self, query: &Query) -> bool {
-        self.capacity > 0 && query.is_cacheable && !self.route.is_pooled()
+        self.capacity > 0 && query.may_be_named() && !self.route.is_pooled()
     }
 
     pub(super) fn look_up(&mut self, query: &Rc<Query>) -> Lookup {
@@ -136,10 +136,8 @@ impl Statements {
         let now = self.schema.moment(self.names.current());
         let before = self.forget(query.id).filter(|old| Rc::ptr_eq(&old.query, query));
         let before = before.filter(|old| now.explains_nothing_since(old.parsed_at));
-        while self.by_query.len() >= self.capacity {
-            let ready = self.by_query.iter().filter(|(_, statement)| statement.description.is_some());
-            let Some(oldest) = ready.min_by_key(|(_, statement)| statement.last_use).map(|(id, _)| *id) else { break };
-            self.forget(oldest);
+        while let Some(surplus) = self.surplus() {
+            self.forget(surplus);
         }
         self.names_given += 1;
         self.uses += 1;
@@ -155,6 +153,19 @@ impl Statements {
         };
         self.by_query.insert(query.id, statement);
         name
+    }
+
+    /// The statement that has to go before another one comes. Those that the application holds do not count.
+    fn surplus(&self) -> Option<u32> {
+        if self.by_query.len() < self.capacity {
+            return None;
+        }
+        let not_held = || self.by_query.iter().filter(|(_, statement)| !statement.query.is_held());
+        if not_held().count() < self.capacity {
+            return None;
+        }
+        let ready = not_held().filter(|(_, statement)| statement.description.is_some());
+        ready.min_by_key(|(_, statement)| statement.last_use).map(|(id, _)| *id)
     }
 
     /// Parse and Describe went well. A statement that was forgotten meanwhile stays so. If it is not what it was

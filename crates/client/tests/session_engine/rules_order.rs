@@ -229,6 +229,40 @@ fn rule_4_evicted_statements_are_closed_with_the_next_write() {
 }
 
 #[test]
+fn rule_4_statements_that_are_held_are_not_evicted() {
+    let mut client = Client::with(SessionOptions { statement_cache_size: 2, ..SessionOptions::default() });
+    let held = client.text("insert 9 $1");
+    held.hold(true);
+    client.warm("insert 9 $1");
+    for number in 1..=4 {
+        client.warm(&format!("insert {number} $1"));
+    }
+    assert_eq!(client.server.names(), 3, "it does not count");
+    client.server.log.clear();
+    client.query(1, "insert 9 $1", 1);
+    client.settle_all();
+    assert_eq!(client.server.log, "BES");
+    held.hold(false);
+    for number in 1..=4 {
+        client.warm(&format!("insert {number} $1"));
+    }
+    assert_eq!(client.server.names(), 2);
+}
+
+#[test]
+fn rule_4_a_long_text_that_is_held_has_a_name() {
+    let mut client = Client::new();
+    let held = Query::new(1, "insert 1 $1", false);
+    client.queries.insert("insert 1 $1".to_owned(), Rc::clone(&held));
+    client.warm("insert 1 $1");
+    assert_eq!(client.server.names(), 0);
+    held.hold(true);
+    client.warm("insert 1 $1");
+    client.warm("insert 1 $1");
+    assert_eq!(client.server.names(), 1);
+}
+
+#[test]
 fn rule_4_a_forgotten_query_is_closed_and_its_id_may_mean_another_text() {
     let mut client = Client::new();
     client.warm("insert 1 $1");

@@ -1,0 +1,24 @@
+import type { Queries, Query } from './queries'
+
+const collected = new FinalizationRegistry<HeldQuery>((held) => held.letGo())
+
+/** Keeps the statement of a text prepared on each connection that has prepared it. */
+export class HeldQuery {
+  private readonly queries: Queries
+  private readonly query: Query
+
+  constructor(queries: Queries, text: string) {
+    this.queries = queries
+    this.query = queries.hold(text)
+  }
+
+  /** Lets go when `owner` has been collected. */
+  endWith(owner: object): void {
+    collected.register(owner, this)
+  }
+
+  /** To be called once, unless it ends with an owner. */
+  letGo(): void {
+    this.queries.letGo(this.query)
+  }
+}
