@@ -116,7 +116,14 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
     }
     await setup?.(this)
     // A hook may have closed it, and it is nothing for anybody then.
-    this._targetOfEnd()
+    try {
+      this._targetOfEnd()
+    } catch (cause) {
+      const ending = this.#isReleased ? 'released' : 'closed'
+      throw new InterfaceError(`the connection was ${ending} while the pool's hooks init and setup ran`, {
+        cause,
+      })
+    }
   }
 
   async #release(): Promise<void> {

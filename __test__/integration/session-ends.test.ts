@@ -146,17 +146,23 @@ test('maxQueries counts the queries of leases', async (t) => {
   t.is(pids.size, 5)
 })
 
-test('acquire gives nobody a connection that a hook has closed', async (t) => {
+test('acquire gives nobody a connection that a hook has closed or released', async (t) => {
   for (const hook of ['init', 'setup'] as const) {
-    let closes = true
-    const p = await pool(t, {
-      maxSize: 1,
-      [hook]: (c: { close(): Promise<void> }) => (closes ? c.close() : undefined),
-    })
-    await t.throwsAsync(p.acquire(), { instanceOf: InterfaceError, message: /closed/ })
-    await t.throwsAsync(p.fetchVal('select 1'), { instanceOf: InterfaceError, message: /closed/ })
-    closes = false
-    t.is(await p.fetchVal('select 1'), 1)
+    for (const way of ['close', 'release'] as const) {
+      let ends = true
+      const p = await pool(t, {
+        maxSize: 1,
+        [hook]: (c: { close(): Promise<void>; release(): Promise<void> }) => (ends ? c[way]() : undefined),
+      })
+      const refusal = {
+        instanceOf: InterfaceError,
+        message: `the connection was ${way}d while the pool's hooks init and setup ran`,
+      }
+      await t.throwsAsync(p.acquire(), refusal)
+      await t.throwsAsync(p.fetchVal('select 1'), refusal)
+      ends = false
+      t.is(await p.fetchVal('select 1'), 1)
+    }
   }
 })
 
