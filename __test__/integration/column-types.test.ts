@@ -1,8 +1,8 @@
 // Columns, functions and names whose types change while connections know statements about them.
 import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
-import { type Connection, type ConnectOptions, connect, createPool, type Pool } from 'oxpg'
-import { connection, pool, uniqueName, url } from '../support/server.js'
+import { type Connection, type ConnectOptions, connect, createPool, DataError, type Pool } from 'oxpg'
+import { connection, pool, uniqueName, until, url } from '../support/server.js'
 import { TransactionPooler } from '../support/transaction-pooler.js'
 
 const UUID = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
@@ -38,6 +38,150 @@ async function world(t: ExecutionContext): Promise<[admin: Connection, schema: s
   })
   return [admin, schema]
 }
+
+/** Waits until the server carries out, or is held up in, a query that begins so. */
+async function isUnderWay(admin: Connection, start: string): Promise<void> {
+  const text = "select count(*) from pg_stat_activity where state = 'active' and query like $1 || '%'"
+  await until(async () => (await admin.fetchVal<number>(text, [start])) === 1, start)
+}
+
+/** A moment whose wall time in New York is another than in UTC. */
+const MOMENT = new Date('2024-06-01T12:34:56Z')
+const stored = (admin: Connection, table: string): Promise<string | null> =>
+  admin.fetchVal(`select string_agg(distinct (v at time zone 'UTC')::text, ' ') from ${table}`)
+
+test('values that are sent while a change is under way are not cast', async (t) => {
+  const [admin, schema] = await world(t)
+  const table = `${schema}.t`
+  const toZone = `alter table ${table} alter v type timestamptz using v at time zone 'UTC'`
+  for (const way of ['waits for a lock', 'goes on after COMMIT', 'was given up']) {
+    await admin.execute(`drop table if exists ${table}; create table ${table} (v timestamp, note text)`)
+    const { warm, again } = await callers(t, url, ZONE, table)
+    await warm(MOMENT)
+    const changer = await connection(t)
+    const holder = await connection(t)
+    const reader = await holder.begin()
+    const isHeld = way === 'waits for a lock'
+    if (isHeld) await reader.fetch(`table ${table}`)
+    const script = isHeld ? toZone : `begin; ${toZone}; commit; select pg_sleep(60)`
+    const limit = way === 'was given up' ? { timeoutMs: 500 } : undefined
+    const changing = changer.execute(script, undefined, limit).then(
+      () => {},
+      () => {},
+    )
+    if (limit !== undefined) await changing
+    else await isUnderWay(admin, script.slice(0, 40))
+    if (!isHeld) {
+      const isThere = `select atttypid::regtype = 'timestamptz'::regtype from pg_attribute where attrelid = $1::text::regclass and attname = 'v'`
+      await until(async () => (await admin.fetchVal<boolean>(isThere, [table])) === true, 'the change')
+    }
+    const calls = again(MOMENT)
+    if (isHeld) await reader.rollback()
+    await calls
+    t.is(await stored(admin, table), '2024-06-01 12:34:56', way)
+    changer.terminate()
+    await changing
+  }
+})
+
+test('a composite type whose attributes change is another one', async (t) => {
+  const [admin, schema] = await world(t)
+  await admin.execute(`
+    create table ${schema}.w (id int, is_admin bool);
+    insert into ${schema}.w values (1, false);
+    create type ${schema}.p as (id int, a bool);
+    create table ${schema}.stored (v ${schema}.p);
+    create type ${schema}.granted as (v timestamp, acl aclitem)`)
+  const shared = await pool(t, { ...ZONE, minSize: 1, maxSize: 3 })
+  const whole = `select x from ${schema}.w x`
+  const store = `insert into ${schema}.stored values ($1)`
+  const grant = `select (($1::${schema}.granted).v at time zone 'UTC')::text`
+  const granted = { v: MOMENT, acl: null }
+  t.deepEqual(await shared.fetchVal(whole), { id: 1, is_admin: false })
+  await shared.execute(store, [{ id: 1, a: true }])
+  await shared.fetchVal(grant, [granted])
+  await admin.execute(`
+    alter table ${schema}.w drop column is_admin;
+    alter table ${schema}.w add column is_banned bool default true;
+    alter type ${schema}.p drop attribute a cascade;
+    alter type ${schema}.p add attribute b bool cascade;
+    alter type ${schema}.granted alter attribute v type timestamptz`)
+  const leases = await Promise.all([1, 2, 3].map(() => shared.acquire()))
+  for (const lease of leases) {
+    t.deepEqual(await lease.fetchVal(whole), { id: 1, is_banned: true })
+    await t.throwsAsync(lease.execute(store, [{ id: 2, a: true }]), { instanceOf: DataError })
+    t.is(await lease.fetchVal(grant, [granted]), '2024-06-01 12:34:56')
+    await lease.release()
+  }
+  t.is(await admin.fetchVal(`select count(*) from ${schema}.stored`), 1)
+})
+
+test('what gives a name another meaning for others is noticed', async (t) => {
+  const [admin, schema] = await world(t)
+  const role = uniqueName('role')
+  const [first, second] = [`${schema}_first`, schema]
+  t.teardown(async () => {
+    await admin.execute(`drop schema if exists ${first} cascade; drop owned by ${role}; drop role ${role}`)
+  })
+  await admin.execute(`
+    create role ${role};
+    create table ${second}.t (v timestamp, note text);
+    grant usage on schema ${second} to ${role};
+    grant all on ${second}.t to ${role}`)
+  const changes: Record<string, string[]> = {
+    'create schema': [`create schema ${first} create table t (v timestamptz, note text)`],
+    'create table': [
+      `create schema ${first}`,
+      `create table ${first}.t (v timestamptz, note text)`,
+      `analyze ${second}.t`,
+    ],
+    grant: [
+      `create schema ${first} create table t (v timestamptz, note text)`,
+      `grant all on ${first}.t to ${role}`,
+      `grant usage on schema ${first} to ${role}`,
+    ],
+  }
+  for (const [name, steps] of Object.entries(changes)) {
+    await admin.execute(`drop schema if exists ${first} cascade`)
+    const settings: Record<string, string> = { ...ZONE.serverSettings, search_path: `${first}, ${second}` }
+    if (name === 'grant') settings.role = role
+    const { warm, again } = await callers(t, url, { serverSettings: settings }, 't')
+    const last = steps.pop()!
+    for (const step of steps) await admin.execute(step)
+    await warm(MOMENT)
+    await admin.execute(last)
+    await again(MOMENT)
+    t.is(await stored(admin, `${first}.t`), '2024-06-01 12:34:56', name)
+  }
+})
+
+test('a table by SELECT INTO, and a role by set_config, give names another meaning on their session', async (t) => {
+  const [admin, schema] = await world(t)
+  const role = uniqueName('role')
+  t.teardown(() => admin.execute(`drop owned by ${role}; drop role ${role}`))
+  await admin.execute(`
+    create table ${schema}.t (v timestamp);
+    create role ${role};
+    create schema ${role};
+    create table ${role}.t (v timestamptz);
+    grant all on schema ${role} to ${role};
+    grant all on ${role}.t to ${role}`)
+  const insert = "insert into t values ($1) returning (v at time zone 'UTC')::text"
+  const settings = { ...ZONE.serverSettings, search_path: `"$user", ${schema}` }
+  const c = await connection(t, { serverSettings: settings })
+  await c.fetchVal('insert into t values ($1) returning v::text', [MOMENT])
+  await c.fetchVal(insert, [MOMENT])
+  await c.transaction(async (tx) => {
+    await tx.execute("select set_config('role', $1, true)", [role])
+    t.is(await tx.fetchVal(insert, [MOMENT]), '2024-06-01 12:34:56')
+  })
+  await c.execute('select now() as v into temp t limit 0')
+  t.is(await c.fetchVal(insert, [MOMENT]), '2024-06-01 12:34:56')
+  // On a pool it is gone with its call.
+  const shared = await pool(t, { maxSize: 1 })
+  await shared.execute('select 1 as v into temp made')
+  t.is(await shared.fetchVal("select to_regclass('made')::text"), null)
+})
 
 /** Everything that takes parameters, with one value: on a connection that knows the text, a pool's, and later ones. */
 interface Callers {

@@ -14,7 +14,7 @@ use oxpg_codec::types::{
 use super::codec_choice::{Choices, CodecChoice};
 use super::column::Column;
 use super::introspection::{CatalogType, TypeClass};
-use super::schema::Schema;
+use super::schema::{Schema, TRUSTED_MS};
 
 const BUILT_IN_SCHEMA: &str = "pg_catalog";
 /// `anyarray`, as in `pg_stats`: an array whose element type only its text hides.
@@ -29,6 +29,9 @@ pub struct Catalog {
     choices: RefCell<Choices>,
     generation: Cell<u64>,
     schema: Rc<Schema>,
+    /// The schema's version and the time when the first composite type was looked up. Its attributes can become others
+    /// without a sign of it.
+    composites_found: Cell<Option<(u64, u64)>>,
 }
 
 impl TypeSource for Catalog {
@@ -74,14 +77,25 @@ impl Catalog {
         &self.schema
     }
 
-    /// Changes with everything that makes descriptions stale.
+    /// Changes with everything that makes descriptions stale. Composite types are trusted for as long as statements are.
     pub(super) fn generation(&self) -> u64 {
+        if let Some((version, ms)) = self.composites_found.get()
+            && (version != self.schema.version() || self.schema.now_ms().saturating_sub(ms) >= TRUSTED_MS)
+        {
+            self.invalidate();
+        }
+        self.generation.get()
+    }
+
+    /// The same for what was resolved just now: if a type it goes by is not to be trusted any more, its next use will see.
+    pub(super) fn generation_until_now(&self) -> u64 {
         self.generation.get()
     }
 
     /// Forgets what was looked up: it is not as it was, or may not be. Statements are described anew.
     pub fn invalidate(&self) {
         self.types.borrow_mut().clear();
+        self.composites_found.set(None);
         self.generation.set(self.generation.get() + 1);
     }
 
@@ -133,7 +147,10 @@ impl Catalog {
     /// becomes a type without a codec, so that nobody asks again.
     pub(super) fn learn(&self, asked: &[u32], found: &HashMap<u32, CatalogType>) {
         for type_oid in asked {
-            self.node(*type_oid, found, 0);
+            let has_attributes = self.node(*type_oid, found, 0).has_attributes();
+            if has_attributes && self.composites_found.get().is_none() {
+                self.composites_found.set(Some((self.schema.version(), self.schema.now_ms())));
+            }
         }
     }
 
@@ -393,6 +410,32 @@ mod tests {
         assert_eq!(dates.code, TypeCode::of(1182));
         assert!(matches!(&dates.tree.unwrap().kind, Kind::Array { element, .. } if element.codec == 9));
         assert!(catalog.type_of(23).unwrap().tree.is_none(), "others are as they were");
+    }
+
+    #[test]
+    fn composite_types_are_trusted_until_something_changes_and_for_a_minute() {
+        let facts_of_person = || (PERSON, facts("person", TypeClass::Composite, &[("id", 23)]));
+        for (is_composite, changes) in [(true, true), (true, false), (false, true)] {
+            let schema = Schema::new();
+            schema.set_time(1_000);
+            let catalog = Catalog::of(&schema);
+            let found = HashMap::from([facts_of_person(), (MOOD, facts("mood", TypeClass::Enum, &[]))]);
+            catalog.learn(if is_composite { &[PERSON, MOOD] } else { &[MOOD] }, &found);
+            let before = catalog.generation();
+            schema.set_time(60_999);
+            assert_eq!(catalog.generation(), before);
+            if changes {
+                schema.note_change()
+            } else {
+                schema.set_time(61_000)
+            }
+            assert_eq!(catalog.generation_until_now(), before, "whoever has resolved a type goes on with it");
+            assert_eq!(catalog.generation() != before, is_composite);
+            assert_eq!(catalog.type_of(PERSON).is_some(), false);
+            catalog.learn(&[PERSON], &found);
+            let after = catalog.generation();
+            assert_eq!(catalog.generation(), after);
+        }
     }
 
     #[test]

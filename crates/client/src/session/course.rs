@@ -5,6 +5,7 @@ use std::rc::Rc;
 use super::failure::Failure;
 use super::output::Output;
 use super::request::RequestId;
+use super::schema::ChangeUnderWay;
 use super::shared::Shared;
 use super::tag::{Command, CommandTag};
 
@@ -88,6 +89,8 @@ pub(super) struct Course {
     pub(super) is_cancel_sent: bool,
     /// It has stood still, and is to be cancelled whatever is behind it, or once more.
     pub(super) is_pressed: bool,
+    /// It changes a schema, or makes true for others what its transaction has changed.
+    pub(super) change: Option<ChangeUnderWay>,
     /// Where its bytes begin and end in all that was ever written.
     pub(super) start: u64,
     pub(super) end: u64,
@@ -107,6 +110,7 @@ impl Course {
             wants_cancel: false,
             is_cancel_sent: false,
             is_pressed: false,
+            change: None,
             start,
             end: start,
             run_start: start,

@@ -1,5 +1,6 @@
 //! What a statement's first keywords say about it. Each text is classified once.
 
+use super::changes::Changes;
 use super::scanner::{Scanner, Token};
 
 /// What the engine and the pool need to know of a statement.
@@ -25,33 +26,11 @@ pub(super) struct Traits {
     pub(super) changes: Changes,
 }
 
-/// What may be other than before once a text has been executed, so that what is known of statements may not be true.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Changes {
-    /// Tables, types or functions, for everybody.
-    pub(super) schema: bool,
-    /// The session's `search_path`.
-    pub(super) path: bool,
-    /// What else decides on the meaning of names in the session: its role, new (perhaps temporary) tables.
-    pub(super) names: bool,
-}
-
-impl Changes {
-    pub(super) const NONE: Self = Self { schema: false, path: false, names: false };
-
-    pub(super) fn is_any(self) -> bool {
-        self != Self::NONE
-    }
-
-    pub(super) fn and(self, other: Self) -> Self {
-        Self { schema: self.schema || other.schema, path: self.path || other.path, names: self.names || other.names }
-    }
-}
-
 /// Whether a text may share a pool's connection with other callers (rule 8): a single statement whose first keyword,
 /// after comments and parentheses, is SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH, SHOW or EXPLAIN.
 ///
-/// In doubt it is not: an unclosed quote, or a backslash whose meaning depends on a setting.
+/// In doubt it is not: an unclosed quote, or a backslash whose meaning depends on a setting. Nor is SELECT INTO, whose table
+/// may be a temporary one.
 #[must_use]
 pub fn is_shareable(text: &str) -> bool {
     classify(text).is_shareable
@@ -71,8 +50,9 @@ pub(super) fn classify(text: &str) -> Traits {
     let is_any_of = |keywords: &[&str]| keywords.iter().any(|keyword| words.is_first(keyword));
     let has_ended = words.is_over || scanner.by_ref().any(|token| token == Token::Semicolon);
     let is_single = !has_ended || scanner.next().is_none();
+    let changes = Changes::of(text);
     Traits {
-        is_shareable: is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful,
+        is_shareable: is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful && !changes.makes_table,
         is_commit: words.is_commit(),
         ends_transaction: ends_transaction(text),
         is_begin: is_single && is_any_of(&["BEGIN", "START"]) && !scanner.is_doubtful,
@@ -80,7 +60,7 @@ pub(super) fn classify(text: &str) -> Traits {
         forgets_statements: is_any_of(&["DISCARD", "DEALLOCATE"]),
         may_change_encoding: names_client_encoding(text) || words.is_set_names(),
         has_nul: text.contains('\0'),
-        changes: changes(text),
+        changes,
     }
 }
 
@@ -88,49 +68,6 @@ pub(super) fn classify(text: &str) -> Traits {
 fn names_client_encoding(text: &str) -> bool {
     const NAME: &[u8] = b"client_encoding";
     text.as_bytes().windows(NAME.len()).any(|window| window.eq_ignore_ascii_case(NAME))
-}
-
-/// What a text may change. What a function that it calls does is not seen.
-pub(super) fn changes(text: &str) -> Changes {
-    let mut changes = Changes { path: names_search_path(text), ..Changes::NONE };
-    // The statement's first word; none before it.
-    let mut first: Option<&str> = None;
-    for token in Scanner::new(text) {
-        match (token, first) {
-            (Token::Semicolon, _) => first = None,
-            (Token::Word(word), None) => {
-                let is = |keywords: &[&str]| keywords.iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
-                changes.schema |= is(&["ALTER", "DROP", "DO", "IMPORT"]);
-                changes.names |= is(&["CREATE"]);
-                first = Some(word);
-            }
-            (Token::Word(word), Some(first)) if first.eq_ignore_ascii_case("SET") => {
-                changes.path |= word.eq_ignore_ascii_case("SCHEMA");
-                changes.names |= word.eq_ignore_ascii_case("ROLE") || word.eq_ignore_ascii_case("AUTHORIZATION");
-            }
-            _ => {}
-        }
-    }
-    changes
-}
-
-/// Whether a text may set `search_path`: by name, or by a call of `set_config` whose first argument is no literal.
-fn names_search_path(text: &str) -> bool {
-    const PATH: &[u8] = b"search_path";
-    const FUNCTION: &[u8] = b"set_config";
-    let bytes = text.as_bytes();
-    let is_at =
-        |at: usize, word: &[u8]| bytes.get(at..at + word.len()).is_some_and(|found| found.eq_ignore_ascii_case(word));
-    (0..bytes.len()).any(|at| {
-        if !matches!(bytes[at], b's' | b'S') {
-            return false;
-        }
-        let is_variable = || {
-            let rest = text[at + FUNCTION.len()..].trim_start().strip_prefix('(');
-            rest.is_some_and(|arguments| !arguments.trim_start().starts_with('\''))
-        };
-        is_at(at, PATH) || (is_at(at, FUNCTION) && is_variable())
-    })
 }
 
 /// Whether a script has a statement that ends a transaction for good.
@@ -231,38 +168,6 @@ impl<'a> FirstWords<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NONE: Changes = Changes::NONE;
-    const SCHEMA: Changes = Changes { schema: true, ..NONE };
-    const PATH: Changes = Changes { path: true, ..NONE };
-    const NAMES: Changes = Changes { names: true, ..NONE };
-
-    #[test]
-    fn what_a_text_may_change() {
-        for (text, expected) in [
-            ("alter table t alter v type int", SCHEMA),
-            ("/* */ Drop TABLE t", SCHEMA),
-            ("do $$ begin end $$", SCHEMA),
-            ("create temp table t ()", NAMES),
-            ("select 1; drop table t; create table t ()", Changes { schema: true, names: true, path: false }),
-            ("set Search_Path = a", PATH),
-            ("set local schema 'a'", PATH),
-            ("reset search_path", PATH),
-            ("select set_config('search_path', $1, true)", PATH),
-            ("select set_config( $1, $2, true)", PATH),
-            ("select set_config('app.tenant', $1, true)", NONE),
-            ("select 'ü', set_config", NONE),
-            ("set local role a", NAMES),
-            ("set session authorization a", NAMES),
-            ("set local statement_timeout = 1", NONE),
-            ("insert into t (role, schema) values ($1, 'drop')", NONE),
-            ("select 1 as \"alter\"", NONE),
-            ("begin; commit", NONE),
-            ("", NONE),
-        ] {
-            assert_eq!(changes(text), expected, "{text}");
-        }
-    }
 
     #[test]
     fn texts_that_end_a_transaction() {

@@ -13,6 +13,7 @@
 
 mod batch_progress;
 mod catalog;
+mod changes;
 mod codec_choice;
 mod column;
 mod copy;

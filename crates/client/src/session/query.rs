@@ -78,8 +78,9 @@ impl Query {
         catalog: &Rc<Catalog>,
     ) -> Rc<Description> {
         let mut known = self.description.borrow_mut();
+        // The types at hand are of this generation, even if they are not trusted from now on.
         if let Some(known) = known.as_ref()
-            && known.is_current()
+            && known.generation == known.catalog.generation_until_now()
             && known.is_of(catalog)
             && known.parameters == parameters
             && known.columns == columns
@@ -130,7 +131,7 @@ impl Description {
         let count = columns.iter().rposition(|column| column.tree.is_some()).map_or(0, |last| last + 1);
         let trees = columns.iter().take(count).map(|column| column.tree.clone()).collect();
         let formats = columns.iter().map(|column| Format::of(column.code)).collect();
-        let generation = catalog.generation();
+        let generation = catalog.generation_until_now();
         let text_codes = OnceCell::new();
         Rc::new(Self { id: IDS.fresh(), parameters, columns, codes, formats, text_codes, trees, catalog, generation })
     }

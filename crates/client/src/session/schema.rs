@@ -3,19 +3,33 @@
 //! A server keeps the parameter types of a prepared statement for as long as the statement lives. If a column has
 //! another type afterwards, values of the old type are cast to it, and nothing in any answer says so. So a statement is
 //! trusted until something shows that a schema has changed, and for a minute at most; its next use parses and describes
-//! it anew.
+//! it anew. While a text is executed that changes a schema nothing is trusted from one message group to the next: the
+//! change may become true between any two of them. A statement is parsed, and bound in the same group, in which the server
+//! keeps the locks that parsing takes.
 
 use std::cell::Cell;
 use std::rc::Rc;
 
 /// For so long a change that nothing shows can go unnoticed.
-const TRUSTED_MS: u64 = 60_000;
+pub(super) const TRUSTED_MS: u64 = 60_000;
 
 /// What is known of changes by all sessions of an environment, whatever their servers; and the time.
 #[derive(Debug, Default)]
 pub struct Schema {
     version: Cell<u64>,
     now_ms: Cell<u64>,
+    /// Texts that are being executed, and change it.
+    under_way: Cell<usize>,
+}
+
+/// A text that changes a schema, from before it is written until its end is known.
+#[derive(Debug)]
+pub(super) struct ChangeUnderWay(Rc<Schema>);
+
+impl Drop for ChangeUnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.set(self.0.under_way.get() - 1);
+    }
 }
 
 /// When a server said what is known of a statement.
@@ -42,6 +56,26 @@ impl Schema {
     /// Something shows that tables, types or functions are not what they were: no statement is certain to be.
     pub fn note_change(&self) {
         self.version.set(self.version.get() + 1);
+    }
+
+    /// A text that changes it is about to be written.
+    pub(super) fn begin_change(self: &Rc<Self>) -> ChangeUnderWay {
+        self.under_way.set(self.under_way.get() + 1);
+        ChangeUnderWay(Rc::clone(self))
+    }
+
+    /// A text that changes it is being executed somewhere.
+    pub(super) fn is_changing(&self) -> bool {
+        self.under_way.get() > 0
+    }
+
+    /// How often it has changed.
+    pub(super) fn version(&self) -> u64 {
+        self.version.get()
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms.get()
     }
 
     /// Now, where names mean this.

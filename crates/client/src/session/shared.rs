@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use super::catalog::Catalog;
+use super::changes::Changes;
 use super::event::{Event, Sink};
-use super::keyword::Changes;
 use super::names::Names;
 use super::output::Output;
 use super::route::{PoolerSearch, Route, pooler_notice};
@@ -175,6 +175,11 @@ impl Shared {
     /// Something was changed in the open transaction.
     pub(super) fn has_changed(&self) -> bool {
         self.changed.is_any()
+    }
+
+    /// The same, and it is not the session's own.
+    pub(super) fn has_changed_schema(&self) -> bool {
+        self.changed.schema
     }
 
     /// The session is lost, with what it was about to change for others.

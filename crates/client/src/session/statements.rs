@@ -69,7 +69,13 @@ impl Statements {
 
     /// Whether statements of this query get names.
     pub(super) fn is_for(&self, query: &Query) -> bool {
-        self.capacity > 0 && query.may_be_named() && !self.route.is_pooled()
+        self.capacity > 0 && query.may_be_named() && !self.route.is_pooled() && !self.is_unsettled(query)
+    }
+
+    /// A schema is being changed: what is said of the query's statement is true within the same message group only. Texts
+    /// that change or end something have no parameters of tables' types.
+    fn is_unsettled(&self, query: &Query) -> bool {
+        query.is_shareable && self.schema.is_changing()
     }
 
     pub(super) fn look_up(&mut self, query: &Rc<Query>) -> Lookup {
@@ -77,6 +83,9 @@ impl Statements {
             // Closing them would reach whichever server comes next.
             self.by_query.clear();
             self.unwanted.clear();
+            return Lookup::Absent;
+        }
+        if self.is_unsettled(query) {
             return Lookup::Absent;
         }
         self.uses += 1;
@@ -99,6 +108,9 @@ impl Statements {
 
     /// Whether what is known of a statement by its name can be bound.
     pub(super) fn is_certain(&self, name: &Rc<str>) -> bool {
+        if self.schema.is_changing() {
+            return false;
+        }
         let now = self.schema.moment(self.names.current());
         let known = self.by_query.values().find(|statement| Rc::ptr_eq(&statement.name, name));
         known.is_some_and(|statement| statement.is_trusted(now))

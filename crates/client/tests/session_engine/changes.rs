@@ -321,3 +321,73 @@ fn a_batch_whose_source_saw_a_change_is_described_again_before_it_is_bound() {
         assert_eq!((client.server.misread, client.server.cast), (0, 0));
     }
 }
+
+#[test]
+fn while_a_change_is_under_way_statements_are_bound_in_the_group_in_which_they_are_parsed() {
+    for is_script in [false, true] {
+        let mut first = Client::new();
+        let mut second = Client::new();
+        second.share_knowledge_of(&first);
+        second.warm("insert 1 $1");
+        if is_script {
+            first.script(1, "insert 2; alter table; commit", false);
+        } else {
+            first.query(1, "alter table", 0);
+        }
+        first.flush();
+        second.server.log.clear();
+        second.query(1, "insert 1 $1", 5);
+        second.query(2, "insert 1 $1", 5);
+        second.settle_all();
+        assert_eq!((second.completed(1), second.completed(2)), (1, 1));
+        assert_eq!(second.server.log, "PDHBESPDHBES", "the server keeps its locks from Parse to Sync");
+        // A caller who leaves it changes nothing: the server goes on.
+        first.session.abandon(1, &mut first.sink);
+        second.server.log.clear();
+        is_right(&mut second, 3, "insert 1 $1");
+        assert_eq!(second.server.log, "PDHBES");
+        first.settle_all();
+        while !first.sink.open_cancels.is_empty() {
+            first.cancel_finished();
+        }
+        first.settle_all();
+        is_right(&mut second, 4, "insert 1 $1");
+        second.server.log.clear();
+        is_right(&mut second, 5, "insert 1 $1");
+        assert_eq!(second.server.log, "BES");
+    }
+}
+
+#[test]
+fn a_bind_that_is_awaited_when_a_change_begins_is_parsed_again() {
+    let mut first = Client::new();
+    let mut second = Client::new();
+    second.share_knowledge_of(&first);
+    second.query(1, "insert 1 $1", 5);
+    second.flush();
+    second.server.run();
+    second.read();
+    first.query(1, "alter table", 0);
+    first.flush();
+    second.server.parameter_oid = FLOAT8;
+    second.settle_all();
+    assert_eq!((second.completed(1), second.server.cast, second.server.misread), (1, 0, 0));
+    assert!(second.server.log.ends_with("PDHBES"), "{}", second.server.log);
+}
+
+#[test]
+fn the_end_of_a_transaction_with_a_change_is_one() {
+    let mut first = Client::new();
+    let mut second = Client::new();
+    second.share_knowledge_of(&first);
+    first.script(1, "begin", true);
+    first.query(2, "alter table", 0);
+    first.settle_all();
+    second.warm("insert 1 $1");
+    second.warm("insert 1 $1");
+    first.script(3, "commit", true);
+    first.flush();
+    second.server.log.clear();
+    is_right(&mut second, 4, "insert 1 $1");
+    assert_eq!(second.server.log, "PDHBES");
+}

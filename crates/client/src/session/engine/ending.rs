@@ -2,10 +2,10 @@
 
 use super::looking_up::rows_without_types;
 use crate::session::Session;
+use crate::session::changes::Changes;
 use crate::session::course::Outcome;
 use crate::session::event::{EndCause, Event, Sink};
 use crate::session::failure::{Failure, FailureKind, ServerMessage};
-use crate::session::keyword::Changes;
 use crate::session::kinds::{RequestKind, Task};
 use crate::session::pending::{Pending, Written};
 use crate::session::queue::Queue;

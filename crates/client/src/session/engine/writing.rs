@@ -123,7 +123,12 @@ impl Session {
         true
     }
 
-    fn push_written(&mut self, written: Written) {
+    fn push_written(&mut self, mut written: Written) {
+        let task = &written.pending.task;
+        // The end of a transaction makes true for others what it has changed.
+        if task.changes().schema || (self.shared.has_changed_schema() && task.may_end_transaction()) {
+            written.course.change = Some(self.shared.catalog.schema().begin_change());
+        }
         if self.written.is_empty() {
             self.head_sequence += 1;
         }

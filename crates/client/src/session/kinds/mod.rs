@@ -24,10 +24,10 @@ pub(super) use request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind
 pub(super) use script::ScriptTask;
 
 use super::catalog::Catalog;
+use super::changes::Changes;
 use super::course::{Course, Outcome, Phase, Turn};
 use super::event::Sink;
 use super::failure::{Failure, ServerMessage};
-use super::keyword::Changes;
 use super::query::{Description, Query};
 use super::reader::Frame;
 use super::request::Work;

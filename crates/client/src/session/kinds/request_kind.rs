@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use crate::session::catalog::Catalog;
+use crate::session::changes::Changes;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::{Failure, ServerMessage};
-use crate::session::keyword::Changes;
 use crate::session::preparation::{Conclusion, Unresolved};
 use crate::session::query::{Description, Query};
 use crate::session::reader::Frame;

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use super::request_kind::{Answer, Begun, Leaving, Loss, RequestKind};
+use crate::session::changes::Changes;
 use crate::session::copy;
 use crate::session::course::{Course, Phase, Stage, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
-use crate::session::keyword::{self, Changes};
+use crate::session::keyword;
 use crate::session::output::refusal;
 use crate::session::query::Query;
 use crate::session::reader::{self, Frame, command_tag, nothing};
@@ -41,7 +42,7 @@ impl ScriptTask {
         Self {
             is_begin: keyword::classify(&text).is_begin,
             // The driver's own ends what others have changed, see `Shared::note_tag`.
-            changes: if is_control { Changes::NONE } else { keyword::changes(&text) },
+            changes: if is_control { Changes::NONE } else { Changes::of(&text) },
             is_commit: keyword::may_commit(&text),
             ends_transaction: keyword::ends_transaction(&text),
             text,
