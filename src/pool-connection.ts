@@ -77,6 +77,11 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
     return this.#handingBack
   }
 
+  /** @internal The same after what had gone well: a hook that fails costs the session and no more. */
+  _handBackQuietly(): Promise<void> {
+    return this._handBack().catch(warnOfReset)
+  }
+
   override [inspect.custom](): string {
     if (!this.#isReleased) return super[inspect.custom]()
     return `${this.constructor.name} { serverPid: ${this.serverPid}, released }`
@@ -182,32 +187,55 @@ function lateReset(timeoutMs: number): Error {
   return new TimeoutError(message, { safeToRetry: false })
 }
 
-/** How `withRelease` gives a connection back. */
-export interface ReleaseOptions {
-  /**
-   * Whether the session is clean when it returns. Default true; a transaction of its own has left nothing but that to be
-   * done.
-   */
-  awaitsReset?: boolean
-  /** When it fires, the caller waits no longer: the release goes on without him. */
-  signal?: AbortSignal | undefined
-}
-
 /** Runs `call` and then gives the connection back; an error of `call` goes before one of the release. */
 export async function withRelease<R, M extends RowMode>(
   connection: PoolConnection<M>,
   call: (connection: PoolConnection<M>) => R | PromiseLike<R>,
-  { awaitsReset = true, signal }: ReleaseOptions = {},
 ): Promise<R> {
-  const limit = new Limit(0, signal)
-  const release = () => limit.hold(awaitsReset ? connection.release() : connection._handBack(), lateReset)
   let result: R
   try {
     result = await call(connection)
   } catch (error) {
-    await release().catch((second: unknown) => attachSuppressed(error, second))
+    await connection.release().catch((second: unknown) => attachSuppressed(error, second))
     throw error
   }
-  await release()
+  await connection.release()
   return result
+}
+
+/**
+ * The same of a call of the pool's own, such as a query or a transaction. What came of it stands, whatever the `reset` hook
+ * does, and it does not wait for the reset of the session.
+ *
+ * @param signal When it fires, the caller waits no longer: the release goes on without him.
+ */
+export async function withHandBack<R, M extends RowMode>(
+  connection: PoolConnection<M>,
+  call: (connection: PoolConnection<M>) => R | PromiseLike<R>,
+  signal?: AbortSignal,
+): Promise<R> {
+  const limit = new Limit(0, signal)
+  let result: R
+  try {
+    result = await call(connection)
+  } catch (error) {
+    await limit
+      .hold(connection._handBack(), lateReset)
+      .catch((second: unknown) => attachSuppressed(error, second))
+    throw error
+  }
+  await limit.hold(connection._handBackQuietly(), lateReset).catch(() => {})
+  return result
+}
+
+/** For nobody can be told by a call that has gone well. */
+function warnOfReset(error: unknown): void {
+  process.emitWarning(
+    "the pool's reset hook failed after a call that had gone well, and the session was closed",
+    {
+      type: 'OxpgWarning',
+      code: 'OXPG_RESET_HOOK',
+      detail: inspect(error),
+    },
+  )
 }

@@ -7,11 +7,12 @@ import { Limit } from './limit'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
 import { notACall, notByNew } from './other-drivers'
-import { PoolConnection, withRelease } from './pool-connection'
+import { PoolConnection, withHandBack, withRelease } from './pool-connection'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
+import { attachSuppressed } from './suppressed'
 import type { Transaction } from './transaction'
 import {
   checkTransactionOptions,
@@ -130,7 +131,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
     const { connection, rest } = await this.#leaseToStart(options)
-    return withRelease(connection, () => connection.transaction(callback, rest), { awaitsReset: false })
+    return withHandBack(connection, () => connection.transaction(callback, rest))
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
@@ -138,10 +139,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     const { connection, rest } = await this.#leaseToStart(options)
     try {
       const transaction = await connection.begin(rest)
-      transaction._whenOver(() => connection._handBack())
+      transaction._whenOver(() => connection._handBackQuietly())
       return transaction
     } catch (error) {
-      await connection.release()
+      await connection.release().catch((second: unknown) => attachSuppressed(error, second))
       throw error
     }
   }
@@ -257,14 +258,14 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     const wait = isShorter ? limit : new Limit(acquireMs, limit.signal)
     const connection = await this.#lease(wait, limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven)
     const rest = limit.timeoutMs === 0 ? options : ({ ...options, timeoutMs: limit.remainingMs } as O)
-    return withRelease(
+    return withHandBack(
       connection,
       async () => {
         const result = await call(connection, rest)
         if (connection.isInTransaction) throw leftOpen()
         return result
       },
-      { awaitsReset: false, signal: limit.signal },
+      limit.signal,
     )
   }
 
