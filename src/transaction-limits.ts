@@ -15,6 +15,9 @@ export function startLimit(host: TransactionHost, { timeoutMs, signal }: Checked
   return new Limit(timeoutMs ?? host._defaults.commandTimeoutMs, signal)
 }
 
+/** How long the ROLLBACK of a callback that threw may take if nobody has set a limit: nobody asked for it either. */
+export const OWN_ROLLBACK_LIMIT_MS = 60_000
+
 /** BEGIN was not answered in time. It is undone, and nothing was done in the transaction. */
 export function lateStart(timeoutMs: number): TimeoutError {
   return new TimeoutError(`the transaction did not start within ${timeoutMs} ms`, { safeToRetry: true })

@@ -8,7 +8,14 @@ import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { attachSuppressed } from './suppressed'
 import type { TransactionHost } from './transaction-host'
-import { checkNesting, isGivenUp, lateEnd, lateStart, startLimit } from './transaction-limits'
+import {
+  checkNesting,
+  isGivenUp,
+  lateEnd,
+  lateStart,
+  OWN_ROLLBACK_LIMIT_MS,
+  startLimit,
+} from './transaction-limits'
 import {
   beginCommand,
   type CheckedTransactionOptions,
@@ -80,8 +87,8 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
    *
    * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
    * @throws InterfaceError while an executeMany or fetchMany takes rows of an asynchronous iterable.
-   * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. The command is not taken back: the
-   * transaction ends, but how is not known.
+   * @throws TransactionResolutionUnknownError when the server has not answered within `commandTimeoutMs`, or the connection
+   * was lost. The command is not taken back: the transaction ends, but how is not known.
    */
   async commit(): Promise<void> {
     this.#refuseManaged('commit')
@@ -269,9 +276,10 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     )
   }
 
-  async #rollback(): Promise<void> {
+  async #rollback(defaultLimitMs = 0): Promise<void> {
     this.#require('started', 'roll back')
-    await this.#ending(this.#isNested ? 'ROLLBACK TO SAVEPOINT' : 'ROLLBACK', this.#sendRollback())
+    const command = this.#isNested ? 'ROLLBACK TO SAVEPOINT' : 'ROLLBACK'
+    await this.#ending(command, this.#sendRollback(), defaultLimitMs)
   }
 
   async #sendRollback(): Promise<void> {
@@ -309,8 +317,8 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
    * the commands go out and the transaction stays in the way of others until they have been answered, or the server has
    * been silent for so long that the session is given up.
    */
-  async #ending(command: string, end: Promise<void>): Promise<void> {
-    const limit = new Limit(this._defaults.commandTimeoutMs)
+  async #ending(command: string, end: Promise<void>, defaultLimitMs = 0): Promise<void> {
+    const limit = new Limit(this._defaults.commandTimeoutMs || defaultLimitMs)
     await limit.hold(this.#thenOver(end), (limitMs) => {
       this.#lastCommand?.hurry()
       return lateEnd(command, limitMs)
@@ -325,7 +333,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     }
     try {
       void this.#host._vacate()
-      await this.#rollback()
+      await this.#rollback(OWN_ROLLBACK_LIMIT_MS)
     } catch (second) {
       // A session that has ended meanwhile took the transaction with it; and nothing needs to be said twice.
       const isKnown = this.#host._isGone || (saysEndedByQuery(error) && saysEndedByQuery(second))

@@ -1,3 +1,4 @@
+import { mock } from 'node:test'
 import test from 'ava'
 import {
   ConnectionDoesNotExistError,
@@ -455,6 +456,28 @@ test('the ROLLBACK of a callback that threw goes out too', async (t) => {
   resume()
   await connection.transaction(() => {})
   t.deepEqual(server.log, ['BEGIN', 'ROLLBACK', 'BEGIN', 'COMMIT'])
+})
+
+test.serial('the ROLLBACK of a callback that threw has a limit where nobody has set one', async (t) => {
+  const { server, connection } = fake()
+  mock.timers.enable({ apis: ['setTimeout'] })
+  t.teardown(() => mock.timers.reset())
+  const reason = new Error('mine')
+  let isTold = false
+  const transaction = connection.transaction(async () => {
+    server.stall()
+    throw reason
+  })
+  const told = t.throwsAsync(transaction, { is: reason }).then(() => {
+    isTold = true
+  })
+  while (server.log.at(-1) !== 'ROLLBACK') await new Promise((resolve) => setImmediate(resolve))
+  mock.timers.tick(59_999)
+  await new Promise((resolve) => setImmediate(resolve))
+  t.false(isTold)
+  mock.timers.tick(1)
+  await told
+  t.regex((reason.cause as Error).message, /ROLLBACK was not answered within 60000 ms/)
 })
 
 test('the transaction around a savepoint waits for its rollback, however late it is answered', async (t) => {
