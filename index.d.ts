@@ -1861,8 +1861,9 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
      */
     onTermination(listener: (connection: Connection<M>) => void): () => void;
     /**
-     * Brings the session back to how it was when it was opened: rolls back, releases advisory locks, closes cursors,
-     * and resets the settings.
+     * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
+     * closes cursors, ends LISTEN, resets the settings, drops temporary tables and forgets what sequences gave. Prepared
+     * statements, codecs and the listeners of `onNotice` and `onTermination` stay.
      */
     reset(options?: ResetOptions): Promise<void>;
     /**

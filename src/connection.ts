@@ -158,8 +158,9 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   }
 
   /**
-   * Brings the session back to how it was when it was opened: rolls back, releases advisory locks, closes cursors,
-   * and resets the settings.
+   * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
+   * closes cursors, ends LISTEN, resets the settings, drops temporary tables and forgets what sequences gave. Prepared
+   * statements, codecs and the listeners of `onNotice` and `onTermination` stay.
    */
   async reset(options?: ResetOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)

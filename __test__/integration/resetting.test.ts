@@ -51,6 +51,18 @@ test('reset keeps prepared statements', async (t) => {
   t.is(await statement.fetchVal([1]), 2)
 })
 
+test('reset keeps the listeners of notices and of the end', async (t) => {
+  const c = await connection(t)
+  const heard: string[] = []
+  c.onNotice((message) => heard.push(message.message))
+  const ended = new Promise<void>((resolve) => c.onTermination(() => resolve()))
+  await c.reset()
+  await c.execute("do $$ begin raise warning 'still here'; end $$")
+  t.deepEqual(heard, ['still here'])
+  await c.close()
+  await t.notThrowsAsync(ended)
+})
+
 test('reset ends a transaction, also one that is being begun', async (t) => {
   const c = await connection(t)
   await c.execute('begin')

@@ -147,6 +147,28 @@ test('a codec of a base type reaches composites, ranges, multiranges, records an
   })
 })
 
+test('a codec of int2 or oid reaches int2vector and oidvector, and catalogs are read', async (t) => {
+  const c = await open(t)
+  for (const typeName of ['int2', 'oid']) {
+    await c.setTypeCodec(typeName, {
+      schema: 'pg_catalog',
+      encode: (value: string) => value.slice(1),
+      decode: (text: string) => `#${text}`,
+    })
+  }
+  t.deepEqual(await c.fetchVal("select '1 -2'::int2vector"), ['#1', '#-2'])
+  t.deepEqual(await c.fetchVal("select '1 4294967295'::oidvector"), ['#1', '#4294967295'])
+  t.deepEqual(await c.fetchVal("select ''::int2vector"), [])
+  t.is(await c.fetchVal('select $1::int2vector::text', [['#1', '#-2']]), '1 -2')
+  t.is(await c.fetchVal('select $1::oidvector::text', [['#7']]), '7')
+  t.deepEqual(await c.fetchVal('select $1::int2vector', [[]]), [])
+  t.deepEqual(
+    await c.fetchVal("select indkey from pg_index where indexrelid = 'pg_type_oid_index'::regclass"),
+    ['#1'],
+  )
+  t.deepEqual(await c.fetchVal("select proargtypes from pg_proc where oid = 'pg_sleep'::regproc"), ['#701'])
+})
+
 test('what a text codec gives is quoted where it has to be', async (t) => {
   const schema = await schemaOfTypes(t)
   const c = await open(t)
