@@ -1,31 +1,12 @@
 // Columns, functions and names whose types change while connections know statements about them.
-import { Worker } from 'node:worker_threads'
 import test, { type ExecutionContext } from 'ava'
 import { type Connection, type ConnectOptions, connect, createPool, DataError, type Pool } from 'oxpg'
 import { connection, pool, uniqueName, until, url } from '../support/server.js'
 import { TransactionPooler } from '../support/transaction-pooler.js'
+import { unseen } from '../support/unseen.js'
 
 const UUID = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
 const ZONE = { serverSettings: { timezone: 'America/New_York' } }
-
-/** Changes something without this environment's seeing it, as another process does. */
-function unseen(script: string): Promise<void> {
-  const source = `
-    const { workerData } = require('node:worker_threads')
-    const { connect } = require(workerData.entry)
-    connect(workerData.url).then(async (c) => {
-      await c.execute(workerData.script)
-      await c.close()
-    })`
-  const worker = new Worker(source, {
-    eval: true,
-    workerData: { url, script, entry: require.resolve('oxpg') },
-  })
-  return new Promise((resolve, reject) => {
-    worker.on('error', reject)
-    worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`exit code ${code}`))))
-  })
-}
 
 /** A connection for changes, with a new schema's name; it goes with the test. */
 async function world(t: ExecutionContext): Promise<[admin: Connection, schema: string]> {

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { InterfaceError, TimeoutError, type Transaction } from 'oxpg'
+import { InterfaceError, TimeoutError, type Transaction, TransactionResolutionUnknownError } from 'oxpg'
 import { connection, pool, uniqueName, until } from '../support/server.js'
 
 /** Long enough for all that is answered at once. */
@@ -29,9 +29,10 @@ test('a COMMIT that waits longer than commandTimeoutMs is sent all the same', as
       await tx.execute('insert into things values (1)')
       slow = wait(tx, name)
     }),
-    { instanceOf: TimeoutError, message: /COMMIT/ },
+    { instanceOf: TransactionResolutionUnknownError, message: /COMMIT/ },
   )
-  t.like(error, { isTransient: true, safeToRetry: false })
+  t.like(error, { code: '08007', safeToRetry: false })
+  t.true(error!.cause instanceof TimeoutError)
   await unblock()
   await slow
   await c.execute('insert into things values (2)')
@@ -83,7 +84,7 @@ test("a pool's connection comes back once its COMMIT has been answered, also whe
       await tx.execute(`insert into ${table} values (1)`)
       slow.push(wait(tx, name))
     })
-    await t.throwsAsync(managed, { instanceOf: TimeoutError })
+    await t.throwsAsync(managed, { instanceOf: TransactionResolutionUnknownError })
     await unblock()
     await Promise.all(slow)
     await until(async () => p.stats.inUse === 0, 'the return of the connection')
@@ -93,7 +94,7 @@ test("a pool's connection comes back once its COMMIT has been answered, also whe
     const tx = await p.begin()
     await tx.execute(`insert into ${table} values (2)`)
     slow.push(wait(tx, name))
-    await t.throwsAsync(tx.commit(), { instanceOf: TimeoutError })
+    await t.throwsAsync(tx.commit(), { instanceOf: TransactionResolutionUnknownError })
     t.is(p.stats.inUse, 1)
     await again()
     await Promise.all(slow)

@@ -5,7 +5,8 @@ import { OUTER, OUTER_VALUE, schemaOfTypes, watched } from '../support/catalog-t
 import { connection, uniqueName, urlWith } from '../support/server.js'
 import { wireTap } from '../support/wire-tap.js'
 
-test('an unknown type is looked up once', async (t) => {
+// Those that count look-ups run one at a time: DDL of others on this thread has composite types looked up again.
+test.serial('an unknown type is looked up once', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   t.is(await c.fetchVal(`select 'ok'::${schema}.mood`), 'ok')
@@ -16,31 +17,34 @@ test('an unknown type is looked up once', async (t) => {
   t.is(tap.lookUps, 1)
 })
 
-test('all types of a statement are looked up in one query, with all that they are made of', async (t) => {
-  const schema = await schemaOfTypes(t)
-  const { c, tap } = await watched(t)
-  // Multiranges came with PostgreSQL 14.
-  const hasMultiranges = c.serverVersion.major >= 14
-  const spans = hasMultiranges ? `'{[1,2),[5,)}'::${schema}.span_multirange` : 'null'
-  const row = await c.fetchRow(
-    `select ${OUTER}::${schema}.outer_type as value, array[${OUTER}::${schema}.outer_type] as many,
+test.serial(
+  'all types of a statement are looked up in one query, with all that they are made of',
+  async (t) => {
+    const schema = await schemaOfTypes(t)
+    const { c, tap } = await watched(t)
+    // Multiranges came with PostgreSQL 14.
+    const hasMultiranges = c.serverVersion.major >= 14
+    const spans = hasMultiranges ? `'{[1,2),[5,)}'::${schema}.span_multirange` : 'null'
+    const row = await c.fetchRow(
+      `select ${OUTER}::${schema}.outer_type as value, array[${OUTER}::${schema}.outer_type] as many,
        $1::${schema}.span as span, '[sad,ok]'::${schema}.mood_range as range, $2::${schema}.moods as moods,
        ${spans} as spans, null::${schema}.person as person`,
-    [new Range(1, 9), ['ok', 'ok']],
-  )
-  t.deepEqual(row, {
-    value: OUTER_VALUE,
-    many: [OUTER_VALUE],
-    span: new Range(1, 9),
-    range: new Range('sad', 'ok', { upperInclusive: true }),
-    moods: ['ok', 'ok'],
-    spans: hasMultiranges ? [new Range(1, 2), new Range(5, null)] : null,
-    person: null,
-  })
-  t.is(tap.lookUps, 1)
-})
+      [new Range(1, 9), ['ok', 'ok']],
+    )
+    t.deepEqual(row, {
+      value: OUTER_VALUE,
+      many: [OUTER_VALUE],
+      span: new Range(1, 9),
+      range: new Range('sad', 'ok', { upperInclusive: true }),
+      moods: ['ok', 'ok'],
+      spans: hasMultiranges ? [new Range(1, 2), new Range(5, null)] : null,
+      person: null,
+    })
+    t.is(tap.lookUps, 1)
+  },
+)
 
-test('what was looked up as a part of another type is not looked up again', async (t) => {
+test.serial('what was looked up as a part of another type is not looked up again', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   await c.fetchVal(`select null::${schema}.outer_type`)
@@ -50,7 +54,7 @@ test('what was looked up as a part of another type is not looked up again', asyn
   t.is(tap.lookUps, 1)
 })
 
-test('built-in types are never looked up', async (t) => {
+test.serial('built-in types are never looked up', async (t) => {
   const { c, tap } = await watched(t)
   const names = await c.fetch<{ name: string }>(
     `select quote_ident(typname) as name from pg_type
@@ -71,7 +75,7 @@ test('built-in types are never looked up', async (t) => {
   t.is(tap.lookUps, 0)
 })
 
-test('the row types of system catalogs are looked up as others are', async (t) => {
+test.serial('the row types of system catalogs are looked up as others are', async (t) => {
   const { c, tap } = await watched(t)
   const value = await c.fetchVal<{ spcname: string }>(
     "select s from pg_tablespace s where spcname = 'pg_default'",
@@ -80,7 +84,7 @@ test('the row types of system catalogs are looked up as others are', async (t) =
   t.is(tap.lookUps, 1)
 })
 
-test('connections of a pool look a type up once for all', async (t) => {
+test.serial('connections of a pool look a type up once for all', async (t) => {
   const schema = await schemaOfTypes(t)
   const tap = await wireTap(t)
   const p = await createPool(tap.url, { minSize: 2, maxSize: 2 })
@@ -95,7 +99,7 @@ test('connections of a pool look a type up once for all', async (t) => {
   t.is(tap.lookUps, 2)
 })
 
-test('connections of their own look types up for themselves', async (t) => {
+test.serial('connections of their own look types up for themselves', async (t) => {
   const schema = await schemaOfTypes(t)
   const tap = await wireTap(t)
   for (let n = 1; n <= 2; n++) {
@@ -106,7 +110,7 @@ test('connections of their own look types up for themselves', async (t) => {
   }
 })
 
-test('JIT is off for the look-up and on again after it', async (t) => {
+test.serial('JIT is off for the look-up and on again after it', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   await c.execute('set jit = on; set jit_above_cost = 0')
@@ -124,7 +128,7 @@ test('JIT is off for the look-up and on again after it', async (t) => {
   t.is(tap.lookUps, 3)
 })
 
-test('a transaction goes on as if nothing had been looked up', async (t) => {
+test.serial('a transaction goes on as if nothing had been looked up', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   await c.execute('begin; set local jit_above_cost = 7')
@@ -161,7 +165,7 @@ test('transactions of every kind look types up', async (t) => {
   }
 })
 
-test('a failed transaction stays failed, and types are looked up once it is over', async (t) => {
+test.serial('a failed transaction stays failed, and types are looked up once it is over', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   await c.execute('begin')
@@ -174,7 +178,7 @@ test('a failed transaction stays failed, and types are looked up once it is over
   t.is(tap.lookUps, 2)
 })
 
-test('types are looked up without named statements', async (t) => {
+test.serial('types are looked up without named statements', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t, { statementCacheSize: 0 })
   t.deepEqual(await c.fetchVal(`select $1::${schema}.outer_type`, [OUTER_VALUE]), OUTER_VALUE)
@@ -254,7 +258,7 @@ test('an abort during a look-up leaves the connection and its transaction usable
   t.is(await c.fetchVal(`select 'ok'::${schema}.mood`), 'ok')
 })
 
-test('first uses in a pipeline give right answers in order', async (t) => {
+test.serial('first uses in a pipeline give right answers in order', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   const calls = Array.from({ length: 40 }, (_, n) =>
@@ -298,7 +302,7 @@ test('a type can be made and used in one pipeline', async (t) => {
   t.deepEqual(value, { id: 1, mood: 'ok' })
 })
 
-test('many rows of parameters may be the first use', async (t) => {
+test.serial('many rows of parameters may be the first use', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   const rows = Array.from({ length: 500 }, (_, n) => [
@@ -329,7 +333,7 @@ test('many rows of parameters may be the first use', async (t) => {
   t.is(other.tap.lookUps, 1)
 })
 
-test('a prepared statement says what its types are', async (t) => {
+test.serial('a prepared statement says what its types are', async (t) => {
   const schema = await schemaOfTypes(t)
   const { c, tap } = await watched(t)
   const oidOf = (name: string) =>
