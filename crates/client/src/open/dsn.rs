@@ -6,9 +6,9 @@
 
 use super::error::ConfigError;
 
-/// Keywords and values of a DSN. What is around it, such as the line break of a file that it was read from, is no part
+/// Keywords and values of a DSN, the last of a keyword counting. What is around it, such as the line break of a file that it was read from, is no part
 /// of it.
-pub(super) fn parse(dsn: &str) -> Result<Vec<(String, String)>, ConfigError> {
+pub fn parse(dsn: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let dsn = dsn.trim_matches(is_space);
     match dsn.strip_prefix("postgresql://").or_else(|| dsn.strip_prefix("postgres://")) {
         Some(rest) => parse_uri(rest),

@@ -44,6 +44,8 @@ mod unique_name;
 pub use cancel::cancel;
 pub use config::Config;
 pub use connect::{Opened, Particulars, Secret, open, open_with};
+#[doc(hidden)]
+pub use dsn::parse as parse_dsn;
 pub use error::{ConfigError, OpenError, OpenErrorKind};
 pub use explain::explain;
 #[doc(hidden)]
