@@ -130,6 +130,8 @@ declare class PostgresError extends Error implements ServerMessageFields {
     readonly element: number | undefined;
     /** The row of an executeMany or fetchMany that failed, counted from 0. */
     readonly row: number | undefined;
+    /** Of opening a session with several hosts or addresses: what each of them came to, in the order of the attempts. */
+    readonly errors: readonly Error[] | undefined;
     constructor(message: string, fields?: PostgresErrorFields);
     /** The SQLSTATE under the name that Node's errors and other drivers use. */
     get code(): string;
@@ -1208,6 +1210,8 @@ declare abstract class ClientError extends Error {
     readonly isTransient: boolean;
     /** Whether the request certainly took no effect, so that making it again cannot do it twice. */
     readonly safeToRetry: boolean;
+    /** Of opening a session with several hosts or addresses: what each of them came to, in the order of the attempts. */
+    readonly errors: readonly Error[] | undefined;
     constructor(message: string, isTransient: boolean, safeToRetry: boolean, cause: unknown);
 }
 /** The API was misused, or something was asked of an object that can no longer do it. */
@@ -1235,8 +1239,10 @@ declare class OutdatedSchemaCacheError extends InternalClientError {
     /** What was known has been dropped: the next try looks it up. */
     readonly isTransient: boolean;
 }
-/** No server has the attributes that `targetSessionAttrs` asks for. */
+/** No server is what `targetSessionAttrs` asks for. */
 declare class TargetServerAttributeNotMatched extends InternalClientError {
+    /** A failover may be under way. */
+    readonly isTransient: boolean;
 }
 /** A time limit passed: `timeoutMs`, `commandTimeoutMs`, `acquireTimeoutMs` or `connectTimeoutMs`. */
 declare class TimeoutError extends ClientError {
@@ -1524,8 +1530,13 @@ type Password = string | (() => string | PromiseLike<string>);
  * @typeParam M The row mode of the connection, or of the pool's connections.
  */
 interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
-    /** A name, an address, or the folder of a Unix socket; several are tried in order. */
+    /** A name, an address, or the folder of a Unix socket (`@name` for an abstract one); several are tried in order. */
     host?: string | readonly string[] | undefined;
+    /**
+     * IP addresses in place of looking the hosts' names up, one for each host; the names still count for TLS and the
+     * password file.
+     */
+    hostaddr?: string | readonly string[] | undefined;
     /** One for all hosts, or one for each. Default 5432. */
     port?: number | readonly number[] | undefined;
     /** Default: the name of the system's user. */
@@ -1536,6 +1547,10 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
     database?: string | undefined;
     /** The password file. Default `~/.pgpass`. */
     passfile?: string | undefined;
+    /** A section of the service file, whose settings count for what neither the options nor the DSN say. */
+    service?: string | undefined;
+    /** The service file. Default `~/.pg_service.conf`, then `pg_service.conf` in the folder PGSYSCONFDIR. */
+    servicefile?: string | undefined;
     /** What the server's statistics call the application. */
     applicationName?: string | undefined;
     /** Settings of the session, such as `{ search_path: 'app' }`. */
@@ -1544,12 +1559,29 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
     ssl?: boolean | 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
     /** Authentication methods that the server may ask for, as in libpq's `require_auth`. */
     requireAuth?: string | undefined;
-    /** As in libpq's `target_session_attrs`. Default `'any'`. */
+    /** Which server will do; the next one is tried when one does not. Default `'any'`. */
     targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby' | undefined;
-    /** As in libpq's `load_balance_hosts`. Default `'disable'`. */
+    /** With `'random'` the hosts, and the addresses of each, are tried in random order. Default `'disable'`. */
     loadBalanceHosts?: 'disable' | 'random' | undefined;
     /** Milliseconds for all of connecting, name look-up and authentication included; 0 for no limit. Default 60 000. */
     connectTimeoutMs?: number | undefined;
+    /** TCP keepalive, which finds servers that went away without a word. Default true. */
+    keepalives?: boolean | undefined;
+    /** Milliseconds of silence before the first probe, rounded up to seconds; 0, the default, for the system's. */
+    keepalivesIdleMs?: number | undefined;
+    /** Milliseconds between probes, rounded up to seconds; 0, the default, for the system's. */
+    keepalivesIntervalMs?: number | undefined;
+    /** Probes without an answer after which the connection counts as lost; 0, the default, for the system's. */
+    keepalivesCount?: number | undefined;
+    /**
+     * Milliseconds for which what was sent may stay without acknowledgement, after which the connection counts as lost,
+     * where the system has such a limit (Linux); 0, the default, for the system's.
+     */
+    tcpUserTimeoutMs?: number | undefined;
+    /** The lowest version of the protocol that will do. Default `'3.0'`. */
+    minProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined;
+    /** The version of the protocol that is asked for; a server may answer with a lower one. Default `'3.0'`. */
+    maxProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined;
     /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
     commandTimeoutMs?: number | undefined;
     /**
@@ -2047,6 +2079,51 @@ interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
 declare function createPool<M extends RowMode = 'object'>(dsn?: string | URL, options?: PoolOptions<M>): Promise<Pool<M>>;
 declare function createPool<M extends RowMode = 'object'>(options?: PoolOptions<M>): Promise<Pool<M>>;
 
+/** A server that `connect` would try. */
+interface DsnHost {
+    /** A name, an address, or the folder of a Unix socket. */
+    readonly host: string;
+    readonly port: number;
+    /** The address that is taken in place of looking the name up. */
+    readonly hostaddr?: string;
+    /** The Unix socket itself. */
+    readonly path?: string;
+}
+/** What `connect` and `createPool` would use. Passwords are not among it. */
+interface ParsedDsn {
+    /** In the order in which they are tried, if `load_balance_hosts` is not `'random'`. Usual Unix sockets, which are there when no host is named, are tried only if they exist. */
+    readonly hosts: readonly DsnHost[];
+    readonly user: string;
+    readonly database: string;
+    /** Whether there is a password; one of a password file counts if the file has a line for one of the hosts. */
+    readonly hasPassword: boolean;
+    /** Milliseconds, 0 for no limit. */
+    readonly connectTimeoutMs: number;
+    /** Server settings that the session starts with, by their names. */
+    readonly serverSettings: Readonly<Record<string, string>>;
+    /**
+     * Everything else that is said, by libpq's keywords (`sslmode`, `target_session_attrs` …) and as libpq would write it;
+     * null for what is secret.
+     */
+    readonly keywords: Readonly<Record<string, string | null>>;
+    /**
+     * Where the values come from, by their names here, by keyword, or as `serverSettings.` and the name: `option host`,
+     * `dsn`, `service shop of /home/ann/.pg_service.conf`, `PGHOST`, `password file /home/ann/.pgpass` or `default`.
+     */
+    readonly sources: Readonly<Record<string, string>>;
+    /** What else there is to know, such as why a password file is not used. */
+    readonly remarks: readonly string[];
+}
+/**
+ * Says what `connect` and `createPool` would use with these arguments, and where each value comes from. The environment is
+ * read, and so are the service file and the password file if they are used. Nothing is connected to.
+ *
+ * @param dsn As `connect` takes it.
+ * @throws ClientConfigurationError, or UnsupportedClientFeatureError when it asks for what this driver does not do.
+ */
+declare function parseDsn(dsn?: string | URL, options?: ConnectOptions<RowMode>): ParsedDsn;
+declare function parseDsn(options?: ConnectOptions<RowMode>): ParsedDsn;
+
 /**
  * A value of `bit` or `bit varying` (manual, section 8.10, Bit String Types): bits in the order in which PostgreSQL
  * writes them, the most significant one first.
@@ -2417,7 +2494,7 @@ declare class Range<T> {
     [inspect.custom](depth: number, options: InspectOptionsStylized): string;
 }
 
-export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'

@@ -172,36 +172,89 @@ export async function start({ from = ROOT, native, settings = {} } = {}) {
   }
 }
 
-async function startOn(native, port, settings) {
-  const identity = process.getuid() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {}
-  const folder = mkdtempSync(join(tmpdir(), 'oxpg-pg-'))
+/**
+ * Starts a primary and a standby that streams from it and confirms its commits: what the primary has acknowledged, the
+ * standby has.
+ *
+ * @returns {Promise<{ primary: Awaited<ReturnType<typeof start>>, standby: Awaited<ReturnType<typeof start>> }>}
+ */
+export async function startPair({ from = ROOT, native } = {}) {
+  if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
+  const installed = native ?? nativeFolder(from)
+  const [primaryPort, standbyPort] = [await freePort(), await freePort()]
+  const place = newPlace(installed)
+  const copy = newPlace(installed)
   try {
-    if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid)
-    const programs = reachablePrograms(native, folder, identity)
-    const data = join(folder, 'data')
-    const run = {
-      ...identity,
-      cwd: folder,
-      env: { ...process.env, LC_ALL: 'C', TZ: 'UTC' },
-      encoding: 'utf8',
+    initialize(place, primaryPort, {})
+    appendFileSync(join(place.data, 'pg_hba.conf'), 'host replication all 127.0.0.1/32 trust\n')
+    cpSync(place.data, copy.data, { recursive: true })
+    own(copy, copy.data)
+    configure(place.data, { synchronous_commit: 'on', synchronous_standby_names: '*' })
+    const primaryConninfo = `host=127.0.0.1 port=${primaryPort} user=${USER}`
+    configure(copy.data, {
+      port: String(standbyPort),
+      unix_socket_directories: copy.folder,
+      primary_conninfo: primaryConninfo,
+    })
+    writeFileSync(join(copy.data, 'standby.signal'), '')
+    const primary = await launch(place, primaryPort)
+    try {
+      return { primary, standby: await launch(copy, standbyPort) }
+    } catch (error) {
+      await primary.stop()
+      throw error
     }
-    const passwordFile = join(folder, 'password')
-    writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 })
-    const authentication = ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
-    const locale = ['-E', 'UTF8', '--locale=C']
-    runProgram(
-      join(programs, 'initdb'),
-      ['-D', data, '-U', USER, ...authentication, ...locale, '--no-sync'],
-      run,
-    )
-    configure(data, { ...SETTINGS, port: String(port), unix_socket_directories: folder, ...settings })
-    const roles = ['--single', '-D', data, DATABASE]
-    runProgram(join(programs, 'postgres'), roles, { ...run, input: ROLES_SQL })
-    return await launch(programs, folder, port, run)
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+    for (const { folder } of [place, copy]) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
     throw error
   }
+}
+
+async function startOn(native, port, settings) {
+  const place = newPlace(native)
+  try {
+    initialize(place, port, settings)
+    return await launch(place, port)
+  } catch (error) {
+    rmSync(place.folder, { recursive: true, force: true, maxRetries: 5 })
+    throw error
+  }
+}
+
+/** A folder for a server, the programs that it can run, and how they are run. */
+function newPlace(native) {
+  const identity = process.getuid() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {}
+  const folder = mkdtempSync(join(tmpdir(), 'oxpg-pg-'))
+  if (identity.uid !== undefined) chownSync(folder, identity.uid, identity.gid)
+  const programs = reachablePrograms(native, folder, identity)
+  const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' }
+  const run = { ...identity, cwd: folder, env, encoding: 'utf8' }
+  return { folder, data: join(folder, 'data'), programs, run }
+}
+
+/** Gives a folder and what is in it to the server's user. */
+function own({ run: { uid, gid } }, folder) {
+  chmodSync(folder, 0o700)
+  if (uid === undefined) return
+  for (const name of ['.', ...readdirSync(folder, { recursive: true })])
+    lchownSync(join(folder, name), uid, gid)
+}
+
+/** Makes a cluster with its roles, which is not started. */
+function initialize({ folder, data, programs, run }, port, settings) {
+  const passwordFile = join(folder, 'password')
+  writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 })
+  const authentication = ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
+  const locale = ['-E', 'UTF8', '--locale=C']
+  runProgram(
+    join(programs, 'initdb'),
+    ['-D', data, '-U', USER, ...authentication, ...locale, '--no-sync'],
+    run,
+  )
+  configure(data, { ...SETTINGS, port: String(port), unix_socket_directories: folder, ...settings })
+  writeFileSync(join(data, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
+  const roles = ['--single', '-D', data, DATABASE]
+  runProgram(join(programs, 'postgres'), roles, { ...run, input: ROLES_SQL })
 }
 
 function runProgram(program, programArguments, options) {
@@ -217,10 +270,9 @@ function configure(data, settings) {
     ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
   )
   appendFileSync(join(data, 'postgresql.conf'), `\n${lines.join('')}`)
-  writeFileSync(join(data, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
 }
 
-async function launch(programs, folder, port, { uid, gid, env }) {
+async function launch({ programs, folder, run: { uid, gid, env } }, port) {
   const guardian = spawn('/bin/sh', ['-c', GUARDIAN, 'oxpg-postgres', programs, folder], {
     uid,
     gid,

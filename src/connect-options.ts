@@ -4,7 +4,7 @@ import { ClientConfigurationError } from './errors/index'
 import { checkOptions } from './options'
 import { checkedPassword, type PasswordFunction } from './password'
 import { CallDefaults } from './send'
-import { CONNECT_OPTION_TABLE, type ConnectOptions } from './session-options'
+import { CONNECT_OPTION_TABLE, type ConnectOptions, type Password } from './session-options'
 import { describeArgument } from './types/describe-value'
 
 export { CONNECT_OPTIONS, type ConnectOptions, type Password } from './session-options'
@@ -28,6 +28,9 @@ export interface ConnectPlan {
 
 /** Variables besides `PG…` that say who the user is and where his files are. */
 const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME']
+
+/** The system's name of the process's user, by the user's id: looking it up may ask a directory service. */
+let known: { readonly id: number | undefined; readonly name: string | undefined } | undefined
 
 /** Sorts out the arguments of `connect` and `createPool`: both may be left out, and the first may be the options. */
 export function dsnAndOptions<O extends object>(
@@ -60,11 +63,27 @@ export function connectPlan(dsn: string | undefined, options: ConnectOptions<Row
   const { forRust, forFace } = checkedOptions(options)
   const { commandTimeoutMs = 0, signal } = forFace
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
-  const given = options.password
-  const password = typeof given === 'function' ? given : undefined
-  if (given !== undefined && password === undefined) forRust.password = checkedPassword(given)
-  const config = { dsn: dsn ?? null, options: forRust, environment: environment() }
-  return { config, password, defaults, signal }
+  const { password } = options
+  const config = configOf(dsn, forRust, password)
+  return { config, password: typeof password === 'function' ? password : undefined, defaults, signal }
+}
+
+/**
+ * The part of the options that Rust reads, checked, with the environment.
+ *
+ * @throws ClientConfigurationError
+ */
+export function rustConfig(dsn: string | undefined, options: ConnectOptions<RowMode>): Config {
+  return configOf(dsn, checkedOptions(options).forRust, options.password)
+}
+
+function configOf(
+  dsn: string | undefined,
+  forRust: { [name: string]: unknown },
+  password: Password | undefined,
+): Config {
+  if (password !== undefined && typeof password !== 'function') forRust.password = checkedPassword(password)
+  return { dsn: dsn ?? null, options: forRust, environment: environment() }
 }
 
 /** The options that are given, sorted by who reads them. */
@@ -89,14 +108,19 @@ function environment(): { [name: string]: string } {
     if (value !== undefined && (name.startsWith('PG') || HOME_VARIABLES.includes(name)))
       variables[name] = value
   }
-  if (variables.USER === undefined) {
-    const user = systemUser()
-    if (user !== undefined) variables.USER = user
-  }
+  // As in libpq the user is who the system says it is, and not who the environment says.
+  const user = systemUser()
+  if (user !== undefined) variables.USER = user
   return variables
 }
 
 function systemUser(): string | undefined {
+  const id = process.geteuid?.()
+  if (known === undefined || known.id !== id) known = { id, name: nameOfUser() }
+  return known.name
+}
+
+function nameOfUser(): string | undefined {
   try {
     return userInfo().username
   } catch {

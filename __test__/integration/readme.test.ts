@@ -11,6 +11,7 @@ import { DOCUMENTED, packageRoot, snippetsOf } from '../support/snippets'
 const execute = promisify(execFile)
 const PAGES = [
   'README.md',
+  'docs/guide/connecting.md',
   'docs/guide/types.md',
   'docs/guide/pool.md',
   'docs/guide/errors.md',

@@ -115,6 +115,7 @@ export class FakeAddon implements Addon {
       answerPassword: (...given) => void this.calls.push(`answerPassword ${given.join(' ')}`),
       refusePassword: (...given) => void this.calls.push(`refusePassword ${given.join(' ')}`),
       connectTimeoutOf: () => 0,
+      explainConfig: () => '{}',
       poolStats: () => this.stats as never,
       expirePool: note('expirePool'),
       familyOf: (typeName) => (typeName === 'int4' ? 3 : 0),

@@ -18,6 +18,7 @@ const ROOMS = [
   ['errors', /^src\/errors\//],
   ['public', /^src\//],
   ['unit tests', /^__test__\/unit\//],
+  ['adversity', /^__test__\/adversity\//],
   ['tests', /^__test__\//],
   ['bench', /^bench\//],
   ['examples', /^examples\//],
@@ -35,6 +36,8 @@ const MAY_IMPORT = {
   errors: ['types'],
   types: [],
   'unit tests': ['tests', ...SHIPPED],
+  // They may need servers of their own.
+  adversity: ['tests', 'scripts'],
   tests: [],
   // bench/ is a package of its own (its peers are no dependencies of ours), so `oxpg` does not resolve there.
   bench: ['scripts', 'dist'],

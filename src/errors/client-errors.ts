@@ -11,6 +11,8 @@ abstract class ClientError extends Error {
   readonly isTransient: boolean
   /** Whether the request certainly took no effect, so that making it again cannot do it twice. */
   readonly safeToRetry: boolean
+  /** Of opening a session with several hosts or addresses: what each of them came to, in the order of the attempts. */
+  declare readonly errors: readonly Error[] | undefined
 
   constructor(message: string, isTransient: boolean, safeToRetry: boolean, cause: unknown) {
     super(message, cause === undefined ? undefined : { cause })
@@ -51,8 +53,11 @@ export class OutdatedSchemaCacheError extends InternalClientError {
   override readonly isTransient: boolean = true
 }
 
-/** No server has the attributes that `targetSessionAttrs` asks for. */
-export class TargetServerAttributeNotMatched extends InternalClientError {}
+/** No server is what `targetSessionAttrs` asks for. */
+export class TargetServerAttributeNotMatched extends InternalClientError {
+  /** A failover may be under way. */
+  override readonly isTransient: boolean = true
+}
 
 /** A time limit passed: `timeoutMs`, `commandTimeoutMs`, `acquireTimeoutMs` or `connectTimeoutMs`. */
 export class TimeoutError extends ClientError {

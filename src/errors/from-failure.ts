@@ -5,6 +5,7 @@ import {
   InternalClientError,
   OutdatedSchemaCacheError,
   ProtocolError,
+  TargetServerAttributeNotMatched,
   TimeoutError,
   UnsupportedClientFeatureError,
 } from './client-errors'
@@ -23,6 +24,7 @@ export interface Failure {
     | 'protocol'
     | 'interface'
     | 'timeout'
+    | 'target'
     | 'canceled'
     | 'data'
     | 'unsupported'
@@ -40,6 +42,8 @@ export interface Failure {
   causeCode?: string
   /** The failure behind this one. */
   cause?: Failure
+  /** Of opening with several hosts or addresses: what each of them came to. */
+  attempts?: Failure[]
   /** The parameter that does not fit, counted from 1. */
   parameter?: number
   /** The element of that parameter, an array, counted from 1. */
@@ -66,6 +70,11 @@ export function errorFromFailure(failure: Failure, context?: FailureContext): un
   if (failure.kind === 'thrown') return withCallersStack(failure.error)
   const error = makeError(failure, context)
   Error.captureStackTrace(error, errorFromFailure)
+  if (failure.attempts !== undefined) {
+    // As of an AggregateError: Node prints it, and JSON has it not.
+    const value = failure.attempts.map((attempt) => errorFromFailure(attempt))
+    Object.defineProperty(error, 'errors', { value, configurable: true, writable: true })
+  }
   return error
 }
 
@@ -93,6 +102,8 @@ function makeError(failure: Failure, context: FailureContext | undefined): Error
         safeToRetry,
         cause: failure.cause && errorFromFailure(failure.cause),
       })
+    case 'target':
+      return new TargetServerAttributeNotMatched(message, { safeToRetry })
     case 'internal':
       return new InternalClientError(message, { safeToRetry })
     case 'outdated': {

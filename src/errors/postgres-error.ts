@@ -62,6 +62,8 @@ export class PostgresError extends Error implements ServerMessageFields {
   declare readonly element: number | undefined
   /** The row of an executeMany or fetchMany that failed, counted from 0. */
   declare readonly row: number | undefined
+  /** Of opening a session with several hosts or addresses: what each of them came to, in the order of the attempts. */
+  declare readonly errors: readonly Error[] | undefined
 
   constructor(message: string, fields: PostgresErrorFields = {}) {
     super(message, fields.cause === undefined ? undefined : { cause: fields.cause })

@@ -1,3 +1,4 @@
+import type { Failure } from '../errors/index'
 import { theEnvironment } from './environment'
 import { openConnectionIn, openPoolIn } from './openings'
 import type { Request } from './request'
@@ -28,6 +29,13 @@ export function openConnection(configJson: string, signal?: AbortSignal): Reques
 /** `connectTimeoutMs` as options, DSN and environment have it, 0 for no limit; also 0 when the configuration is wrong. */
 export function connectTimeoutOf(configJson: string): number {
   return theEnvironment().native.connectTimeoutOf(configJson) ?? 0
+}
+
+/** What a configuration comes to, as JSON of `ParsedDsn`; a failure when it is wrong. */
+export function explainConfig(configJson: string): string | Failure {
+  const explained = theEnvironment().native.explainConfig(configJson)
+  if (explained === undefined) throw new Error('the native environment is gone')
+  return explained
 }
 
 /**

@@ -39,6 +39,8 @@ export interface NativeFunctions {
   refusePassword(opening: number, why: string, isLate: boolean): void
   /** `connectTimeoutMs` as options, DSN and environment have it, 0 for no limit; nothing when the configuration is wrong. */
   connectTimeoutOf(configJson: string): number | null | undefined
+  /** JSON of what a configuration comes to, see `ParsedDsn`; a failure when it is wrong. */
+  explainConfig(configJson: string): string | Failure | undefined
   /** Gives the query's id, at least 1. */
   defineQuery(text: string, isCacheable: boolean): number
   /** Closes the query's statements on every connection. */

@@ -60,6 +60,7 @@ impl Environment {
                 }
                 Errand::Move { pool, request, work } => self.move_query(pool, request, *work),
                 Errand::Cancel { connection, number } => self.send_cancel(connection, number),
+                Errand::ReadOnly { connection } => self.pool_read_only(connection),
                 Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
             }
         }

@@ -3,7 +3,7 @@
 use std::io;
 
 use napi_sys as sys;
-use oxpg_client::open::{OpenError, OpenErrorKind};
+use oxpg_client::open::{ConfigError, OpenError, OpenErrorKind};
 use oxpg_client::pool::Rejection;
 use oxpg_client::session::{Failure, FailureKind, ServerMessage};
 use oxpg_codec::parameters::EncodeError;
@@ -13,7 +13,7 @@ use crate::napi_value as value;
 /// A failure on its way to JavaScript; `src/errors/failure.ts` knows the same shape.
 #[derive(Clone, Debug)]
 pub(crate) struct FailureData {
-    /// `server`, `connection`, `protocol`, `interface`, `timeout`, `canceled`, `data`, `unsupported`,
+    /// `server`, `connection`, `protocol`, `interface`, `timeout`, `target`, `canceled`, `data`, `unsupported`,
     /// `configuration`, `internal` or `outdated`.
     pub(crate) kind: &'static str,
     pub(crate) sqlstate: Option<String>,
@@ -26,6 +26,8 @@ pub(crate) struct FailureData {
     pub(crate) cause_code: Option<String>,
     /// The failure behind this one.
     pub(crate) cause: Option<Box<Self>>,
+    /// With several hosts or addresses, what each of them came to.
+    pub(crate) attempts: Vec<Self>,
     /// 1-based, of a parameter that does not fit.
     pub(crate) parameter: Option<usize>,
     /// 1-based, inside an array parameter.
@@ -44,6 +46,7 @@ impl FailureData {
             is_safe_to_retry: false,
             cause_code: None,
             cause: None,
+            attempts: Vec::new(),
             parameter: None,
             element: None,
             row: None,
@@ -165,6 +168,10 @@ impl FailureData {
         if let Some(cause) = &self.cause {
             value::set(env, object, "cause", cause.to_js(env));
         }
+        if !self.attempts.is_empty() {
+            let attempts = value::array(env, self.attempts.iter().map(|attempt| attempt.to_js(env)));
+            value::set(env, object, "attempts", attempts);
+        }
         object
     }
 }
@@ -231,6 +238,7 @@ impl From<OpenError> for FailureData {
             OpenErrorKind::Configuration => "configuration",
             OpenErrorKind::Unsupported => "unsupported",
             OpenErrorKind::Timeout => "timeout",
+            OpenErrorKind::Target => "target",
             OpenErrorKind::Internal => "internal",
         };
         let mut data = Self::new(kind, error.message);
@@ -238,7 +246,14 @@ impl From<OpenError> for FailureData {
         data.is_safe_to_retry = error.is_safe_to_retry;
         data.cause_code = error.cause_code;
         data.fields = named(&error.fields);
+        data.attempts = error.attempts.into_vec().into_iter().map(Self::from).collect();
         data
+    }
+}
+
+impl From<ConfigError> for FailureData {
+    fn from(error: ConfigError) -> Self {
+        OpenError::from(error).into()
     }
 }
 

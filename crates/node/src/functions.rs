@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use napi_sys as sys;
-use oxpg_client::open::Config;
+use oxpg_client::open::{Config, explain};
 use oxpg_client::session::Query;
 
 use crate::attached::Attachment;
@@ -28,6 +28,7 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("answerPassword", answer_password),
     ("refusePassword", refuse_password),
     ("connectTimeoutOf", connect_timeout_of),
+    ("explainConfig", explain_config),
     ("defineQuery", define_query),
     ("forgetQuery", forget_query),
     ("holdQuery", hold_query),
@@ -199,6 +200,19 @@ unsafe extern "C" fn connect_timeout_of(env: sys::napi_env, info: sys::napi_call
             let config = Config::from_json(&call.text(0)).ok()?;
             let milliseconds = config.connect_timeout().map_or(0, |timeout| timeout.as_millis().max(1));
             Some(value::integer(env, u64::try_from(milliseconds).unwrap_or(u64::MAX)))
+        })
+    }
+}
+
+/// `explainConfig(configJson)`: what it comes to, as JSON; a failure when the configuration is wrong.
+unsafe extern "C" fn explain_config(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            Some(match explain(&call.text(0)) {
+                Ok(json) => value::text(env, json.as_bytes()),
+                Err(error) => FailureData::from(error).to_js(env),
+            })
         })
     }
 }

@@ -294,6 +294,17 @@ impl Environment {
         }
     }
 
+    /// A session only reads. A pool whose sessions are to write wants another in its place: a failover, or a full disk,
+    /// can leave a session behind that was well when it was opened.
+    pub(crate) fn pool_read_only(&mut self, connection: u32) {
+        let Some(pool) = self.connections.get(connection).map(|held| held.pool) else { return };
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        if matches!(&driver.config, Configuration::Parsed(config) if config.is_for_writing()) {
+            driver.policy.unfit(connection);
+            self.run_actions(pool);
+        }
+    }
+
     /// A connection of the pool is gone.
     pub(crate) fn pool_lost(&mut self, pool: u32, connection: u32) {
         let now_ms = self.now_ms();

@@ -14,6 +14,9 @@ use crate::requests::{FIRST_INTERNAL, RequestState, Requests};
 /// How often a call on a pool may move to another connection before it fails.
 const MOST_MOVES: u8 = 5;
 
+/// SQLSTATE read_only_sql_transaction.
+const READ_ONLY_TRANSACTION: &str = "25006";
+
 /// Something to do once the engine has returned: it may concern other connections, or the pool.
 pub(crate) enum Errand {
     /// A query counted by a pool's policy is over.
@@ -24,6 +27,8 @@ pub(crate) enum Errand {
     Move { pool: u32, request: RequestId, work: Box<Work> },
     /// Open a cancel connection for this one.
     Cancel { connection: u32, number: u32 },
+    /// A statement was refused because the session only reads.
+    ReadOnly { connection: u32 },
     /// The session is over; take the connection down.
     Closed { connection: u32, failure: Option<Box<FailureData>> },
 }
@@ -117,6 +122,10 @@ impl Sink for Deliveries<'_> {
                 self.over(request, transaction_status == status::IDLE);
             }
             Event::Failed { request, failure, transaction_status } => {
+                if failure.sqlstate.as_deref() == Some(READ_ONLY_TRANSACTION) {
+                    // Before the pool hears that the request is over, and lends the connection again.
+                    self.errands.push_back(Errand::ReadOnly { connection: self.connection });
+                }
                 if request < FIRST_INTERNAL {
                     self.failed(request, Box::new(FailureData::from(failure)), transaction_status);
                 }

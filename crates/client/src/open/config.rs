@@ -8,11 +8,14 @@ use serde_json::{Map, Value};
 
 use super::auth::RequireAuth;
 use super::error::ConfigError;
-use super::hosts::{self, Host, Password};
+use super::hosts::{Host, HostAddress, Lists, Password};
 use super::passwords::PasswordSource;
+use super::protocol::Versions;
+use super::service::{self, Service};
 use super::session_options;
 use super::socket::Keepalive;
-use super::sources::{self, Given, Layer};
+use super::sources::{self, Given, Layer, Setting};
+use super::target::TargetSessionAttrs;
 use super::tls::{self, SslMode};
 use crate::session::SessionOptions;
 
@@ -26,6 +29,9 @@ const MAX_STARTUP_MESSAGE_BYTES: usize = 10_000;
 pub struct Config {
     /// At least one, in the order in which they are tried.
     pub(super) hosts: Vec<Host>,
+    /// The hosts, and the addresses of each, are tried in random order.
+    pub(super) is_balanced: bool,
+    pub(super) target: TargetSessionAttrs,
     pub(super) user: String,
     pub(super) database: String,
     /// For everything, from the first name look-up to the first ReadyForQuery. `None`: no limit.
@@ -34,6 +40,7 @@ pub struct Config {
     /// `application_name` included.
     pub(super) settings: Vec<(String, String)>,
     pub(super) require_auth: RequireAuth,
+    pub(super) versions: Versions,
     pub(super) keepalive: Keepalive,
     pub(super) password: PasswordSource,
     pub(super) session: SessionOptions,
@@ -43,33 +50,18 @@ impl Config {
     /// From the JSON text that the JavaScript face makes:
     /// `{"dsn": string | null, "options": {…}, "environment": {"PGHOST": "…", …}}`.
     ///
-    /// Options win over the DSN, the DSN wins over the environment. A DSN is a `postgres://` or `postgresql://` URI or
-    /// libpq's `key=value` pairs. The environment is libpq's variables, HOME (or APPDATA) for the password file, and
-    /// USER, LOGNAME or USERNAME for the default user. The default database has the user's name; the default host is
-    /// a Unix-domain socket in one of the usual directories if there is one, else localhost. The password file is
-    /// read when a session is opened, if no password is given.
+    /// Options win over the DSN, the DSN wins over a section of the service file, that wins over the environment. A DSN
+    /// is a `postgres://` or `postgresql://` URI or libpq's `key=value` pairs. The environment is libpq's variables, HOME
+    /// (or APPDATA) for the password file and the service file, and USER, LOGNAME or USERNAME for the default user. The
+    /// default database has the user's name; the default host is a Unix-domain socket in one of the usual directories if
+    /// there is one, else localhost. The service file is read now, if a section of it is named; the password file when
+    /// a session is opened, if no password is given.
     ///
     /// # Errors
     /// A value is wrong or asks for something that is not supported. The message names the option, what was expected
     /// and, unless it could be part of a password, what came.
     pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        let json: Value = serde_json::from_str(text)
-            .map_err(|_| ConfigError::new("the configuration: expected a JSON object, got malformed JSON"))?;
-        let empty = Map::new();
-        let part = |name: &str| match json.get(name) {
-            None | Some(Value::Null) => Ok(&empty),
-            Some(Value::Object(map)) => Ok(map),
-            Some(_) => Err(ConfigError::new(format!("{name}: expected an object"))),
-        };
-        let dsn = match json.get("dsn") {
-            None | Some(Value::Null) => Layer::default(),
-            Some(Value::String(dsn)) => sources::from_dsn(dsn)?,
-            Some(_) => return Err(ConfigError::new("dsn: expected a string")),
-        };
-        let environment = part("environment")?;
-        let options = part("options")?;
-        let layers = [sources::from_options(options)?, dsn, sources::from_environment(environment)?];
-        resolve(&layers, environment, session_options::from_options(options)?)
+        Said::from_json(text)?.resolve()
     }
 
     /// How the sessions work once they are open.
@@ -83,65 +75,185 @@ impl Config {
     pub fn connect_timeout(&self) -> Option<Duration> {
         self.connect_timeout
     }
+
+    /// Whether sessions are for writing, so that one that cannot write any more is of no use.
+    #[must_use]
+    pub fn is_for_writing(&self) -> bool {
+        self.target.is_for_writing()
+    }
 }
 
-fn resolve(
-    layers: &[Layer; 3],
-    environment: &Map<String, Value>,
+/// All that is said of a connection, and by whom.
+pub(super) struct Said {
+    /// The strongest first.
+    pub(super) layers: Vec<Layer>,
+    /// What the section of the service file is called, if one is among the layers.
+    pub(super) service: Option<String>,
+    environment: Map<String, Value>,
     session: SessionOptions,
-) -> Result<Config, ConfigError> {
-    let get = |keyword: &str| layers.iter().find_map(|layer| layer.get(keyword));
-    refuse_unsupported(get)?;
+}
 
-    let user = match get("user") {
-        Some(user) => user.text.clone(),
-        None => system_user(environment)?.ok_or_else(|| {
-            ConfigError::new(
-                "option user: expected a user name, got none, \
-                 and the environment has no PGUSER, USER, LOGNAME or USERNAME",
-            )
-        })?,
-    };
-    let database = get("dbname").map_or_else(|| user.clone(), |given| given.text.clone());
-
-    let hosts = hosts::from_lists(get("host"), get("port"))?;
-    let ssl_mode = get("sslmode");
-    let mode = ssl_mode.map_or(Ok(SslMode::default()), SslMode::parse)?;
-    tls::check(mode, ssl_mode.map_or("sslmode", |given| &given.origin), &hosts)?;
-
-    let password = match get("password") {
-        Some(password) => PasswordSource::Given(Password::new(password.text.clone())),
-        None => passfile_path(get("passfile"), environment)?.map_or(PasswordSource::Nowhere, PasswordSource::File),
-    };
-
-    let mut settings = merge_settings(layers);
-    if let Some(fallback) = get("fallback_application_name")
-        && !settings.iter().any(|(name, _)| name.eq_ignore_ascii_case("application_name"))
-    {
-        settings.push(("application_name".to_owned(), fallback.text.clone()));
+impl Said {
+    /// See [`Config::from_json`].
+    pub(super) fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let json: Value = serde_json::from_str(text)
+            .map_err(|_| ConfigError::new("the configuration: expected a JSON object, got malformed JSON"))?;
+        let empty = Map::new();
+        let part = |name: &str| match json.get(name) {
+            None | Some(Value::Null) => Ok(&empty),
+            Some(Value::Object(map)) => Ok(map),
+            Some(_) => Err(ConfigError::new(format!("{name}: expected an object"))),
+        };
+        let dsn = match json.get("dsn") {
+            None | Some(Value::Null) => Layer::default(),
+            Some(Value::String(dsn)) => sources::from_dsn(dsn)?,
+            Some(_) => return Err(ConfigError::new("dsn: expected a string")),
+        };
+        let (options, environment) = (part("options")?, part("environment")?);
+        let mut layers = vec![sources::from_options(options)?, dsn, sources::from_environment(environment)?];
+        let get = |keyword: &str| layers.iter().find_map(|layer| layer.get(keyword));
+        let service = match get("service") {
+            Some(service) => Some(service::read(service, get("servicefile"), environment)?),
+            None => None,
+        };
+        let mut name = None;
+        if let Some(Service { layer, origin }) = service {
+            layers.insert(layers.len() - 1, layer);
+            name = Some(origin);
+        }
+        let session = session_options::from_options(options)?;
+        Ok(Self { layers, service: name, environment: environment.clone(), session })
     }
-    check_size(&user, &database, &settings)?;
-    let require_auth = get("require_auth");
-    Ok(Config {
-        hosts,
-        user,
-        database,
-        connect_timeout: connect_timeout(layers)?,
-        settings,
-        require_auth: require_auth
-            .map_or_else(|| Ok(RequireAuth::default()), |given| RequireAuth::parse(&given.text, &given.origin))?,
-        keepalive: keepalive(get)?,
-        password,
-        session,
-    })
+
+    /// The value that counts.
+    pub(super) fn get(&self, keyword: &str) -> Option<&Given> {
+        self.layers.iter().find_map(|layer| layer.get(keyword))
+    }
+
+    /// What it all comes to.
+    pub(super) fn resolve(&self) -> Result<Config, ConfigError> {
+        let get = |keyword: &str| self.get(keyword);
+        let lists = Lists { hosts: get("host"), addresses: get("hostaddr"), ports: get("port") };
+        let hosts = lists.pair()?;
+        refuse_unsupported(get, &hosts)?;
+
+        let user = match get("user") {
+            Some(user) => user.text.clone(),
+            None => system_user(&self.environment)?.ok_or_else(|| {
+                ConfigError::new(
+                    "option user: expected a user name, got none, \
+                     and the environment has no PGUSER, USER, LOGNAME or USERNAME",
+                )
+            })?,
+        };
+        let database = get("dbname").map_or_else(|| user.clone(), |given| given.text.clone());
+
+        let ssl_mode = get("sslmode");
+        let mode = ssl_mode.map_or(Ok(SslMode::default()), SslMode::parse)?;
+        tls::check(mode, ssl_mode.map_or("sslmode", |given| &given.origin), &hosts)?;
+
+        let password = match get("password") {
+            Some(password) => PasswordSource::Given(Password::new(password.text.clone())),
+            None => {
+                passfile_path(get("passfile"), &self.environment)?.map_or(PasswordSource::Nowhere, PasswordSource::File)
+            }
+        };
+
+        let mut settings = merge_settings(&self.layers);
+        if let Some(fallback) = get("fallback_application_name")
+            && !settings.iter().any(|(name, _)| name.eq_ignore_ascii_case("application_name"))
+        {
+            settings.push(("application_name".to_owned(), fallback.text.clone()));
+        }
+        check_size(&user, &database, &settings)?;
+        let require_auth = get("require_auth");
+        Ok(Config {
+            hosts,
+            is_balanced: get("load_balance_hosts").map_or(Ok(false), is_random)?,
+            target: get("target_session_attrs")
+                .map_or_else(|| Ok(TargetSessionAttrs::Any), TargetSessionAttrs::parse)?,
+            user,
+            database,
+            connect_timeout: self.connect_timeout()?,
+            settings,
+            require_auth: require_auth
+                .map_or_else(|| Ok(RequireAuth::default()), |given| RequireAuth::parse(&given.text, &given.origin))?,
+            versions: Versions::parse(get("min_protocol_version"), get("max_protocol_version"))?,
+            keepalive: self.keepalive()?,
+            password,
+            session: self.session,
+        })
+    }
+
+    /// 0 (and in libpq's, a negative number) means no limit.
+    fn connect_timeout(&self) -> Result<Option<Duration>, ConfigError> {
+        let given = self.duration("connect_timeout_ms", "connect_timeout")?;
+        Ok(given.map_or(Some(DEFAULT_CONNECT_TIMEOUT), |timeout| Some(timeout).filter(|timeout| *timeout < FOREVER)))
+    }
+
+    /// Milliseconds of the options, or libpq's seconds: whichever is said by the stronger source. Zero and less come to
+    /// [`FOREVER`].
+    fn duration(&self, in_milliseconds: &str, in_seconds: &str) -> Result<Option<Duration>, ConfigError> {
+        for layer in &self.layers {
+            if let Some(given) = layer.get(in_milliseconds) {
+                return milliseconds(given).map(Some);
+            }
+            if let Some(given) = layer.get(in_seconds) {
+                let seconds: i32 =
+                    given.text.trim().parse().map_err(|_| given.expected("a whole number of seconds"))?;
+                let seconds = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0);
+                return Ok(Some(seconds.map_or(FOREVER, Duration::from_secs)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn keepalive(&self) -> Result<Keepalive, ConfigError> {
+        let whole = |keyword: &str| -> Result<Option<i32>, ConfigError> {
+            let Some(given) = self.get(keyword) else { return Ok(None) };
+            given.text.trim().parse().map(Some).map_err(|_| given.expected("a whole number"))
+        };
+        // The system counts in seconds.
+        let seconds = |in_milliseconds: &str, in_seconds: &str| -> Result<Option<Duration>, ConfigError> {
+            let given = self.duration(in_milliseconds, in_seconds)?.filter(|duration| *duration < FOREVER);
+            Ok(given
+                .map(|duration| Duration::from_millis(999).saturating_add(duration).as_secs())
+                .map(Duration::from_secs))
+        };
+        let user_timeout = self.get("tcp_user_timeout").map(milliseconds).transpose()?;
+        Ok(Keepalive {
+            is_on: whole("keepalives")? != Some(0),
+            idle: seconds("keepalives_idle_ms", "keepalives_idle")?,
+            interval: seconds("keepalives_interval_ms", "keepalives_interval")?,
+            count: whole("keepalives_count")?.and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0),
+            user_timeout: user_timeout.filter(|timeout| *timeout < FOREVER),
+        })
+    }
+}
+
+/// What does not end.
+const FOREVER: Duration = Duration::MAX;
+
+/// Zero and less, and what does not fit a Duration, come to [`FOREVER`].
+fn milliseconds(given: &Given) -> Result<Duration, ConfigError> {
+    let milliseconds: f64 =
+        given.text.trim().parse().map_err(|_| given.expected("a number of milliseconds, 0 for no limit"))?;
+    let duration = Duration::try_from_secs_f64(milliseconds / 1000.0);
+    Ok(duration.ok().filter(|duration| !duration.is_zero()).unwrap_or(FOREVER))
+}
+
+fn is_random(given: &Given) -> Result<bool, ConfigError> {
+    match given.text.as_str() {
+        "disable" => Ok(false),
+        "random" => Ok(true),
+        _ => Err(given.expected("disable or random")),
+    }
 }
 
 /// Options whose other values would need what is not built.
-fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>) -> Result<(), ConfigError> {
+fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>, hosts: &[Host]) -> Result<(), ConfigError> {
     // Keyword, values that ask for nothing, values that exist.
-    let rules: [(&str, &[&str], &[&str]); 5] = [
-        ("target_session_attrs", &["any"], &["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]),
-        ("load_balance_hosts", &["disable"], &["disable", "random"]),
+    let rules: [(&str, &[&str], &[&str]); 3] = [
         ("channel_binding", &["disable", "prefer"], &["disable", "prefer", "require"]),
         ("gssencmode", &["disable", "prefer"], &["disable", "prefer", "require"]),
         ("sslnegotiation", &["postgres"], &["postgres", "direct"]),
@@ -158,12 +270,12 @@ fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>) -> Result<(),
             harmless.join(" or ")
         )));
     }
-    for keyword in ["service", "servicefile", "hostaddr"] {
-        if let Some(given) = get(keyword) {
-            return Err(ConfigError::unsupported(format!("{} is not supported", given.origin)));
-        }
+    // As in libpq it means nothing to TCP.
+    let is_local = |host: &Host| !matches!(host.address, HostAddress::Tcp { .. });
+    match get("requirepeer").filter(|_| hosts.iter().any(is_local)) {
+        Some(given) => Err(ConfigError::unsupported(format!("{} is not supported", given.origin))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn system_user(environment: &Map<String, Value>) -> Result<Option<String>, ConfigError> {
@@ -183,45 +295,11 @@ fn passfile_path(given: Option<&Given>, environment: &Map<String, Value>) -> Res
     Ok(sources::variable_text(environment, variable)?.map(|home| PathBuf::from(home).join(rest)))
 }
 
-/// Milliseconds of the options, or libpq's seconds; 0 (and in libpq's, a negative number) means no limit.
-fn connect_timeout(layers: &[Layer; 3]) -> Result<Option<Duration>, ConfigError> {
-    for layer in layers {
-        if let Some(given) = layer.get("connect_timeout_ms") {
-            let milliseconds: f64 =
-                given.text.parse().map_err(|_| given.expected("a number of milliseconds, 0 for no limit"))?;
-            // What does not fit a Duration is no limit either.
-            return Ok(Duration::try_from_secs_f64(milliseconds / 1000.0).ok().filter(|timeout| !timeout.is_zero()));
-        }
-        if let Some(given) = layer.get("connect_timeout") {
-            let seconds: i32 = given.text.trim().parse().map_err(|_| given.expected("a whole number of seconds"))?;
-            return Ok(u64::try_from(seconds).ok().filter(|seconds| *seconds > 0).map(Duration::from_secs));
-        }
-    }
-    Ok(Some(DEFAULT_CONNECT_TIMEOUT))
-}
-
-fn keepalive<'a>(get: impl Fn(&str) -> Option<&'a Given>) -> Result<Keepalive, ConfigError> {
-    let number = |keyword: &str| -> Result<Option<u32>, ConfigError> {
-        let Some(given) = get(keyword) else { return Ok(None) };
-        let number: u32 =
-            given.text.trim().parse().map_err(|_| given.expected("a whole number, 0 for the system's default"))?;
-        Ok(Some(number).filter(|number| *number > 0))
-    };
-    let is_off = get("keepalives").is_some_and(|given| given.text.trim() == "0");
-    let seconds = |number: Option<u32>| number.map(|seconds| Duration::from_secs(seconds.into()));
-    Ok(Keepalive {
-        is_on: !is_off,
-        idle: seconds(number("keepalives_idle")?),
-        interval: seconds(number("keepalives_interval")?),
-        count: number("keepalives_count")?,
-    })
-}
-
 /// The strongest value of each setting. Their names have no case, as in PostgreSQL.
-fn merge_settings(layers: &[Layer; 3]) -> Vec<(String, String)> {
+fn merge_settings(layers: &[Layer]) -> Vec<(String, String)> {
     let mut merged: Vec<(String, String)> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for (name, value) in layers.iter().rev().flat_map(|layer| &layer.settings) {
+    for Setting { name, value, .. } in layers.iter().rev().flat_map(|layer| &layer.settings) {
         let entry = (name.clone(), value.clone());
         match places.get(&name.to_ascii_lowercase()) {
             Some(&place) => merged[place] = entry,

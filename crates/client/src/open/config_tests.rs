@@ -121,12 +121,9 @@ fn uris() {
     assert_eq!(setting(&config, "search_path"), Some("x,y"));
     assert_eq!(setting(&config, "application_name"), Some("a b"));
 
-    let config = from_dsn("postgres://u:p@ss@[::1]:1,h2,[fe80::1]:3/?dbname=d");
-    assert_eq!(hosts(&config), ["[::1]:1", "h2:5432", "[fe80::1]:3"]);
+    let config = from_dsn("postgres://u:p@ss@[::1]:1,h2,[fe80::1%25eth0]:3/?dbname=d");
+    assert_eq!(hosts(&config), ["[::1]:1", "h2:5432", "[fe80::1%eth0]:3"]);
     assert_eq!((&*config.database, password(&config)), ("d", Some("p@ss")));
-
-    let config = from_dsn("postgres://h1,h2:6/d?host=ignored");
-    assert_eq!(hosts(&config), ["h1:5432", "h2:6"]);
 
     assert_eq!(hosts(&from_dsn("postgres:///?host=a,b&port=1,2")), ["a:1", "b:2"]);
     assert_eq!(hosts(&from_dsn("postgres://:77/d")).last().unwrap(), "localhost:77");
@@ -175,6 +172,66 @@ fn hosts_and_ports_are_paired() {
 }
 
 #[test]
+fn addresses_stand_for_names_that_need_not_be_looked_up() {
+    let addresses = |config: &Config| -> Vec<(String, Option<String>)> {
+        config.hosts.iter().map(|host| (host.address.to_string(), host.hostaddr.clone())).collect()
+    };
+    let pair = |host: &str, address: &str| (host.to_owned(), Some(address.to_owned()));
+    let config = from_options(json!({ "host": ["a", "b"], "hostaddr": ["1.1.1.1", "::2"], "port": 9 })).unwrap();
+    assert_eq!(addresses(&config), [pair("a:9", "1.1.1.1"), pair("b:9", "::2")]);
+    let config = from_dsn("hostaddr=127.0.0.1,fe80::1%eth0 port=1,2");
+    assert_eq!(addresses(&config), [pair("127.0.0.1:1", "127.0.0.1"), pair("[fe80::1%eth0]:2", "fe80::1%eth0")]);
+    let config = from_dsn("host=a,b hostaddr=,1.1.1.1");
+    assert_eq!(addresses(&config), [("a:5432".to_owned(), None), pair("b:5432", "1.1.1.1")]);
+}
+
+#[test]
+fn an_empty_name_in_a_list_stands_for_the_default() {
+    let config = from_dsn("host=a,,b port=7");
+    let config_of_none = from_dsn("port=7");
+    let expected = [vec!["a:7".to_owned()], hosts(&config_of_none), vec!["b:7".to_owned()]].concat();
+    assert_eq!(hosts(&config), expected);
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[test]
+fn abstract_sockets_begin_with_an_at_sign() {
+    assert_eq!(hosts(&from_dsn("host=@pg port=7")), ["@pg/.s.PGSQL.7"]);
+}
+
+#[test]
+fn liveness_is_in_the_units_of_its_source() {
+    let options = json!({
+        "keepalives": true, "keepalivesIdleMs": 1001, "keepalivesIntervalMs": 2000, "keepalivesCount": 4,
+        "tcpUserTimeoutMs": 1500
+    });
+    let keepalive = parse("keepalives=0 keepalives_idle=99", options, json!({ "USER": "u" })).unwrap().keepalive;
+    assert!(keepalive.is_on);
+    assert_eq!((keepalive.idle, keepalive.interval), (Some(Duration::from_secs(2)), Some(Duration::from_secs(2))));
+    assert_eq!((keepalive.count, keepalive.user_timeout), (Some(4), Some(Duration::from_millis(1500))));
+
+    let keepalive = from_dsn("keepalives=0 keepalives_idle=7 keepalives_interval=-1 tcp_user_timeout=0").keepalive;
+    assert!(!keepalive.is_on);
+    assert_eq!((keepalive.idle, keepalive.interval), (Some(Duration::from_secs(7)), None));
+    assert_eq!((keepalive.count, keepalive.user_timeout), (None, None));
+    for wrong in ["keepalives=on", "keepalives_idle=x", "keepalives_count=1.5", "tcp_user_timeout=1s"] {
+        let error = parse(wrong, json!({}), json!({ "USER": "u" })).unwrap_err().to_string();
+        assert!(error.starts_with(&format!("dsn: {}: expected a", wrong.split_once('=').unwrap().0)), "{error}");
+    }
+}
+
+#[test]
+fn an_old_demand_for_encryption_is_heard() {
+    for (dsn, environment) in
+        [("host=h requiressl=1", json!({ "USER": "u" })), ("host=h", json!({ "USER": "u", "PGREQUIRESSL": "1" }))]
+    {
+        assert!(parse(dsn, json!({}), environment).unwrap_err().is_unsupported());
+    }
+    let both = json!({ "USER": "u", "PGREQUIRESSL": "1", "PGSSLMODE": "prefer" });
+    assert!(parse("host=h", json!({}), both).is_ok());
+}
+
+#[test]
 fn timeouts() {
     let timeout =
         |value: Value| from_options(json!({ "connectTimeoutMs": value })).map(|config| config.connect_timeout);
@@ -197,25 +254,21 @@ fn what_is_not_built_is_refused_by_name() {
         ("postgres://h/?sslmode=require", json!({}), "sslmode"),
         ("postgres://h/?ssl=true", json!({}), "dsn: ssl"),
         ("postgres://h/?sslrootcert=/x", json!({}), "sslrootcert"),
-        ("postgres://h/?hostaddr=1.1.1.1", json!({}), "hostaddr"),
         ("postgres://h/?replication=database", json!({}), "replication"),
         ("postgres://h/?client_encoding=latin1", json!({}), "client_encoding"),
-        ("", json!({ "service": "s" }), "option service"),
-        ("", json!({ "targetSessionAttrs": "primary" }), "option targetSessionAttrs"),
-        ("", json!({ "loadBalanceHosts": "random" }), "option loadBalanceHosts"),
+        ("requirepeer=postgres", json!({}), "dsn: requirepeer"),
         ("", json!({ "channelBinding": "require" }), "option channelBinding"),
         ("", json!({ "serverSettings": { "_pq_.x": "1" } }), "_pq_.x"),
-        ("", json!({ "host": "@abstract" }), "option host"),
     ];
     for (dsn, options, name) in cases {
         let error = parse(dsn, options, json!({ "USER": "u" })).unwrap_err();
         assert!(error.is_unsupported(), "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
-    let harmless = json!({
-        "ssl": "prefer", "targetSessionAttrs": "any", "loadBalanceHosts": "disable", "channelBinding": "prefer"
-    });
-    assert!(from_options(harmless).is_ok());
+    assert!(from_options(json!({ "ssl": "prefer", "channelBinding": "prefer" })).is_ok());
+    assert!(parse("postgres://h/?requirepeer=p&replication=off", json!({}), json!({ "USER": "u" })).is_ok());
+    let error = parse("", json!({}), json!({ "USER": "u", "PGREQUIREPEER": "p" }));
+    assert!(error.is_err() || cfg!(not(unix)));
     for mode in [json!(false), json!("disable"), json!("allow")] {
         assert!(from_options(json!({ "ssl": mode })).is_ok());
     }
@@ -250,6 +303,22 @@ fn wrong_values_are_told_with_what_was_expected() {
             json!({ "targetSessionAttrs": "main" }),
             "option targetSessionAttrs: expected one of any, \
              read-write, read-only, primary, standby, prefer-standby, got \"main\"",
+        ),
+        (json!({ "loadBalanceHosts": "yes" }), "option loadBalanceHosts: expected disable or random, got \"yes\""),
+        (json!({ "keepalives": 1 }), "option keepalives: expected a boolean, got 1"),
+        (json!({ "keepalivesCount": 1.5 }), "option keepalivesCount: expected a whole number from 0, got 1.5"),
+        (json!({ "minProtocolVersion": "3.1" }), "option minProtocolVersion: expected 3.0, 3.2 or latest, got \"3.1\""),
+        (
+            json!({ "minProtocolVersion": "3.2" }),
+            "option minProtocolVersion: expected a version that is not above maxProtocolVersion (3.0), got \"3.2\"",
+        ),
+        (
+            json!({ "host": ["a", "b"], "hostaddr": "1.1.1.1" }),
+            "option hostaddr: expected an address for each of the 2 hosts, got 1",
+        ),
+        (
+            json!({ "hostaddr": "example.org" }),
+            "option hostaddr: expected IP addresses, one for each host, got \"example.org\"",
         ),
         (
             json!({ "requireAuth": "md5,scram" }),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::future::Future;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +13,11 @@ use super::config::Config;
 use super::error::{OpenError, OpenErrorKind};
 use super::hosts::{Host, HostAddress};
 use super::passwords::Passwords;
+use super::probe;
+use super::shuffle::shuffle;
 use super::socket::{CancelTarget, Endpoint, Socket, Stream};
 use super::startup;
+use super::target::TargetSessionAttrs;
 
 /// An authenticated session, at its first ReadyForQuery. Dropping it closes the socket.
 #[derive(Debug)]
@@ -62,16 +67,19 @@ pub async fn open(config: Arc<Config>) -> Result<Opened, OpenError> {
     open_with(config, Particulars::default()).await
 }
 
-/// Opens a session on the first host that gives one.
+/// Opens a session on the first host that gives one of the kind that is asked for.
 ///
 /// As in libpq, the next address or host is tried when one is not reached, breaks off, does not answer in its share
-/// of the time, or cannot take connections now (57P03); any other refusal is final. The time (`connectTimeoutMs`) is
-/// shared evenly by what is still to be tried. Dropping the future leaves no connection behind.
+/// of the time, cannot take connections now (57P03), or is not what `targetSessionAttrs` asks for; any other refusal is
+/// final. Unlike in libpq that goes for every address of a name. The time (`connectTimeoutMs`) is shared evenly by what
+/// is still to be tried. With `prefer-standby` the first session elsewhere is kept until all have been tried. Dropping
+/// the future leaves no connection behind.
 ///
 /// Must run inside a tokio runtime with I/O and time.
 ///
 /// # Errors
-/// The last host's error; its message tells what happened at the others.
+/// The last host's error, or one of kind [`OpenErrorKind::Target`] if a server was reached and is of the wrong kind; its
+/// message and its `attempts` tell what happened at the others.
 pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<Opened, OpenError> {
     let timeout = particulars.timeout.or(config.connect_timeout);
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
@@ -79,15 +87,19 @@ pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<
         Some(Secret(text)) => Passwords::given(text)?,
         None => Passwords::of(&config),
     };
-    let mut attempts = Attempts { config: &config, passwords, failures: Vec::new() };
-    let hosts: Vec<&Host> = config.hosts.iter().filter(|host| is_worth_trying(host)).collect();
+    let mut attempts = Attempts { config: &config, passwords, failures: Vec::new(), second_best: None };
+    let mut hosts: Vec<&Host> = config.hosts.iter().filter(|host| is_worth_trying(host)).collect();
+    // Where nobody named a host, the guesses are one.
+    if config.is_balanced && !hosts.iter().any(|host| host.is_guess) {
+        shuffle(&mut hosts);
+    }
     for (index, host) in hosts.iter().enumerate() {
         let share = share_of(deadline, hosts.len() - index);
         if let Some(opened) = attempts.try_host(host, share).await? {
             return Ok(opened);
         }
     }
-    Err(combined(attempts.failures))
+    attempts.second_best.ok_or_else(|| combined(attempts.failures, config.target))
 }
 
 /// A socket that nobody named is tried only if it is there.
@@ -110,89 +122,150 @@ fn share_of(deadline: Option<Instant>, count: usize) -> Option<Instant> {
 struct Attempts<'a> {
     config: &'a Config,
     passwords: Passwords,
-    failures: Vec<OpenError>,
+    failures: Vec<Failure>,
+    /// A session that will do if there is no better one.
+    second_best: Option<Opened>,
+}
+
+/// What an attempt came to.
+struct Failure {
+    error: OpenError,
+    /// What failed, and where, as far as the message does not say: a server's own words stay as they are.
+    place: Option<String>,
+}
+
+impl Failure {
+    fn new(mut error: OpenError, what: &str, place: &str) -> Box<Self> {
+        let place = format!("{what} {place}");
+        if error.kind == OpenErrorKind::Server {
+            return Box::new(Self { error, place: Some(place) });
+        }
+        error.message = format!("{place}: {}", error.message);
+        Box::new(Self { error, place: None })
+    }
+
+    /// The error by itself, among others.
+    fn placed(&self) -> OpenError {
+        let mut error = self.error.clone();
+        if let Some(place) = &self.place {
+            error.message = format!("{place}: {}", error.message);
+        }
+        error
+    }
 }
 
 impl Attempts<'_> {
     /// `None`: it failed in a way that lets the next host have a try.
     async fn try_host(&mut self, host: &Host, deadline: Option<Instant>) -> Result<Option<Opened>, OpenError> {
-        let endpoints = match resolve(&host.address, deadline).await {
+        let mut endpoints = match resolve(host, deadline).await {
             Ok(endpoints) => endpoints,
-            Err(error) => {
-                self.failures.push(error);
+            Err(failure) => {
+                self.failures.push(*failure);
                 return Ok(None);
             }
         };
+        if self.config.is_balanced {
+            shuffle(&mut endpoints);
+        }
         for (index, endpoint) in endpoints.iter().enumerate() {
             let share = share_of(deadline, endpoints.len() - index);
             match self.try_endpoint(host, endpoint, share).await {
                 Ok(opened) => return Ok(Some(opened)),
-                Err(error) if !is_next_tried(&error) => {
-                    self.failures.push(error);
-                    return Err(combined(std::mem::take(&mut self.failures)));
+                Err(failure) => {
+                    let is_final = !is_next_tried(&failure.error);
+                    self.failures.push(*failure);
+                    if is_final {
+                        return Err(combined(std::mem::take(&mut self.failures), self.config.target));
+                    }
                 }
-                Err(error) => self.failures.push(error),
             }
         }
         Ok(None)
     }
 
     async fn try_endpoint(
-        &self,
+        &mut self,
         host: &Host,
         endpoint: &Endpoint,
         deadline: Option<Instant>,
-    ) -> Result<Opened, OpenError> {
+    ) -> Result<Opened, Box<Failure>> {
         let place = place(&host.address, endpoint);
         let connecting =
             async { Stream::connect(endpoint, &self.config.keepalive).await.map_err(|error| OpenError::io(&error)) };
         let mut stream = bounded(connecting, deadline, "to connect")
             .await
-            .map_err(|error| told_of(error, "could not connect to", &place))?;
+            .map_err(|error| Failure::new(error, "could not connect to", &place))?;
         let password = self.passwords.for_host(self.config, &host.address);
         let starting = startup::start(&mut stream, self.config, password.as_ref(), self.passwords.remark());
-        let startup = bounded(starting, deadline, "to start the session")
+        let mut startup = bounded(starting, deadline, "to start the session")
             .await
-            .map_err(|error| told_of(error, "could not open a session at", &place))?;
-        Ok(Opened {
-            socket: stream.into_socket().map_err(|error| OpenError::io(&error))?,
-            parameters: startup.parameters,
-            backend_pid: startup.backend_pid,
-            secret_key: startup.secret_key,
-            transaction_status: startup.transaction_status,
-            leftover: startup.leftover,
-            notices: startup.notices,
-            peer: CancelTarget { endpoint: endpoint.clone() },
-        })
+            .map_err(|error| Failure::new(error, "could not open a session at", &place))?;
+        let target = self.config.target;
+        let asking = target.mismatch(&mut stream, &mut startup);
+        let unfit = |error| Failure::new(error, "could not use the session at", &place);
+        let mismatch = bounded(asking, deadline, "to ask whether it will do").await.map_err(unfit)?;
+        let is_kept = target == TargetSessionAttrs::PreferStandby && self.second_best.is_none();
+        if mismatch.is_some() && !is_kept {
+            // The server hears of it by the end of the connection at the latest.
+            let _ = bounded(probe::terminate(&mut stream), deadline, "to leave").await;
+        }
+        let opened = |stream: Stream| {
+            Ok(Opened {
+                socket: stream.into_socket().map_err(|error| unfit(OpenError::io(&error)))?,
+                parameters: startup.parameters,
+                backend_pid: startup.backend_pid,
+                secret_key: startup.secret_key,
+                transaction_status: startup.transaction_status,
+                leftover: startup.leftover,
+                notices: startup.notices,
+                peer: CancelTarget { endpoint: endpoint.clone() },
+            })
+        };
+        let Some(mismatch) = mismatch else { return opened(stream) };
+        if is_kept {
+            self.second_best = Some(opened(stream)?);
+        }
+        let wanted = target.name();
+        Err(unfit(OpenError::new(OpenErrorKind::Target, format!("{mismatch}, and targetSessionAttrs is {wanted}"))))
     }
 }
 
-/// The last failure, which tells of the others.
-fn combined(mut failures: Vec<OpenError>) -> OpenError {
-    let Some(mut last) = failures.pop() else {
+/// The failure that says most, which tells of the others.
+fn combined(failures: Vec<Failure>, target: TargetSessionAttrs) -> OpenError {
+    let attempts: Vec<OpenError> = failures.iter().map(Failure::placed).collect();
+    let Some(Failure { error: mut last, .. }) = failures.into_iter().last() else {
         return OpenError::new(OpenErrorKind::Internal, "there was no host to try");
     };
-    if !failures.is_empty() {
-        last.is_unreachable &= failures.iter().all(|failure| failure.is_unreachable);
-        let others: Vec<String> = failures.into_iter().map(|error| error.message).collect();
-        last.message = format!("{} (before that: {})", last.message, others.join("; "));
+    let Some((_, others)) = attempts.split_last().filter(|(_, others)| !others.is_empty()) else { return last };
+    let messages = |errors: &[OpenError]| -> String {
+        errors.iter().map(|error| error.message.as_str()).collect::<Vec<_>>().join("; ")
+    };
+    if is_next_tried(&last) && attempts.iter().any(|error| error.kind == OpenErrorKind::Target) {
+        let message =
+            format!("no server is what targetSessionAttrs ({}) asks for: {}", target.name(), messages(&attempts));
+        last = OpenError::new(OpenErrorKind::Target, message);
+    } else {
+        last.is_unreachable = attempts.iter().all(|error| error.is_unreachable);
+        last.message = format!("{} (before that: {})", last.message, messages(others));
     }
+    last.attempts = attempts.into();
     last
 }
 
 fn is_next_tried(error: &OpenError) -> bool {
     match error.kind {
         OpenErrorKind::Connection => error.is_transient(),
-        OpenErrorKind::Timeout => true,
+        OpenErrorKind::Timeout | OpenErrorKind::Target => true,
         // cannot_connect_now: the server starts up, shuts down or recovers.
         OpenErrorKind::Server => error.sqlstate.as_deref() == Some("57P03"),
         _ => false,
     }
 }
 
-async fn resolve(address: &HostAddress, deadline: Option<Instant>) -> Result<Vec<Endpoint>, OpenError> {
-    match address {
+async fn resolve(host: &Host, deadline: Option<Instant>) -> Result<Vec<Endpoint>, Box<Failure>> {
+    match &host.address {
         HostAddress::Tcp { name, port } => {
+            let name = host.hostaddr.as_ref().unwrap_or(name);
             let looking_up = async {
                 let addresses = tokio::net::lookup_host((name.as_str(), *port))
                     .await
@@ -207,10 +280,19 @@ async fn resolve(address: &HostAddress, deadline: Option<Instant>) -> Result<Vec
             };
             bounded(looking_up, deadline, "to look the name up")
                 .await
-                .map_err(|error| told_of(error, "could not find", &address.to_string()))
+                .map_err(|error| Failure::new(error, "could not find", &host.address.to_string()))
         }
         #[cfg(unix)]
-        HostAddress::Unix { path, .. } => Ok(vec![Endpoint::Unix(path.clone())]),
+        HostAddress::Unix { path, .. } => Ok(vec![Endpoint::Unix(socket_name(path))]),
+    }
+}
+
+/// The name by which the system knows a socket: an abstract one, which libpq writes with @, begins with a NUL byte.
+#[cfg(unix)]
+fn socket_name(path: &Path) -> PathBuf {
+    match path.to_str().and_then(|text| text.strip_prefix('@')) {
+        Some(name) => PathBuf::from(format!("\0{name}")),
+        None => path.to_owned(),
     }
 }
 
@@ -231,14 +313,6 @@ async fn bounded<T>(
             ))
         }
     }
-}
-
-/// Says in the message where it happened. A server's own words stay as they are.
-fn told_of(mut error: OpenError, what: &str, place: &str) -> OpenError {
-    if error.kind != OpenErrorKind::Server {
-        error.message = format!("{what} {place}: {}", error.message);
-    }
-    error
 }
 
 /// A host with the address that its name stands for.

@@ -6,22 +6,34 @@
 
 use super::error::ConfigError;
 
-/// Keywords and values of a DSN.
-pub(super) fn parse(dsn: &str) -> Result<Vec<(String, String)>, ConfigError> {
+/// Keywords and values of a DSN, the last of a keyword counting. What is around it, such as the line break of a file that it was read from, is no part
+/// of it.
+pub fn parse(dsn: &str) -> Result<Vec<(String, String)>, ConfigError> {
+    let dsn = dsn.trim_matches(is_space);
     match dsn.strip_prefix("postgresql://").or_else(|| dsn.strip_prefix("postgres://")) {
         Some(rest) => parse_uri(rest),
-        None if dsn.split_once("://").is_some_and(|(scheme, _)| !scheme.contains(['=', ' '])) => Err(ConfigError::new(
-            "dsn: expected postgres://… or postgresql://… or key=value pairs, got another URL scheme",
-        )),
+        None if dsn
+            .split_once("://")
+            .is_some_and(|(scheme, _)| !scheme.contains('=') && !scheme.contains(is_space)) =>
+        {
+            Err(ConfigError::new(
+                "dsn: expected postgres://… or postgresql://… or key=value pairs, got another URL scheme",
+            ))
+        }
         None => parse_pairs(dsn),
     }
+}
+
+/// C's `isspace`, by which libpq goes.
+fn is_space(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r')
 }
 
 /// `[user[:password]@][host[:port]][,…][/database][?keyword=value[&…]]`
 fn parse_uri(rest: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-    // The last @, as in asyncpg: a raw @ belongs to the password, not to a host that errors would show.
+    // The last @: a raw @ belongs to the password, not to a host that errors would show.
     let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
     if login.is_empty() && path.contains('@') {
         return Err(ConfigError::new(
@@ -30,24 +42,23 @@ fn parse_uri(rest: &str) -> Result<Vec<(String, String)>, ConfigError> {
         ));
     }
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
-
-    let mut pairs = query.map(parse_query).transpose()?.unwrap_or_default();
-    // The URI's own places win over its query, as in asyncpg.
-    let mut add = |keyword: &str, value: String| {
-        if !value.is_empty() {
-            pairs.push((keyword.to_owned(), value));
-        }
-    };
-    add("user", decode(user, "user", false)?);
-    add("password", decode(password, "password", false)?);
-    add("dbname", decode(path, "database", false)?);
     let (hosts, ports) = parse_hosts(hosts)?;
-    add("host", hosts);
-    add("port", ports);
+    let parts = [
+        ("user", decode(user, "user", false)?),
+        ("password", decode(password, "password", false)?),
+        ("dbname", decode(path, "database", false)?),
+        ("host", hosts),
+        ("port", ports),
+    ];
+    let given = parts.into_iter().filter(|(_, value)| !value.is_empty());
+    let mut pairs: Vec<(String, String)> = given.map(|(keyword, value)| (keyword.to_owned(), value)).collect();
+    // The query wins over the URI's own places.
+    pairs.extend(query.map(parse_query).transpose()?.unwrap_or_default());
     Ok(pairs)
 }
 
-/// Hosts and ports as the comma-separated lists that the keywords `host` and `port` take.
+/// Hosts and ports as the comma-separated lists that the keywords `host` and `port` take. A comma that was
+/// percent-encoded separates hosts as well.
 fn parse_hosts(list: &str) -> Result<(String, String), ConfigError> {
     let mut hosts = Vec::new();
     let mut ports = Vec::new();
@@ -57,6 +68,9 @@ fn parse_hosts(list: &str) -> Result<(String, String), ConfigError> {
                 let (address, rest) = rest.split_once(']').ok_or_else(|| {
                     ConfigError::new("dsn: expected ] at the end of an IPv6 address that starts with [")
                 })?;
+                if address.is_empty() {
+                    return Err(ConfigError::new("dsn: expected an IPv6 address between [ and ], got none"));
+                }
                 match rest.strip_prefix(':') {
                     Some(port) => (address, port),
                     None if rest.is_empty() => (address, ""),
@@ -65,18 +79,18 @@ fn parse_hosts(list: &str) -> Result<(String, String), ConfigError> {
             }
             None => item.split_once(':').unwrap_or((item, "")),
         };
-        let host = decode(host, "host", false)?;
-        if host.contains(',') {
-            return Err(ConfigError::new("dsn: a host must not contain a comma"));
-        }
-        hosts.push(host);
+        hosts.push(decode(host, "host", false)?);
         ports.push(decode(port, "port", false)?);
     }
-    let join = |items: Vec<String>| if items.iter().all(String::is_empty) { String::new() } else { items.join(",") };
-    Ok((join(hosts), join(ports)))
+    Ok((joined(&hosts), joined(&ports)))
 }
 
-/// `keyword=value&…`, form-encoded: `+` is a space, as in asyncpg and in browsers.
+/// A list of which nothing is given is none.
+fn joined(items: &[String]) -> String {
+    if items.iter().all(String::is_empty) { String::new() } else { items.join(",") }
+}
+
+/// `keyword=value&…`, form-encoded: `+` is a space, as `URLSearchParams` writes it.
 fn parse_query(query: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let items = query.split('&').filter(|item| !item.is_empty());
     items
@@ -129,18 +143,18 @@ fn hex_digit(byte: u8) -> Option<u8> {
 /// `keyword = value …`; a value with spaces is in single quotes, `\'` and `\\` stand for themselves.
 fn parse_pairs(dsn: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let mut pairs = Vec::new();
-    let mut rest = dsn.trim_start();
+    let mut rest = dsn.trim_start_matches(is_space);
     while !rest.is_empty() {
         let position = dsn.len() - rest.len() + 1;
         let missing = || ConfigError::new(format!("dsn: expected keyword=value at byte {position}, found no ="));
         let (keyword, value) = rest.split_once('=').ok_or_else(missing)?;
-        let keyword = keyword.trim_end();
-        if keyword.is_empty() || keyword.contains(char::is_whitespace) {
+        let keyword = keyword.trim_end_matches(is_space);
+        if keyword.is_empty() || keyword.contains(is_space) {
             return Err(missing());
         }
-        let (value, tail) = parse_value(value.trim_start())?;
+        let (value, tail) = parse_value(value.trim_start_matches(is_space))?;
         pairs.push((keyword.to_owned(), value));
-        rest = tail.trim_start();
+        rest = tail.trim_start_matches(is_space);
     }
     Ok(pairs)
 }
@@ -154,7 +168,7 @@ fn parse_value(text: &str) -> Result<(String, &str), ConfigError> {
         match character {
             '\'' if quoted.is_some() => return Ok((value, &text[index + 1..])),
             '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
-            space if quoted.is_none() && space.is_whitespace() => return Ok((value, &text[index..])),
+            space if quoted.is_none() && is_space(space) => return Ok((value, &text[index..])),
             other => value.push(other),
         }
     }

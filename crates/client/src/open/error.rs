@@ -19,6 +19,8 @@ pub enum OpenErrorKind {
     Unsupported,
     /// The deadline (`connectTimeoutMs`) passed.
     Timeout,
+    /// A server was reached, and is not what `targetSessionAttrs` asks for.
+    Target,
     /// A fault of ours.
     Internal,
 }
@@ -42,6 +44,8 @@ pub struct OpenError {
     /// The system says that there is no server, of all hosts and at once: nobody listens (`ECONNREFUSED`, `ENOENT`), or
     /// there is no such name or no way to it.
     pub is_unreachable: bool,
+    /// With several hosts or addresses, what each of them came to, in the order of the attempts; otherwise empty.
+    pub attempts: Box<[OpenError]>,
 }
 
 impl OpenError {
@@ -54,6 +58,7 @@ impl OpenError {
             cause_code: None,
             is_safe_to_retry: true,
             is_unreachable: false,
+            attempts: Box::default(),
         }
     }
 
@@ -96,7 +101,8 @@ impl OpenError {
     pub fn is_transient(&self) -> bool {
         let sqlstate = self.sqlstate.as_deref().unwrap_or_default();
         match self.kind {
-            OpenErrorKind::Timeout => true,
+            // A failover may be under way.
+            OpenErrorKind::Timeout | OpenErrorKind::Target => true,
             OpenErrorKind::Connection => sqlstate.starts_with("08"),
             // Insufficient resources (too many connections …), operator intervention (shutting down, starting up).
             OpenErrorKind::Server => sqlstate.starts_with("53") || sqlstate.starts_with("57P"),

@@ -3,7 +3,7 @@
 //! It cuts what the server sends into whole messages and hands tokio-postgres only those that authentication needs,
 //! one at a time, and nothing past the first ReadyForQuery. The others it records. Every rule about what a server
 //! may send before a session exists is enforced here, before tokio-postgres sees a byte of it. In the other
-//! direction it appends the server settings to the startup message.
+//! direction it puts the version of the protocol and the server settings into the startup message.
 
 use std::io;
 use std::pin::Pin;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::auth::{Policy, Step};
 use super::error::{OpenError, OpenErrorKind};
 use super::messages;
+use super::protocol::Versions;
 
 /// All that a server may send before it has authenticated us. Real servers send less than 1 KiB.
 const MAX_BYTES_BEFORE_AUTHENTICATION: usize = 64 << 10;
@@ -44,10 +45,32 @@ pub struct Startup {
     pub notices: Vec<Vec<(u8, String)>>,
 }
 
+impl Startup {
+    /// Records a reported parameter.
+    pub(super) fn report(&mut self, name: String, value: String) {
+        match self.parameters.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => *known = value,
+            None => self.parameters.push((name, value)),
+        }
+    }
+
+    /// Records a notice by its fields.
+    pub(super) fn add_notice(&mut self, fields: Vec<(u8, String)>) -> Result<(), OpenError> {
+        if self.notices.len() == MAX_NOTICES {
+            return Err(OpenError::protocol(format!(
+                "the server sent more than {MAX_NOTICES} notices during the startup"
+            )));
+        }
+        self.notices.push(fields);
+        Ok(())
+    }
+}
+
 /// The state of one startup; outlives the gate itself, which tokio-postgres owns.
 pub(super) struct Exchange<'a> {
     policy: Policy<'a>,
     settings: &'a [(String, String)],
+    versions: Versions,
     /// The startup message until it is complete; `None` afterwards.
     startup_message: Option<Vec<u8>>,
     /// What goes out before anything else.
@@ -61,6 +84,7 @@ pub(super) struct Exchange<'a> {
     spent: usize,
     parameter_reports: usize,
     step: Step,
+    is_negotiated: bool,
     is_ready: bool,
     failure: Option<OpenError>,
     /// Writing has failed. What the server said before it went away is still worth reading.
@@ -69,10 +93,11 @@ pub(super) struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub(super) fn new(policy: Policy<'a>, settings: &'a [(String, String)]) -> Self {
+    pub(super) fn new(policy: Policy<'a>, settings: &'a [(String, String)], versions: Versions) -> Self {
         Self {
             policy,
             settings,
+            versions,
             startup_message: Some(Vec::new()),
             outgoing: Vec::new(),
             incoming: Vec::new(),
@@ -81,6 +106,7 @@ impl<'a> Exchange<'a> {
             spent: 0,
             parameter_reports: 0,
             step: Step::Start,
+            is_negotiated: false,
             is_ready: false,
             failure: None,
             write_failure: None,
@@ -159,14 +185,7 @@ impl<'a> Exchange<'a> {
                 return Ok(true);
             }
             messages::ERROR_RESPONSE => return Err(server_error(messages::fields(body)?)),
-            messages::NOTICE_RESPONSE => {
-                if self.startup.notices.len() == MAX_NOTICES {
-                    return Err(OpenError::protocol(format!(
-                        "the server sent more than {MAX_NOTICES} notices during the startup"
-                    )));
-                }
-                self.startup.notices.push(messages::fields(body)?);
-            }
+            messages::NOTICE_RESPONSE => self.startup.add_notice(messages::fields(body)?)?,
             messages::PARAMETER_STATUS if is_authenticated => {
                 self.parameter_reports += 1;
                 if self.parameter_reports > MAX_PARAMETER_REPORTS {
@@ -175,11 +194,7 @@ impl<'a> Exchange<'a> {
                     )));
                 }
                 let (name, value) = messages::parameter(body)?;
-                let parameters = &mut self.startup.parameters;
-                match parameters.iter_mut().find(|(known, _)| *known == name) {
-                    Some((_, known)) => *known = value,
-                    None => parameters.push((name, value)),
-                }
+                self.startup.report(name, value);
             }
             messages::BACKEND_KEY_DATA if is_authenticated => {
                 let Some((pid, key)) = body.split_first_chunk().filter(|_| KEY_DATA_BYTES.contains(&body.len())) else {
@@ -201,8 +216,9 @@ impl<'a> Exchange<'a> {
                 self.is_ready = true;
                 return Ok(true);
             }
-            messages::NEGOTIATE_PROTOCOL_VERSION if !is_authenticated => {
-                return Err(OpenError::unsupported("the server does not speak version 3.0 of the protocol"));
+            messages::NEGOTIATE_PROTOCOL_VERSION if self.step == Step::Start && !self.is_negotiated => {
+                self.versions.negotiate(body)?;
+                self.is_negotiated = true;
             }
             other => {
                 return Err(OpenError::protocol(format!(
@@ -297,9 +313,11 @@ impl<S: AsyncWrite + Unpin> Gate<'_, '_, S> {
         if messages::startup_length(message).is_none_or(|length| message.len() < length) {
             return Ok(());
         }
-        let complete = std::mem::take(message);
+        let mut complete = std::mem::take(message);
         self.exchange.startup_message = None;
-        self.exchange.outgoing = messages::append_settings(complete, self.exchange.settings).ok_or_else(|| {
+        let is_message = self.exchange.versions.write_into(&mut complete).is_some();
+        let edited = messages::append_settings(complete, self.exchange.settings).filter(|_| is_message);
+        self.exchange.outgoing = edited.ok_or_else(|| {
             self.exchange.fail(OpenError::new(OpenErrorKind::Internal, "the startup message is malformed"))
         })?;
         Ok(())
@@ -331,7 +349,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<'_, '_, S> {
     }
 }
 
-fn server_error(fields: Vec<(u8, String)>) -> OpenError {
+/// An ErrorResponse by its fields.
+pub(super) fn server_error(fields: Vec<(u8, String)>) -> OpenError {
     let field = |code: u8| fields.iter().find(|(known, _)| *known == code).map(|(_, text)| text.clone());
     let message = field(b'M').unwrap_or_else(|| "the server refused the session without a message".to_owned());
     let sqlstate = field(b'C').filter(|code| code.len() == 5 && code.bytes().all(|byte| byte.is_ascii_alphanumeric()));

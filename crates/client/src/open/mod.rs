@@ -11,7 +11,12 @@ mod config;
 mod config_tests;
 mod connect;
 mod dsn;
+#[cfg(test)]
+mod dsn_tests;
 mod error;
+mod explain;
+#[cfg(test)]
+mod explain_tests;
 mod gate;
 mod hosts;
 mod messages;
@@ -21,17 +26,28 @@ mod passfile;
 #[cfg(test)]
 mod passfile_tests;
 mod passwords;
+mod probe;
+mod protocol;
+mod regular_file;
+mod service;
+#[cfg(test)]
+mod service_tests;
 mod session_options;
+mod shuffle;
 mod socket;
 mod sources;
 mod startup;
+mod target;
 mod tls;
 mod unique_name;
 
 pub use cancel::cancel;
 pub use config::Config;
 pub use connect::{Opened, Particulars, Secret, open, open_with};
+#[doc(hidden)]
+pub use dsn::parse as parse_dsn;
 pub use error::{ConfigError, OpenError, OpenErrorKind};
+pub use explain::explain;
 #[doc(hidden)]
 pub use gate::Startup;
 pub use parting::parted;

@@ -1,13 +1,10 @@
 //! Password files (manual, "The Password File").
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::Metadata;
 use std::path::Path;
 
 use super::hosts::{HostAddress, Password};
-
-/// A password file is read so far and no further.
-const MAX_BYTES: u64 = 1 << 20;
+use super::regular_file::{self, Contents};
 
 /// What a password file came to.
 pub(super) enum Passfile {
@@ -21,35 +18,25 @@ pub(super) enum Passfile {
 
 /// Reads a password file. As in libpq, one that others may read is ignored.
 pub(super) fn read(path: &Path) -> Passfile {
-    let ignored = |why: &str| Passfile::Ignored(format!("the password file {} was ignored: {why}", path.display()));
-    match read_checked(path) {
-        Ok(Ok(text)) => Passfile::Read(text),
-        Ok(Err(why)) => ignored(why),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Passfile::Absent,
-        Err(error) => ignored(&error.to_string()),
+    match regular_file::read(path, objection) {
+        Contents::Absent => Passfile::Absent,
+        Contents::Unusable(why) => {
+            Passfile::Ignored(format!("the password file {} was ignored: {why}", path.display()))
+        }
+        Contents::Text(text) => Passfile::Read(text),
     }
 }
 
-fn read_checked(path: &Path) -> io::Result<Result<String, &'static str>> {
-    // Opening a FIFO would wait for a writer, so the kind of file comes first; the descriptor's own is what counts.
-    if !std::fs::metadata(path)?.is_file() {
-        return Ok(Err("it is not a regular file"));
-    }
-    let file = File::open(path)?;
-    let metadata = file.metadata()?;
-    if !metadata.is_file() {
-        return Ok(Err("it is not a regular file"));
-    }
-    #[cfg(unix)]
-    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o077 != 0 {
-        return Ok(Err("group or others have access to it; expected permissions u=rw (0600) or less"));
-    }
-    if metadata.len() > MAX_BYTES {
-        return Ok(Err("it is larger than 1 MiB"));
-    }
-    let mut bytes = Vec::new();
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8(bytes).map_err(|_| "it is not UTF-8"))
+#[cfg(unix)]
+fn objection(metadata: &Metadata) -> Option<&'static str> {
+    let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
+    (mode & 0o077 != 0).then_some("group or others have access to it; expected permissions u=rw (0600) or less")
+}
+
+/// The folder is protected.
+#[cfg(not(unix))]
+fn objection(_: &Metadata) -> Option<&'static str> {
+    None
 }
 
 /// The password of the first line that matches.
@@ -66,7 +53,9 @@ pub(super) fn find(text: &str, address: &HostAddress, database: &str, user: &str
             && matches_port(&port, address)
             && matches(&line_database, database)
             && matches(&line_user, user);
-        is_match.then(|| Password::new(unescape(rest))).filter(|password| !password.reveal().is_empty())
+        // As in libpq, the password too ends at a colon.
+        let password = field(rest).map_or_else(|| unescape(rest), |(password, _)| password.text);
+        is_match.then(|| Password::new(password)).filter(|password| !password.reveal().is_empty())
     })
 }
 

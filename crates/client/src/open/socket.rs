@@ -45,11 +45,13 @@ pub(super) struct Keepalive {
     pub(super) interval: Option<Duration>,
     /// Probes without an answer before the connection counts as lost; `None` leaves it to the system.
     pub(super) count: Option<u32>,
+    /// How long sent bytes may stay without acknowledgement (`tcp_user_timeout`); `None` leaves it to the system.
+    pub(super) user_timeout: Option<Duration>,
 }
 
 impl Default for Keepalive {
     fn default() -> Self {
-        Self { is_on: true, idle: None, interval: None, count: None }
+        Self { is_on: true, idle: None, interval: None, count: None, user_timeout: None }
     }
 }
 
@@ -67,8 +69,9 @@ impl Stream {
                 let stream = tokio::net::TcpStream::connect(address).await?;
                 stream.set_nodelay(true)?;
                 if keepalive.is_on {
-                    set_keepalive(&stream, keepalive)?;
+                    set_keepalive(&stream, keepalive).map_err(|error| refused("keepalives", &error))?;
                 }
+                set_user_timeout(&stream, keepalive).map_err(|error| refused("tcpUserTimeoutMs", &error))?;
                 Ok(Self::Tcp(stream))
             }
             #[cfg(unix)]
@@ -103,6 +106,22 @@ fn set_keepalive(stream: &tokio::net::TcpStream, wanted: &Keepalive) -> io::Resu
         keepalive = keepalive.with_retries(count);
     }
     socket.set_tcp_keepalive(&keepalive)
+}
+
+/// Where there is no such limit it is ignored, as in libpq.
+fn set_user_timeout(stream: &tokio::net::TcpStream, wanted: &Keepalive) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    if wanted.user_timeout.is_some() {
+        SockRef::from(stream).set_tcp_user_timeout(wanted.user_timeout)?;
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    let _ = (stream, wanted);
+    Ok(())
+}
+
+/// The system does not take a setting of the socket.
+fn refused(option: &str, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("the system refuses the value of {option}: {error}"))
 }
 
 impl AsyncRead for Stream {

@@ -1,4 +1,4 @@
-//! Where a configuration comes from: options over DSN over environment.
+//! Where a configuration comes from: options over DSN over service file over environment.
 //!
 //! Each source becomes a [`Layer`] of texts under libpq's keywords, so that what follows need not know who said it.
 
@@ -12,7 +12,7 @@ use super::parameters::PARAMETERS;
 #[derive(Clone, Debug)]
 pub(super) struct Given {
     pub(super) text: String,
-    /// Who said it, for errors: `option port`, `PGPORT` …
+    /// Who said it, for errors: `option port`, `dsn: port`, `PGPORT` …
     pub(super) origin: String,
     /// Whether an error may repeat it.
     pub(super) is_shown: bool,
@@ -32,12 +32,20 @@ impl Given {
     }
 }
 
+/// A server setting as it was given.
+pub(super) struct Setting {
+    pub(super) name: String,
+    pub(super) value: String,
+    /// Who said it: `option serverSettings`, `PGTZ` …
+    pub(super) origin: String,
+}
+
 /// What one source says.
 #[derive(Default)]
 pub(super) struct Layer {
     values: Vec<(&'static str, Given)>,
     /// Server settings, a later one of the same name overriding.
-    pub(super) settings: Vec<(String, String)>,
+    pub(super) settings: Vec<Setting>,
 }
 
 impl Layer {
@@ -58,11 +66,10 @@ impl Layer {
 
     fn set(&mut self, name: &str, value: String, origin: &str) -> Result<(), ConfigError> {
         check_setting(name, &value, origin)?;
-        if name.eq_ignore_ascii_case("client_encoding") {
-            // Ours is sent anyway, and is the same.
-            return Ok(());
+        // The client encoding is always ours, and a session that is not for replication is what there is.
+        if !["client_encoding", "replication"].iter().any(|known| name.eq_ignore_ascii_case(known)) {
+            self.settings.push(Setting { name: name.to_owned(), value, origin: origin.to_owned() });
         }
-        self.settings.push((name.to_owned(), value));
         Ok(())
     }
 }
@@ -83,6 +90,8 @@ fn check_setting(name: &str, value: &str, origin: &str) -> Result<(), ConfigErro
             "{origin}: {name} is not a server setting; expected the option {}",
             name.to_ascii_lowercase()
         ))),
+        // Spellings of false, of which libpq knows these too.
+        "replication" if ["false", "off", "no", "0"].contains(&&*value.to_ascii_lowercase()) => Ok(()),
         "replication" => Err(ConfigError::unsupported(format!("{origin}: replication connections are not supported"))),
         "client_encoding" if !matches!(value.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "unicode" | "auto") => {
             Err(ConfigError::unsupported(format!("{origin}: expected the client_encoding UTF8, got {value:?}")))
@@ -105,6 +114,10 @@ pub(super) enum Form {
     Hosts,
     /// A port, or an array of them.
     Ports,
+    /// A boolean.
+    Flag,
+    /// A whole number from 0.
+    Number,
     Milliseconds,
     /// A boolean, an object or an `sslmode`.
     Ssl,
@@ -134,9 +147,9 @@ pub(super) enum Dsn {
 pub(super) struct Parameter {
     /// Its name in JavaScript.
     option: &'static str,
-    form: Form,
+    pub(super) form: Form,
     /// libpq's keyword (manual, "Parameter Key Words"), or the server setting.
-    keyword: &'static str,
+    pub(super) keyword: &'static str,
     dsn: Dsn,
     /// The environment variable (manual, "Environment Variables").
     variable: &'static str,
@@ -177,7 +190,7 @@ pub(super) fn from_options(options: &Map<String, Value>) -> Result<Layer, Config
             form => layer.add(parameter.keyword, option_text(form, value, &origin)?, origin, true)?,
         }
     }
-    let names = layer.settings.iter().filter(|(name, _)| name.eq_ignore_ascii_case("application_name"));
+    let names = layer.settings.iter().filter(|setting| setting.name.eq_ignore_ascii_case("application_name"));
     if names.count() > 1 {
         return Err(ConfigError::new("option applicationName: serverSettings.application_name is given as well"));
     }
@@ -208,11 +221,17 @@ fn option_text(form: Form, value: &Value, origin: &str) -> Result<String, Config
     let number = |value: &Value| value.as_u64().map(|number| number.to_string());
     match form {
         Form::Hosts => list(value, "a string or an array of strings", origin, |item| {
-            item.as_str().filter(|host| !value.is_array() || !host.contains(',')).map(str::to_owned)
+            let is_one = |host: &&str| !value.is_array() || !(host.is_empty() || host.contains(','));
+            item.as_str().filter(is_one).map(str::to_owned)
         }),
         Form::Ports => list(value, "a port from 1 to 65535, or an array of them", origin, |item| {
             number(item).or_else(|| item.as_str().map(str::to_owned))
         }),
+        Form::Flag => match value {
+            Value::Bool(flag) => Ok(if *flag { "1" } else { "0" }.to_owned()),
+            other => Err(unexpected(origin, "a boolean", other)),
+        },
+        Form::Number => number(value).ok_or_else(|| unexpected(origin, "a whole number from 0", value)),
         Form::Texts => list(value, "a string or an array of strings", origin, |item| item.as_str().map(str::to_owned)),
         Form::Milliseconds => match value.as_f64() {
             Some(milliseconds) if milliseconds >= 0.0 => Ok(milliseconds.to_string()),
@@ -270,12 +289,18 @@ fn type_name(value: &Value) -> &'static str {
     }
 }
 
-/// A DSN. A keyword that libpq does not know is a server setting, as in asyncpg.
+/// A DSN.
 pub(super) fn from_dsn(text: &str) -> Result<Layer, ConfigError> {
     check_nul(text, "dsn")?;
+    from_pairs(dsn::parse(text)?, "dsn")
+}
+
+/// What `place`, a DSN or a service file, says by keywords. One that libpq does not know is a server setting, as in
+/// asyncpg.
+pub(super) fn from_pairs(pairs: Vec<(String, String)>, place: &str) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
-    for (keyword, value) in dsn::parse(text)? {
-        let origin = format!("dsn: {keyword}");
+    for (keyword, value) in pairs {
+        let origin = format!("{place}: {keyword}");
         let keyword = match keyword.as_str() {
             "database" => "dbname",
             "ssl" => "sslmode",
@@ -283,15 +308,16 @@ pub(super) fn from_dsn(text: &str) -> Result<Layer, ConfigError> {
         };
         let known = PARAMETERS.iter().find(|known| known.keyword == keyword && !keyword.is_empty());
         match known.map_or(Dsn::AsSetting, |known| known.dsn) {
-            Dsn::AsSetting => layer.set(keyword, value, "dsn")?,
+            Dsn::AsSetting => layer.set(keyword, value, place)?,
             Dsn::Ignored => {}
             Dsn::Refused => return Err(ConfigError::unsupported(format!("{origin} is not supported"))),
             Dsn::Read => {
                 let known = known.map_or("", |known| known.keyword);
-                let value = match (known, value.as_str()) {
-                    ("sslmode", "true" | "1") => "require".to_owned(),
-                    ("sslmode", "false" | "0") => "disable".to_owned(),
-                    _ => value,
+                let (known, value) = match (known, value.as_str()) {
+                    ("sslmode", "true" | "1") => ("sslmode", "require".to_owned()),
+                    ("sslmode", "false" | "0") => ("sslmode", "disable".to_owned()),
+                    ("requiressl", _) => ("sslmode", old_ssl_mode(&value).to_owned()),
+                    _ => (known, value),
                 };
                 layer.add(known, value, origin, known != "port")?;
             }
@@ -300,13 +326,21 @@ pub(super) fn from_dsn(text: &str) -> Result<Layer, ConfigError> {
     Ok(layer)
 }
 
+/// What `requiressl`, from before `sslmode`, stands for.
+fn old_ssl_mode(value: &str) -> &'static str {
+    if value.starts_with('1') { "require" } else { "prefer" }
+}
+
 /// The environment. Variables that are empty count as not set.
 pub(super) fn from_environment(environment: &Map<String, Value>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
-    for Parameter { form, keyword, variable, .. } in PARAMETERS {
+    for Parameter { form, keyword, dsn, variable, .. } in PARAMETERS {
         let Some(text) = variable_text(environment, variable)? else { continue };
-        match form {
-            Form::Setting => layer.set(keyword, text, variable)?,
+        match (form, keyword) {
+            _ if dsn == Dsn::Refused => return Err(ConfigError::unsupported(format!("{variable} is not supported"))),
+            (Form::Setting, _) => layer.set(keyword, text, variable)?,
+            (_, "requiressl") if layer.get("sslmode").is_some() || !text.starts_with('1') => {}
+            (_, "requiressl") => layer.add("sslmode", old_ssl_mode(&text).to_owned(), variable.to_owned(), true)?,
             _ => layer.add(keyword, text, variable.to_owned(), true)?,
         }
     }

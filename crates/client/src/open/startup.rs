@@ -27,7 +27,7 @@ pub(super) async fn start<S: AsyncRead + AsyncWrite + Unpin>(
         wire.password(password.reveal());
     }
     let policy = Policy { require_auth: &config.require_auth, has_password: password.is_some(), passfile_remark };
-    let mut exchange = Exchange::new(policy, &config.settings);
+    let mut exchange = Exchange::new(policy, &config.settings, config.versions);
     // Client and Connection hold only the gate; with them it is gone, and the stream is ours alone.
     let result = wire.connect_raw(Gate { stream, exchange: &mut exchange }, NoTls).await.map(drop);
     if let Some(failure) = exchange.take_failure() {

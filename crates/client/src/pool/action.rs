@@ -79,6 +79,8 @@ pub enum CloseReason {
     MaxQueries,
     /// It is older than a call of `expire_all`.
     Expired,
+    /// It is of no use to the pool any more.
+    Unfit,
     /// What a lease left behind could not be cleaned.
     ResetFailed,
     /// The pool closes, gracefully.

@@ -200,6 +200,11 @@ impl Pool {
         self.connections.retire_all(CloseReason::Expired);
     }
 
+    /// A connection is of no use any more: its server only reads, say. It is replaced as soon as nobody uses it.
+    pub fn unfit(&mut self, connection: ConnectionId) {
+        self.connections.retire(connection, CloseReason::Unfit);
+    }
+
     /// Ends the pool gracefully: waiters are rejected, idle connections closed, leases and shared queries waited
     /// for; then `Action::Closed`. Attempts at opening are not waited for: what they bring is closed.
     pub fn close(&mut self, now: Duration) {

@@ -93,12 +93,16 @@ pub(crate) struct Server<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
-    /// The startup message's parameters.
+    /// The parameters of a startup message of version 3.0.
     pub(crate) async fn startup(&mut self) -> Vec<(String, String)> {
+        self.startup_in_version([0, 3, 0, 0]).await
+    }
+
+    pub(crate) async fn startup_in_version(&mut self, version: [u8; 4]) -> Vec<(String, String)> {
         let length = self.stream.read_i32().await.unwrap();
         let mut body = vec![0; usize::try_from(length).unwrap() - 4];
         self.stream.read_exact(&mut body).await.unwrap();
-        assert_eq!(body[..4], [0, 3, 0, 0], "protocol version");
+        assert_eq!(body[..4], version, "protocol version");
         let texts: Vec<String> =
             body[4..].split(|byte| *byte == 0).map(|text| String::from_utf8(text.to_vec()).unwrap()).collect();
         assert_eq!(texts[texts.len() - 2..], ["", ""], "the end of the startup message");
@@ -107,7 +111,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
 
     /// A 'p' message's body.
     pub(crate) async fn password_message(&mut self) -> Vec<u8> {
-        assert_eq!(self.stream.read_u8().await.unwrap(), b'p');
+        self.message(b'p').await
+    }
+
+    /// A 'Q' message's text.
+    pub(crate) async fn query(&mut self) -> String {
+        let body = self.message(b'Q').await;
+        String::from_utf8(body[..body.len() - 1].to_vec()).unwrap()
+    }
+
+    async fn message(&mut self, tag: u8) -> Vec<u8> {
+        assert_eq!(self.stream.read_u8().await.unwrap(), tag);
         let length = self.stream.read_i32().await.unwrap();
         let mut body = vec![0; usize::try_from(length).unwrap() - 4];
         self.stream.read_exact(&mut body).await.unwrap();

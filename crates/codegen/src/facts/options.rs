@@ -4,8 +4,20 @@ use super::{fields, once, read_lines};
 use std::collections::HashSet;
 
 /// Ways in which Rust takes a value: the names of `Form` in `crates/client/src/open/sources.rs`, in lower case.
-const FORMS: [&str; 10] =
-    ["text", "texts", "hosts", "ports", "milliseconds", "ssl", "password", "setting", "settings", "session"];
+const FORMS: [&str; 12] = [
+    "text",
+    "texts",
+    "hosts",
+    "ports",
+    "flag",
+    "number",
+    "milliseconds",
+    "ssl",
+    "password",
+    "setting",
+    "settings",
+    "session",
+];
 
 /// Forms of values that have no keyword.
 const WITHOUT_KEYWORD: [&str; 2] = ["settings", "session"];

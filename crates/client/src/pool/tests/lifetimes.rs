@@ -175,6 +175,18 @@ fn expire_all_replaces_idle_connections_now_and_others_when_they_are_free() {
 }
 
 #[test]
+fn a_connection_that_is_unfit_is_replaced_when_nobody_uses_it() {
+    let mut pool = full_pool(2);
+    let leased = take_lease(&mut pool, ms(0), 1);
+    pool.unfit(leased);
+    pool.unfit(99);
+    assert_eq!(actions(&mut pool), []);
+    pool.release(ms(1), leased, true).unwrap();
+    assert_eq!(actions(&mut pool)[0], Action::Close { connection: leased, reason: CloseReason::Unfit });
+    assert_ne!(take_lease(&mut pool, ms(2), 2), leased, "the other one serves on");
+}
+
+#[test]
 fn a_session_that_expires_before_its_reset_is_closed_instead() {
     let mut pool = full_pool(1);
     take_lease(&mut pool, ms(0), 1);

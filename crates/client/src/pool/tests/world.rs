@@ -325,7 +325,7 @@ impl World {
                     }
                     CloseReason::Inactive => assert!(self.connections.len() >= self.options.min_size),
                     CloseReason::PoolClosed => assert!(self.is_closing),
-                    CloseReason::MaxQueries | CloseReason::Expired | CloseReason::ResetFailed => {}
+                    CloseReason::MaxQueries | CloseReason::Expired | CloseReason::Unfit | CloseReason::ResetFailed => {}
                 }
                 if reason != CloseReason::PoolTerminated {
                     assert!(!closed.is_leased && closed.in_flight == 0 && !closed.is_resetting, "in mid-query");
