@@ -15,7 +15,8 @@ use oxpg_client::session::{
 struct Ends {
     settled: HashSet<RequestId>,
     asked: Vec<(RequestId, Rc<Description>)>,
-    cancels: usize,
+    /// Cancels whose connections are not over.
+    cancels: Vec<u32>,
     is_closed: bool,
     rows: usize,
 }
@@ -50,7 +51,7 @@ impl Sink for Ends {
             | Event::Aborted { request, .. } => {
                 assert!(self.settled.insert(request), "settled twice");
             }
-            Event::CancelWanted => self.cancels += 1,
+            Event::CancelWanted { number } => self.cancels.push(number),
             Event::Closed { .. } => self.is_closed = true,
             _ => {}
         }
@@ -149,9 +150,8 @@ fuzz_target!(|data: &[u8]| {
         let count = session.output().len();
         session.advance_output(count.min(usize::from(cut) * 8));
         session.pump(&mut ends);
-        if ends.cancels > 0 {
-            ends.cancels -= 1;
-            session.cancel_finished(&mut ends);
+        if let Some(number) = ends.cancels.pop() {
+            session.cancel_finished(number, &mut ends);
         }
     }
     session.end(violation.map_or(EndCause::EndOfStream, EndCause::Violation), &mut ends);
