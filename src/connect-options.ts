@@ -27,7 +27,7 @@ export interface ConnectPlan {
 }
 
 /** Variables besides `PG…` that say who the user is and where his files are. */
-const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME']
+const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME', 'SSLKEYLOGFILE']
 
 /** Sorts out the arguments of `connect` and `createPool`: both may be left out, and the first may be the options. */
 export function dsnAndOptions<O extends object>(

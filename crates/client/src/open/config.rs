@@ -13,7 +13,7 @@ use super::passwords::PasswordSource;
 use super::session_options;
 use super::socket::Keepalive;
 use super::sources::{self, Given, Layer};
-use super::tls::{self, SslMode};
+use super::tls::TlsOptions;
 use crate::session::SessionOptions;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -36,6 +36,7 @@ pub struct Config {
     pub(super) require_auth: RequireAuth,
     pub(super) keepalive: Keepalive,
     pub(super) password: PasswordSource,
+    pub(super) tls: TlsOptions,
     pub(super) session: SessionOptions,
 }
 
@@ -78,6 +79,12 @@ impl Config {
         self.session
     }
 
+    /// Whether servers would be verified by Node's root certificates, which are loaded only for this.
+    #[must_use]
+    pub fn are_node_roots_wanted(&self) -> bool {
+        self.tls.are_node_roots_wanted()
+    }
+
     /// For everything from the first name look-up to the first ReadyForQuery; `None` for no limit.
     #[must_use]
     pub fn connect_timeout(&self) -> Option<Duration> {
@@ -105,9 +112,7 @@ fn resolve(
     let database = get("dbname").map_or_else(|| user.clone(), |given| given.text.clone());
 
     let hosts = hosts::from_lists(get("host"), get("port"))?;
-    let ssl_mode = get("sslmode");
-    let mode = ssl_mode.map_or(Ok(SslMode::default()), SslMode::parse)?;
-    tls::check(mode, ssl_mode.map_or("sslmode", |given| &given.origin), &hosts)?;
+    let tls = TlsOptions::resolve(get, user_folder(environment)?)?;
 
     let password = match get("password") {
         Some(password) => PasswordSource::Given(Password::new(password.text.clone())),
@@ -132,6 +137,7 @@ fn resolve(
             .map_or_else(|| Ok(RequireAuth::default()), |given| RequireAuth::parse(&given.text, &given.origin))?,
         keepalive: keepalive(get)?,
         password,
+        tls,
         session,
     })
 }
@@ -139,12 +145,10 @@ fn resolve(
 /// Options whose other values would need what is not built.
 fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>) -> Result<(), ConfigError> {
     // Keyword, values that ask for nothing, values that exist.
-    let rules: [(&str, &[&str], &[&str]); 5] = [
+    let rules: [(&str, &[&str], &[&str]); 3] = [
         ("target_session_attrs", &["any"], &["any", "read-write", "read-only", "primary", "standby", "prefer-standby"]),
         ("load_balance_hosts", &["disable"], &["disable", "random"]),
-        ("channel_binding", &["disable", "prefer"], &["disable", "prefer", "require"]),
         ("gssencmode", &["disable", "prefer"], &["disable", "prefer", "require"]),
-        ("sslnegotiation", &["postgres"], &["postgres", "direct"]),
     ];
     for (keyword, harmless, known) in rules {
         let Some(given) = get(keyword).filter(|given| !harmless.contains(&given.text.as_str())) else { continue };
@@ -173,6 +177,12 @@ fn system_user(environment: &Map<String, Value>) -> Result<Option<String>, Confi
         }
     }
     Ok(None)
+}
+
+/// The folder of the user's own certificates (manual, "SSL Client File Usage").
+fn user_folder(environment: &Map<String, Value>) -> Result<Option<PathBuf>, ConfigError> {
+    let (variable, folder) = if cfg!(windows) { ("APPDATA", "postgresql") } else { ("HOME", ".postgresql") };
+    Ok(sources::variable_text(environment, variable)?.map(|home| PathBuf::from(home).join(folder)))
 }
 
 fn passfile_path(given: Option<&Given>, environment: &Map<String, Value>) -> Result<Option<PathBuf>, ConfigError> {

@@ -7,18 +7,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::auth::Security;
 use super::config::Config;
 use super::error::{OpenError, OpenErrorKind};
 use super::hosts::{Host, HostAddress};
 use super::passwords::Passwords;
-use super::socket::{CancelTarget, Endpoint, Socket, Stream};
+use super::socket::{CancelTarget, Endpoint, Link, Socket, Stream};
 use super::startup;
+use super::tls::{
+    Answer, BeginError, DefaultRoots, Encryption, FailureStage, Negotiation, SslMode, TlsSession, TlsSetup, ask,
+};
 
 /// An authenticated session, at its first ReadyForQuery. Dropping it closes the socket.
 #[derive(Debug)]
 pub struct Opened {
     /// The socket; nothing has been read from it past `leftover`.
     pub socket: Socket,
+    /// What encrypts and decrypts what goes over the socket; `None` if nothing does.
+    pub tls: Option<Box<TlsSession>>,
     /// What the server reported by ParameterStatus: the latest value of each name.
     pub parameters: Vec<(String, String)>,
     /// The backend's process ID; 0 if the server told none.
@@ -42,6 +48,8 @@ pub struct Particulars {
     pub password: Option<Secret>,
     /// What is left of `connectTimeoutMs`; otherwise all of it is.
     pub timeout: Option<Duration>,
+    /// Node's root certificates, for configurations that want them.
+    pub default_roots: Option<Arc<DefaultRoots>>,
 }
 
 /// A secret on its way; it does not show itself.
@@ -79,7 +87,8 @@ pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<
         Some(Secret(text)) => Passwords::given(text)?,
         None => Passwords::of(&config),
     };
-    let mut attempts = Attempts { config: &config, passwords, failures: Vec::new() };
+    let mut attempts =
+        Attempts { config: &config, passwords, default_roots: particulars.default_roots, failures: Vec::new() };
     let hosts: Vec<&Host> = config.hosts.iter().filter(|host| is_worth_trying(host)).collect();
     for (index, host) in hosts.iter().enumerate() {
         let share = share_of(deadline, hosts.len() - index);
@@ -110,6 +119,7 @@ fn share_of(deadline: Option<Instant>, count: usize) -> Option<Instant> {
 struct Attempts<'a> {
     config: &'a Config,
     passwords: Passwords,
+    default_roots: Option<Arc<DefaultRoots>>,
     failures: Vec<OpenError>,
 }
 
@@ -137,34 +147,105 @@ impl Attempts<'_> {
         Ok(None)
     }
 
+    /// Tries an address with and without TLS, as far as the mode allows for both.
     async fn try_endpoint(
         &self,
         host: &Host,
         endpoint: &Endpoint,
         deadline: Option<Instant>,
     ) -> Result<Opened, OpenError> {
+        let mode = match endpoint {
+            Endpoint::Tcp(_) => self.config.tls.mode,
+            // As in libpq, the mode means nothing to them.
+            #[cfg(unix)]
+            Endpoint::Unix(_) => SslMode::Disable,
+        };
+        let first = mode.first_attempt();
+        let error = match self.attempt(host, endpoint, first, deadline).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        match mode.second_attempt(first, error.stage).filter(|_| !is_cannot_connect_now(&error)) {
+            None => Err(error),
+            Some(second) => {
+                let result = self.attempt(host, endpoint, second, deadline).await;
+                result.map_err(|second| combined(more_telling_last(error, second)))
+            }
+        }
+    }
+
+    /// One connection.
+    async fn attempt(
+        &self,
+        host: &Host,
+        endpoint: &Endpoint,
+        encryption: Encryption,
+        deadline: Option<Instant>,
+    ) -> Result<Opened, OpenError> {
         let place = place(&host.address, endpoint);
         let connecting =
             async { Stream::connect(endpoint, &self.config.keepalive).await.map_err(|error| OpenError::io(&error)) };
-        let mut stream = bounded(connecting, deadline, "to connect")
+        let stream = bounded(connecting, deadline, "to connect")
             .await
             .map_err(|error| told_of(error, "could not connect to", &place))?;
-        let password = self.passwords.for_host(self.config, &host.address);
-        let starting = startup::start(&mut stream, self.config, password.as_ref(), self.passwords.remark());
-        let startup = bounded(starting, deadline, "to start the session")
+        let starting = async {
+            let (mut link, setup) = match encryption {
+                Encryption::Plain => (Link::Plain(stream), None),
+                Encryption::Tls => self.encrypt(stream, &host.address).await?,
+            };
+            let password = self.passwords.for_host(self.config, &host.address);
+            let security = match &setup {
+                None => Security::of_plain(&self.config.tls),
+                Some(setup) => Security::of_tls(&self.config.tls, link.channel_binding(), setup.certificate_use()),
+            };
+            let remark = self.passwords.remark();
+            let startup = startup::start(&mut link, self.config, password.as_ref(), remark, security).await?;
+            Ok((startup, link, setup))
+        };
+        let (mut startup, link, setup) = bounded(starting, deadline, "to start the session")
             .await
             .map_err(|error| told_of(error, "could not open a session at", &place))?;
+        let (socket, mut tls) = link.into_parts().map_err(|error| OpenError::io(&error))?;
+        if let Some(session) = &mut tls {
+            startup.leftover.extend(session.take_plaintext());
+        }
         Ok(Opened {
-            socket: stream.into_socket().map_err(|error| OpenError::io(&error))?,
+            socket,
+            tls,
             parameters: startup.parameters,
             backend_pid: startup.backend_pid,
             secret_key: startup.secret_key,
             transaction_status: startup.transaction_status,
             leftover: startup.leftover,
             notices: startup.notices,
-            peer: CancelTarget { endpoint: endpoint.clone() },
+            peer: CancelTarget { endpoint: endpoint.clone(), tls: setup },
         })
     }
+
+    /// Has a connection encrypted, or leaves it as it is where the server does not do that and the mode allows for it.
+    async fn encrypt(&self, mut stream: Stream, address: &HostAddress) -> Result<(Link, Option<TlsSetup>), OpenError> {
+        let options = &self.config.tls;
+        if options.negotiation == Negotiation::Request && ask(&mut stream).await? == Answer::No {
+            if options.mode.is_encryption_demanded() {
+                let text = format!("the server does not support TLS, which sslmode={} demands", options.mode.name());
+                return Err(OpenError { sqlstate: Some("08001".to_owned()), ..OpenError::connection(text) });
+            }
+            return Ok((Link::Plain(stream), None));
+        }
+        let in_handshake = |error: BeginError| OpenError { stage: FailureStage::Handshake, ..error.into_open_error() };
+        let setup = TlsSetup::new(options, self.default_roots.as_deref(), address)
+            .map_err(|failure| in_handshake(failure.into()))?;
+        let stream = setup.encrypt(stream).await.map_err(in_handshake)?;
+        Ok((Link::Tls(stream), Some(setup)))
+    }
+}
+
+/// The failures of two attempts at one address, the one to be reported last: what a server says of a password tells more
+/// than 28000, that nothing in its pg_hba.conf fits the other attempt.
+fn more_telling_last(first: OpenError, second: OpenError) -> Vec<OpenError> {
+    let is_vague = |error: &OpenError| error.sqlstate.as_deref() == Some("28000");
+    let is_first_better = first.kind == OpenErrorKind::Server && !is_vague(&first) && is_vague(&second);
+    if is_first_better { vec![second, first] } else { vec![first, second] }
 }
 
 /// The last failure, which tells of the others.
@@ -184,10 +265,14 @@ fn is_next_tried(error: &OpenError) -> bool {
     match error.kind {
         OpenErrorKind::Connection => error.is_transient(),
         OpenErrorKind::Timeout => true,
-        // cannot_connect_now: the server starts up, shuts down or recovers.
-        OpenErrorKind::Server => error.sqlstate.as_deref() == Some("57P03"),
+        OpenErrorKind::Server => is_cannot_connect_now(error),
         _ => false,
     }
+}
+
+/// cannot_connect_now: the server starts up, shuts down or recovers.
+fn is_cannot_connect_now(error: &OpenError) -> bool {
+    error.sqlstate.as_deref() == Some("57P03")
 }
 
 async fn resolve(address: &HostAddress, deadline: Option<Instant>) -> Result<Vec<Endpoint>, OpenError> {

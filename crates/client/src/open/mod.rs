@@ -24,6 +24,7 @@ mod passwords;
 mod session_options;
 mod socket;
 mod sources;
+mod ssl_option;
 mod startup;
 mod tls;
 mod unique_name;
@@ -38,4 +39,5 @@ pub use parting::parted;
 pub use socket::{CancelTarget, Socket};
 #[doc(hidden)]
 pub use startup::open_on_stream;
+pub use tls::{DefaultRoots, TlsSession};
 pub use unique_name::statement_prefix;
