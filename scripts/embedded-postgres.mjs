@@ -156,15 +156,19 @@ function tail(path) {
  * @param {string} [options.native] folder whose bin/ holds the programs of an installed PostgreSQL, in place of those
  *   of the package
  * @param {Record<string, string>} [options.settings] further server settings
+ * @param {Record<string, string>} [options.files] further files of the data folder, such as certificates, which only the
+ *   server's user can read
+ * @param {string} [options.hostBasedAuthentication] what pg_hba.conf holds
+ * @param {string} [options.sql] run before the server starts, besides the roles that are always there
  * @returns {Promise<{ url: string, host: string, port: number, user: string, password: string, database: string,
- *   socketDirectory: string, logFile: string, pid: number, stop(): Promise<void> }>}
+ *   socketDirectory: string, dataDirectory: string, logFile: string, pid: number, stop(): Promise<void> }>}
  */
-export async function start({ from = ROOT, native, settings = {} } = {}) {
+export async function start({ from = ROOT, native, settings = {}, ...more } = {}) {
   if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
   const installed = native ?? nativeFolder(from)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOn(installed, await freePort(), settings)
+      return await startOn(installed, await freePort(), settings, more)
     } catch (error) {
       // Another program may have taken the port between our look and the server's bind.
       if (attempt === 3 || !/Address already in use/.test(error.message)) throw error
@@ -172,7 +176,7 @@ export async function start({ from = ROOT, native, settings = {} } = {}) {
   }
 }
 
-async function startOn(native, port, settings) {
+async function startOn(native, port, settings, { files = {}, hostBasedAuthentication, sql = '' }) {
   const identity = process.getuid() === 0 ? { uid: UNPRIVILEGED_ID, gid: UNPRIVILEGED_ID } : {}
   const folder = mkdtempSync(join(tmpdir(), 'oxpg-pg-'))
   try {
@@ -195,8 +199,15 @@ async function startOn(native, port, settings) {
       run,
     )
     configure(data, { ...SETTINGS, port: String(port), unix_socket_directories: folder, ...settings })
+    if (hostBasedAuthentication !== undefined) {
+      writeFileSync(join(data, 'pg_hba.conf'), hostBasedAuthentication)
+    }
+    for (const [name, text] of Object.entries(files)) {
+      writeFileSync(join(data, name), text, { mode: 0o600 })
+      if (identity.uid !== undefined) chownSync(join(data, name), identity.uid, identity.gid)
+    }
     const roles = ['--single', '-D', data, DATABASE]
-    runProgram(join(programs, 'postgres'), roles, { ...run, input: ROLES_SQL })
+    runProgram(join(programs, 'postgres'), roles, { ...run, input: ROLES_SQL + sql })
     return await launch(programs, folder, port, run)
   } catch (error) {
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
@@ -275,6 +286,7 @@ async function launch(programs, folder, port, { uid, gid, env }) {
     password: PASSWORD,
     database: DATABASE,
     socketDirectory: folder,
+    dataDirectory: join(folder, 'data'),
     logFile,
     pid,
     stop,
