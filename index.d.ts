@@ -1721,8 +1721,8 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      *
      * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
      * @throws InterfaceError while an executeMany or fetchMany takes rows of an asynchronous iterable.
-     * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. The command is not taken back: the
-     * transaction ends, but how is not known.
+     * @throws TransactionResolutionUnknownError when the server has not answered within `commandTimeoutMs`, or the connection
+     * was lost. The command is not taken back: the transaction ends, but how is not known.
      */
     commit(): Promise<void>;
     /**

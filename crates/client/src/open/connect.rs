@@ -199,7 +199,12 @@ impl Attempts<'_> {
                 Some(setup) => Security::of_tls(&self.config.tls, link.channel_binding(), setup.certificate_use()),
             };
             let remark = self.passwords.remark();
-            let startup = startup::start(&mut link, self.config, password.as_ref(), remark, security).await?;
+            let started = startup::start(&mut link, self.config, password.as_ref(), remark, security).await;
+            let startup = started.map_err(|error| match (encryption, &setup) {
+                // The server does not do TLS: asking again without changes nothing.
+                (Encryption::Tls, None) => OpenError { stage: FailureStage::Other, ..error },
+                _ => error,
+            })?;
             Ok((startup, link, setup))
         };
         let (mut startup, link, setup) = bounded(starting, deadline, "to start the session")

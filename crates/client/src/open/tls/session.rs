@@ -141,15 +141,7 @@ impl TlsSession {
     /// # Errors
     /// Those of the source, `WouldBlock` among them, after which everything that came is read; and those of TLS.
     pub fn read(&mut self, source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.is_incoming_fresh {
-            self.is_incoming_fresh = false;
-            let mut own = vec![0; GAP + self.incoming.len()];
-            own[GAP..].copy_from_slice(&self.incoming);
-            let end = own.len();
-            let count = self.decrypt(&mut own, end);
-            own.truncate(count);
-            self.plaintext = own;
-        }
+        self.decrypt_fresh();
         loop {
             let waiting = &self.plaintext[self.taken..];
             if !waiting.is_empty() {
@@ -187,6 +179,19 @@ impl TlsSession {
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.is_source_drained && self.taken == self.plaintext.len() && self.failure.is_none() && !self.is_ended
+    }
+
+    /// Decrypts what came with the end of the handshake.
+    fn decrypt_fresh(&mut self) {
+        if !std::mem::replace(&mut self.is_incoming_fresh, false) {
+            return;
+        }
+        let mut own = vec![0; GAP + self.incoming.len()];
+        own[GAP..].copy_from_slice(&self.incoming);
+        let end = own.len();
+        let count = self.decrypt(&mut own, end);
+        own.truncate(count);
+        self.plaintext.extend(own);
     }
 
     /// Reads once; `None` at the end of the source. Without a whole record it gives nothing.
@@ -302,12 +307,17 @@ impl TlsSession {
             &mut Vec<u8>,
         ) -> Result<(), TlsFailure>,
     ) -> io::Result<()> {
+        self.decrypt_fresh();
         if let Some(failure) = &self.failure {
             return Err(failure.to_io());
         }
-        let Self { connection, outgoing, .. } = self;
+        let Self { connection, incoming, outgoing, .. } = self;
+        let mut position = 0;
         let result = loop {
-            match connection.process_tls_records(&mut []).state {
+            // rustls remembers what it has seen of a message that is not complete, so that it must see it again.
+            let UnbufferedStatus { discard, state } = connection.process_tls_records(&mut incoming[position..]);
+            position += discard;
+            match state {
                 Err(error) => break Err(error.into()),
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
                     if let Err(failure) = append(outgoing, |room| encoded(data.encode(room))) {
@@ -319,6 +329,7 @@ impl TlsSession {
                 Ok(_) => break Err(TlsFailure::internal("the session cannot be written to")),
             }
         };
+        self.incoming.drain(..position);
         result.map_err(|failure| {
             let error = failure.to_io();
             self.fail(failure, 0);
@@ -328,7 +339,12 @@ impl TlsSession {
 
     /// After a failure: the alert that tells the server of it.
     fn collect_alert(&mut self) {
-        while let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(&mut []).state {
+        // As long as there is output, nothing is read.
+        while self.connection.wants_write() {
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = self.connection.process_tls_records(&mut []).state
+            else {
+                return;
+            };
             if append(&mut self.outgoing, |room| encoded(data.encode(room))).is_err() {
                 return;
             }
