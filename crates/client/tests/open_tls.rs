@@ -383,5 +383,5 @@ fn each_combination_has_the_outcome_of_libpq() {
         }
     });
     // Each outcome is there many times.
-    assert!(tally.len() == 3 && tally.values().all(|count| *count > 20), "{tally:?}");
+    assert!(tally.len() == 3 && tally.values().all(|count| *count > 5), "{tally:?}");
 }
