@@ -156,15 +156,19 @@ function tail(path) {
  * @param {string} [options.native] folder whose bin/ holds the programs of an installed PostgreSQL, in place of those
  *   of the package
  * @param {Record<string, string>} [options.settings] further server settings
+ * @param {Record<string, string>} [options.files] further files of the data folder, such as certificates, which only the
+ *   server's user can read
+ * @param {string} [options.hostBasedAuthentication] what pg_hba.conf holds
+ * @param {string} [options.sql] run before the server starts, besides the roles that are always there
  * @returns {Promise<{ url: string, host: string, port: number, user: string, password: string, database: string,
  *   socketDirectory: string, logFile: string, pid: number, stop(): Promise<void> }>}
  */
-export async function start({ from = ROOT, native, settings = {} } = {}) {
+export async function start({ from = ROOT, native, settings = {}, ...more } = {}) {
   if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
   const installed = native ?? nativeFolder(from)
   for (let attempt = 1; ; attempt++) {
     try {
-      return await startOn(installed, await freePort(), settings)
+      return await startOn(installed, await freePort(), settings, more)
     } catch (error) {
       // Another program may have taken the port between our look and the server's bind.
       if (attempt === 3 || !/Address already in use/.test(error.message)) throw error
@@ -210,10 +214,10 @@ export async function startPair({ from = ROOT, native } = {}) {
   }
 }
 
-async function startOn(native, port, settings) {
+async function startOn(native, port, settings, more) {
   const place = newPlace(native)
   try {
-    initialize(place, port, settings)
+    initialize(place, port, settings, more)
     return await launch(place, port)
   } catch (error) {
     rmSync(place.folder, { recursive: true, force: true, maxRetries: 5 })
@@ -241,7 +245,9 @@ function own({ run: { uid, gid } }, folder) {
 }
 
 /** Makes a cluster with its roles, which is not started. */
-function initialize({ folder, data, programs, run }, port, settings) {
+function initialize(place, port, settings, more = {}) {
+  const { folder, data, programs, run } = place
+  const { files = {}, hostBasedAuthentication = HOST_BASED_AUTHENTICATION, sql = '' } = more
   const passwordFile = join(folder, 'password')
   writeFileSync(passwordFile, `${PASSWORD}\n`, { mode: 0o644 })
   const authentication = ['-A', 'scram-sha-256', `--pwfile=${passwordFile}`]
@@ -252,9 +258,11 @@ function initialize({ folder, data, programs, run }, port, settings) {
     run,
   )
   configure(data, { ...SETTINGS, port: String(port), unix_socket_directories: folder, ...settings })
-  writeFileSync(join(data, 'pg_hba.conf'), HOST_BASED_AUTHENTICATION)
+  writeFileSync(join(data, 'pg_hba.conf'), hostBasedAuthentication)
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(data, name), text, { mode: 0o600 })
+  own(place, data)
   const roles = ['--single', '-D', data, DATABASE]
-  runProgram(join(programs, 'postgres'), roles, { ...run, input: ROLES_SQL })
+  runProgram(join(programs, 'postgres'), roles, { ...run, input: ROLES_SQL + sql })
 }
 
 function runProgram(program, programArguments, options) {

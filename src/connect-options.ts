@@ -3,6 +3,7 @@ import { DEFAULT_PLAN, planFor, type RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
 import { checkOptions } from './options'
 import { checkedPassword, type PasswordFunction } from './password'
+import { checkNetPermission } from './permission'
 import { CallDefaults } from './send'
 import { CONNECT_OPTION_TABLE, type ConnectOptions, type Password } from './session-options'
 import { describeArgument } from './types/describe-value'
@@ -27,7 +28,7 @@ export interface ConnectPlan {
 }
 
 /** Variables besides `PG…` that say who the user is and where his files are. */
-const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME']
+const HOME_VARIABLES = ['HOME', 'APPDATA', 'USER', 'LOGNAME', 'USERNAME', 'SSLKEYLOGFILE']
 
 /** The system's name of the process's user, by the user's id: looking it up may ask a directory service. */
 let known: { readonly id: number | undefined; readonly name: string | undefined } | undefined
@@ -57,9 +58,10 @@ export function dsnAndOptions<O extends object>(
 /**
  * Checks the options that both `connect` and `createPool` have.
  *
- * @throws ClientConfigurationError
+ * @throws ClientConfigurationError; an Error like that of `node:net` when Node's permission model forbids the network.
  */
 export function connectPlan(dsn: string | undefined, options: ConnectOptions<RowMode>): ConnectPlan {
+  checkNetPermission()
   const { forRust, forFace } = checkedOptions(options)
   const { commandTimeoutMs = 0, signal } = forFace
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)

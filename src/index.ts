@@ -19,6 +19,7 @@ export type * from './queryable'
 export { Record, Row } from './record'
 export type { ServerVersion } from './server-version'
 export { Sql, type SqlColumns, type SqlTag, sql } from './sql'
+export type { Pem, SslOptions } from './ssl-option'
 export { Transaction } from './transaction'
 export type { IsolationLevel, TransactionCallback, TransactionOptions } from './transaction-options'
 export type {

@@ -2,6 +2,7 @@
 import { MAPPING_OPTIONS } from './call-arguments'
 import type { ResultMapping, RowMode } from './decode/mapping'
 import { abortSignal, durationMs, flag, textByName, wholeNumber } from './options'
+import { type SslOptions, sslOption } from './ssl-option'
 import type { NamedTypeCodec } from './type-codecs'
 
 /** The password, or a function that gives it. */
@@ -39,8 +40,24 @@ export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapp
   applicationName?: string | undefined
   /** Settings of the session, such as `{ search_path: 'app' }`. */
   serverSettings?: Readonly<Record<string, string>> | undefined
-  /** `sslmode` of libpq; false is `'disable'`, true `'verify-full'`. */
-  ssl?: boolean | 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined
+  /**
+   * `sslmode` of libpq; false is `'disable'`, true `'verify-full'` by Node's root certificates, and an object says more
+   * in the manner of `node:tls`. Default `'prefer'`.
+   */
+  ssl?:
+    | boolean
+    | 'disable'
+    | 'allow'
+    | 'prefer'
+    | 'require'
+    | 'verify-ca'
+    | 'verify-full'
+    | SslOptions
+    | undefined
+  /** How TLS begins: `'direct'`, from PostgreSQL 17 on, saves a round trip. Default `'postgres'`. */
+  sslNegotiation?: 'postgres' | 'direct' | undefined
+  /** Whether the password is bound to the TLS session (SCRAM-SHA-256-PLUS). Default `'prefer'`. */
+  channelBinding?: 'disable' | 'prefer' | 'require' | undefined
   /** Authentication methods that the server may ask for, as in libpq's `require_auth`. */
   requireAuth?: string | undefined
   /** Which server will do; the next one is tried when one does not. Default `'any'`. */
@@ -118,7 +135,9 @@ export const CONNECT_OPTION_TABLE: readonly ConnectOption[] = [
   { name: 'servicefile', isForRust: true },
   { name: 'applicationName', isForRust: true },
   { name: 'serverSettings', isForRust: true, check: textByName },
-  { name: 'ssl', isForRust: true },
+  { name: 'ssl', isForRust: true, check: sslOption },
+  { name: 'sslNegotiation', isForRust: true },
+  { name: 'channelBinding', isForRust: true },
   { name: 'requireAuth', isForRust: true },
   { name: 'targetSessionAttrs', isForRust: true },
   { name: 'loadBalanceHosts', isForRust: true },

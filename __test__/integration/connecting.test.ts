@@ -121,10 +121,6 @@ test('an aborted signal ends connecting with its reason', async (t) => {
   server.close()
 })
 
-test('TLS that is demanded is refused clearly', async (t) => {
-  await t.throwsAsync(connect(url, { ssl: 'require' }), { message: /TLS|ssl/i })
-})
-
 test('bad configuration names the option', async (t) => {
   await t.throwsAsync(connect('http://example.org/'), { instanceOf: ClientConfigurationError })
   await t.throwsAsync(connect(url, { port: 70_000 } as never), { message: /port/ })

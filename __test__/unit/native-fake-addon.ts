@@ -115,6 +115,8 @@ export class FakeAddon implements Addon {
       answerPassword: (...given) => void this.calls.push(`answerPassword ${given.join(' ')}`),
       refusePassword: (...given) => void this.calls.push(`refusePassword ${given.join(' ')}`),
       connectTimeoutOf: () => 0,
+      areDefaultRootsMissing: () => false,
+      setDefaultRoots: () => {},
       explainConfig: () => '{}',
       poolStats: () => this.stats as never,
       expirePool: note('expirePool'),

@@ -558,3 +558,31 @@ test('server versions of others that speak the protocol are read', (t) => {
     t.deepEqual(Object.values(parseServerVersion(text)), [...expected], text)
   }
 })
+
+test.serial('without permission for the network nothing is connected to', (t) => {
+  const plan = () => connectPlan('postgres://u@h', {})
+  const { permission, allowedNodeEnvironmentFlags } = process as typeof process & { permission?: object }
+  const set = (flags: readonly string[], granted: readonly string[]): void => {
+    const has = (scope: string) => granted.includes(scope)
+    Object.defineProperty(process, 'permission', { value: { has }, configurable: true })
+    Object.defineProperty(process, 'allowedNodeEnvironmentFlags', {
+      value: new Set(flags),
+      configurable: true,
+    })
+  }
+  t.teardown(() => {
+    if (permission === undefined) Reflect.deleteProperty(process, 'permission')
+    else Object.defineProperty(process, 'permission', { value: permission, configurable: true })
+    Object.defineProperty(process, 'allowedNodeEnvironmentFlags', {
+      value: allowedNodeEnvironmentFlags,
+      configurable: true,
+    })
+  })
+  set(['--allow-net'], ['fs.read'])
+  t.like(t.throws(plan), { code: 'ERR_ACCESS_DENIED', permission: 'Net' })
+  set(['--allow-net'], ['net'])
+  t.notThrows(plan)
+  // A model that knows no network answers no to everything.
+  set([], [])
+  t.notThrows(plan)
+})

@@ -8,7 +8,7 @@ import { ROOT, run } from '../run.mjs'
 /** Dependencies that exactly one crate may have; those of `isTestedBeside` are read beside ours in tests anywhere. */
 const RESERVED = [
   { pattern: /^(napi(-.*)?|libc)$/, crate: 'oxpg-node' },
-  { pattern: /^tokio-postgres$/, crate: 'oxpg-client' },
+  { pattern: /^(tokio-postgres|rustls(-.*)?|ring)$/, crate: 'oxpg-client' },
   { pattern: /^(postgres-protocol|postgres-types)$/, crate: 'oxpg-client', isTestedBeside: true },
 ]
 

@@ -39,6 +39,10 @@ export interface NativeFunctions {
   refusePassword(opening: number, why: string, isLate: boolean): void
   /** `connectTimeoutMs` as options, DSN and environment have it, 0 for no limit; nothing when the configuration is wrong. */
   connectTimeoutOf(configJson: string): number | null | undefined
+  /** Whether servers would be verified by Node's root certificates, and those are not here yet. */
+  areDefaultRootsMissing(configJson: string): boolean | undefined
+  /** Node's root certificates, in PEM. */
+  setDefaultRoots(pem: string): void
   /** JSON of what a configuration comes to, see `ParsedDsn`; a failure when it is wrong. */
   explainConfig(configJson: string): string | Failure | undefined
   /** Gives the query's id, at least 1. */

@@ -1,4 +1,5 @@
 import { POOL_BIT } from '../types/boundary'
+import { giveDefaultRoots } from './default-roots'
 import type { Environment } from './environment'
 import { abortedRequest, NO_PARAMETERS, Request } from './request'
 import { PoolTarget } from './targets'
@@ -17,6 +18,7 @@ export function openConnectionIn(
   const request = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
   if (signal !== undefined) request.watch(signal)
   environment.sayGoodbyeAtExit()
+  giveDefaultRoots(environment, configJson)
   environment.native.open(request.slot, configJson)
   return request
 }
@@ -36,6 +38,7 @@ export function openPoolIn(
   const ready = new Request(environment, undefined, undefined, NO_PARAMETERS, undefined)
   if (signal !== undefined) ready.watch(signal)
   environment.sayGoodbyeAtExit()
+  giveDefaultRoots(environment, configJson)
   const id = environment.native.openPool(ready.slot, configJson, optionsJson)
   const pool = new PoolTarget(environment, id)
   environment.pools.set(id, pool)

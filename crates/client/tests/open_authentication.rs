@@ -194,7 +194,7 @@ fn unknown_methods_are_named() {
         (authentication(9, &[]), "SSPI"),
         (authentication(77, &[]), "number 77"),
         (sasl(&["OAUTHBEARER"]), "OAUTHBEARER"),
-        (sasl(&["SCRAM-SHA-256-PLUS", "X\n\u{1b}[31m"]), "SCRAM-SHA-256-PLUS, X\\n\\u{1b}[31m"),
+        (sasl(&["SCRAM-SHA-512", "X\n\u{1b}[31m"]), "SCRAM-SHA-512, X\\n\\u{1b}[31m"),
         (sasl(&[]), "SASL"),
     ];
     for (bytes, name) in cases {
@@ -205,6 +205,32 @@ fn unknown_methods_are_named() {
         assert!(!error.is_transient());
         assert_eq!(said, b"");
     }
+}
+
+#[test]
+fn binding_to_tls_is_not_offered_where_there_is_none() {
+    for mechanisms in [&["SCRAM-SHA-256-PLUS"][..], &["SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"]] {
+        let (result, said) = play_bytes(plain_config(), sasl(mechanisms));
+        let error = result.unwrap_err();
+        assert_eq!(error.kind, OpenErrorKind::Protocol);
+        assert!(error.message.contains("without TLS"), "{error}");
+        assert_eq!(said, b"");
+    }
+}
+
+#[test]
+fn a_warning_after_the_password_is_a_notice_of_the_startup() {
+    // PostgreSQL 19 warns of MD5 passwords.
+    let (result, _) = play(plain_config(), 64 << 10, |mut server| async move {
+        server.startup().await;
+        server.send(&authentication(5, &[1, 2, 3, 4])).await;
+        server.password_message().await;
+        let warning = report(b'N', &[(b'S', "WARNING"), (b'C', "01000"), (b'M', "received a password of MD5")]);
+        server.send(&[authentication(0, &[]), warning, key_data(1, &[1, 2, 3, 4]), ready(b'I')].concat()).await;
+    });
+    let notices = result.unwrap().notices;
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0].contains(&(b'M', "received a password of MD5".to_owned())));
 }
 
 #[test]

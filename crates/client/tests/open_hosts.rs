@@ -231,7 +231,9 @@ fn a_servers_last_words_are_heard_although_it_never_read_ours() {
             server.send(&error("53300", "sorry, too many clients already")).await;
             server.startup().await;
         });
-        let error = open(hosts(&[port], 5000)).await.unwrap_err();
+        // Instead of an answer to the request for TLS, nobody would vouch for them.
+        let options = format!(r#"{{"host":"127.0.0.1","port":{port},"user":"ann","ssl":"disable"}}"#);
+        let error = open(Arc::new(config(&options))).await.unwrap_err();
         assert_eq!(error.sqlstate.as_deref(), Some("53300"));
     });
 }

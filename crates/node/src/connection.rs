@@ -6,12 +6,12 @@ use oxpg_client::open::{CancelTarget, Socket};
 use oxpg_client::session::{Catalog, RequestId, Session};
 
 use crate::reactor::HostReactor;
-use crate::wire::Wire;
+use crate::wire::{Channel, Wire};
 
 /// A session with its wire. It is among the environment's connections as long as it is open.
 pub(crate) struct Connection {
     pub(crate) session: Session,
-    pub(crate) wire: Wire<Socket, HostReactor>,
+    pub(crate) wire: Wire<Channel, HostReactor>,
     pub(crate) cancel_target: CancelTarget,
     /// The pool that it belongs to, 0 for none.
     pub(crate) pool: u32,
@@ -47,7 +47,7 @@ pub(crate) struct Connection {
 pub(crate) struct Parts {
     pub(crate) session: Session,
     pub(crate) cancel_target: CancelTarget,
-    pub(crate) socket: Socket,
+    pub(crate) channel: Channel,
     pub(crate) leftover: Vec<u8>,
     pub(crate) pool: u32,
 }
@@ -55,7 +55,7 @@ pub(crate) struct Parts {
 impl Connection {
     /// Starts watching the socket for connection `id`.
     pub(crate) fn adopt(parts: Parts, id: u32, reactor: &mut HostReactor) -> Result<Self, String> {
-        let wire = Wire::connect(parts.socket, parts.leftover, id, reactor)?;
+        let wire = Wire::connect(parts.channel, parts.leftover, id, reactor)?;
         Ok(Self {
             session: parts.session,
             wire,
@@ -86,7 +86,7 @@ impl Connection {
 
     /// Says goodbye if the socket takes it at once, and stops watching. The socket closes with the drop.
     pub(crate) fn take_down(self, reactor: &HostReactor) -> Socket {
-        self.wire.disconnect(&self.session, reactor)
+        self.wire.disconnect(&self.session, reactor).into_socket()
     }
 
     /// Says goodbye without waiting.

@@ -4,9 +4,10 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+use std::sync::Arc;
 
 use napi_sys as sys;
-use oxpg_client::open::{Config, explain};
+use oxpg_client::open::{Config, DefaultRoots, explain};
 use oxpg_client::session::Query;
 
 use crate::attached::Attachment;
@@ -28,6 +29,8 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("answerPassword", answer_password),
     ("refusePassword", refuse_password),
     ("connectTimeoutOf", connect_timeout_of),
+    ("areDefaultRootsMissing", are_default_roots_missing),
+    ("setDefaultRoots", set_default_roots),
     ("explainConfig", explain_config),
     ("defineQuery", define_query),
     ("forgetQuery", forget_query),
@@ -200,6 +203,30 @@ unsafe extern "C" fn connect_timeout_of(env: sys::napi_env, info: sys::napi_call
             let config = Config::from_json(&call.text(0)).ok()?;
             let milliseconds = config.connect_timeout().map_or(0, |timeout| timeout.as_millis().max(1));
             Some(value::integer(env, u64::try_from(milliseconds).unwrap_or(u64::MAX)))
+        })
+    }
+}
+
+/// `areDefaultRootsMissing(configJson)`: whether servers would be verified by Node's root certificates, which are not here
+/// yet.
+unsafe extern "C" fn are_default_roots_missing(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let is_missing = call.environment.openings.default_roots.is_none()
+                && Config::from_json(&call.text(0)).is_ok_and(|config| config.are_node_roots_wanted());
+            Some(value::boolean(env, is_missing))
+        })
+    }
+}
+
+/// `setDefaultRoots(pem)`: Node's root certificates.
+unsafe extern "C" fn set_default_roots(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            call.environment.openings.default_roots = Some(Arc::new(DefaultRoots::from_pem(&call.text(0))));
+            None
         })
     }
 }

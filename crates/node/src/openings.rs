@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxpg_client::open::{Config, Opened, Particulars, Secret, statement_prefix};
+use oxpg_client::open::{Config, DefaultRoots, Opened, Particulars, Secret, statement_prefix};
 use oxpg_client::pool::OpenFailure;
 use oxpg_client::session::{Catalog, Session, SessionOptions, SessionStart};
 use oxpg_codec::boundary::record_word as word;
@@ -20,6 +20,7 @@ use crate::mailbox::{Extra, Kind, SessionFacts};
 use crate::reactor::Reactor;
 use crate::requests::Place;
 use crate::slab::Slab;
+use crate::wire::Channel;
 
 /// Who waits for a session that is being opened.
 #[derive(Clone, Copy)]
@@ -43,11 +44,13 @@ struct Attempt {
 pub(crate) struct Openings {
     attempts: Slab<Attempt>,
     background: Option<Background>,
+    /// Node's root certificates, once a configuration has wanted them.
+    pub(crate) default_roots: Option<Arc<DefaultRoots>>,
 }
 
 impl Openings {
     pub(crate) const fn new() -> Self {
-        Self { attempts: Slab::new(), background: None }
+        Self { attempts: Slab::new(), background: None, default_roots: None }
     }
 
     pub(crate) fn insert(&mut self, opening: Opening) -> u32 {
@@ -136,6 +139,7 @@ impl Environment {
         if let Some(attempt) = self.openings.attempts.get_mut(opening) {
             attempt.wanted = Some(sender);
         }
+        let particulars = Particulars { default_roots: self.openings.default_roots.clone(), ..particulars };
         let started = self.submit_job(Job::Open { opening, config, particulars, wanted });
         if started.is_err() {
             self.openings.remove(opening);
@@ -149,7 +153,7 @@ impl Environment {
         let Some(Opening::Pool { pool, attempt }) = self.openings.asking(opening) else { return };
         let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
         let timeout = (remaining_ms != 0).then(|| Duration::from_millis(u64::from(remaining_ms)));
-        let particulars = Particulars { password: Some(Secret(password)), timeout };
+        let particulars = Particulars { password: Some(Secret(password)), timeout, ..Particulars::default() };
         if let Err(failure) = self.start_opening(opening, config, particulars) {
             self.open_failed(pool, attempt, OpenFailure::Transient, *failure);
             self.run_actions(pool);
@@ -217,8 +221,8 @@ impl Environment {
         let options = SessionOptions { returns_requests: pool != 0, ..config.session_options() };
         let catalog = self.pools.get(pool).filter(|_| pool != 0).map(|driver| Rc::clone(&driver.catalog));
         let session = Session::new(options, start, catalog.unwrap_or_else(|| Catalog::of(&self.schema)));
-        let parts =
-            Parts { session, cancel_target: opened.peer, socket: opened.socket, leftover: opened.leftover, pool };
+        let channel = Channel::new(opened.socket, opened.tls);
+        let parts = Parts { session, cancel_target: opened.peer, channel, leftover: opened.leftover, pool };
         let id = self.connections.reserve();
         match Connection::adopt(parts, id, &mut self.reactor) {
             Ok(connection) => {

@@ -2,12 +2,14 @@
 
 use super::error::{ConfigError, OpenError, OpenErrorKind};
 use super::messages::{c_string, quoted};
+use super::tls::{CertificateMode, CertificateUse, ChannelBinding, TlsOptions};
 
 /// PBKDF2 runs this many times at most, so that a hostile server cannot keep the background thread busy: about a
 /// tenth of a second. PostgreSQL's default is 4096 (`scram_iterations`); postgres-protocol and pgjdbc stop here too.
 pub(super) const MAX_SCRAM_ITERATIONS: u32 = 100_000;
 
 const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
+const SCRAM_SHA_256_PLUS: &str = "SCRAM-SHA-256-PLUS";
 
 /// An authentication method, by libpq's names of `require_auth`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,12 +86,71 @@ impl RequireAuth {
             Method::None => "the server asked for no authentication".to_owned(),
             other => format!("the server asked for the authentication method {}", other.name()),
         };
-        let mut error =
-            OpenError::new(OpenErrorKind::Connection, format!("{what}, which requireAuth ({}) forbids", self.text));
-        // invalid_authorization_specification
-        error.sqlstate = Some("28000".into());
-        Err(error)
+        Err(forbidden(format!("{what}, which requireAuth ({}) forbids", self.text)))
     }
+}
+
+/// Something of the configuration's forbids what the server wants: 28000, invalid_authorization_specification.
+fn forbidden(message: impl Into<String>) -> OpenError {
+    let mut error = OpenError::new(OpenErrorKind::Connection, message);
+    error.sqlstate = Some("28000".into());
+    error
+}
+
+/// What TLS gives to authentication, and demands of it.
+#[derive(Clone, Debug)]
+pub(super) struct Security {
+    pub(super) is_encrypted: bool,
+    /// The hash that SCRAM-SHA-256-PLUS binds to; `None` where nothing can or may be bound.
+    pub(super) binding: Option<Vec<u8>>,
+    pub(super) is_binding_required: bool,
+    /// Why the client's certificate was not used, where it must be.
+    pub(super) missing_certificate: Option<&'static str>,
+}
+
+impl Security {
+    /// Of a connection with TLS.
+    pub(super) fn of_tls(options: &TlsOptions, binding: Option<Vec<u8>>, certificate: CertificateUse) -> Self {
+        let missing = match certificate {
+            CertificateUse::Sent => None,
+            CertificateUse::NotAskedFor => Some("the server did not ask for the client's certificate"),
+            CertificateUse::NotThere => Some("there is no certificate of the client"),
+        };
+        Self {
+            is_encrypted: true,
+            binding: binding.filter(|_| options.channel_binding != ChannelBinding::Disable),
+            is_binding_required: options.channel_binding == ChannelBinding::Require,
+            missing_certificate: missing.filter(|_| options.certificate_mode == CertificateMode::Require),
+        }
+    }
+
+    /// Of a connection without TLS.
+    pub(super) fn of_plain(options: &TlsOptions) -> Self {
+        let security = Self::of_tls(options, None, CertificateUse::NotAskedFor);
+        Self { is_encrypted: false, ..security }
+    }
+
+    /// What must not be without is there.
+    fn check(&self, code: u32, step: Step) -> Result<(), OpenError> {
+        if let Some(why) = self.missing_certificate {
+            return Err(forbidden(format!("{why}, which sslcertmode=require demands")));
+        }
+        if !self.is_binding_required {
+            return Ok(());
+        }
+        let why = match (code, step) {
+            (10..=12, _) if !self.is_encrypted => "the connection has no TLS",
+            (10..=12, _) if self.binding.is_none() => "the server's certificate has nothing to bind to",
+            (10..=12, _) | (0, Step::SaslFinal) => return Ok(()),
+            (0, Step::Start) => "the server asked for no authentication",
+            _ => "the server asked for another authentication method",
+        };
+        Err(unbound(why))
+    }
+}
+
+fn unbound(why: &str) -> OpenError {
+    forbidden(format!("{why}, and channelBinding (require) demands SCRAM-SHA-256-PLUS"))
 }
 
 /// How far the authentication is.
@@ -104,12 +165,13 @@ pub(super) enum Step {
 }
 
 /// What authentication has to obey.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Policy<'a> {
     pub(super) require_auth: &'a RequireAuth,
     pub(super) has_password: bool,
     /// Why a password file was not used, for the error of a missing password.
     pub(super) passfile_remark: Option<&'a str>,
+    pub(super) security: Security,
 }
 
 impl Policy<'_> {
@@ -117,7 +179,9 @@ impl Policy<'_> {
     /// when it is.
     pub(super) fn next(&self, step: Step, body: &[u8]) -> Result<Step, OpenError> {
         let (code, rest) = body.split_first_chunk().ok_or_else(malformed)?;
-        match (u32::from_be_bytes(*code), step) {
+        let code = u32::from_be_bytes(*code);
+        self.security.check(code, step)?;
+        match (code, step) {
             (0, _) if !rest.is_empty() => Err(malformed()),
             (0, Step::Start) => self.require_auth.check(Method::None).map(|()| Step::Done),
             (0, Step::PasswordAsked | Step::SaslFinal) => Ok(Step::Done),
@@ -162,7 +226,8 @@ impl Policy<'_> {
         Err(OpenError::new(OpenErrorKind::Configuration, message))
     }
 
-    /// Looks for SCRAM-SHA-256 in an AuthenticationSASL's list.
+    /// Looks in an AuthenticationSASL's list for the mechanism that will be used: SCRAM-SHA-256-PLUS if it is offered
+    /// and something can be bound, else SCRAM-SHA-256.
     fn mechanisms(&self, mut list: &[u8]) -> Result<(), OpenError> {
         let mut names = Vec::new();
         loop {
@@ -176,7 +241,20 @@ impl Policy<'_> {
             names.push(name);
             list = rest;
         }
-        if names.iter().any(|name| name == SCRAM_SHA_256) {
+        let is_offered = |mechanism: &str| names.iter().any(|name| name == mechanism);
+        let is_plus_offered = is_offered(SCRAM_SHA_256_PLUS);
+        if is_plus_offered && !self.security.is_encrypted {
+            return Err(OpenError::protocol(
+                "the server offered SCRAM-SHA-256-PLUS on a connection without TLS: is somebody between?",
+            ));
+        }
+        if is_plus_offered && self.security.binding.is_some() {
+            return Ok(());
+        }
+        if self.security.is_binding_required {
+            return Err(unbound("the server did not offer it"));
+        }
+        if is_offered(SCRAM_SHA_256) {
             return Ok(());
         }
         if names.iter().any(|name| name == "OAUTHBEARER") {

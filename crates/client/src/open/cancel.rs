@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::socket::{CancelTarget, Keepalive, Stream};
+use super::socket::{CancelTarget, Keepalive, Link, Stream};
 
 /// How long a cancel request may take in all.
 const DEADLINE: Duration = Duration::from_secs(3);
@@ -21,7 +21,14 @@ const CANCEL_REQUEST_CODE: i32 = 80_877_102;
 pub async fn cancel(target: &CancelTarget, backend_pid: i32, secret_key: &[u8]) -> io::Result<()> {
     let request = cancel_request(backend_pid, secret_key)?;
     let exchange = async {
-        let mut stream = Stream::connect(&target.endpoint, &Keepalive::default()).await?;
+        let stream = Stream::connect(&target.endpoint, &Keepalive::default()).await?;
+        // Encrypted as the session is, and not sent at all where that fails: the key would end sessions of others' choice.
+        let mut stream = match &target.tls {
+            None => Link::Plain(stream),
+            Some(setup) => {
+                Link::Tls(setup.begin(stream).await.map_err(|error| io::Error::other(error.into_open_error()))?)
+            }
+        };
         stream.write_all(&request).await?;
         stream.flush().await?;
         let mut rest = [0; 64];

@@ -16,7 +16,7 @@ use super::session_options;
 use super::socket::Keepalive;
 use super::sources::{self, Given, Layer, Setting};
 use super::target::TargetSessionAttrs;
-use super::tls::{self, SslMode};
+use super::tls::TlsOptions;
 use crate::session::SessionOptions;
 
 const DEFAULT_CONNECT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -43,6 +43,7 @@ pub struct Config {
     pub(super) versions: Versions,
     pub(super) keepalive: Keepalive,
     pub(super) password: PasswordSource,
+    pub(super) tls: TlsOptions,
     pub(super) session: SessionOptions,
 }
 
@@ -74,6 +75,12 @@ impl Config {
     #[must_use]
     pub fn connect_timeout(&self) -> Option<Duration> {
         self.connect_timeout
+    }
+
+    /// Whether servers would be verified by Node's root certificates, which are loaded only for this.
+    #[must_use]
+    pub fn are_node_roots_wanted(&self) -> bool {
+        self.tls.are_node_roots_wanted()
     }
 
     /// Whether sessions are for writing, so that one that cannot write any more is of no use.
@@ -148,10 +155,6 @@ impl Said {
         };
         let database = get("dbname").map_or_else(|| user.clone(), |given| given.text.clone());
 
-        let ssl_mode = get("sslmode");
-        let mode = ssl_mode.map_or(Ok(SslMode::default()), SslMode::parse)?;
-        tls::check(mode, ssl_mode.map_or("sslmode", |given| &given.origin), &hosts)?;
-
         let password = match get("password") {
             Some(password) => PasswordSource::Given(Password::new(password.text.clone())),
             None => {
@@ -181,6 +184,7 @@ impl Said {
             versions: Versions::parse(get("min_protocol_version"), get("max_protocol_version"))?,
             keepalive: self.keepalive()?,
             password,
+            tls: TlsOptions::resolve(get, user_folder(&self.environment)?)?,
             session: self.session,
         })
     }
@@ -252,23 +256,15 @@ fn is_random(given: &Given) -> Result<bool, ConfigError> {
 
 /// Options whose other values would need what is not built.
 fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>, hosts: &[Host]) -> Result<(), ConfigError> {
-    // Keyword, values that ask for nothing, values that exist.
-    let rules: [(&str, &[&str], &[&str]); 3] = [
-        ("channel_binding", &["disable", "prefer"], &["disable", "prefer", "require"]),
-        ("gssencmode", &["disable", "prefer"], &["disable", "prefer", "require"]),
-        ("sslnegotiation", &["postgres"], &["postgres", "direct"]),
-    ];
-    for (keyword, harmless, known) in rules {
-        let Some(given) = get(keyword).filter(|given| !harmless.contains(&given.text.as_str())) else { continue };
-        if !known.contains(&given.text.as_str()) {
-            return Err(given.expected(&format!("one of {}", known.join(", "))));
+    if let Some(given) = get("gssencmode") {
+        match given.text.as_str() {
+            "disable" | "prefer" => {}
+            "require" => {
+                let text = "require is not supported; expected disable or prefer";
+                return Err(ConfigError::unsupported(format!("{}: {text}", given.origin)));
+            }
+            _ => return Err(given.expected("one of disable, prefer, require")),
         }
-        return Err(ConfigError::unsupported(format!(
-            "{}: {} is not supported yet; expected {}",
-            given.origin,
-            given.text,
-            harmless.join(" or ")
-        )));
     }
     // As in libpq it means nothing to TCP.
     let is_local = |host: &Host| !matches!(host.address, HostAddress::Tcp { .. });
@@ -285,6 +281,12 @@ fn system_user(environment: &Map<String, Value>) -> Result<Option<String>, Confi
         }
     }
     Ok(None)
+}
+
+/// The folder of the user's own certificates (manual, "SSL Client File Usage").
+fn user_folder(environment: &Map<String, Value>) -> Result<Option<PathBuf>, ConfigError> {
+    let (variable, folder) = if cfg!(windows) { ("APPDATA", "postgresql") } else { ("HOME", ".postgresql") };
+    Ok(sources::variable_text(environment, variable)?.map(|home| PathBuf::from(home).join(folder)))
 }
 
 fn passfile_path(given: Option<&Given>, environment: &Map<String, Value>) -> Result<Option<PathBuf>, ConfigError> {

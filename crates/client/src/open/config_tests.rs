@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::config::Config;
 use super::error::ConfigError;
 use super::passwords::PasswordSource;
+use super::tls::SslMode;
 
 const SECRET: &str = "marked-Geheimnis";
 
@@ -225,10 +226,10 @@ fn an_old_demand_for_encryption_is_heard() {
     for (dsn, environment) in
         [("host=h requiressl=1", json!({ "USER": "u" })), ("host=h", json!({ "USER": "u", "PGREQUIRESSL": "1" }))]
     {
-        assert!(parse(dsn, json!({}), environment).unwrap_err().is_unsupported());
+        assert_eq!(parse(dsn, json!({}), environment).unwrap().tls.mode, SslMode::Require);
     }
     let both = json!({ "USER": "u", "PGREQUIRESSL": "1", "PGSSLMODE": "prefer" });
-    assert!(parse("host=h", json!({}), both).is_ok());
+    assert_eq!(parse("host=h", json!({}), both).unwrap().tls.mode, SslMode::Prefer);
 }
 
 #[test]
@@ -248,16 +249,10 @@ fn timeouts() {
 #[test]
 fn what_is_not_built_is_refused_by_name() {
     let cases = [
-        ("", json!({ "ssl": true }), "option ssl"),
-        ("", json!({ "ssl": {} }), "option ssl"),
-        ("", json!({ "ssl": "verify-full", "host": ["/tmp", "h"] }), "option ssl"),
-        ("postgres://h/?sslmode=require", json!({}), "sslmode"),
-        ("postgres://h/?ssl=true", json!({}), "dsn: ssl"),
-        ("postgres://h/?sslrootcert=/x", json!({}), "sslrootcert"),
+        ("postgres://h/?ssl_max_protocol_version=TLSv1.1", json!({}), "ssl_max_protocol_version"),
         ("postgres://h/?replication=database", json!({}), "replication"),
         ("postgres://h/?client_encoding=latin1", json!({}), "client_encoding"),
         ("requirepeer=postgres", json!({}), "dsn: requirepeer"),
-        ("", json!({ "channelBinding": "require" }), "option channelBinding"),
         ("", json!({ "serverSettings": { "_pq_.x": "1" } }), "_pq_.x"),
     ];
     for (dsn, options, name) in cases {
@@ -265,14 +260,61 @@ fn what_is_not_built_is_refused_by_name() {
         assert!(error.is_unsupported(), "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
-    assert!(from_options(json!({ "ssl": "prefer", "channelBinding": "prefer" })).is_ok());
     assert!(parse("postgres://h/?requirepeer=p&replication=off", json!({}), json!({ "USER": "u" })).is_ok());
     let error = parse("", json!({}), json!({ "USER": "u", "PGREQUIREPEER": "p" }));
     assert!(error.is_err() || cfg!(not(unix)));
-    for mode in [json!(false), json!("disable"), json!("allow")] {
-        assert!(from_options(json!({ "ssl": mode })).is_ok());
+}
+
+#[test]
+fn settings_of_tls_that_contradict_each_other_are_refused() {
+    for (dsn, options, text) in [
+        ("postgres://h/?sslnegotiation=direct", json!({}), "expected require, verify-ca or verify-full"),
+        ("postgres://h/?sslnegotiation=direct&sslmode=allow", json!({}), "dsn: sslmode: expected require"),
+        ("postgres://h/?sslnegotiation=soon", json!({}), "expected one of postgres, direct, got \"soon\""),
+        ("postgres://h/?sslrootcert=system&sslmode=require", json!({}), "expected verify-full with sslrootcert=system"),
+        ("postgres://h/?sslcertmode=require&sslmode=disable", json!({}), "expected TLS with sslcertmode=require"),
+        ("postgres://h/?ssl_min_protocol_version=TLSv1.3&ssl_max_protocol_version=TLSv1.2", json!({}), "TLSv1.3"),
+        ("postgres://h/?ssl_min_protocol_version=SSLv3", json!({}), "expected TLSv1.2 or TLSv1.3"),
+        ("postgres://h/?sslsni=maybe", json!({}), "expected one of 1, 0"),
+        ("", json!({ "channelBinding": "always" }), "expected one of disable, prefer, require"),
+        ("", json!({ "ssl": { "cert": "x" } }), "option ssl.key: expected one with option ssl.cert"),
+        ("", json!({ "ssl": { "ca": [] } }), "option ssl.ca: expected a string in PEM"),
+        ("", json!({ "ssl": { "cypher": "x" } }), "option ssl.cypher: there is no such option of TLS"),
+        ("", json!({ "ssl": { "rejectUnauthorized": "no" } }), "expected a boolean, got \"no\""),
+        ("", json!({ "ssl": { "rejectUnauthorized": false, "mode": "verify-ca" } }), "expected true with a mode"),
+        ("", json!({ "ssl": { "minVersion": "1" } }), "option ssl.minVersion: expected TLSv1.2 or TLSv1.3"),
+    ] {
+        let error = parse(dsn, options, json!({ "USER": "u" })).unwrap_err();
+        assert!(error.to_string().contains(text), "{error}");
     }
-    assert!(from_options(json!({ "ssl": true, "host": "/tmp" })).is_ok() || cfg!(not(unix)));
+    let secret = parse("", json!({ "ssl": { "key": 1, "passphrase": 2 } }), json!({ "USER": "u" })).unwrap_err();
+    assert!(!secret.to_string().contains('1') && !secret.to_string().contains('2'), "{secret}");
+    for dsn in [
+        "postgres://h/?sslrootcert=system",
+        "postgres://h/?sslmode=require&sslnegotiation=direct",
+        "postgres://h/?ssl_min_protocol_version=tlsv1&ssl_max_protocol_version=TLSv1.3",
+    ] {
+        assert!(parse(dsn, json!({}), json!({ "USER": "u" })).is_ok(), "{dsn}");
+    }
+}
+
+#[test]
+fn nodes_roots_are_wanted_where_servers_are_verified_by_no_others() {
+    for (options, is_wanted) in [
+        (json!({}), false),
+        (json!({ "ssl": "require" }), false),
+        (json!({ "ssl": true }), true),
+        (json!({ "ssl": "verify-ca" }), true),
+        (json!({ "ssl": {} }), true),
+        (json!({ "ssl": { "ca": "x" } }), false),
+        (json!({ "ssl": { "rejectUnauthorized": false } }), false),
+        (json!({ "ssl": { "mode": "verify-ca" } }), true),
+    ] {
+        let config = parse("", options.clone(), json!({ "USER": "u" })).unwrap();
+        assert_eq!(config.are_node_roots_wanted(), is_wanted, "{options}");
+    }
+    let given = parse("sslmode=verify-full sslrootcert=/x", json!({}), json!({ "USER": "u" })).unwrap();
+    assert!(!given.are_node_roots_wanted());
 }
 
 #[test]

@@ -9,21 +9,24 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::attempt::{Attempt, Failure, Started, is_cannot_connect_now};
 use super::config::Config;
 use super::error::{OpenError, OpenErrorKind};
 use super::hosts::{Host, HostAddress};
 use super::passwords::Passwords;
 use super::probe;
 use super::shuffle::shuffle;
-use super::socket::{CancelTarget, Endpoint, Socket, Stream};
-use super::startup;
+use super::socket::{CancelTarget, Endpoint, Socket};
 use super::target::TargetSessionAttrs;
+use super::tls::{DefaultRoots, TlsSession};
 
 /// An authenticated session, at its first ReadyForQuery. Dropping it closes the socket.
 #[derive(Debug)]
 pub struct Opened {
     /// The socket; nothing has been read from it past `leftover`.
     pub socket: Socket,
+    /// What encrypts and decrypts what goes over the socket; `None` if nothing does.
+    pub tls: Option<Box<TlsSession>>,
     /// What the server reported by ParameterStatus: the latest value of each name.
     pub parameters: Vec<(String, String)>,
     /// The backend's process ID; 0 if the server told none.
@@ -47,6 +50,8 @@ pub struct Particulars {
     pub password: Option<Secret>,
     /// What is left of `connectTimeoutMs`; otherwise all of it is.
     pub timeout: Option<Duration>,
+    /// Node's root certificates, for configurations that want them.
+    pub default_roots: Option<Arc<DefaultRoots>>,
 }
 
 /// A secret on its way; it does not show itself.
@@ -87,7 +92,13 @@ pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<
         Some(Secret(text)) => Passwords::given(text)?,
         None => Passwords::of(&config),
     };
-    let mut attempts = Attempts { config: &config, passwords, failures: Vec::new(), second_best: None };
+    let mut attempts = Attempts {
+        config: &config,
+        passwords,
+        default_roots: particulars.default_roots,
+        failures: Vec::new(),
+        second_best: None,
+    };
     let mut hosts: Vec<&Host> = config.hosts.iter().filter(|host| is_worth_trying(host)).collect();
     // Where nobody named a host, the guesses are one.
     if config.is_balanced && !hosts.iter().any(|host| host.is_guess) {
@@ -122,36 +133,10 @@ fn share_of(deadline: Option<Instant>, count: usize) -> Option<Instant> {
 struct Attempts<'a> {
     config: &'a Config,
     passwords: Passwords,
+    default_roots: Option<Arc<DefaultRoots>>,
     failures: Vec<Failure>,
     /// A session that will do if there is no better one.
     second_best: Option<Opened>,
-}
-
-/// What an attempt came to.
-struct Failure {
-    error: OpenError,
-    /// What failed, and where, as far as the message does not say: a server's own words stay as they are.
-    place: Option<String>,
-}
-
-impl Failure {
-    fn new(mut error: OpenError, what: &str, place: &str) -> Box<Self> {
-        let place = format!("{what} {place}");
-        if error.kind == OpenErrorKind::Server {
-            return Box::new(Self { error, place: Some(place) });
-        }
-        error.message = format!("{place}: {}", error.message);
-        Box::new(Self { error, place: None })
-    }
-
-    /// The error by itself, among others.
-    fn placed(&self) -> OpenError {
-        let mut error = self.error.clone();
-        if let Some(place) = &self.place {
-            error.message = format!("{place}: {}", error.message);
-        }
-        error
-    }
 }
 
 impl Attempts<'_> {
@@ -190,40 +175,23 @@ impl Attempts<'_> {
         deadline: Option<Instant>,
     ) -> Result<Opened, Box<Failure>> {
         let place = place(&host.address, endpoint);
-        let connecting =
-            async { Stream::connect(endpoint, &self.config.keepalive).await.map_err(|error| OpenError::io(&error)) };
-        let mut stream = bounded(connecting, deadline, "to connect")
-            .await
-            .map_err(|error| Failure::new(error, "could not connect to", &place))?;
-        let password = self.passwords.for_host(self.config, &host.address);
-        let starting = startup::start(&mut stream, self.config, password.as_ref(), self.passwords.remark());
-        let mut startup = bounded(starting, deadline, "to start the session")
-            .await
-            .map_err(|error| Failure::new(error, "could not open a session at", &place))?;
+        let Self { config, passwords, default_roots, .. } = &*self;
+        let default_roots = default_roots.as_deref();
+        let attempt = Attempt { config, passwords, default_roots, host, endpoint, place: &place, deadline };
+        let mut started = attempt.start().await?;
         let target = self.config.target;
-        let asking = target.mismatch(&mut stream, &mut startup);
+        let asking = target.mismatch(&mut started.link, &mut started.startup);
         let unfit = |error| Failure::new(error, "could not use the session at", &place);
         let mismatch = bounded(asking, deadline, "to ask whether it will do").await.map_err(unfit)?;
         let is_kept = target == TargetSessionAttrs::PreferStandby && self.second_best.is_none();
         if mismatch.is_some() && !is_kept {
             // The server hears of it by the end of the connection at the latest.
-            let _ = bounded(probe::terminate(&mut stream), deadline, "to leave").await;
+            let _ = bounded(probe::terminate(&mut started.link), deadline, "to leave").await;
         }
-        let opened = |stream: Stream| {
-            Ok(Opened {
-                socket: stream.into_socket().map_err(|error| unfit(OpenError::io(&error)))?,
-                parameters: startup.parameters,
-                backend_pid: startup.backend_pid,
-                secret_key: startup.secret_key,
-                transaction_status: startup.transaction_status,
-                leftover: startup.leftover,
-                notices: startup.notices,
-                peer: CancelTarget { endpoint: endpoint.clone() },
-            })
-        };
-        let Some(mismatch) = mismatch else { return opened(stream) };
+        let opened = |started: Started| started.into_opened(endpoint).map_err(unfit);
+        let Some(mismatch) = mismatch else { return opened(started) };
         if is_kept {
-            self.second_best = Some(opened(stream)?);
+            self.second_best = Some(opened(started)?);
         }
         let wanted = target.name();
         Err(unfit(OpenError::new(OpenErrorKind::Target, format!("{mismatch}, and targetSessionAttrs is {wanted}"))))
@@ -256,8 +224,7 @@ fn is_next_tried(error: &OpenError) -> bool {
     match error.kind {
         OpenErrorKind::Connection => error.is_transient(),
         OpenErrorKind::Timeout | OpenErrorKind::Target => true,
-        // cannot_connect_now: the server starts up, shuts down or recovers.
-        OpenErrorKind::Server => error.sqlstate.as_deref() == Some("57P03"),
+        OpenErrorKind::Server => is_cannot_connect_now(error),
         _ => false,
     }
 }
@@ -296,7 +263,7 @@ fn socket_name(path: &Path) -> PathBuf {
     }
 }
 
-async fn bounded<T>(
+pub(super) async fn bounded<T>(
     work: impl Future<Output = Result<T, OpenError>>,
     deadline: Option<Instant>,
     what: &str,

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
+use super::tls::{self, FailureStage};
+
 /// Which class of trouble an [`OpenError`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OpenErrorKind {
@@ -44,6 +46,8 @@ pub struct OpenError {
     /// The system says that there is no server, of all hosts and at once: nobody listens (`ECONNREFUSED`, `ENOENT`), or
     /// there is no such name or no way to it.
     pub is_unreachable: bool,
+    /// Where an attempt failed: it decides on another one with or without TLS.
+    pub(super) stage: FailureStage,
     /// With several hosts or addresses, what each of them came to, in the order of the attempts; otherwise empty.
     pub attempts: Box<[OpenError]>,
 }
@@ -58,6 +62,7 @@ impl OpenError {
             cause_code: None,
             is_safe_to_retry: true,
             is_unreachable: false,
+            stage: FailureStage::Other,
             attempts: Box::default(),
         }
     }
@@ -73,9 +78,12 @@ impl OpenError {
         Self { sqlstate: Some("08006".into()), ..Self::new(OpenErrorKind::Connection, message) }
     }
 
-    /// The operating system refused.
+    /// The operating system refused, or TLS failed.
     #[must_use]
     pub fn io(error: &io::Error) -> Self {
+        if let Some(failure) = tls::of_io(error) {
+            return failure.into_open_error();
+        }
         Self::with_cause(error.to_string(), cause_code(error))
     }
 
@@ -103,7 +111,8 @@ impl OpenError {
         match self.kind {
             // A failover may be under way.
             OpenErrorKind::Timeout | OpenErrorKind::Target => true,
-            OpenErrorKind::Connection => sqlstate.starts_with("08"),
+            // 08001, sqlclient_unable_to_establish_sqlconnection: TLS that does not come about, as things are configured.
+            OpenErrorKind::Connection => sqlstate.starts_with("08") && sqlstate != "08001",
             // Insufficient resources (too many connections …), operator intervention (shutting down, starting up).
             OpenErrorKind::Server => sqlstate.starts_with("53") || sqlstate.starts_with("57P"),
             OpenErrorKind::Protocol

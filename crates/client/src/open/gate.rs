@@ -15,6 +15,7 @@ use super::auth::{Policy, Step};
 use super::error::{OpenError, OpenErrorKind};
 use super::messages;
 use super::protocol::Versions;
+use super::tls::FailureStage;
 
 /// All that a server may send before it has authenticated us. Real servers send less than 1 KiB.
 const MAX_BYTES_BEFORE_AUTHENTICATION: usize = 64 << 10;
@@ -184,7 +185,10 @@ impl<'a> Exchange<'a> {
                 self.step = self.policy.next(self.step, body)?;
                 return Ok(true);
             }
-            messages::ERROR_RESPONSE => return Err(server_error(messages::fields(body)?)),
+            messages::ERROR_RESPONSE => {
+                let stage = if is_authenticated { FailureStage::Other } else { FailureStage::Refusal };
+                return Err(OpenError { stage, ..server_error(messages::fields(body)?) });
+            }
             messages::NOTICE_RESPONSE => self.startup.add_notice(messages::fields(body)?)?,
             messages::PARAMETER_STATUS if is_authenticated => {
                 self.parameter_reports += 1;

@@ -4,6 +4,7 @@
 //! ours, which enforces what a server may do before a session exists. What comes out is an authenticated socket that
 //! has been read exactly as far as [`Opened::leftover`] goes.
 
+mod attempt;
 mod auth;
 mod cancel;
 mod config;
@@ -36,6 +37,7 @@ mod session_options;
 mod shuffle;
 mod socket;
 mod sources;
+mod ssl_option;
 mod startup;
 mod target;
 mod tls;
@@ -54,4 +56,5 @@ pub use parting::parted;
 pub use socket::{CancelTarget, Socket};
 #[doc(hidden)]
 pub use startup::open_on_stream;
+pub use tls::{DefaultRoots, TlsSession};
 pub use unique_name::statement_prefix;

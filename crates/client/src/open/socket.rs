@@ -11,6 +11,8 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::tls::{TlsSession, TlsSetup, TlsStream};
+
 /// An authenticated session's socket: non-blocking, and a TCP socket with TCP_NODELAY and keepalive.
 #[derive(Debug)]
 pub enum Socket {
@@ -21,10 +23,12 @@ pub enum Socket {
     Unix(std::os::unix::net::UnixStream),
 }
 
-/// The address of the server that a session really is connected to, for cancel requests.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The address of the server that a session really is connected to, for cancel requests, and how it is encrypted.
+#[derive(Clone, Debug)]
 pub struct CancelTarget {
     pub(super) endpoint: Endpoint,
+    /// `None`: it is not.
+    pub(super) tls: Option<TlsSetup>,
 }
 
 /// Where exactly to connect to: a name has been looked up.
@@ -56,6 +60,7 @@ impl Default for Keepalive {
 }
 
 /// A socket on the background runtime.
+#[derive(Debug)]
 pub(super) enum Stream {
     Tcp(tokio::net::TcpStream),
     #[cfg(unix)]
@@ -86,6 +91,65 @@ impl Stream {
             #[cfg(unix)]
             Self::Unix(stream) => Socket::Unix(stream.into_std()?),
         })
+    }
+}
+
+/// A connection to a server, encrypted or not.
+pub(super) enum Link {
+    Plain(Stream),
+    Tls(TlsStream<Stream>),
+}
+
+impl Link {
+    /// What authentication can be bound to.
+    pub(super) fn channel_binding(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Tls(stream) => stream.channel_binding(),
+        }
+    }
+
+    /// Takes it off the runtime.
+    pub(super) fn into_parts(self) -> io::Result<(Socket, Option<Box<TlsSession>>)> {
+        match self {
+            Self::Plain(stream) => Ok((stream.into_socket()?, None)),
+            Self::Tls(stream) => {
+                let (stream, session) = stream.into_parts();
+                Ok((stream.into_socket()?, Some(session)))
+            }
+        }
+    }
+}
+
+impl AsyncRead for Link {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for Link {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::dsn;
 use super::error::ConfigError;
 use super::parameters::PARAMETERS;
+use super::ssl_option;
 
 /// A value as it was given.
 #[derive(Clone, Debug)]
@@ -57,9 +58,15 @@ impl Layer {
             .map(|(_, given)| given)
     }
 
-    fn add(&mut self, keyword: &'static str, text: String, origin: String, is_shown: bool) -> Result<(), ConfigError> {
+    pub(super) fn add(
+        &mut self,
+        keyword: &'static str,
+        text: String,
+        origin: String,
+        is_shown: bool,
+    ) -> Result<(), ConfigError> {
         check_nul(&text, &origin)?;
-        let is_shown = is_shown && keyword != "password";
+        let is_shown = is_shown && !matches!(keyword, "password" | "sslpassword");
         self.values.push((keyword, Given { text, origin, is_shown }));
         Ok(())
     }
@@ -187,6 +194,7 @@ pub(super) fn from_options(options: &Map<String, Value>) -> Result<Layer, Config
                 let text = value.as_str().ok_or_else(|| unexpected(&origin, "a string", value))?;
                 layer.set(parameter.keyword, text.to_owned(), &origin)?;
             }
+            Form::Ssl => ssl_option::add(&mut layer, value, &origin)?,
             form => layer.add(parameter.keyword, option_text(form, value, &origin)?, origin, true)?,
         }
     }
@@ -237,19 +245,12 @@ fn option_text(form: Form, value: &Value, origin: &str) -> Result<String, Config
             Some(milliseconds) if milliseconds >= 0.0 => Ok(milliseconds.to_string()),
             _ => Err(unexpected(origin, "a number of milliseconds, 0 for no limit", value)),
         },
-        Form::Ssl => match value {
-            Value::Bool(false) => Ok("disable".to_owned()),
-            // With any TLS configuration, encryption is wanted.
-            Value::Bool(true) | Value::Object(_) => Ok("verify-full".to_owned()),
-            Value::String(mode) => Ok(mode.clone()),
-            other => Err(unexpected(origin, "a boolean, an object or one of libpq's sslmodes", other)),
-        },
         // A value of the wrong type must not show either: it is still a password.
         Form::Password => value
             .as_str()
             .map(str::to_owned)
             .ok_or_else(|| ConfigError::new(format!("{origin}: expected a string, got {}", type_name(value)))),
-        Form::Text | Form::Setting | Form::Settings | Form::Session => {
+        Form::Text | Form::Setting | Form::Settings | Form::Session | Form::Ssl => {
             value.as_str().map(str::to_owned).ok_or_else(|| unexpected(origin, "a string", value))
         }
     }

@@ -93,20 +93,29 @@ pub(crate) struct Server<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
-    /// The parameters of a startup message of version 3.0.
+    /// The parameters of a startup message of version 3.0. A request for TLS before it is denied.
     pub(crate) async fn startup(&mut self) -> Vec<(String, String)> {
         self.startup_in_version([0, 3, 0, 0]).await
     }
 
     pub(crate) async fn startup_in_version(&mut self, version: [u8; 4]) -> Vec<(String, String)> {
-        let length = self.stream.read_i32().await.unwrap();
-        let mut body = vec![0; usize::try_from(length).unwrap() - 4];
-        self.stream.read_exact(&mut body).await.unwrap();
+        let mut body = self.unnamed_message().await;
+        if body == [0x04, 0xd2, 0x16, 0x2f] {
+            self.stream.write_all(b"N").await.unwrap();
+            body = self.unnamed_message().await;
+        }
         assert_eq!(body[..4], version, "protocol version");
         let texts: Vec<String> =
             body[4..].split(|byte| *byte == 0).map(|text| String::from_utf8(text.to_vec()).unwrap()).collect();
         assert_eq!(texts[texts.len() - 2..], ["", ""], "the end of the startup message");
         texts[..texts.len() - 2].chunks(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()
+    }
+
+    async fn unnamed_message(&mut self) -> Vec<u8> {
+        let length = self.stream.read_i32().await.unwrap();
+        let mut body = vec![0; usize::try_from(length).unwrap() - 4];
+        self.stream.read_exact(&mut body).await.unwrap();
+        body
     }
 
     /// A 'p' message's body.
@@ -202,12 +211,19 @@ fn xor(left: &[u8], right: &[u8]) -> Vec<u8> {
 
 /// The client-first-message of a SASLInitialResponse: its part without the GS2 header, and the client's nonce.
 pub(crate) fn client_first(body: &[u8]) -> (String, String) {
-    let mechanism_end = body.iter().position(|byte| *byte == 0).unwrap();
-    assert_eq!(&body[..mechanism_end], b"SCRAM-SHA-256");
-    let text = String::from_utf8(body[mechanism_end + 5..].to_vec()).unwrap();
-    let bare = text.strip_prefix("n,,").unwrap().to_owned();
+    let (mechanism, header, bare) = initial_response(body);
+    assert_eq!((&*mechanism, &*header), ("SCRAM-SHA-256", "n,,"));
     let nonce = bare.split_once("r=").unwrap().1.to_owned();
     (bare, nonce)
+}
+
+/// A SASLInitialResponse: the mechanism, the GS2 header, and the rest of the client-first-message.
+pub(crate) fn initial_response(body: &[u8]) -> (String, String, String) {
+    let mechanism_end = body.iter().position(|byte| *byte == 0).unwrap();
+    let mechanism = String::from_utf8(body[..mechanism_end].to_vec()).unwrap();
+    let text = String::from_utf8(body[mechanism_end + 5..].to_vec()).unwrap();
+    let (header, bare) = text.split_at(text.find(",,").unwrap() + 2);
+    (mechanism, header.to_owned(), bare.to_owned())
 }
 
 pub(crate) fn sasl(mechanisms: &[&str]) -> Vec<u8> {
@@ -222,14 +238,32 @@ impl Scram {
         server: &mut Server<S>,
         password: &str,
     ) -> Vec<u8> {
-        server.send(&sasl(&["SCRAM-SHA-256"])).await;
-        let (bare, nonce) = client_first(&server.password_message().await);
+        self.exchange_bound(server, password, &["SCRAM-SHA-256"], |mechanism, header| {
+            assert_eq!((mechanism, header), ("SCRAM-SHA-256", "n,,"));
+            Vec::new()
+        })
+        .await
+    }
+
+    /// The same with these mechanisms; `binding` is given the mechanism that the client chose and its GS2 header, and
+    /// says what the client must bind to.
+    pub(crate) async fn exchange_bound<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        server: &mut Server<S>,
+        password: &str,
+        mechanisms: &[&str],
+        binding: impl FnOnce(&str, &str) -> Vec<u8>,
+    ) -> Vec<u8> {
+        server.send(&sasl(mechanisms)).await;
+        let (mechanism, header, bare) = initial_response(&server.password_message().await);
+        let nonce = bare.split_once("r=").unwrap().1.to_owned();
+        let bound = STANDARD.encode([header.as_bytes(), &binding(&mechanism, &header)].concat());
         let first = format!("r={nonce}{},s={},i={}", self.server_nonce, STANDARD.encode(&self.salt), self.iterations);
         server.send(&authentication(11, first.as_bytes())).await;
 
         let last = String::from_utf8(server.password_message().await).unwrap();
         let (without_proof, proof) = last.rsplit_once(",p=").unwrap();
-        assert_eq!(without_proof, format!("c=biws,r={nonce}{}", self.server_nonce));
+        assert_eq!(without_proof, format!("c={bound},r={nonce}{}", self.server_nonce));
         let message = format!("{bare},{first},{without_proof}");
 
         let mut block = hmac(password.as_bytes(), &[&self.salt[..], &[0, 0, 0, 1]].concat());

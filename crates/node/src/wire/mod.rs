@@ -1,9 +1,10 @@
 //! The wire between a session and its server: a transport, what the loop watches it for, the bytes that are not parsed
 //! yet, and a failure of writing that waits for what the server said before.
 //!
-//! `docs/internals/wire.md` draws its states. It is generic over the transport and the reactor, so that TLS or another
-//! loop can stand behind it, and so that it can be tested without either.
+//! `docs/internals/wire.md` draws its states. It is generic over the transport and the reactor, so that another loop can
+//! stand behind it, and so that it can be tested without sockets.
 
+mod channel;
 mod transport;
 mod unparsed;
 
@@ -14,6 +15,7 @@ use std::io;
 
 use oxpg_client::session::{EndCause, Received, Session, Sink};
 
+pub(crate) use self::channel::Channel;
 use self::transport::error_code;
 pub(crate) use self::transport::{Descriptor, Progress, Transport};
 use self::unparsed::Unparsed;
@@ -145,7 +147,7 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
             if let Some(reading) = reading {
                 return reading;
             }
-            if T::SHORT_READ_EMPTIES && count < room && self.write_failure.is_none() {
+            if self.transport.is_emptied_by(count, room) && self.write_failure.is_none() {
                 return Reading::Drained;
             }
         }
@@ -231,6 +233,7 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
     pub(crate) fn farewell(&mut self, session: &Session) {
         if session.output().is_empty() && self.write_failure.is_none() {
             let _ = self.transport.write(&TERMINATE);
+            self.transport.close();
         }
     }
 

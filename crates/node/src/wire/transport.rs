@@ -1,4 +1,4 @@
-//! What carries a session's bytes: today the plain socket, read and written with `read(2)` and `write(2)`, never blocking.
+//! What carries bytes, and the plain socket, which is read and written with `read(2)` and `write(2)`, never blocking.
 
 use std::ffi::c_int;
 use std::io::{self, Read, Write};
@@ -25,9 +25,9 @@ pub(crate) enum Progress {
 
 /// Carries bytes over a socket that the loop watches, and may keep some to itself, as TLS does.
 pub(crate) trait Transport {
-    /// Whether a read that gives less than it had room for has emptied the transport. Then the loop tells when there is
-    /// more, and the read that would say so is saved. It is not so where bytes wait inside, or come in records.
-    const SHORT_READ_EMPTIES: bool;
+    /// Whether the last read, which gave `count` bytes where there was room for `room`, has emptied the transport and its
+    /// socket. Then the loop tells when there is more, and the read that would say so is saved.
+    fn is_emptied_by(&self, count: usize, room: usize) -> bool;
 
     /// What the loop is to watch.
     fn descriptor(&self) -> Descriptor;
@@ -43,11 +43,16 @@ pub(crate) trait Transport {
 
     /// Writes what it holds, as far as the socket has room.
     fn flush(&mut self) -> Progress;
+
+    /// Says goodbye below what it carries, as far as the socket has room. Nothing is written any more.
+    fn close(&mut self) {}
 }
 
 impl Transport for Socket {
-    // Level-triggered: what arrives after the read makes the socket readable again, an end of file as well.
-    const SHORT_READ_EMPTIES: bool = true;
+    fn is_emptied_by(&self, count: usize, room: usize) -> bool {
+        // Level-triggered: what arrives after the read makes the socket readable again, an end of file as well.
+        count < room
+    }
 
     #[cfg(unix)]
     fn descriptor(&self) -> Descriptor {
@@ -120,6 +125,8 @@ pub(super) fn error_code(error: &io::Error) -> &'static str {
         io::ErrorKind::HostUnreachable => "EHOSTUNREACH",
         io::ErrorKind::NetworkUnreachable => "ENETUNREACH",
         io::ErrorKind::NotConnected => "ENOTCONN",
+        // Of TLS: the system's errors are never of this kind.
+        io::ErrorKind::Other => "EPROTO",
         _ => "EIO",
     }
 }

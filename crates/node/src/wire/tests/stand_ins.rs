@@ -44,7 +44,9 @@ pub(super) struct Line {
 pub(super) struct Scripted<const IS_SEALED: bool>(pub(super) Rc<RefCell<Line>>);
 
 impl<const IS_SEALED: bool> Transport for Scripted<IS_SEALED> {
-    const SHORT_READ_EMPTIES: bool = !IS_SEALED;
+    fn is_emptied_by(&self, count: usize, room: usize) -> bool {
+        !IS_SEALED && count < room
+    }
 
     fn descriptor(&self) -> Descriptor {
         7

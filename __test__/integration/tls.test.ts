@@ -1,0 +1,380 @@
+import { execFile } from 'node:child_process'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import test, { type ExecutionContext } from 'ava'
+import {
+  ClientCannotConnectError,
+  ClientConfigurationError,
+  type Connection,
+  ConnectionFailureError,
+  type ConnectOptions,
+  connect,
+  createPool,
+  InvalidPasswordError,
+  PostgresError,
+} from 'oxpg'
+import { between, certificateFile, pem, startTlsServer, type TlsServer } from '../support/tls-server.js'
+
+const run = promisify(execFile)
+const ENCRYPTED = 'select ssl from pg_stat_ssl where pid = pg_backend_pid()'
+
+let server: TlsServer
+
+test.before(async () => {
+  server = await startTlsServer('server')
+})
+test.after.always(() => server?.stop())
+
+/** Options for a user of the server's. */
+function to(user: string, more: ConnectOptions = {}): ConnectOptions {
+  return {
+    host: 'localhost',
+    port: server.port,
+    user,
+    password: server.password,
+    database: 'postgres',
+    ...more,
+  }
+}
+
+async function opened(t: ExecutionContext, options: ConnectOptions): Promise<Connection> {
+  const connection = await connect(options)
+  t.teardown(async () => connection.terminate())
+  return connection
+}
+
+async function isEncrypted(t: ExecutionContext, options: ConnectOptions): Promise<unknown> {
+  return (await opened(t, options)).fetchVal(ENCRYPTED)
+}
+
+/** The code of the cause of a failure, as Node has it. */
+async function codeOf(t: ExecutionContext, options: ConnectOptions): Promise<string | undefined> {
+  const error = await t.throwsAsync(connect(options), { instanceOf: ClientCannotConnectError })
+  return (error?.cause as { code?: string } | undefined)?.code
+}
+
+const ca = pem('ca.crt')
+
+test('the modes are those of libpq', async (t) => {
+  t.is(await isEncrypted(t, to('scramuser', { ssl: 'disable' })), false)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: false })), false)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: 'allow' })), false)
+  t.is(await isEncrypted(t, to('tlsuser', { ssl: 'allow' })), true)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: 'prefer' })), true)
+  t.is(await isEncrypted(t, to('plainuser', { ssl: 'prefer' })), false)
+  t.is(await isEncrypted(t, to('scramuser')), true)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: 'require' })), true)
+  t.is(await isEncrypted(t, to('scramuser', { host: server.socketDirectory, ssl: 'verify-full' })), false)
+})
+
+test('a wrong password is told as one, whatever the other attempt came to', async (t) => {
+  for (const ssl of ['prefer', 'allow', 'require'] as const) {
+    await t.throwsAsync(
+      connect(to('tlsuser', { password: 'wrong', ssl })),
+      { instanceOf: InvalidPasswordError },
+      ssl,
+    )
+  }
+})
+
+test('an object trusts what it names', async (t) => {
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { ca } })), true)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { ca: [pem('other-ca.crt'), Buffer.from(ca)] } })), true)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { rejectUnauthorized: false } })), true)
+  t.is(await codeOf(t, to('scramuser', { ssl: { ca: pem('other-ca.crt') } })), 'SELF_SIGNED_CERT_IN_CHAIN')
+  t.is(await codeOf(t, to('scramuser', { ssl: true })), 'SELF_SIGNED_CERT_IN_CHAIN')
+  t.is(
+    await codeOf(t, to('scramuser', { ssl: { ca, servername: 'elsewhere' } })),
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  )
+  t.is(
+    await isEncrypted(t, to('scramuser', { ssl: { ca, mode: 'verify-ca', servername: 'elsewhere' } })),
+    true,
+  )
+  t.is(
+    await codeOf(t, to('scramuser', { ssl: { ca, crl: pem('revoked.crl'), servername: 'x' } })),
+    'ERR_TLS_CERT_ALTNAME_INVALID',
+  )
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { ca, maxVersion: 'TLSv1.2' } })), true)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { ca, minVersion: 'TLSv1.3' } })), true)
+})
+
+test('what the object cannot have is named', async (t) => {
+  for (const [ssl, message] of [
+    [{ checkServerIdentity: () => undefined }, /ssl\.checkServerIdentity.*verify-ca/],
+    [{ pfx: Buffer.from('x') }, /ssl\.pfx.*'cert' and 'key'/],
+    [{ cert: 'x' }, /ssl\.key/],
+    [{ key: 5, cert: 'x' }, /ssl\.key.*not number/],
+    [{ certs: 'x' }, /ssl\.certs/],
+    [{ maxVersion: 'TLSv1.1' }, /TLSv1\.1 is no longer safe/],
+    [[], /'ssl' must be an object/],
+  ] as const) {
+    await t.throwsAsync(connect(to('scramuser', { ssl: ssl as never })), { message })
+  }
+  const error = await t.throwsAsync(connect(to('scramuser', { ssl: { cert: 'x', key: 'marked secret' } })))
+  t.notRegex(String(error) + JSON.stringify(error), /marked secret/)
+})
+
+test('each fault of a certificate has its code', async (t) => {
+  for (const [certificate, code] of [
+    ['server-other-name', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    ['server-expired', 'CERT_HAS_EXPIRED'],
+    ['server-self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    ['server-client-only', 'INVALID_PURPOSE'],
+    ['server-revoked', 'CERT_REVOKED'],
+  ] as const) {
+    const other = await startTlsServer(certificate)
+    try {
+      const options = { ...to('scramuser', { ssl: { ca, crl: pem('revoked.crl') } }), port: other.port }
+      t.is(await codeOf(t, options), code)
+      t.is(await isEncrypted(t, { ...options, ssl: { rejectUnauthorized: false } }), true)
+    } finally {
+      await other.stop()
+    }
+  }
+})
+
+test('certificates that rustls refuses and OpenSSL takes are taken', async (t) => {
+  for (const [certificate, root] of [
+    ['server-v1', 'ca'],
+    ['server-cn-only', 'ca'],
+    ['server-self-signed', 'server-self-signed'],
+    ['server-chain', 'ca'],
+    ['server-ed25519', 'ed25519-ca'],
+  ] as const) {
+    const other = await startTlsServer(certificate)
+    try {
+      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+        const options = to('scramuser', { port: other.port, ssl: { ca: pem(`${root}.crt`), maxVersion } })
+        t.is(await isEncrypted(t, options), true, `${certificate} ${maxVersion}`)
+      }
+    } finally {
+      await other.stop()
+    }
+  }
+})
+
+test('without roots of its own a verified session is by those of Node', async (t) => {
+  const program = `
+    const { connect } = require('oxpg')
+    connect(JSON.parse(process.argv[1])).then(async (c) => {
+      console.log(await c.fetchVal(${JSON.stringify(ENCRYPTED)}))
+      await c.close()
+    }, (error) => console.log(error.cause.code))`
+  const outcome = async (ssl: unknown, env: Record<string, string>): Promise<string> => {
+    const options = JSON.stringify({ ...to('scramuser'), ssl })
+    const { stdout } = await run(process.execPath, ['-e', program, options], {
+      cwd: process.cwd(),
+      env: { ...process.env, HOME: tmpdir(), ...env },
+    })
+    return stdout.trim()
+  }
+  const extra = { NODE_EXTRA_CA_CERTS: certificateFile('ca.crt') }
+  for (const ssl of [true, 'verify-full', {}]) {
+    t.is(await outcome(ssl, extra), 'true')
+    t.is(await outcome(ssl, {}), 'SELF_SIGNED_CERT_IN_CHAIN')
+  }
+})
+
+test('files and keywords of libpq', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxpg-tls-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const keys = join(folder, 'keys.log')
+  for (const name of ['client.crt', 'client.key', 'client-rsa.crt', 'client-rsa-aes256.key']) {
+    copyFileSync(certificateFile(name), join(folder, name))
+    chmodSync(join(folder, name), 0o600)
+  }
+  const dsn = (keywords: string): string =>
+    `host=localhost port=${server.port} user=certuser dbname=postgres sslmode=verify-full ` +
+    `sslrootcert=${certificateFile('ca.crt')} sslkeylogfile=${keys} ${keywords}`
+  const plain = await connect(
+    dsn(`sslcert=${folder}/client.crt sslkey=${folder}/client.key sslcertmode=require`),
+  )
+  t.is(await plain.fetchVal(ENCRYPTED), true)
+  await plain.close()
+  const rsa = `sslcert=${folder}/client-rsa.crt sslkey=${folder}/client-rsa-aes256.key`
+  const encrypted = await connect(dsn(`${rsa} sslpassword=opensesame ssl_max_protocol_version=TLSv1.2`))
+  t.is(await encrypted.fetchVal(ENCRYPTED), true)
+  await encrypted.close()
+  await t.throwsAsync(connect(dsn(rsa)), { message: /encrypted: expected its password/ })
+  await t.throwsAsync(connect(dsn(`${rsa} sslpassword=marked`)), { message: /is its password right\?$/ })
+  chmodSync(join(folder, 'client.key'), 0o644)
+  await t.throwsAsync(connect(dsn(`sslcert=${folder}/client.crt sslkey=${folder}/client.key`)), {
+    message: /client\.key has group or world access/,
+  })
+  t.regex(readFileSync(keys, 'utf8'), /^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]{96}$/m)
+  t.regex(readFileSync(keys, 'utf8'), /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}$/m)
+})
+
+test("the client's certificate authenticates", async (t) => {
+  const certificate = { ca, cert: pem('client.crt'), key: pem('client.key') }
+  t.is(await isEncrypted(t, to('certuser', { ssl: certificate })), true)
+  t.is(await isEncrypted(t, to('bothuser', { ssl: certificate })), true)
+  const locked = {
+    ca,
+    cert: pem('client.crt'),
+    key: pem('client-pkcs8-scrypt.key'),
+    passphrase: 'opensesame',
+  }
+  t.is(await isEncrypted(t, to('certuser', { ssl: locked })), true)
+  await t.throwsAsync(connect(to('certuser', { ssl: { ca } })), {
+    instanceOf: PostgresError,
+    message: /client certificate/,
+  })
+  const unknown = { ca, cert: pem('client-unknown.crt'), key: pem('client-unknown.key') }
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    t.is(
+      await codeOf(t, to('certuser', { ssl: { ...unknown, maxVersion } })),
+      'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+    )
+  }
+})
+
+test('authentication is bound to TLS', async (t) => {
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { ca }, channelBinding: 'require' })), true)
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { ca }, channelBinding: 'disable' })), true)
+  for (const [user, ssl] of [
+    ['scramuser', 'disable'],
+    ['md5user', 'require'],
+    ['clearuser', 'require'],
+    ['trustuser', 'require'],
+  ] as const) {
+    const error = await t.throwsAsync(connect(to(user, { ssl, channelBinding: 'require' })), {
+      message: /channelBinding/,
+    })
+    t.is((error as PostgresError).sqlstate, '28000', user)
+  }
+  const other = await startTlsServer('server-sha384')
+  try {
+    t.is(
+      await isEncrypted(t, to('scramuser', { port: other.port, ssl: { ca }, channelBinding: 'require' })),
+      true,
+    )
+  } finally {
+    await other.stop()
+  }
+})
+
+test('TLS at once', async (t) => {
+  t.is(await isEncrypted(t, to('scramuser', { ssl: { ca }, sslNegotiation: 'direct' })), true)
+  await t.throwsAsync(connect(to('scramuser', { sslNegotiation: 'direct' })), {
+    instanceOf: ClientConfigurationError,
+  })
+})
+
+test('a server without TLS is refused where it is demanded', async (t) => {
+  const other = await startTlsServer('server', { ssl: 'off' })
+  try {
+    const options = to('scramuser', { port: other.port })
+    t.is(await isEncrypted(t, options), false)
+    const error = await t.throwsAsync(connect({ ...options, ssl: 'require' }), {
+      message: /does not support TLS/,
+    })
+    t.true((error as PostgresError).safeToRetry)
+  } finally {
+    await other.stop()
+  }
+})
+
+test('a pool over TLS', async (t) => {
+  const pool = await createPool({ ...to('scramuser', { ssl: { ca } }), maxSize: 4 })
+  t.teardown(() => pool.close())
+  const numbers = Array.from({ length: 500 }, (_, index) => index)
+  t.deepEqual(await Promise.all(numbers.map((n) => pool.fetchVal('select $1::int4', [n]))), numbers)
+  t.deepEqual(
+    await Promise.all(numbers.map(() => pool.fetchVal(ENCRYPTED))),
+    numbers.map(() => true),
+  )
+})
+
+test('large values go both ways, in both versions', async (t) => {
+  for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+    const c = await opened(t, to('scramuser', { ssl: { ca, maxVersion } }))
+    const bytes = Buffer.alloc(100 << 20, 'oxpg is not to lose a byte of this. ')
+    const row = await c.fetchRow('select $1::bytea as same, md5($1::bytea) as hash', [bytes])
+    t.true(bytes.equals(row?.same as Buffer))
+    const { createHash } = await import('node:crypto')
+    t.is(row?.hash, createHash('md5').update(bytes).digest('hex'))
+    const rows = await c.fetch("select n, repeat('x', n % 3000) as text from generate_series(1, 30000) n")
+    t.is(rows.length, 30_000)
+    t.true(rows.every(({ n, text }) => (text as string).length === (n as number) % 3000))
+  }
+})
+
+test('cancel requests are encrypted as their session is', async (t) => {
+  const firsts: Buffer[] = []
+  const port = await between(t, server, () => {
+    const index = firsts.push(Buffer.alloc(0)) - 1
+    return {
+      toServer: (bytes) => {
+        firsts[index] = Buffer.concat([firsts[index]!, bytes])
+        return bytes
+      },
+    }
+  })
+  const c = await opened(t, to('scramuser', { port, ssl: { ca } }))
+  const controller = new AbortController()
+  const sleeping = c.fetch('select pg_sleep(60)', [], { signal: controller.signal })
+  setTimeout(() => controller.abort(), 100)
+  await t.throwsAsync(sleeping, { any: true })
+  t.is(await c.fetchVal('select 1'), 1)
+  await t.throwsAsync(c.fetch('select pg_sleep(60)', [], { timeoutMs: 100 }))
+  t.is(await c.fetchVal('select 2'), 2)
+  t.true(firsts.length >= 3)
+  for (const bytes of firsts) {
+    t.is(bytes.readInt32BE(4), 80_877_103, 'each connection asks for TLS')
+    t.false(bytes.includes(Buffer.from([0x04, 0xd2, 0x16, 0x2e])), 'no cancel request is in the clear')
+  }
+})
+
+test('records that come in pieces, and many at once', async (t) => {
+  const port = await between(t, server, () => ({ toClient: (bytes) => bytes }))
+  const c = await opened(t, to('scramuser', { port, ssl: { ca } }))
+  t.is((await c.fetch("select repeat('y', 100) from generate_series(1, 20000)")).length, 20_000)
+})
+
+test('a connection that is cut anywhere ends what runs on it', async (t) => {
+  // The handshake, the login, and a result of many records.
+  for (const limit of [0, 1, 100, 1500, 2200, 2600, 3000, 10_000, 50_001, 500_000]) {
+    const port = await between(t, server, () => {
+      let passed = 0
+      return {
+        toClient: (bytes) => {
+          const room = limit - passed
+          passed += bytes.length
+          return room <= 0 ? undefined : bytes.subarray(0, room)
+        },
+      }
+    })
+    const work = async (): Promise<void> => {
+      const c = await connect(
+        to('scramuser', { port, ssl: { ca, mode: 'require' }, connectTimeoutMs: 20_000 }),
+      )
+      try {
+        await c.fetch("select repeat('z', 1000) from generate_series(1, 2000)")
+      } finally {
+        await c.terminate()
+      }
+    }
+    await t.throwsAsync(work(), { instanceOf: PostgresError }, `cut after ${limit} bytes`)
+  }
+})
+
+test('a record that is damaged ends the session', async (t) => {
+  let isArmed = false
+  const port = await between(t, server, () => ({
+    toClient: (bytes) => {
+      if (!isArmed) return bytes
+      const changed = Buffer.from(bytes)
+      changed[changed.length - 1]! ^= 1
+      return changed
+    },
+  }))
+  const c = await opened(t, to('scramuser', { port, ssl: { ca } }))
+  t.is(await c.fetchVal('select 1'), 1)
+  isArmed = true
+  await t.throwsAsync(c.fetchVal('select 2'), { instanceOf: ConnectionFailureError, message: /damaged/ })
+  t.true(c.isClosed)
+})

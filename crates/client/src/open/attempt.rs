@@ -1,0 +1,169 @@
+//! One address of one opening: with TLS and without, as far as the mode allows for both.
+
+use tokio::time::Instant;
+
+use super::auth::Security;
+use super::config::Config;
+use super::connect::{Opened, bounded};
+use super::error::{OpenError, OpenErrorKind};
+use super::gate::Startup;
+use super::hosts::{Host, HostAddress};
+use super::passwords::Passwords;
+use super::socket::{CancelTarget, Endpoint, Link, Stream};
+use super::startup;
+use super::tls::{Answer, BeginError, DefaultRoots, Encryption, FailureStage, Negotiation, SslMode, TlsSetup, ask};
+
+/// What an attempt came to.
+pub(super) struct Failure {
+    pub(super) error: OpenError,
+    /// What failed, and where, as far as the message does not say: a server's own words stay as they are.
+    place: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(mut error: OpenError, what: &str, place: &str) -> Box<Self> {
+        let place = format!("{what} {place}");
+        if error.kind == OpenErrorKind::Server {
+            return Box::new(Self { error, place: Some(place) });
+        }
+        error.message = format!("{place}: {}", error.message);
+        Box::new(Self { error, place: None })
+    }
+
+    /// The error by itself, among others.
+    pub(super) fn placed(&self) -> OpenError {
+        let mut error = self.error.clone();
+        if let Some(place) = &self.place {
+            error.message = format!("{place}: {}", error.message);
+        }
+        error
+    }
+
+    /// The failures of both attempts at one address as one: what a server says of a password tells more than 28000, that
+    /// nothing in its pg_hba.conf fits the other attempt.
+    fn of_both(first: Box<Self>, second: Box<Self>) -> Box<Self> {
+        let is_vague = |failure: &Self| failure.error.sqlstate.as_deref() == Some("28000");
+        let is_first_better = first.error.kind == OpenErrorKind::Server && !is_vague(&first) && is_vague(&second);
+        let (mut main, other) = if is_first_better { (first, second) } else { (second, first) };
+        main.error.is_unreachable &= other.error.is_unreachable;
+        main.error.message = format!("{} (before that: {})", main.error.message, other.error.message);
+        main
+    }
+}
+
+/// What one address is tried with.
+pub(super) struct Attempt<'a> {
+    pub(super) config: &'a Config,
+    pub(super) passwords: &'a Passwords,
+    pub(super) default_roots: Option<&'a DefaultRoots>,
+    pub(super) host: &'a Host,
+    pub(super) endpoint: &'a Endpoint,
+    /// What errors call it.
+    pub(super) place: &'a str,
+    pub(super) deadline: Option<Instant>,
+}
+
+/// A session that has been started.
+pub(super) struct Started {
+    pub(super) link: Link,
+    pub(super) startup: Startup,
+    tls: Option<TlsSetup>,
+}
+
+impl Started {
+    /// Takes it off the runtime.
+    pub(super) fn into_opened(self, endpoint: &Endpoint) -> Result<Opened, OpenError> {
+        let Self { link, mut startup, tls: setup } = self;
+        let (socket, mut tls) = link.into_parts().map_err(|error| OpenError::io(&error))?;
+        if let Some(session) = &mut tls {
+            startup.leftover.extend(session.take_plaintext());
+        }
+        Ok(Opened {
+            socket,
+            tls,
+            parameters: startup.parameters,
+            backend_pid: startup.backend_pid,
+            secret_key: startup.secret_key,
+            transaction_status: startup.transaction_status,
+            leftover: startup.leftover,
+            notices: startup.notices,
+            peer: CancelTarget { endpoint: endpoint.clone(), tls: setup },
+        })
+    }
+}
+
+impl Attempt<'_> {
+    pub(super) async fn start(&self) -> Result<Started, Box<Failure>> {
+        let mode = match self.endpoint {
+            Endpoint::Tcp(_) => self.config.tls.mode,
+            // As in libpq, the mode means nothing to them.
+            #[cfg(unix)]
+            Endpoint::Unix(_) => SslMode::Disable,
+        };
+        let first = mode.first_attempt();
+        let failure = match self.start_with(first).await {
+            Ok(started) => return Ok(started),
+            Err(failure) => failure,
+        };
+        let is_worth_another = !is_cannot_connect_now(&failure.error);
+        match mode.second_attempt(first, failure.error.stage).filter(|_| is_worth_another) {
+            None => Err(failure),
+            Some(second) => self.start_with(second).await.map_err(|second| Failure::of_both(failure, second)),
+        }
+    }
+
+    /// One connection.
+    async fn start_with(&self, encryption: Encryption) -> Result<Started, Box<Failure>> {
+        let config = self.config;
+        let connecting =
+            async { Stream::connect(self.endpoint, &config.keepalive).await.map_err(|error| OpenError::io(&error)) };
+        let stream = bounded(connecting, self.deadline, "to connect")
+            .await
+            .map_err(|error| Failure::new(error, "could not connect to", self.place))?;
+        let starting = async {
+            let (mut link, tls) = match encryption {
+                Encryption::Plain => (Link::Plain(stream), None),
+                Encryption::Tls => self.encrypt(stream).await?,
+            };
+            let password = self.passwords.for_host(config, &self.host.address);
+            let security = match &tls {
+                None => Security::of_plain(&config.tls),
+                Some(setup) => Security::of_tls(&config.tls, link.channel_binding(), setup.certificate_use()),
+            };
+            let remark = self.passwords.remark();
+            let started = startup::start(&mut link, config, password.as_ref(), remark, security).await;
+            let startup = started.map_err(|error| match (encryption, &tls) {
+                // The server does not do TLS: asking again without changes nothing.
+                (Encryption::Tls, None) => OpenError { stage: FailureStage::Other, ..error },
+                _ => error,
+            })?;
+            Ok(Started { link, startup, tls })
+        };
+        bounded(starting, self.deadline, "to start the session")
+            .await
+            .map_err(|error| Failure::new(error, "could not open a session at", self.place))
+    }
+
+    /// Has a connection encrypted, or leaves it as it is where the server does not do that and the mode allows for it.
+    async fn encrypt(&self, mut stream: Stream) -> Result<(Link, Option<TlsSetup>), OpenError> {
+        let options = &self.config.tls;
+        if options.negotiation == Negotiation::Request && ask(&mut stream).await? == Answer::No {
+            if options.mode.is_encryption_demanded() {
+                let text = format!("the server does not support TLS, which sslmode={} demands", options.mode.name());
+                return Err(OpenError { sqlstate: Some("08001".to_owned()), ..OpenError::connection(text) });
+            }
+            return Ok((Link::Plain(stream), None));
+        }
+        let in_handshake = |error: BeginError| OpenError { stage: FailureStage::Handshake, ..error.into_open_error() };
+        let address: &HostAddress = &self.host.address;
+        let setup =
+            TlsSetup::new(options, self.default_roots, address).map_err(|failure| in_handshake(failure.into()))?;
+        let stream = setup.encrypt(stream).await.map_err(in_handshake)?;
+        Ok((Link::Tls(stream), Some(setup)))
+    }
+}
+
+/// cannot_connect_now: the server starts up, shuts down or recovers.
+pub(super) fn is_cannot_connect_now(error: &OpenError) -> bool {
+    error.sqlstate.as_deref() == Some("57P03")
+}
