@@ -36,3 +36,10 @@ export async function buildDeclarations(output) {
 /** The SQLSTATE and type tables, from PostgreSQL's own data. `--check` writes nothing and fails on a difference. */
 export const generateTables = (...options) =>
   run('cargo', ['run', '--quiet', '-p', 'oxpg-codegen', '--', ...options])
+
+/** The testkit's program (crates/testkit), for tests; gives its path. */
+export async function buildTestkit() {
+  await run('cargo', ['build', '--quiet', '-p', 'oxpg-testkit'])
+  const { stdout } = await run('cargo', ['metadata', '--format-version', '1', '--no-deps'])
+  return join(JSON.parse(stdout).target_directory, 'debug', 'oxpg-testkit')
+}

@@ -3,7 +3,7 @@
 // It ends with one line, "N passed, N failed".
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { buildDeclarations, generateTables } from './build-steps.mjs'
+import { buildDeclarations, buildTestkit, generateTables } from './build-steps.mjs'
 import { start } from './embedded-postgres.mjs'
 import { embeddedServer } from './extension-servers.mjs'
 import { filesBelow, isThere } from './files.mjs'
@@ -14,6 +14,8 @@ import { failuresInTap, tallyCargoTest, tallyNextest, tallyScript, tallyTap } fr
 const PARTS = ['lint', 'rust', 'unit', 'integration', 'extensions', 'adversity', 'memory', 'types', 'package']
 /** Parts that tsc compiles and ava runs; of `extensions` what the embedded server has, see extensions.mjs. */
 const AVA_PARTS = ['unit', 'integration', 'extensions', 'memory']
+/** Parts whose tests drive the testkit. */
+const TESTKIT_PARTS = ['integration', 'adversity']
 const PATTERNS = { extensions: 'contrib.test.js' }
 const only = process.argv.includes('--only')
   ? process.argv[process.argv.indexOf('--only') + 1]?.split(',')
@@ -158,7 +160,7 @@ async function types() {
 async function main() {
   const wants = (part) => only.includes(part)
   const needsServer = PARTS.some((part) => wants(part) && !['lint', 'types'].includes(part))
-  const needsCompiler = AVA_PARTS.some(wants)
+  const needsCompiler = [...AVA_PARTS, 'adversity'].some(wants)
   if (!(await prepare('set-up', () => setup()))) return
   if (wants('lint')) await lint()
   let server
@@ -173,6 +175,11 @@ async function main() {
     if (!isUp) return
   }
   try {
+    if (TESTKIT_PARTS.some(wants)) {
+      await prepare('testkit', async () => {
+        testEnvironment.OXPG_TESTKIT = await buildTestkit()
+      })
+    }
     if (wants('rust')) await rust()
     const isCompiled = !needsCompiler || (await check('tests compile', compileTests))
     for (const part of AVA_PARTS) {
@@ -183,7 +190,7 @@ async function main() {
           `.cache/test/__test__/${part}/${PATTERNS[part] ?? '**'}`,
         )
     }
-    if (wants('adversity')) await adversity()
+    if (wants('adversity') && isCompiled) await adversity()
     if (wants('types')) await step('type tests', types)
     if (wants('package')) await ava('package tests', '__test__/package', '__test__/package/**')
   } finally {

@@ -1,8 +1,8 @@
 import { getEventListeners } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
 import { connect, PostgresError, TimeoutError } from 'oxpg'
-import { faultProxy } from '../support/fault-proxy.js'
 import { connection, pool, RUNNING, uniqueName, until, url } from '../support/server.js'
+import { FaultProxy } from '../support/testkit.js'
 
 test('timeoutMs rejects, the server stops, the connection is usable', async (t) => {
   const [c, other] = [await connection(t), await connection(t)]
@@ -209,7 +209,7 @@ test('an executeMany of which the server takes no more is cancelled when it is g
 })
 
 test('a cancel request that never ends holds nothing up once the call was interrupted', async (t) => {
-  const c = await connect(await faultProxy(t, { cancels: 'kept open' }))
+  const c = await connect((await FaultProxy.for(t, { cancels: 'keepOpen' })).url)
   t.teardown(async () => c.terminate())
   const other = await connection(t)
   for (let round = 0; round < 3; round += 1) {
@@ -225,7 +225,7 @@ test('a cancel request that never ends holds nothing up once the call was interr
 
 test('a connection whose cancels have no effect is closed in the end', async (t) => {
   t.timeout(60_000)
-  const c = await connect(await faultProxy(t, { cancels: 'swallowed' }))
+  const c = await connect((await FaultProxy.for(t, { cancels: 'swallow' })).url)
   t.teardown(async () => c.terminate())
   const other = await connection(t)
   const controller = new AbortController()

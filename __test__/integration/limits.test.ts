@@ -9,8 +9,8 @@ import {
   type PoolOptions,
   TimeoutError,
 } from 'oxpg'
-import { Link } from '../support/link.js'
 import { connection, OPENERS, pool, uniqueName, until, url } from '../support/server.js'
+import { FaultProxy } from '../support/testkit.js'
 
 const never = (): Promise<never> => new Promise(() => {})
 
@@ -24,42 +24,37 @@ function signalWith(message: string): { signal: AbortSignal; abort: () => void; 
 test('an aborted connect closes its socket at once', async (t) => {
   // While nothing else is open, the driver forgets everything at once.
   await connection(t)
-  const link = await Link.open(t)
-  link.mode = 'silent'
+  const silent = await FaultProxy.for(t, { isBlackHole: true })
   const { signal, abort, reason } = signalWith('enough')
-  const coming = link.silentConnection()
-  const connecting = t.throwsAsync(connect(link.url, { signal, connectTimeoutMs: 0 }), { is: reason })
-  const { closed } = await coming
+  const connecting = t.throwsAsync(connect(silent.url, { signal, connectTimeoutMs: 0 }), { is: reason })
+  await silent.event({ event: 'connected' })
   abort()
   await connecting
-  await closed
+  await silent.event({ event: 'closed' })
 })
 
 test('an aborted createPool closes its sockets at once', async (t) => {
   // While nothing else is open, the driver forgets everything at once.
   await connection(t)
-  const link = await Link.open(t)
-  link.mode = 'silent'
+  const silent = await FaultProxy.for(t, { isBlackHole: true })
   const { signal, abort, reason } = signalWith('enough')
-  const coming = link.silentConnection()
-  const opening = t.throwsAsync(createPool(link.url, { signal, connectTimeoutMs: 0 }), { is: reason })
-  const { closed } = await coming
+  const opening = t.throwsAsync(createPool(silent.url, { signal, connectTimeoutMs: 0 }), { is: reason })
+  await silent.event({ event: 'connected' })
   abort()
   await opening
-  await closed
+  await silent.event({ event: 'closed' })
 })
 
 for (const end of ['close', 'terminate'] as const) {
   test(`${end} of a pool stops its attempts at connecting`, async (t) => {
-    const link = await Link.open(t)
-    const p = await createPool(link.url, { minSize: 1, connectTimeoutMs: 0 })
+    const proxy = await FaultProxy.for(t)
+    const p = await createPool(proxy.url, { minSize: 1, connectTimeoutMs: 0 })
     t.teardown(async () => p.terminate())
-    link.mode = 'silent'
-    const coming = link.silentConnection()
-    link.break()
-    const { closed } = await coming
+    await proxy.plan({ isBlackHole: true })
+    await proxy.change('fin')
+    await proxy.event({ event: 'connected', connection: 2 })
     await p[end]()
-    await closed
+    await proxy.event({ event: 'closed', connection: 2 })
     t.is(p.stats.opening, 0)
   })
 }
@@ -78,21 +73,22 @@ test('connectTimeoutMs and signal hold over the password function', async (t) =>
 })
 
 test('connectTimeoutMs and signal hold over the look-up of typeCodecs', async (t) => {
-  const link = await Link.open(t)
-  link.mode = 'greeting'
+  // ReadyForQuery, outside a transaction: the startup goes through, and nothing behind it.
+  const at = { marker: { text: 'Z\0\0\0\x05I' } }
+  const proxy = await FaultProxy.for(t, { toClient: { fault: { at, effect: 'mute' } } })
   const typeCodecs = [{ typeName: 'money', schema: 'pg_catalog', encode: String, decode: String }]
   for (const open of OPENERS) {
     // A busy machine may need longer for the startup; then that was too late, and not the look-up.
     let message = 'to start'
     for (let connectTimeoutMs = 500; /to (start|connect|look)/.test(message); connectTimeoutMs *= 2) {
-      const error = await t.throwsAsync(open(link.url, { typeCodecs, connectTimeoutMs }), {
+      const error = await t.throwsAsync(open(proxy.url, { typeCodecs, connectTimeoutMs }), {
         instanceOf: TimeoutError,
       })
       message = error.message
     }
     t.regex(message, /'typeCodecs' were not looked up within/)
     const signal = AbortSignal.timeout(500)
-    const reason = await t.throwsAsync(open(link.url, { typeCodecs, connectTimeoutMs: 0, signal }), {
+    const reason = await t.throwsAsync(open(proxy.url, { typeCodecs, connectTimeoutMs: 0, signal }), {
       any: true,
     })
     t.is(reason, signal.reason)

@@ -10,8 +10,16 @@ import {
   TimeoutError,
   TransactionResolutionUnknownError,
 } from 'oxpg'
-import { faultProxy, newSignal, standStillUntil } from '../support/fault-proxy.js'
 import { connection, RUNNING, uniqueName, until, url } from '../support/server.js'
+import { FaultProxy, Signal } from '../support/testkit.js'
+
+/** The client's connection, once one of its messages with this text has gone on. */
+const cutAt = (text: string) =>
+  ({ toServer: { fault: { at: { marker: { text } }, effect: 'fin' } } }) as const
+
+/** Once a message with this text comes, nothing goes on any more. */
+const vanishAt = (text: string) =>
+  ({ toServer: { fault: { at: { marker: { text, passed: 0 } }, effect: 'blackHole' } } }) as const
 
 test('pg_terminate_backend fails the running query with 57P01, and those behind it are safe to retry', async (t) => {
   const [victim, killer] = [await connection(t), await connection(t)]
@@ -31,7 +39,7 @@ test('pg_terminate_backend fails the running query with 57P01, and those behind 
 })
 
 test('a cut connection rejects everything in flight, uncertain whether it ran', async (t) => {
-  const c = await connect(await faultProxy(t, { cutAt: 'cut here' }))
+  const c = await connect((await FaultProxy.for(t, cutAt('cut here'))).url)
   const outcomes = await Promise.allSettled([c.fetch("select 'cut here', pg_sleep(5)"), c.fetch('select 2')])
   for (const outcome of outcomes as PromiseRejectedResult[]) {
     t.true(outcome.reason instanceof PostgresError)
@@ -41,7 +49,7 @@ test('a cut connection rejects everything in flight, uncertain whether it ran', 
 })
 
 test('a COMMIT whose answer was lost is a TransactionResolutionUnknownError', async (t) => {
-  const c = await connect(await faultProxy(t, { cutAt: 'COMMIT' }))
+  const c = await connect((await FaultProxy.for(t, cutAt('COMMIT'))).url)
   const error = await t.throwsAsync<TransactionResolutionUnknownError>(
     c.transaction(async (tx) => {
       await tx.fetch('select 1')
@@ -61,15 +69,17 @@ test('onTermination is told once', async (t) => {
 })
 
 test.serial('a reset that arrives together with bytes while the loop is busy is noticed', async (t) => {
-  const sent = newSignal()
-  const proxy = await faultProxy(t, { resetAt: { marker: 'cut short', passed: 7, sent } })
-  const c = await connect(proxy)
+  const sent = new Signal(t)
+  const at = { marker: { text: 'cut short', passed: 7 } }
+  const fault = { at, effect: 'rst', touch: sent.path } as const
+  const proxy = await FaultProxy.for(t, { toClient: { fault } })
+  const c = await connect(proxy.url)
   await c.fetchVal('select $1::text', ['something else'])
   const call = t.throwsAsync(c.fetchVal('select $1::text', ['cut short']), {
     instanceOf: ConnectionFailureError,
   })
   await new Promise((resolve) => setImmediate(resolve))
-  standStillUntil(sent)
+  sent.standStillUntil()
   await call
   t.true(c.isClosed)
 })
@@ -79,14 +89,16 @@ test.serial('a reset that arrives together with bytes while the loop is busy is 
 test.serial(
   'an answer that came whole before the reset is an answer, even if writing fails first',
   async (t) => {
-    const sent = newSignal()
-    const proxy = await faultProxy(t, { resetAt: { marker: 'came whole', passed: 100_000, sent } })
-    const c = await connect(proxy)
+    const sent = new Signal(t)
+    const at = { marker: { text: 'came whole', passed: 100_000 } }
+    const fault = { at, effect: 'rst', touch: sent.path } as const
+    const proxy = await FaultProxy.for(t, { toClient: { fault } })
+    const c = await connect(proxy.url)
     await c.fetchVal('select $1::text', ['something else'])
     const call = c.fetchVal('select $1::text', ['came whole'])
     await Promise.resolve()
     await Promise.resolve()
-    standStillUntil(sent)
+    sent.standStillUntil()
     const late = t.throwsAsync(c.fetchVal('select $1::text', ['late']))
     t.is(await call, 'came whole')
     await late
@@ -94,7 +106,7 @@ test.serial(
 )
 
 test('a pool replaces a connection behind which the server has vanished', async (t) => {
-  const p = await createPool(await faultProxy(t, { stallAt: 'vanish' }), { minSize: 1, maxSize: 1 })
+  const p = await createPool((await FaultProxy.for(t, vanishAt('vanish'))).url, { minSize: 1, maxSize: 1 })
   t.teardown(async () => p.terminate())
   await t.throwsAsync(p.fetch("select 'vanish'", [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
   t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
@@ -102,20 +114,21 @@ test('a pool replaces a connection behind which the server has vanished', async 
 
 test('a pool replaces a connection on which the server has vanished before COMMIT', async (t) => {
   const options = { minSize: 1, maxSize: 1, commandTimeoutMs: 3_000 }
-  const p = await createPool(await faultProxy(t, { stallAt: 'COMMIT' }), options)
+  const p = await createPool((await FaultProxy.for(t, vanishAt('COMMIT'))).url, options)
   t.teardown(async () => p.terminate())
   for (let round = 0; round < 2; round += 1) {
     const error = await t.throwsAsync(
       p.transaction(async () => {}),
       { instanceOf: TransactionResolutionUnknownError, message: /outcome not known/ },
     )
+    t.true(error?.cause instanceof TimeoutError)
     t.false((error as TransactionResolutionUnknownError).safeToRetry)
     t.is(await p.fetchVal('select 1', [], { timeoutMs: 20_000 }), 1)
   }
 })
 
 test('a pool replaces a connection that does not answer its reset', async (t) => {
-  const p = await createPool(await faultProxy(t, { stallAt: 'vanish' }), { minSize: 1, maxSize: 1 })
+  const p = await createPool((await FaultProxy.for(t, vanishAt('vanish'))).url, { minSize: 1, maxSize: 1 })
   t.teardown(async () => p.terminate())
   const c = await p.acquire()
   await t.throwsAsync(c.fetch("select 'vanish'", [], { timeoutMs: 50 }), { instanceOf: TimeoutError })
@@ -124,7 +137,7 @@ test('a pool replaces a connection that does not answer its reset', async (t) =>
 })
 
 test('a pool replaces a connection that vanishes while it waits for the end of another call', async (t) => {
-  const p = await createPool(await faultProxy(t, { stallAt: 'vanish' }), { minSize: 1, maxSize: 1 })
+  const p = await createPool((await FaultProxy.for(t, vanishAt('vanish'))).url, { minSize: 1, maxSize: 1 })
   t.teardown(async () => p.terminate())
   // The first is answered after its cancel; nothing ever answers the second.
   await t.throwsAsync(p.fetch('select pg_sleep(60)', [], { timeoutMs: 50 }), { instanceOf: TimeoutError })

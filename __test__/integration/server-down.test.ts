@@ -2,8 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
 import { ConnectionFailureError, createPool, TimeoutError } from 'oxpg'
-import { Link } from '../support/link.js'
 import { until } from '../support/server.js'
+import { FaultProxy } from '../support/testkit.js'
 
 const refused = { instanceOf: ConnectionFailureError, message: /could not connect/ }
 
@@ -12,11 +12,12 @@ function codeOf(error: { cause?: unknown }): unknown {
 }
 
 test('with the server down every call on the pool says why at once, and works when it is back', async (t) => {
-  const link = await Link.open(t)
+  const link = await FaultProxy.for(t)
   const p = await createPool(link.url, { minSize: 1, maxSize: 4, acquireTimeoutMs: 0 })
   t.teardown(async () => p.terminate())
   t.is(await p.fetchVal('select 1'), 1)
-  await link.cut()
+  await link.refuse()
+  await link.change('fin')
   await until(async () => p.stats.size === 0, 'the loss')
   // Without a limit: they would wait for ever.
   const calls = [
@@ -35,12 +36,12 @@ test('with the server down every call on the pool says why at once, and works wh
   }
   await Promise.all(Array.from({ length: 50 }, () => t.throwsAsync(p.fetchVal('select 1'), refused)))
   t.is(p.stats.waiting, 0)
-  await link.restore()
+  await link.listen()
   await until(async () => (await p.fetchVal('select 1').catch(() => 0)) === 1, 'the recovery')
 })
 
 test('a call that has to wait for a connection in use is not refused, and its TimeoutError says why none was opened', async (t) => {
-  const link = await Link.open(t)
+  const link = await FaultProxy.for(t)
   const p = await createPool(link.url, { minSize: 1, maxSize: 2 })
   t.teardown(async () => p.terminate())
   const held = await p.acquire()
@@ -66,7 +67,7 @@ test('a call that has to wait for a connection in use is not refused, and its Ti
 })
 
 test('a call that timed out while it was queued was not sent', async (t) => {
-  const link = await Link.open(t)
+  const link = await FaultProxy.for(t)
   const p = await createPool(link.url, { maxSize: 1 })
   t.teardown(async () => p.terminate())
   const held = await p.acquire()

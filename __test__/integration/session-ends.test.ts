@@ -1,8 +1,8 @@
 // The ends of sessions and leases: what holds when close, release and terminate have returned.
 import test from 'ava'
 import { connect, createPool, InterfaceError, PostgresWarning, TimeoutError } from 'oxpg'
-import { Link } from '../support/link.js'
 import { connection, OPENERS, pool, RUNNING, uniqueName, until, url } from '../support/server.js'
+import { FaultProxy } from '../support/testkit.js'
 
 /** The sessions of an application. */
 const SESSIONS = 'select count(*)::int from pg_stat_activity where application_name = $1'
@@ -32,11 +32,12 @@ test('close of a pool resolves when the server has ended its sessions', async (t
 })
 
 test('close ends although the server does not', async (t) => {
-  const link = await Link.open(t)
-  const c = await connect(link.url)
-  const p = await createPool(link.url)
+  const proxy = await FaultProxy.for(t)
+  const c = await connect(proxy.url)
+  const p = await createPool(proxy.url)
   // What is said from here on reaches nobody, and nothing comes back.
-  link.freeze()
+  await proxy.plan({ isBlackHole: true })
+  await proxy.change('blackHole')
   await Promise.all([c.close(), p.close()])
   t.true(c.isClosed)
   t.is(p.stats.size, 0)

@@ -1,24 +1,24 @@
 // Behind a transaction pooler, where sessions share servers and leave their prepared statements behind with them.
-import test, { type ExecutionContext } from 'ava'
+import test from 'ava'
 import { connect, type PostgresLogMessage } from 'oxpg'
 import { clientsThatRestart } from '../support/pooled-work.js'
 import { connection } from '../support/server.js'
-import { TransactionPooler } from '../support/transaction-pooler.js'
-
-async function pooler(t: ExecutionContext, size: number): Promise<TransactionPooler> {
-  const started = await TransactionPooler.start(size)
-  t.teardown(() => started.close())
-  return started
-}
+import { TransactionPooler } from '../support/testkit.js'
 
 test('two clients, each started three times, lose nothing and get their own answers', async (t) => {
-  const between = await pooler(t, 3)
+  const between = await TransactionPooler.for(t, 3)
   await clientsThatRestart(t, between.url)
-  t.true(between.changes > 100, `servers were changed: ${between.changes}`)
+  const changes = await between.changes()
+  t.true(changes > 100, `servers were changed: ${changes}`)
+})
+
+test('a pooler that resets its servers after each transaction changes nothing', async (t) => {
+  const between = await TransactionPooler.for(t, 3, 'discard all')
+  await clientsThatRestart(t, between.url)
 })
 
 test('a connection says once that a pooler is between', async (t) => {
-  const between = await pooler(t, 2)
+  const between = await TransactionPooler.for(t, 2)
   const c = await connect(between.url)
   t.teardown(async () => c.terminate())
   const notices: PostgresLogMessage[] = []

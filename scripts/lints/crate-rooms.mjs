@@ -18,10 +18,10 @@ const CLOSED = { 'oxpg-codec': ['uuid'] }
 /** Imports point towards bytes: node → client → codec. */
 const WORKSPACE = {
   'oxpg-codec': [],
-  'oxpg-client': ['oxpg-codec'],
+  'oxpg-client': ['oxpg-codec', 'oxpg-testkit'],
   'oxpg-node': ['oxpg-client', 'oxpg-codec'],
   'oxpg-codegen': [],
-  'oxpg-testkit': ['oxpg-codec'],
+  'oxpg-testkit': [],
 }
 
 /** Modules that know no socket, thread, clock or JavaScript. */
@@ -53,6 +53,9 @@ export async function crateRooms() {
       }
       if (dependency.startsWith('oxpg-') && !WORKSPACE[name]?.includes(dependency)) {
         problems.push(`${name} depends on ${dependency}: imports point towards bytes, node → client → codec`)
+      }
+      if (dependency === 'oxpg-testkit' && kind !== 'dev') {
+        problems.push(`${name} depends on ${dependency}: tests may, and nothing that users get`)
       }
       if (kind === null && CLOSED[name] && !CLOSED[name].includes(dependency)) {
         problems.push(`${name} depends on ${dependency}: it may have ${CLOSED[name].join(', ')} only`)

@@ -1,0 +1,156 @@
+//! A transaction pooler at its most inconvenient: it takes the server away from its client after every ReadyForQuery
+//! outside a transaction, and gives it to whoever has waited longest. Like PgBouncer's before 1.21, its clients' prepared
+//! statements stay behind with the server. It asks for no password.
+
+mod client;
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, JoinSet};
+
+use crate::login::{Login, Session};
+use crate::messages::{Message, message};
+
+/// A server's session.
+struct Backend {
+    id: u64,
+    session: Session,
+}
+
+/// Sessions that nobody has, and those who wait for one, the first first.
+#[derive(Default)]
+struct Queue {
+    free: VecDeque<Backend>,
+    waiting: VecDeque<oneshot::Sender<Backend>>,
+}
+
+struct Shared {
+    login: Login,
+    /// What a session is sent after each transaction, as PgBouncer's `server_reset_query_always`.
+    reset_query: Option<String>,
+    greeting: Vec<Vec<u8>>,
+    queue: Mutex<Queue>,
+    backends: AtomicU64,
+    changes: AtomicU64,
+    clients: AtomicI32,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A session, when it is one's turn.
+    async fn take(&self) -> Option<Backend> {
+        let coming = {
+            let mut queue = self.queue();
+            if queue.waiting.is_empty()
+                && let Some(backend) = queue.free.pop_front()
+            {
+                return Some(backend);
+            }
+            let (sender, receiver) = oneshot::channel();
+            queue.waiting.push_back(sender);
+            receiver
+        };
+        coming.await.ok()
+    }
+
+    /// A session goes behind all others; the first of them goes to whoever waits.
+    fn give_back(&self, backend: Backend) {
+        let mut queue = self.queue();
+        queue.free.push_back(backend);
+        while !queue.free.is_empty()
+            && let Some(waiting) = queue.waiting.pop_front()
+        {
+            if let Some(first) = queue.free.pop_front()
+                && let Err(first) = waiting.send(first)
+            {
+                // It waits no more.
+                queue.free.push_front(first);
+            }
+        }
+    }
+
+    /// Resets a session that is outside a transaction and gives it back.
+    async fn recycle(&self, mut backend: Backend) -> io::Result<()> {
+        if let Some(query) = &self.reset_query {
+            backend.session.stream.write_all(&message(b'Q', format!("{query}\0").as_bytes())).await?;
+            while Message::read(&mut backend.session.stream).await?.tag != b'Z' {}
+        }
+        self.give_back(backend);
+        Ok(())
+    }
+
+    /// A new session in place of one that is lost.
+    async fn replace(&self) {
+        // While the server is down, clients wait.
+        if let Ok(session) = self.login.open().await {
+            self.give_back(Backend { id: self.backends.fetch_add(1, Ordering::Relaxed), session });
+        }
+    }
+}
+
+/// A pooler on a port of its own at 127.0.0.1. It ends when it is dropped.
+pub struct Pooler {
+    port: u16,
+    shared: Arc<Shared>,
+    listening: JoinHandle<()>,
+}
+
+impl Pooler {
+    /// Opens `size` sessions, on the runtime of the caller, and listens.
+    ///
+    /// # Errors
+    /// When a session does not open, or there is no port to listen on.
+    pub async fn start(login: Login, size: usize, reset_query: Option<String>) -> io::Result<Self> {
+        let mut queue = Queue::default();
+        let mut greeting = Vec::new();
+        for id in 0..u64::try_from(size).unwrap_or(0) {
+            let mut session = login.open().await?;
+            greeting = std::mem::take(&mut session.parameters);
+            queue.free.push_back(Backend { id, session });
+        }
+        let backends = AtomicU64::new(u64::try_from(size).unwrap_or(0));
+        let queue = Mutex::new(queue);
+        let (changes, clients) = (AtomicU64::new(0), AtomicI32::new(0));
+        let shared = Arc::new(Shared { login, reset_query, greeting, queue, backends, changes, clients });
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let port = listener.local_addr()?.port();
+        let pooler = Arc::clone(&shared);
+        let listening = tokio::spawn(async move {
+            // Ends its tasks when it is dropped.
+            let mut clients = JoinSet::new();
+            loop {
+                let Ok((stream, _)) = listener.accept().await else { continue };
+                clients.spawn(client::serve(stream, Arc::clone(&pooler)));
+                while clients.try_join_next().is_some() {}
+            }
+        });
+        Ok(Self { port, shared, listening })
+    }
+
+    /// Where clients connect to, at 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// How often a client was given another server than the last time.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.shared.changes.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}

@@ -1,0 +1,197 @@
+//! Scripted servers, the pooler in front of some, and the lines that drive both.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
+
+use std::future::Future;
+use std::io::{BufReader, Read, Write};
+use std::sync::{Arc, Mutex};
+
+use oxpg_testkit::control;
+use oxpg_testkit::login::Login;
+use oxpg_testkit::messages::{self, Message};
+use oxpg_testkit::pooler::Pooler;
+use oxpg_testkit::scripted::{Report, ScriptedServer, Step};
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn script(steps: Value) -> Vec<Step> {
+    serde_json::from_value(steps).unwrap()
+}
+
+fn login(port: u16, password: &str) -> Login {
+    let address = format!("127.0.0.1:{port}").parse().unwrap();
+    Login { address, user: "ann".to_owned(), password: password.to_owned(), database: "shop".to_owned() }
+}
+
+#[test]
+fn a_script_is_played_and_told() {
+    run(async {
+        let steps = json!([{ "expect": "startup" }, { "send": ["welcome"] }, { "expect": { "tag": "X" } }]);
+        let (server, mut reports) = ScriptedServer::start(vec![script(steps)]).await.unwrap();
+        let mut session = login(server.port(), "").open().await.unwrap();
+        assert_eq!(session.parameters, [b"server_version\x0018.1\0".to_vec(), b"TimeZone\0UTC\0".to_vec()]);
+        assert_eq!(reports.recv().await.unwrap(), Report::Connected { connection: 1 });
+        assert!(matches!(reports.recv().await.unwrap(), Report::Received { message, .. } if message.tag.is_empty()));
+        session.stream.write_all(&messages::message(b'Q', b"select 1\0")).await.unwrap();
+        assert!(matches!(reports.recv().await.unwrap(), Report::Received { message, .. } if message.tag == "Q"));
+        let error = "expected 'X', got 'Q'".to_owned();
+        assert_eq!(reports.recv().await.unwrap(), Report::Ended { connection: 1, error: Some(error) });
+        assert_eq!(session.stream.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn each_connection_has_the_next_script_and_all_others_the_last() {
+    run(async {
+        let scripts = ["fin", "rst"].map(|how| script(json!([{ "read": 1 }, { "close": how }])));
+        let (server, _reports) = ScriptedServer::start(scripts.to_vec()).await.unwrap();
+        for is_reset in [false, true, true] {
+            let mut client = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+            client.write_all(b"x").await.unwrap();
+            assert_eq!(client.read(&mut [0]).await.is_err(), is_reset);
+        }
+    });
+}
+
+#[test]
+fn scram_is_played_by_both_sides() {
+    run(async {
+        let scram = json!({ "scram": { "password": "secret", "iterations": 10 } });
+        let steps = script(json!([{ "expect": "startup" }, scram, { "send": ["welcome"] }, "drain"]));
+        let (server, mut reports) = ScriptedServer::start(vec![steps]).await.unwrap();
+        login(server.port(), "secret").open().await.unwrap();
+        assert!(login(server.port(), "wrong").open().await.is_err());
+        let mut ends = Vec::new();
+        while ends.len() < 2 {
+            if let Report::Ended { error, .. } = reports.recv().await.unwrap() {
+                ends.push(error);
+            }
+        }
+        assert_eq!(ends, [None, Some("the client's proof is wrong".to_owned())]);
+    });
+}
+
+#[test]
+fn a_script_repeats_until_the_client_has_had_enough() {
+    run(async {
+        let endless = json!([{ "repeat": { "steps": [{ "send": [{ "notice": { "M": "again" } }] }] } }]);
+        let (server, mut reports) = ScriptedServer::start(vec![script(endless)]).await.unwrap();
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+        for _ in 0..1_000 {
+            assert_eq!(Message::read(&mut client).await.unwrap().body(), b"Magain\0\0");
+        }
+        drop(client);
+        reports.recv().await.unwrap();
+        assert!(matches!(reports.recv().await.unwrap(), Report::Ended { error: Some(_), .. }));
+    });
+}
+
+/// A client of a pooler, past its startup.
+async fn client_of(pooler: &Pooler) -> TcpStream {
+    login(pooler.port(), "").open().await.unwrap().stream
+}
+
+/// The tags of all messages up to ReadyForQuery.
+async fn ask(client: &mut TcpStream, query: &str) -> String {
+    client.write_all(&messages::message(b'Q', format!("{query}\0").as_bytes())).await.unwrap();
+    let mut tags = String::new();
+    while !tags.ends_with('Z') {
+        tags.push(char::from(Message::read(client).await.unwrap().tag));
+    }
+    tags
+}
+
+#[test]
+fn a_pooler_gives_each_transaction_the_server_that_was_free_for_longest() {
+    run(async {
+        let answer = json!({ "answer": { "columns": [{ "name": "a", "oid": 25 }], "rows": [["x"]] } });
+        let steps = script(json!([{ "expect": "startup" }, { "send": ["welcome"] }, answer]));
+        let (server, _reports) = ScriptedServer::start(vec![steps]).await.unwrap();
+        let pooler = Pooler::start(login(server.port(), ""), 2, None).await.unwrap();
+        let (mut first, mut second) = (client_of(&pooler).await, client_of(&pooler).await);
+        for _ in 0..3 {
+            assert_eq!(ask(&mut first, "select 1").await, "TDCZ");
+        }
+        assert_eq!(pooler.changes(), 3, "one client alone goes round");
+        assert_eq!(ask(&mut second, "select 1").await, "TDCZ");
+        assert_eq!(pooler.changes(), 4);
+    });
+}
+
+#[test]
+fn a_pooler_replaces_a_server_that_a_client_leaves_in_a_transaction() {
+    run(async {
+        let begin = json!([{ "expect": "startup" }, { "send": ["welcome"] }, { "expect": { "tag": "Q" } },
+            { "send": [{ "complete": "BEGIN" }, { "ready": "T" }] }, "drain"]);
+        let answer = json!({ "answer": { "columns": [], "rows": [] } });
+        let honest = json!([{ "expect": "startup" }, { "send": ["welcome"] }, answer]);
+        let (server, _reports) = ScriptedServer::start(vec![script(begin), script(honest)]).await.unwrap();
+        let pooler = Pooler::start(login(server.port(), ""), 1, None).await.unwrap();
+        let mut leaving = client_of(&pooler).await;
+        assert_eq!(ask(&mut leaving, "begin").await, "CZ");
+        let mut waiting = client_of(&pooler).await;
+        drop(leaving);
+        assert_eq!(ask(&mut waiting, "select 1").await, "TCZ");
+    });
+}
+
+/// Input that a test writes to while it is read.
+struct Lines(std::sync::mpsc::Receiver<Vec<u8>>, Vec<u8>);
+
+impl Read for Lines {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if self.1.is_empty() {
+            self.1 = self.0.recv().unwrap_or_default();
+        }
+        let count = self.1.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.1[..count]);
+        self.1.drain(..count);
+        Ok(count)
+    }
+}
+
+#[derive(Clone, Default)]
+struct Output(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn each_call_is_answered_by_its_number_and_the_end_of_the_input_is_the_end() {
+    let (input, lines) = std::sync::mpsc::channel();
+    let calls = [
+        r#"{"id":1,"call":"openServer","scripts":[["hold"]]}"#,
+        r#"{"id":2,"call":"closeServer","server":1}"#,
+        r#"{"id":3,"call":"counts","proxy":9}"#,
+        r#"{"id":4,"call":"nonsense"}"#,
+        r#"{"id":5,"call":"openServer","scripts":[[{"send":[{"bytes":"not base64!"}]}]]}"#,
+        "garbage",
+    ];
+    for call in calls {
+        input.send(format!("{call}\n").into_bytes()).unwrap();
+    }
+    drop(input);
+    let output = Output::default();
+    control::run(BufReader::new(Lines(lines, Vec::new())), output.clone()).unwrap();
+    let text = String::from_utf8(output.0.lock().unwrap().clone()).unwrap();
+    let answers: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(answers.len(), calls.len(), "{text}");
+    assert_eq!(answers[0]["result"]["server"], 1);
+    assert_eq!(answers[1], json!({ "id": 2, "result": null }));
+    assert_eq!(answers[2], json!({ "id": 3, "error": "there is no proxy 9" }));
+    assert!(answers[3]["error"].as_str().unwrap().contains("nonsense"), "{text}");
+    assert!(answers[4]["error"].as_str().unwrap().contains("is no base64"), "{text}");
+    assert_eq!(answers[5]["id"], Value::Null);
+}
