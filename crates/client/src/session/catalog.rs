@@ -14,7 +14,7 @@ use oxpg_codec::types::{
 use super::codec_choice::{Choices, CodecChoice};
 use super::column::Column;
 use super::introspection::{CatalogType, TypeClass};
-use super::schema::{Schema, TRUSTED_MS};
+use super::schema::{Moment, Schema};
 
 const BUILT_IN_SCHEMA: &str = "pg_catalog";
 /// `anyarray`, as in `pg_stats`: an array whose element type only its text hides.
@@ -29,9 +29,8 @@ pub struct Catalog {
     choices: RefCell<Choices>,
     generation: Cell<u64>,
     schema: Rc<Schema>,
-    /// The schema's version and the time when the first composite type was looked up. Its attributes can become others
-    /// without a sign of it.
-    composites_found: Cell<Option<(u64, u64)>>,
+    /// When the first composite type was looked up. Its attributes can become others without a sign of it.
+    composites_found: Cell<Option<Moment>>,
 }
 
 impl TypeSource for Catalog {
@@ -79,12 +78,15 @@ impl Catalog {
 
     /// Changes with everything that makes descriptions stale. Composite types are trusted for as long as statements are.
     pub(super) fn generation(&self) -> u64 {
-        if let Some((version, ms)) = self.composites_found.get()
-            && (version != self.schema.version() || self.schema.now_ms().saturating_sub(ms) >= TRUSTED_MS)
-        {
+        if self.composites_found.get().is_some_and(|found| !self.now().trusts(found)) {
             self.invalidate();
         }
         self.generation.get()
+    }
+
+    /// Types are known by their OIDs, whatever names mean.
+    fn now(&self) -> Moment {
+        self.schema.moment((0, 0))
     }
 
     /// The same for what was resolved just now: if a type it goes by is not to be trusted any more, its next use will see.
@@ -149,7 +151,7 @@ impl Catalog {
         for type_oid in asked {
             let has_attributes = self.node(*type_oid, found, 0).has_attributes();
             if has_attributes && self.composites_found.get().is_none() {
-                self.composites_found.set(Some((self.schema.version(), self.schema.now_ms())));
+                self.composites_found.set(Some(self.now()));
             }
         }
     }

@@ -11,7 +11,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 /// For so long a change that nothing shows can go unnoticed.
-pub(super) const TRUSTED_MS: u64 = 60_000;
+const TRUSTED_MS: u64 = 60_000;
 
 /// What is known of changes by all sessions of an environment, whatever their servers; and the time.
 #[derive(Debug, Default)]
@@ -67,15 +67,6 @@ impl Schema {
     /// A text that changes it is being executed somewhere.
     pub(super) fn is_changing(&self) -> bool {
         self.under_way.get() > 0
-    }
-
-    /// How often it has changed.
-    pub(super) fn version(&self) -> u64 {
-        self.version.get()
-    }
-
-    pub(super) fn now_ms(&self) -> u64 {
-        self.now_ms.get()
     }
 
     /// Now, where names mean this.

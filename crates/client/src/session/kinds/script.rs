@@ -39,12 +39,13 @@ pub(in crate::session) struct ScriptTask {
 
 impl ScriptTask {
     pub(super) fn new(text: Box<str>, is_control: bool) -> Self {
+        let traits = keyword::classify(&text);
         Self {
-            is_begin: keyword::classify(&text).is_begin,
+            is_begin: traits.is_begin,
             // The driver's own ends what others have changed, see `Shared::note_tag`.
-            changes: if is_control { Changes::NONE } else { Changes::of(&text) },
+            changes: if is_control { Changes::NONE } else { traits.changes },
             is_commit: keyword::may_commit(&text),
-            ends_transaction: keyword::ends_transaction(&text),
+            ends_transaction: traits.ends_transaction,
             text,
             is_text_gone: false,
             is_control,
