@@ -259,9 +259,10 @@ where
             let signature = scram
                 .exchange_bound(&mut server, SECRET, mechanisms, |mechanism, header| {
                     note(&trace, &format!("{mechanism} {header}"));
-                    if mechanism.ends_with("-PLUS") { hash.unwrap_or_default() } else { Vec::new() }
+                    Ok(if mechanism.ends_with("-PLUS") { hash.unwrap_or_default() } else { Vec::new() })
                 })
-                .await;
+                .await
+                .unwrap();
             end = [server_final(&signature), end].concat();
         }
         Asked::Gss => end = authentication(7, &[]),

@@ -13,6 +13,8 @@ use crate::messages::{Message, authentication, message, sasl};
 use crate::scripted::Server;
 
 const MECHANISM: &str = "SCRAM-SHA-256";
+/// The GS2 header of a client that does not bind to a channel.
+const UNBOUND: &str = "n,,";
 
 /// The server's side.
 #[derive(Debug, Clone)]
@@ -41,14 +43,31 @@ impl Scram {
         server: &mut Server<S>,
         password: &str,
     ) -> io::Result<Vec<u8>> {
-        server.send(&sasl(&[MECHANISM])).await;
-        let (bare, nonce) = client_first(&server.try_message(b'p').await?)?;
+        self.exchange_bound(server, password, &[MECHANISM], unbound).await
+    }
+
+    /// The same with these mechanisms; `binding` is given the mechanism that the client chose and its GS2 header, and says
+    /// what the client must bind to (RFC 5802, section 6).
+    ///
+    /// # Errors
+    /// Those of [`exchange`](Self::exchange).
+    pub async fn exchange_bound<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        server: &mut Server<S>,
+        password: &str,
+        mechanisms: &[&str],
+        binding: impl FnOnce(&str, &str) -> io::Result<Vec<u8>>,
+    ) -> io::Result<Vec<u8>> {
+        server.send(&sasl(mechanisms)).await;
+        let InitialResponse { mechanism, header, bare } = initial_response(&server.try_message(b'p').await?)?;
+        let nonce = nonce_of(&bare)?;
+        let bound = STANDARD.encode([header.as_bytes(), &binding(&mechanism, &header)?].concat());
         let first = format!("r={nonce}{},s={},i={}", self.server_nonce, STANDARD.encode(&self.salt), self.iterations);
         server.send(&authentication(11, first.as_bytes())).await;
 
         let last = text(server.try_message(b'p').await?)?;
         let (without_proof, proof) = last.rsplit_once(",p=").ok_or_else(|| malformed("no proof"))?;
-        if without_proof != format!("c=biws,r={nonce}{}", self.server_nonce) {
+        if without_proof != format!("c={bound},r={nonce}{}", self.server_nonce) {
             return Err(malformed(format!("a client-final-message that starts with {without_proof:?}")));
         }
         let message = format!("{bare},{first},{without_proof}");
@@ -74,12 +93,40 @@ pub fn server_final(signature: &[u8]) -> Vec<u8> {
 /// # Errors
 /// Whatever is no such message of a client that does not bind to a channel.
 pub fn client_first(body: &[u8]) -> io::Result<(String, String)> {
-    let mechanism = body.strip_prefix(MECHANISM.as_bytes()).and_then(|rest| rest.strip_prefix(b"\0"));
-    let response = mechanism.and_then(|rest| rest.get(4..)).ok_or_else(|| malformed("another mechanism"))?;
-    let response = text(response.to_vec())?;
-    let bare = response.strip_prefix("n,,").ok_or_else(|| malformed("another GS2 header"))?.to_owned();
-    let nonce = bare.split_once("r=").ok_or_else(|| malformed("no nonce"))?.1.to_owned();
+    let InitialResponse { mechanism, header, bare } = initial_response(body)?;
+    unbound(&mechanism, &header)?;
+    let nonce = nonce_of(&bare)?;
     Ok((bare, nonce))
+}
+
+/// What a client binds to that does not bind to a channel.
+fn unbound(mechanism: &str, header: &str) -> io::Result<Vec<u8>> {
+    match (mechanism, header) {
+        (MECHANISM, UNBOUND) => Ok(Vec::new()),
+        _ => Err(malformed(format!("the mechanism {mechanism} with the GS2 header {header:?}"))),
+    }
+}
+
+/// A SASLInitialResponse.
+struct InitialResponse {
+    mechanism: String,
+    /// The GS2 header of the client-first-message.
+    header: String,
+    /// The rest of it.
+    bare: String,
+}
+
+fn initial_response(body: &[u8]) -> io::Result<InitialResponse> {
+    let end = body.iter().position(|byte| *byte == 0).ok_or_else(|| malformed("a mechanism without an end"))?;
+    let response = body.get(end + 5..).ok_or_else(|| malformed("no response"))?;
+    let response = text(response.to_vec())?;
+    let header_end = response.find(",,").ok_or_else(|| malformed("no GS2 header"))? + 2;
+    let (header, bare) = response.split_at(header_end);
+    Ok(InitialResponse { mechanism: text(body[..end].to_vec())?, header: header.to_owned(), bare: bare.to_owned() })
+}
+
+fn nonce_of(bare: &str) -> io::Result<String> {
+    Ok(bare.split_once("r=").ok_or_else(|| malformed("no nonce"))?.1.to_owned())
 }
 
 /// The client's side, from AuthenticationSASL's answer to the server's signature, which is not looked at.

@@ -12,7 +12,7 @@ pub use listener::{Received, Report, ScriptedServer};
 pub use script::{Column, Expected, How, Part, Step};
 
 use crate::malformed;
-use crate::messages::Message;
+use crate::messages::{Message, SSL_REQUEST};
 
 /// What a server can speak over: a socket, TLS over one, a pipe.
 pub trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -28,14 +28,19 @@ pub struct Server<S> {
 /// Those without `try_` are for tests: they panic when the client does not do what is expected.
 #[expect(clippy::unwrap_used, clippy::panic, reason = "assertions of tests")]
 impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
-    /// The parameters of a startup message of version 3.0. Panics at another message or version.
+    /// The parameters of a startup message of version 3.0. A request for TLS before it is denied. Panics at another
+    /// message or version.
     pub async fn startup(&mut self) -> Vec<(String, String)> {
         self.startup_in_version([0, 3, 0, 0]).await
     }
 
-    /// The parameters of a startup message. Panics at another message or version.
+    /// The same of this version.
     pub async fn startup_in_version(&mut self, version: [u8; 4]) -> Vec<(String, String)> {
-        let message = Message::read_startup(&mut self.stream).await.unwrap();
+        let mut message = Message::read_startup(&mut self.stream).await.unwrap();
+        if message.startup_code() == Some(SSL_REQUEST) {
+            self.stream.write_all(b"N").await.unwrap();
+            message = Message::read_startup(&mut self.stream).await.unwrap();
+        }
         assert_eq!(message.body()[..4], version, "protocol version");
         startup_parameters(&message.body()[4..]).unwrap()
     }
