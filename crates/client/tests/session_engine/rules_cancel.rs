@@ -177,6 +177,18 @@ fn rule_10_a_head_with_others_behind_it_is_cancelled_when_it_stands_still() {
 }
 
 #[test]
+fn rule_10_what_is_written_and_not_sent_is_on_its_way_as_well() {
+    let mut client = warm(&["insert 1 $1"]);
+    client.query(1, "insert 1 $1", 1);
+    client.flush();
+    client.script(2, "insert 2; insert 3", true);
+    client.session.abandon(1, &mut client.sink);
+    assert_eq!(client.sink.cancels_wanted, 0, "the socket takes the script any moment, and it cannot be sent again");
+    client.session.press(&mut client.sink);
+    assert_eq!(client.sink.cancels_wanted, 1);
+}
+
+#[test]
 fn rule_10_a_cancel_without_effect_is_sent_again_when_the_head_still_stands() {
     let mut client = warm(&["insert 1 $1"]);
     client.query(1, "insert 1 $1", 1);
@@ -353,6 +365,7 @@ fn rule_11_a_cancel_that_is_over_cannot_have_hit_what_was_not_sent() {
     client.flush();
     client.query(2, "insert 2 $1", 2);
     client.session.abandon(1, &mut client.sink);
+    client.session.press(&mut client.sink);
     client.cancel_finished();
     client.server.run();
     client.read();

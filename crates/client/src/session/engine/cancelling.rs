@@ -2,7 +2,7 @@
 //!
 //! A CancelRequest hits whatever the server runs when it arrives. It is meant for the head, which may have ended by
 //! then, and in its place a request behind it that nobody has left is hit. So nothing is written behind a request that
-//! is to be cancelled; where others are on their way behind it already, the head is only cancelled once it has stood
+//! is to be cancelled; where others are on their way behind it already, or written and about to be, the head is only cancelled once it has stood
 //! still for a while ([`Session::press`]): a quick one ends by itself, and a slow one does not end just when the
 //! cancel arrives.
 
@@ -177,8 +177,7 @@ impl Session {
         if !head.course.wants_cancel || !head.is_running(sent) {
             return;
         }
-        let are_others_sent = has_others && sent > head.course.end;
-        if !head.course.is_pressed && (head.course.is_cancel_sent || are_others_sent) {
+        if !head.course.is_pressed && (head.course.is_cancel_sent || has_others) {
             return;
         }
         head.course.is_pressed = false;
