@@ -84,6 +84,21 @@ test.serial('such a result in a transaction leaves the transaction open', async 
   t.deepEqual(await c.fetchVal(text), { id: 1, name: 'a' }, 'the change was rolled back with the transaction')
 })
 
+test.serial('rows that show nothing of a change stand beside those that do', async (t) => {
+  const pair = await pairType(t)
+  const c = await connection(t, { rowMode: 'object' })
+  const text = `select number, case when number > 500 then format($1, number)::${pair} end as value
+    from generate_series(1, 1000) number`
+  t.deepEqual((await c.fetch(text, ['(%s,a)']))[999], { number: 1000, value: { id: 1000, name: 'a' } })
+  await unseen(`alter type ${pair} add attribute more int`)
+  const rows = await c.fetch(text, ['(%s,b,2)'])
+  const expected = Array.from({ length: 1000 }, (_, at) => ({
+    number: at + 1,
+    value: at < 500 ? null : { id: at + 1, name: 'b', more: 2 },
+  }))
+  t.deepEqual(rows, expected)
+})
+
 test.serial('dropped attributes are gone', async (t) => {
   const pair = await pairType(t, 'id int, name text, last bool')
   const c = await connection(t, { rowMode: 'object' })

@@ -53,11 +53,12 @@ pub enum RowTaken {
 /// abandoned it or refused to bind.
 #[derive(Debug)]
 pub enum Event {
-    /// The statement's parameters and columns, where the caller may not know them; before the first row.
+    /// The statement's parameters and columns, where the caller may not know them: before the first row, and once more
+    /// before a row whose types were looked up anew. Rows that were taken before it keep what they were read by.
     Described {
         /// The request.
         request: RequestId,
-        /// What is true from now on for this request.
+        /// What is true from now on for this request: of the parameters that are asked for, and of the rows that follow.
         description: Rc<Description>,
         /// The engine waits for [`bind`](super::Session::bind), [`refuse_bind`](super::Session::refuse_bind) or
         /// (a batch) [`batch_row`](super::Session::batch_row) and so on.

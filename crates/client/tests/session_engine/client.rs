@@ -37,6 +37,8 @@ pub(crate) struct Recorder {
     pub(crate) malformed: Option<RequestId>,
     /// This request's rows have a type that is not as it was; with whether it is so whenever it is looked up.
     pub(crate) outdated: Option<(RequestId, bool)>,
+    /// So many of them can be read all the same (they hold NULL there).
+    pub(crate) readable_rows: usize,
     /// By this description they cannot be read.
     outdated_description: Option<u32>,
     /// Rows have values of these types.
@@ -103,7 +105,8 @@ impl Sink for Recorder {
         if self.malformed == Some(request) {
             return RowTaken::Malformed("column 1 cannot be decoded".into());
         }
-        if let Some((_, is_forever)) = self.outdated.filter(|(outdated, _)| *outdated == request) {
+        let is_readable = self.rows.get(&request).map_or(0, Vec::len) < self.readable_rows;
+        if let Some((_, is_forever)) = self.outdated.filter(|(outdated, _)| *outdated == request && !is_readable) {
             let first = *self.outdated_description.get_or_insert(description.id);
             if is_forever || first == description.id {
                 return RowTaken::OutdatedType("column 1 has changed".into());
@@ -125,7 +128,7 @@ impl Sink for Recorder {
         let line = match event {
             Event::Described { request, description, needs_bind } => {
                 assert!(!self.settled.contains_key(&request));
-                assert!(!self.rows.contains_key(&request), "described after the first row");
+                assert!(!needs_bind || !self.rows.contains_key(&request), "asked for parameters after the first row");
                 self.described.insert(request, description.id);
                 let line = format!("described {request} {} {needs_bind}", description.columns.len());
                 if needs_bind {

@@ -309,6 +309,22 @@ fn a_result_that_has_arrived_is_read_by_what_its_types_are_now() {
     }
 }
 
+#[test]
+fn rows_that_were_taken_stay_when_the_type_of_those_behind_has_changed() {
+    let mut client = knowing_types(Client::new());
+    client.server.column_oid = PERSON;
+    client.warm("select 1 3 $1");
+    client.sink.outdated = Some((2, false));
+    client.sink.readable_rows = 2;
+    client.query(2, "select 1 3 $1", 2);
+    client.settle_all();
+    assert_eq!(client.completed(2), 3);
+    assert_eq!(client.sink.rows[&2], [(2, 0), (2, 1), (2, 2)], "each once, in order");
+    let lines = client.sink.lines.iter().map(|line| line.split(' ').next().unwrap());
+    let of_the_second: Vec<&str> = lines.rev().take(5).collect();
+    assert_eq!(of_the_second, ["completed", "row", "described", "row", "row"]);
+}
+
 fn attribute_count(client: &mut Client, text: &str) -> usize {
     let known = client.text(text).description().unwrap();
     match &known.parameters[0].tree.as_ref().unwrap().kind {
