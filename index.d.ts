@@ -1344,6 +1344,170 @@ interface PoolStats {
 /** What a codec's functions get and give: PostgreSQL's text, its bytes, or a tuple of parts. */
 type CodecFormat = 'text' | 'binary' | 'tuple';
 
+/** Text in PEM. */
+type Pem = string | Uint8Array;
+/** TLS in the manner of `node:tls`. Nothing but what is said here is used: no files of libpq's are looked for. */
+interface SslOptions {
+    /** `sslmode` of libpq. Default `'verify-full'`, or `'require'` when `rejectUnauthorized` is false. */
+    mode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
+    /** Certificates of the authorities that are trusted, in PEM. Default: Node's, `NODE_EXTRA_CA_CERTS` included. */
+    ca?: Pem | readonly Pem[] | undefined;
+    /** The client's certificate, and those between it and its authority's, in PEM. */
+    cert?: Pem | undefined;
+    /** The private key of `cert`, in PEM. */
+    key?: Pem | undefined;
+    /** The password of an encrypted `key`. */
+    passphrase?: string | undefined;
+    /** What the server is called in its certificate, and by SNI, where that is not the host. */
+    servername?: string | undefined;
+    /** False trusts any server, so that others can read and change everything. Default true. */
+    rejectUnauthorized?: boolean | undefined;
+    /** Default `'TLSv1.2'`. */
+    minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+    /** Default `'TLSv1.3'`. */
+    maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+    /** Certificate revocation lists, in PEM. With any, each certificate must have one of its issuer's. */
+    crl?: Pem | readonly Pem[] | undefined;
+}
+
+/** Where a type is. */
+interface TypeSchemaOptions {
+    /** The type's schema. Default `'public'`; built-in types are in `'pg_catalog'`. */
+    schema?: string | undefined;
+}
+/** A codec in PostgreSQL's text format: what the type's output function prints, and its input function reads. */
+interface TextTypeCodec<T> extends TypeSchemaOptions {
+    /** Default `'text'`. */
+    format?: 'text' | undefined;
+    encode: (value: T) => string;
+    decode: (text: string) => T;
+}
+/** A codec in PostgreSQL's binary format: the bytes of the type's send and receive functions. */
+interface BinaryTypeCodec<T> extends TypeSchemaOptions {
+    format: 'binary';
+    encode: (value: T) => ArrayBufferView;
+    /** The buffer is the application's to keep. */
+    decode: (bytes: Buffer) => T;
+}
+/**
+ * A codec of parts: of a composite type the values of its attributes in order. Of types for time the numbers that
+ * PostgreSQL keeps, exactly: `date` [days since 2000-01-01], `timestamp` and `timestamptz` [microseconds since
+ * 2000-01-01, a bigint], `time` [microseconds], `timetz` [microseconds, seconds west of UTC], `interval` [months, days,
+ * microseconds, a bigint]. The ends of int32 and int64 stand for -infinity and infinity.
+ */
+interface TupleTypeCodec<T> extends TypeSchemaOptions {
+    format: 'tuple';
+    encode: (value: T) => readonly unknown[];
+    /** Gets an array. */
+    decode: (parts: any) => T;
+}
+/** How values of one type come to be the application's, and go to PostgreSQL. NULL passes by both functions. */
+type TypeCodecOptions<T = unknown> = TextTypeCodec<T> | BinaryTypeCodec<T> | TupleTypeCodec<T>;
+/** Makes values of a type come and go like those of a type that the driver knows. */
+interface BuiltinTypeCodecOptions extends TypeSchemaOptions {
+    /** The name in `pg_type` of a built-in type, such as `'int4'`; or `'hstore'`, `'vector'`, `'halfvec'`, `'geometry'`. */
+    codecName: string;
+}
+/** A codec with the name of its type, as the option `typeCodecs` has them. */
+type NamedTypeCodec = {
+    /** The type's name in `pg_type`. */
+    typeName: string;
+} & (TypeCodecOptions<any> | (BuiltinTypeCodecOptions & {
+    format?: undefined;
+}));
+
+/** The password, or a function that gives it. */
+type Password = string | (() => string | PromiseLike<string>);
+/**
+ * Where to connect, as whom, and how. Options win over the DSN, which wins over the environment (`PGHOST` …), as in
+ * libpq. The result mapping and `rowMode` are the defaults of the calls made on the connection.
+ *
+ * @typeParam M The row mode of the connection, or of the pool's connections.
+ */
+interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
+    /** A name, an address, or the folder of a Unix socket (`@name` for an abstract one); several are tried in order. */
+    host?: string | readonly string[] | undefined;
+    /**
+     * IP addresses in place of looking the hosts' names up, one for each host; the names still count for TLS and the
+     * password file.
+     */
+    hostaddr?: string | readonly string[] | undefined;
+    /** One for all hosts, or one for each. Default 5432. */
+    port?: number | readonly number[] | undefined;
+    /** Default: the name of the system's user. */
+    user?: string | undefined;
+    /** A function is called for each new session. */
+    password?: Password | undefined;
+    /** Default: the user's name. */
+    database?: string | undefined;
+    /** The password file. Default `~/.pgpass`. */
+    passfile?: string | undefined;
+    /** A section of the service file, whose settings count for what neither the options nor the DSN say. */
+    service?: string | undefined;
+    /** The service file. Default `~/.pg_service.conf`, then `pg_service.conf` in the folder PGSYSCONFDIR. */
+    servicefile?: string | undefined;
+    /** What the server's statistics call the application. */
+    applicationName?: string | undefined;
+    /** Settings of the session, such as `{ search_path: 'app' }`. */
+    serverSettings?: Readonly<Record<string, string>> | undefined;
+    /**
+     * `sslmode` of libpq; false is `'disable'`, true `'verify-full'` by Node's root certificates, and an object says more
+     * in the manner of `node:tls`. Default `'prefer'`.
+     */
+    ssl?: boolean | 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | SslOptions | undefined;
+    /** How TLS begins: `'direct'`, from PostgreSQL 17 on, saves a round trip. Default `'postgres'`. */
+    sslNegotiation?: 'postgres' | 'direct' | undefined;
+    /** Whether the password is bound to the TLS session (SCRAM-SHA-256-PLUS). Default `'prefer'`. */
+    channelBinding?: 'disable' | 'prefer' | 'require' | undefined;
+    /** Authentication methods that the server may ask for, as in libpq's `require_auth`. */
+    requireAuth?: string | undefined;
+    /**
+     * The bearer token for servers that ask for one (`oauth` in pg_hba.conf, from PostgreSQL 18 on); sent only to a server
+     * that `verify-full` has verified. A function is called for each new session.
+     */
+    oauthToken?: Password | undefined;
+    /** Which server will do; the next one is tried when one does not. Default `'any'`. */
+    targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby' | undefined;
+    /** With `'random'` the hosts, and the addresses of each, are tried in random order. Default `'disable'`. */
+    loadBalanceHosts?: 'disable' | 'random' | undefined;
+    /** Milliseconds for all of connecting, name look-up and authentication included; 0 for no limit. Default 60 000. */
+    connectTimeoutMs?: number | undefined;
+    /** TCP keepalive, which finds servers that went away without a word. Default true. */
+    keepalives?: boolean | undefined;
+    /** Milliseconds of silence before the first probe, rounded up to seconds; 0, the default, for the system's. */
+    keepalivesIdleMs?: number | undefined;
+    /** Milliseconds between probes, rounded up to seconds; 0, the default, for the system's. */
+    keepalivesIntervalMs?: number | undefined;
+    /** Probes without an answer after which the connection counts as lost; 0, the default, for the system's. */
+    keepalivesCount?: number | undefined;
+    /**
+     * Milliseconds for which what was sent may stay without acknowledgement, after which the connection counts as lost,
+     * where the system has such a limit (Linux); 0, the default, for the system's.
+     */
+    tcpUserTimeoutMs?: number | undefined;
+    /** The lowest version of the protocol that will do. Default `'3.0'`. */
+    minProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined;
+    /** The version of the protocol that is asked for; a server may answer with a lower one. Default `'3.0'`. */
+    maxProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined;
+    /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
+    commandTimeoutMs?: number | undefined;
+    /**
+     * Prepared statements that a connection keeps; 0 for none. Default 100. A number also says that a transaction pooler on
+     * the way, if there is one, keeps named statements (PgBouncer from 1.21 on, with `max_prepared_statements`): one that
+     * does not is found by the first errors then, and not before the first query.
+     */
+    statementCacheSize?: number | undefined;
+    /** What rows are. Default `'object'`. */
+    rowMode?: M | undefined;
+    /**
+     * Codecs of the application's for types, as `setTypeCodec` and `setBuiltinTypeCodec` take them. Of a pool they hold for
+     * all its connections. Their types are looked up when the connection, or the pool, is opened.
+     */
+    typeCodecs?: readonly NamedTypeCodec[] | undefined;
+    /** Aborts connecting. */
+    signal?: AbortSignal | undefined;
+}
+
 /** What every Row has beside its columns. */
 interface RowBase {
     /** The value at a position, counted from 0. A column that is named like an integer wins over the position. */
@@ -1473,165 +1637,6 @@ type UnknownRow<M extends RowMode> = M extends 'array' ? unknown[] : Record<stri
 
 /** What queries are sent through. */
 interface QueryHost {
-}
-
-/** Text in PEM. */
-type Pem = string | Uint8Array;
-/** TLS in the manner of `node:tls`. Nothing but what is said here is used: no files of libpq's are looked for. */
-interface SslOptions {
-    /** `sslmode` of libpq. Default `'verify-full'`, or `'require'` when `rejectUnauthorized` is false. */
-    mode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
-    /** Certificates of the authorities that are trusted, in PEM. Default: Node's, `NODE_EXTRA_CA_CERTS` included. */
-    ca?: Pem | readonly Pem[] | undefined;
-    /** The client's certificate, and those between it and its authority's, in PEM. */
-    cert?: Pem | undefined;
-    /** The private key of `cert`, in PEM. */
-    key?: Pem | undefined;
-    /** The password of an encrypted `key`. */
-    passphrase?: string | undefined;
-    /** What the server is called in its certificate, and by SNI, where that is not the host. */
-    servername?: string | undefined;
-    /** False trusts any server, so that others can read and change everything. Default true. */
-    rejectUnauthorized?: boolean | undefined;
-    /** Default `'TLSv1.2'`. */
-    minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
-    /** Default `'TLSv1.3'`. */
-    maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
-    /** Certificate revocation lists, in PEM. With any, each certificate must have one of its issuer's. */
-    crl?: Pem | readonly Pem[] | undefined;
-}
-
-/** Where a type is. */
-interface TypeSchemaOptions {
-    /** The type's schema. Default `'public'`; built-in types are in `'pg_catalog'`. */
-    schema?: string | undefined;
-}
-/** A codec in PostgreSQL's text format: what the type's output function prints, and its input function reads. */
-interface TextTypeCodec<T> extends TypeSchemaOptions {
-    /** Default `'text'`. */
-    format?: 'text' | undefined;
-    encode: (value: T) => string;
-    decode: (text: string) => T;
-}
-/** A codec in PostgreSQL's binary format: the bytes of the type's send and receive functions. */
-interface BinaryTypeCodec<T> extends TypeSchemaOptions {
-    format: 'binary';
-    encode: (value: T) => ArrayBufferView;
-    /** The buffer is the application's to keep. */
-    decode: (bytes: Buffer) => T;
-}
-/**
- * A codec of parts: of a composite type the values of its attributes in order. Of types for time the numbers that
- * PostgreSQL keeps, exactly: `date` [days since 2000-01-01], `timestamp` and `timestamptz` [microseconds since
- * 2000-01-01, a bigint], `time` [microseconds], `timetz` [microseconds, seconds west of UTC], `interval` [months, days,
- * microseconds, a bigint]. The ends of int32 and int64 stand for -infinity and infinity.
- */
-interface TupleTypeCodec<T> extends TypeSchemaOptions {
-    format: 'tuple';
-    encode: (value: T) => readonly unknown[];
-    /** Gets an array. */
-    decode: (parts: any) => T;
-}
-/** How values of one type come to be the application's, and go to PostgreSQL. NULL passes by both functions. */
-type TypeCodecOptions<T = unknown> = TextTypeCodec<T> | BinaryTypeCodec<T> | TupleTypeCodec<T>;
-/** Makes values of a type come and go like those of a type that the driver knows. */
-interface BuiltinTypeCodecOptions extends TypeSchemaOptions {
-    /** The name in `pg_type` of a built-in type, such as `'int4'`; or `'hstore'`, `'vector'`, `'halfvec'`, `'geometry'`. */
-    codecName: string;
-}
-/** A codec with the name of its type, as the option `typeCodecs` has them. */
-type NamedTypeCodec = {
-    /** The type's name in `pg_type`. */
-    typeName: string;
-} & (TypeCodecOptions<any> | (BuiltinTypeCodecOptions & {
-    format?: undefined;
-}));
-
-/** The password, or a function that gives it. */
-type Password = string | (() => string | PromiseLike<string>);
-/**
- * Where to connect, as whom, and how. Options win over the DSN, which wins over the environment (`PGHOST` …), as in
- * libpq. The result mapping and `rowMode` are the defaults of the calls made on the connection.
- *
- * @typeParam M The row mode of the connection, or of the pool's connections.
- */
-interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
-    /** A name, an address, or the folder of a Unix socket (`@name` for an abstract one); several are tried in order. */
-    host?: string | readonly string[] | undefined;
-    /**
-     * IP addresses in place of looking the hosts' names up, one for each host; the names still count for TLS and the
-     * password file.
-     */
-    hostaddr?: string | readonly string[] | undefined;
-    /** One for all hosts, or one for each. Default 5432. */
-    port?: number | readonly number[] | undefined;
-    /** Default: the name of the system's user. */
-    user?: string | undefined;
-    /** A function is called for each new session. */
-    password?: Password | undefined;
-    /** Default: the user's name. */
-    database?: string | undefined;
-    /** The password file. Default `~/.pgpass`. */
-    passfile?: string | undefined;
-    /** A section of the service file, whose settings count for what neither the options nor the DSN say. */
-    service?: string | undefined;
-    /** The service file. Default `~/.pg_service.conf`, then `pg_service.conf` in the folder PGSYSCONFDIR. */
-    servicefile?: string | undefined;
-    /** What the server's statistics call the application. */
-    applicationName?: string | undefined;
-    /** Settings of the session, such as `{ search_path: 'app' }`. */
-    serverSettings?: Readonly<Record<string, string>> | undefined;
-    /**
-     * `sslmode` of libpq; false is `'disable'`, true `'verify-full'` by Node's root certificates, and an object says more
-     * in the manner of `node:tls`. Default `'prefer'`.
-     */
-    ssl?: boolean | 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | SslOptions | undefined;
-    /** How TLS begins: `'direct'`, from PostgreSQL 17 on, saves a round trip. Default `'postgres'`. */
-    sslNegotiation?: 'postgres' | 'direct' | undefined;
-    /** Whether the password is bound to the TLS session (SCRAM-SHA-256-PLUS). Default `'prefer'`. */
-    channelBinding?: 'disable' | 'prefer' | 'require' | undefined;
-    /** Authentication methods that the server may ask for, as in libpq's `require_auth`. */
-    requireAuth?: string | undefined;
-    /** Which server will do; the next one is tried when one does not. Default `'any'`. */
-    targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby' | undefined;
-    /** With `'random'` the hosts, and the addresses of each, are tried in random order. Default `'disable'`. */
-    loadBalanceHosts?: 'disable' | 'random' | undefined;
-    /** Milliseconds for all of connecting, name look-up and authentication included; 0 for no limit. Default 60 000. */
-    connectTimeoutMs?: number | undefined;
-    /** TCP keepalive, which finds servers that went away without a word. Default true. */
-    keepalives?: boolean | undefined;
-    /** Milliseconds of silence before the first probe, rounded up to seconds; 0, the default, for the system's. */
-    keepalivesIdleMs?: number | undefined;
-    /** Milliseconds between probes, rounded up to seconds; 0, the default, for the system's. */
-    keepalivesIntervalMs?: number | undefined;
-    /** Probes without an answer after which the connection counts as lost; 0, the default, for the system's. */
-    keepalivesCount?: number | undefined;
-    /**
-     * Milliseconds for which what was sent may stay without acknowledgement, after which the connection counts as lost,
-     * where the system has such a limit (Linux); 0, the default, for the system's.
-     */
-    tcpUserTimeoutMs?: number | undefined;
-    /** The lowest version of the protocol that will do. Default `'3.0'`. */
-    minProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined;
-    /** The version of the protocol that is asked for; a server may answer with a lower one. Default `'3.0'`. */
-    maxProtocolVersion?: '3.0' | '3.2' | 'latest' | undefined;
-    /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
-    commandTimeoutMs?: number | undefined;
-    /**
-     * Prepared statements that a connection keeps; 0 for none. Default 100. A number also says that a transaction pooler on
-     * the way, if there is one, keeps named statements (PgBouncer from 1.21 on, with `max_prepared_statements`): one that
-     * does not is found by the first errors then, and not before the first query.
-     */
-    statementCacheSize?: number | undefined;
-    /** What rows are. Default `'object'`. */
-    rowMode?: M | undefined;
-    /**
-     * Codecs of the application's for types, as `setTypeCodec` and `setBuiltinTypeCodec` take them. Of a pool they hold for
-     * all its connections. Their types are looked up when the connection, or the pool, is opened.
-     */
-    typeCodecs?: readonly NamedTypeCodec[] | undefined;
-    /** Aborts connecting. */
-    signal?: AbortSignal | undefined;
 }
 
 /**

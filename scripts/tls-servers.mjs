@@ -22,6 +22,9 @@ host      all scramuser 127.0.0.1/32 scram-sha-256
 host      all postgres  127.0.0.1/32 scram-sha-256
 `
 
+/** For servers with a validator of tokens, since the others would not start; it is what ann is let in by. */
+const OAUTH = 'host all ann 127.0.0.1/32 oauth issuer="https://id.example" scope="db"\n'
+
 const ROLES = ['tlsuser', 'certuser', 'bothuser', 'eitheruser', 'clearuser', 'scramuser']
 
 /** The users, one for each line of pg_hba.conf; each has PASSWORD. */
@@ -36,6 +39,7 @@ const pem = (name) => readFileSync(join(CERTIFICATES, name), 'utf8')
  * @param {Record<string, string>} [settings]
  */
 export function startWithTls(certificate, settings = {}) {
+  const isOAuth = settings.oauth_validator_libraries !== undefined
   return start({
     settings: {
       ssl: 'on',
@@ -49,7 +53,7 @@ export function startWithTls(certificate, settings = {}) {
       'server.key': pem(`${certificate}.key`),
       'ca.crt': pem('ca.crt'),
     },
-    hostBasedAuthentication: HOST_BASED_AUTHENTICATION,
-    sql: `set password_encryption = 'scram-sha-256';\n${ROLES.map((role) => `create role ${role} login password '${PASSWORD}';`).join('\n')}\n`,
+    hostBasedAuthentication: (isOAuth ? OAUTH : '') + HOST_BASED_AUTHENTICATION,
+    sql: `set password_encryption = 'scram-sha-256';\n${[...ROLES, 'ann'].map((role) => `create role ${role} login password '${PASSWORD}';`).join('\n')}\n`,
   })
 }

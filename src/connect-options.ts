@@ -1,11 +1,11 @@
 import { userInfo } from 'node:os'
+import { type CredentialFunctions, sortCredentials } from './credentials'
 import { DEFAULT_PLAN, planFor, type RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
 import { checkOptions } from './options'
-import { checkedPassword, type PasswordFunction } from './password'
 import { checkNetPermission } from './permission'
 import { CallDefaults } from './send'
-import { CONNECT_OPTION_TABLE, type ConnectOptions, type Password } from './session-options'
+import { CONNECT_OPTION_TABLE, type ConnectOptions } from './session-options'
 import { describeArgument } from './types/describe-value'
 
 export { CONNECT_OPTIONS, type ConnectOptions, type Password } from './session-options'
@@ -21,8 +21,8 @@ export interface Config {
 export interface ConnectPlan {
   /** `{ dsn, options, environment }`. It may hold a password. */
   readonly config: Config
-  /** Gives the password of each session, if there is such a function. */
-  readonly password: PasswordFunction | undefined
+  /** Give what each session is opened with, if there are such functions. */
+  readonly credentials: CredentialFunctions | undefined
   readonly defaults: CallDefaults
   readonly signal: AbortSignal | undefined
 }
@@ -62,12 +62,10 @@ export function dsnAndOptions<O extends object>(
  */
 export function connectPlan(dsn: string | undefined, options: ConnectOptions<RowMode>): ConnectPlan {
   checkNetPermission()
-  const { forRust, forFace } = checkedOptions(options)
+  const { forRust, forFace, credentials } = checkedOptions(options)
   const { commandTimeoutMs = 0, signal } = forFace
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
-  const { password } = options
-  const config = configOf(dsn, forRust, password)
-  return { config, password: typeof password === 'function' ? password : undefined, defaults, signal }
+  return { config: configOf(dsn, forRust), credentials, defaults, signal }
 }
 
 /**
@@ -76,15 +74,10 @@ export function connectPlan(dsn: string | undefined, options: ConnectOptions<Row
  * @throws ClientConfigurationError
  */
 export function rustConfig(dsn: string | undefined, options: ConnectOptions<RowMode>): Config {
-  return configOf(dsn, checkedOptions(options).forRust, options.password)
+  return configOf(dsn, checkedOptions(options).forRust)
 }
 
-function configOf(
-  dsn: string | undefined,
-  forRust: { [name: string]: unknown },
-  password: Password | undefined,
-): Config {
-  if (password !== undefined && typeof password !== 'function') forRust.password = checkedPassword(password)
+function configOf(dsn: string | undefined, forRust: { [name: string]: unknown }): Config {
   return { dsn: dsn ?? null, options: forRust, environment: environment() }
 }
 
@@ -92,6 +85,7 @@ function configOf(
 function checkedOptions(options: ConnectOptions<RowMode>): {
   forRust: { [name: string]: unknown }
   forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'signal'>
+  credentials: CredentialFunctions | undefined
 } {
   const forRust: { [name: string]: unknown } = {}
   const forFace: { [name: string]: unknown } = {}
@@ -101,7 +95,9 @@ function checkedOptions(options: ConnectOptions<RowMode>): {
     const sorted = isForRust ? forRust : forFace
     sorted[name] = check === undefined ? value : check(name, value)
   }
-  return { forRust, forFace }
+  const { values, functions } = sortCredentials(options)
+  Object.assign(forRust, values)
+  return { forRust, forFace, credentials: functions }
 }
 
 function environment(): { [name: string]: string } {

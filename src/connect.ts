@@ -1,10 +1,10 @@
 import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
 import { Connection } from './connection'
+import { askForCredentials } from './credentials'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import { Limit } from './limit'
 import { connectTimeoutOf, openConnection } from './native/door'
-import { askForPassword } from './password'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
 /**
@@ -25,16 +25,14 @@ export async function connect<M extends RowMode>(
 ): Promise<Connection<M>> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { config, password, defaults, signal } = connectPlan(dsn, options)
+  const { config, credentials, defaults, signal } = connectPlan(dsn, options)
   let configJson = JSON.stringify(config)
   // What is done here is done in the time for all of connecting.
-  const isMoreToDo = password !== undefined || typeCodecs.length > 0
+  const isMoreToDo = credentials !== undefined || typeCodecs.length > 0
   const limit = new Limit(isMoreToDo ? connectTimeoutOf(configJson) : 0, signal)
-  if (password !== undefined) {
-    const particulars = {
-      password: await askForPassword(password, limit),
-      connectTimeoutMs: limit.remainingMs,
-    }
+  if (credentials !== undefined) {
+    const given = await askForCredentials(credentials, limit)
+    const particulars = { ...given, connectTimeoutMs: limit.remainingMs }
     configJson = JSON.stringify({ ...config, options: { ...config.options, ...particulars } })
   }
   const request = openConnection(configJson, signal)

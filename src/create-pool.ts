@@ -1,10 +1,10 @@
 import { connectPlan, dsnAndOptions } from './connect-options'
+import { askForCredentials, type CredentialFunctions } from './credentials'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure, TimeoutError } from './errors/index'
 import { thrownReason } from './errors/thrown-reason'
 import { Limit } from './limit'
 import { connectTimeoutOf, openPool } from './native/door'
-import { askForPassword } from './password'
 import { Pool } from './pool'
 import { POOL_OPTIONS, type PoolOptions, poolPlan } from './pool-options'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
@@ -28,21 +28,21 @@ export async function createPool<M extends RowMode>(
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
   const { settings, hooks, isAcquireTimeoutGiven } = poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { config, password, defaults, signal } = connectPlan(dsn, options)
+  const { config, credentials, defaults, signal } = connectPlan(dsn, options)
   const configJson = JSON.stringify(config)
   const connectTimeoutMs = connectTimeoutOf(configJson)
   const limit = new Limit(connectTimeoutMs, signal)
-  const optionsJson = JSON.stringify({ ...settings, asksPassword: password !== undefined })
+  const optionsJson = JSON.stringify({ ...settings, asksCredentials: credentials !== undefined })
   const { pool, ready } = openPool(configJson, optionsJson, signal)
-  if (password !== undefined) {
-    pool.onPassword = async (opening) => {
+  if (credentials !== undefined) {
+    pool.onCredentials = async (opening) => {
       const own = new Limit(connectTimeoutMs)
       try {
-        pool.answerPassword(opening, await askForPassword(password, own), own.remainingMs)
+        pool.answerCredentials(opening, await askForCredentials(credentials, own), own.remainingMs)
       } catch (error) {
         // Before the pool is open this is what createPool rejects with.
         ready.giveUp(error)
-        pool.refusePassword(opening, reasonOf(error), error instanceof TimeoutError)
+        pool.refuseCredentials(opening, reasonOf(error, credentials), error instanceof TimeoutError)
       }
     }
   }
@@ -56,7 +56,8 @@ export async function createPool<M extends RowMode>(
   return Pool._of<M>({ target: pool, defaults, hooks, acquireTimeoutMs, isAcquireTimeoutGiven })
 }
 
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, credentials: CredentialFunctions): string {
   const said = thrownReason('it', error)
-  return error instanceof TimeoutError ? said : `the function of option 'password' failed: ${said}`
+  const names = Object.keys(credentials).map((name) => `'${name}'`)
+  return error instanceof TimeoutError ? said : `the function of option ${names.join(' or ')} failed: ${said}`
 }

@@ -2,6 +2,7 @@ import { CONNECT_OPTIONS, type ConnectOptions, dsnAndOptions, rustConfig } from 
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import { explainConfig } from './native/door'
+import type { Password } from './session-options'
 
 /** A server that `connect` would try. */
 export interface DsnHost {
@@ -54,9 +55,9 @@ export function parseDsn(
   second?: ConnectOptions<RowMode>,
 ): ParsedDsn {
   const { dsn, options } = dsnAndOptions('parseDsn', first, second, CONNECT_OPTIONS)
-  const { password } = options
-  // What a function would give is as good as any: no password is shown.
-  const shown = typeof password === 'function' ? { ...options, password: 'given' } : options
+  // What a function would give is as good as any: neither is shown.
+  const given = (option: Password | undefined) => (typeof option === 'function' ? 'given' : option)
+  const shown = { ...options, password: given(options.password), oauthToken: given(options.oauthToken) }
   const explained = explainConfig(JSON.stringify(rustConfig(dsn, shown)))
   if (typeof explained === 'string') return JSON.parse(explained) as ParsedDsn
   throw errorFromFailure(explained)

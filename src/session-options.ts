@@ -60,6 +60,11 @@ export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapp
   channelBinding?: 'disable' | 'prefer' | 'require' | undefined
   /** Authentication methods that the server may ask for, as in libpq's `require_auth`. */
   requireAuth?: string | undefined
+  /**
+   * The bearer token for servers that ask for one (`oauth` in pg_hba.conf, from PostgreSQL 18 on); sent only to a server
+   * that `verify-full` has verified. A function is called for each new session.
+   */
+  oauthToken?: Password | undefined
   /** Which server will do; the next one is tried when one does not. Default `'any'`. */
   targetSessionAttrs?:
     | 'any'
@@ -139,6 +144,7 @@ export const CONNECT_OPTION_TABLE: readonly ConnectOption[] = [
   { name: 'sslNegotiation', isForRust: true },
   { name: 'channelBinding', isForRust: true },
   { name: 'requireAuth', isForRust: true },
+  { name: 'oauthToken', isForRust: false },
   { name: 'targetSessionAttrs', isForRust: true },
   { name: 'loadBalanceHosts', isForRust: true },
   { name: 'connectTimeoutMs', isForRust: true, check: durationMs },

@@ -112,8 +112,8 @@ export class FakeAddon implements Addon {
         this.forgotten.push(id)
       },
       holdQuery: (id, isHeld) => void this.calls.push(`holdQuery ${id} ${isHeld}`),
-      answerPassword: (...given) => void this.calls.push(`answerPassword ${given.join(' ')}`),
-      refusePassword: (...given) => void this.calls.push(`refusePassword ${given.join(' ')}`),
+      answerCredentials: (...given) => void this.calls.push(`answerCredentials ${given.join(' ')}`),
+      refuseCredentials: (...given) => void this.calls.push(`refuseCredentials ${given.join(' ')}`),
       connectTimeoutOf: () => 0,
       areDefaultRootsMissing: () => false,
       setDefaultRoots: () => {},

@@ -5,7 +5,7 @@ import { Connection } from '../../src/connection'
 import { ClientConfigurationError, InterfaceError, TimeoutError } from '../../src/errors/index'
 import { Limit } from '../../src/limit'
 import { checkOptions } from '../../src/options'
-import { askForPassword } from '../../src/password'
+import { askForCredentials } from '../../src/credentials'
 import { Pool } from '../../src/pool'
 import { PoolConnection } from '../../src/pool-connection'
 import { POOL_OPTIONS, poolPlan } from '../../src/pool-options'
@@ -155,19 +155,24 @@ function cacheSizeOf(statementCacheSize: number | undefined): unknown {
   return connectPlan(undefined, { statementCacheSize }).config.options.statementCacheSize
 }
 
-test('the password may be a function', async (t) => {
-  const given = async (option: unknown) => {
-    const { config, password } = connectPlan(undefined, { password: option } as never)
-    return password === undefined ? config.options.password : askForPassword(password, new Limit(0))
+test('the password and the token may be functions', async (t) => {
+  for (const name of ['password', 'oauthToken']) {
+    const given = async (option: unknown) => {
+      const { config, credentials } = connectPlan(undefined, { [name]: option } as never)
+      if (credentials === undefined) return { [name]: config.options[name] }
+      return askForCredentials(credentials, new Limit(0))
+    }
+    t.deepEqual(await given('p'), { [name]: 'p' })
+    t.deepEqual(await given(() => 'q'), { [name]: 'q' })
+    t.deepEqual(await given(async () => 'r'), { [name]: 'r' })
+    const error = await t.throwsAsync(
+      given(async () => ['hush']),
+      { ...configuration, message: new RegExp(`option '${name}'`) },
+    )
+    t.notRegex(inspect(error), /hush/)
   }
-  t.is(await given('p'), 'p')
-  t.is(await given(() => 'q'), 'q')
-  t.is(await given(async () => 'r'), 'r')
-  const error = await t.throwsAsync(
-    given(async () => ['hush']),
-    configuration,
-  )
-  t.notRegex(inspect(error), /hush/)
+  const both = connectPlan(undefined, { password: () => 'p', oauthToken: async () => 'q' })
+  t.deepEqual(await askForCredentials(both.credentials!, new Limit(0)), { password: 'p', oauthToken: 'q' })
 })
 
 test('values that do not fit are refused with the name, what was expected and what came', (t) => {

@@ -29,8 +29,8 @@ export function deliver(
 function take(environment: Environment, records: Int32Array, at: number, extras: readonly unknown[]): void {
   const kind = records[at + RecordWord.KIND]!
   const id = records[at + RecordWord.SLOT]!
-  if (kind === RecordKind.PASSWORD) {
-    environment.pools.get(id >>> 0)?.askPassword(records[at + RecordWord.PASSWORD_OPENING]!)
+  if (kind === RecordKind.CREDENTIALS) {
+    environment.pools.get(id >>> 0)?.askCredentials(records[at + RecordWord.CREDENTIALS_OPENING]!)
     return
   }
   if (kind >= RecordKind.CLOSED) {

@@ -42,7 +42,7 @@ export function explainConfig(configJson: string): string | Failure {
  * Opens a pool.
  *
  * @param optionsJson `{ minSize, maxSize, maxQueries, maxInactiveConnectionLifetimeMs, maxLifetimeMs,
- * acquireTimeoutMs, shareConnections, asksPassword }`; 0 means no limit. With `asksPassword` the pool's `onPassword` is
+ * acquireTimeoutMs, shareConnections, asksCredentials }`; 0 means no limit. With `asksCredentials` the pool's `onCredentials` is
  * called for each new session.
  * @returns The pool, which takes requests at once, and a request that settles when `minSize` sessions are open.
  * @throws Error when the addon cannot be loaded.

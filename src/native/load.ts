@@ -33,10 +33,15 @@ export interface NativeFunctions {
   open(slot: number, configJson: string): void
   /** Gives the pool's id: unsigned, bit 31 set. */
   openPool(slot: number, configJson: string, optionsJson: string): number
-  /** Answers PASSWORD; `remainingMs` is what is left of `connectTimeoutMs`, 0 for no limit. */
-  answerPassword(opening: number, password: string, remainingMs: number): void
+  /** Answers CREDENTIALS; `remainingMs` is what is left of `connectTimeoutMs`, 0 for no limit. */
+  answerCredentials(
+    opening: number,
+    password: string | undefined,
+    oauthToken: string | undefined,
+    remainingMs: number,
+  ): void
   /** There is no password, and the session is not opened. */
-  refusePassword(opening: number, why: string, isLate: boolean): void
+  refuseCredentials(opening: number, why: string, isLate: boolean): void
   /** `connectTimeoutMs` as options, DSN and environment have it, 0 for no limit; nothing when the configuration is wrong. */
   connectTimeoutOf(configJson: string): number | null | undefined
   /** Whether servers would be verified by Node's root certificates, and those are not here yet. */

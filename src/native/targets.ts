@@ -15,6 +15,12 @@ import { TypeScope } from './type-scope'
 /** What the server says of a transaction: none, open, or failed. */
 export type TransactionStatus = 'I' | 'T' | 'E'
 
+/** What a session is opened with, where it is not the configuration's. */
+export interface Credentials {
+  readonly password?: string
+  readonly oauthToken?: string
+}
+
 /** What Rust tells of a session when JavaScript first hears of it. */
 export interface SessionFacts {
   readonly backendPid: number
@@ -360,8 +366,8 @@ export class ConnectionTarget extends Target {
 /** A pool of connections. */
 export class PoolTarget extends Target {
   private lastStats: PoolStats | undefined = undefined
-  /** Called for each new session when the pool was opened so; {@link answerPassword} or {@link refusePassword} follows. */
-  onPassword: ((opening: number) => void) | undefined = undefined
+  /** Called for each new session when the pool was opened so; {@link answerCredentials} or {@link refuseCredentials} follows. */
+  onCredentials: ((opening: number) => void) | undefined = undefined
 
   constructor(environment: Environment, id: number) {
     super(environment, id, new Queries(environment.native, POOL_QUERIES))
@@ -373,22 +379,23 @@ export class PoolTarget extends Target {
     return this.commanded(this.request(), Opcode.ACQUIRE, 0, 0, timeoutMs, signal)
   }
 
-  /** PASSWORD: a session that is being opened needs one. */
-  askPassword(opening: number): void {
-    if (this.onPassword === undefined) this.refusePassword(opening, 'nobody gives a password', false)
-    else this.onPassword(opening)
+  /** CREDENTIALS: a session that is being opened needs one. */
+  askCredentials(opening: number): void {
+    if (this.onCredentials === undefined)
+      this.refuseCredentials(opening, 'nobody gives a password or a token', false)
+    else this.onCredentials(opening)
   }
 
   /** `remainingMs` is what is left of `connectTimeoutMs`, 0 for no limit. */
-  answerPassword(opening: number, password: string, remainingMs: number): void {
+  answerCredentials(opening: number, { password, oauthToken }: Credentials, remainingMs: number): void {
     this.environment.outbox.flush()
-    this.environment.native.answerPassword(opening, password, remainingMs)
+    this.environment.native.answerCredentials(opening, password, oauthToken, remainingMs)
   }
 
   /** There is none, and the session is not opened. */
-  refusePassword(opening: number, why: string, isLate: boolean): void {
+  refuseCredentials(opening: number, why: string, isLate: boolean): void {
     this.environment.outbox.flush()
-    this.environment.native.refusePassword(opening, why, isLate)
+    this.environment.native.refuseCredentials(opening, why, isLate)
   }
 
   /** The counters now; of a pool that is gone the last ones, with nothing open. */

@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x9927d386
+export const FINGERPRINT = 0x74b9047e
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -126,8 +126,8 @@ export const RecordKind = {
   NOTIFICATION: 10,
   /** A setting that the server reports has changed: `[name, value]` */
   PARAMETER: 11,
-  /** A pool wants the password of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerPassword` or `refusePassword` follows */
-  PASSWORD: 12,
+  /** A pool wants the password or token of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerCredentials` or `refuseCredentials` follows */
+  CREDENTIALS: 12,
 } as const
 
 /** Words of a record, by the kind that has them. */
@@ -166,8 +166,8 @@ export const RecordWord = {
   OPENED_CONNECTION: 2,
   /** Of OPENED and GRANTED: index in extras of `{ parameters, backendPid, … }`, −1 when JavaScript has them */
   OPENED_FACTS: 3,
-  /** Of PASSWORD: the number of the opening */
-  PASSWORD_OPENING: 2,
+  /** Of CREDENTIALS: the number of the opening */
+  CREDENTIALS_OPENING: 2,
   /** From CLOSED on: index in extras, or −1 */
   EVENT_EXTRA: 2,
 } as const

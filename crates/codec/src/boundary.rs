@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x9927d386;
+pub const FINGERPRINT: u32 = 0x74b9047e;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -137,8 +137,8 @@ pub mod record {
     pub const NOTIFICATION: i32 = 10;
     /// A setting that the server reports has changed: `[name, value]`
     pub const PARAMETER: i32 = 11;
-    /// A pool wants the password of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerPassword` or `refusePassword` follows
-    pub const PASSWORD: i32 = 12;
+    /// A pool wants the password or token of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerCredentials` or `refuseCredentials` follows
+    pub const CREDENTIALS: i32 = 12;
 }
 
 /// Words of a record, by the kind that has them.
@@ -177,8 +177,8 @@ pub mod record_word {
     pub const OPENED_CONNECTION: usize = 2;
     /// Of OPENED and GRANTED: index in extras of `{ parameters, backendPid, … }`, −1 when JavaScript has them
     pub const OPENED_FACTS: usize = 3;
-    /// Of PASSWORD: the number of the opening
-    pub const PASSWORD_OPENING: usize = 2;
+    /// Of CREDENTIALS: the number of the opening
+    pub const CREDENTIALS_OPENING: usize = 2;
     /// From CLOSED on: index in extras, or −1
     pub const EVENT_EXTRA: usize = 2;
 }
@@ -200,7 +200,7 @@ const _: () = assert!(record_word::DONE_SUSPENDED < RECORD_WORDS);
 const _: () = assert!(record_word::FAILED_FAILURE < RECORD_WORDS);
 const _: () = assert!(record_word::OPENED_CONNECTION < RECORD_WORDS);
 const _: () = assert!(record_word::OPENED_FACTS < RECORD_WORDS);
-const _: () = assert!(record_word::PASSWORD_OPENING < RECORD_WORDS);
+const _: () = assert!(record_word::CREDENTIALS_OPENING < RECORD_WORDS);
 const _: () = assert!(record_word::EVENT_EXTRA < RECORD_WORDS);
 
 /// Commands of the tags in DONE records.

@@ -94,8 +94,8 @@ impl FailureData {
         Self::new("unsupported", text)
     }
 
-    /// A pool's password function gave none.
-    pub(crate) fn no_password(why: &str, is_late: bool) -> Self {
+    /// A pool's function for the password or the token gave none.
+    pub(crate) fn no_credentials(why: &str, is_late: bool) -> Self {
         let mut failure = Self::new(if is_late { "timeout" } else { "connection" }, why).unsent();
         failure.sqlstate = (!is_late).then(|| "08001".into());
         failure

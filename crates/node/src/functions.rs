@@ -5,9 +5,10 @@ use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use napi_sys as sys;
-use oxpg_client::open::{Config, DefaultRoots, explain};
+use oxpg_client::open::{Config, DefaultRoots, Particulars, Secret, explain};
 use oxpg_client::session::Query;
 
 use crate::attached::Attachment;
@@ -26,8 +27,8 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("setOutbox", set_outbox),
     ("open", open),
     ("openPool", open_pool),
-    ("answerPassword", answer_password),
-    ("refusePassword", refuse_password),
+    ("answerCredentials", answer_credentials),
+    ("refuseCredentials", refuse_credentials),
     ("connectTimeoutOf", connect_timeout_of),
     ("areDefaultRootsMissing", are_default_roots_missing),
     ("setDefaultRoots", set_default_roots),
@@ -60,8 +61,16 @@ impl Call<'_> {
     }
 
     fn text(&self, index: usize) -> String {
-        let bytes = value::as_bytes(self.env, self.arguments[index]).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).into_owned()
+        self.optional_text(index).unwrap_or_default()
+    }
+
+    /// `None` for what is no string.
+    fn optional_text(&self, index: usize) -> Option<String> {
+        value::as_bytes(self.env, self.arguments[index]).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn secret(&self, index: usize) -> Option<Secret> {
+        self.optional_text(index).map(Secret)
     }
 }
 
@@ -167,27 +176,30 @@ unsafe extern "C" fn open_pool(env: sys::napi_env, info: sys::napi_callback_info
     }
 }
 
-/// `answerPassword(opening, password, remainingMs)`
-unsafe extern "C" fn answer_password(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+/// `answerCredentials(opening, password, oauthToken, remainingMs)`; what is undefined is the configuration's.
+unsafe extern "C" fn answer_credentials(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as in `flush`.
     unsafe {
         run(env, info, |call| {
-            let (opening, password, remaining_ms) = (call.number(0), call.text(1), call.number(2));
-            call.environment.password_given(opening, password, remaining_ms);
+            let remaining_ms = call.number(3);
+            let timeout = (remaining_ms != 0).then(|| Duration::from_millis(u64::from(remaining_ms)));
+            let (password, oauth_token) = (call.secret(1), call.secret(2));
+            let particulars = Particulars { password, oauth_token, timeout, ..Particulars::default() };
+            call.environment.credentials_given(call.number(0), particulars);
             call.environment.settle();
             None
         })
     }
 }
 
-/// `refusePassword(opening, why, isLate)`
-unsafe extern "C" fn refuse_password(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+/// `refuseCredentials(opening, why, isLate)`
+unsafe extern "C" fn refuse_credentials(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as in `flush`.
     unsafe {
         run(env, info, |call| {
             let (opening, why) = (call.number(0), call.text(1));
             let is_late = value::as_bool(env, call.arguments[2]);
-            call.environment.password_refused(opening, &why, is_late);
+            call.environment.credentials_refused(opening, &why, is_late);
             call.environment.settle();
             None
         })

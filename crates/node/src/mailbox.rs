@@ -30,7 +30,7 @@ pub(crate) enum Kind {
     Notice = record::NOTICE,
     Notification = record::NOTIFICATION,
     Parameter = record::PARAMETER,
-    Password = record::PASSWORD,
+    Credentials = record::CREDENTIALS,
 }
 
 /// A value that crosses beside the cells, in the array of extras.

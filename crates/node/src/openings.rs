@@ -4,9 +4,8 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use oxpg_client::open::{Config, DefaultRoots, Opened, Particulars, Secret, statement_prefix};
+use oxpg_client::open::{Config, DefaultRoots, Opened, Particulars, statement_prefix};
 use oxpg_client::pool::OpenFailure;
 use oxpg_client::session::{Catalog, Session, SessionOptions, SessionStart};
 use oxpg_codec::boundary::record_word as word;
@@ -147,25 +146,22 @@ impl Environment {
         started
     }
 
-    /// A pool's password function has given the password for a session; `remaining_ms` is what is left of
-    /// `connectTimeoutMs`, 0 for no limit of JavaScript's.
-    pub(crate) fn password_given(&mut self, opening: u32, password: String, remaining_ms: u32) {
+    /// A pool's functions have given what a session is opened with.
+    pub(crate) fn credentials_given(&mut self, opening: u32, particulars: Particulars) {
         let Some(Opening::Pool { pool, attempt }) = self.openings.asking(opening) else { return };
         let Some(config) = self.pools.get(pool).map(|driver| driver.config.clone()) else { return };
-        let timeout = (remaining_ms != 0).then(|| Duration::from_millis(u64::from(remaining_ms)));
-        let particulars = Particulars { password: Some(Secret(password)), timeout, ..Particulars::default() };
         if let Err(failure) = self.start_opening(opening, config, particulars) {
             self.open_failed(pool, attempt, OpenFailure::Transient, *failure);
             self.run_actions(pool);
         }
     }
 
-    /// A pool's password function has given none.
-    pub(crate) fn password_refused(&mut self, opening: u32, why: &str, is_late: bool) {
+    /// A pool's functions have not given what a session is opened with.
+    pub(crate) fn credentials_refused(&mut self, opening: u32, why: &str, is_late: bool) {
         let Some(Opening::Pool { pool, attempt }) = self.openings.asking(opening) else { return };
         self.openings.remove(opening);
         let failure = if is_late { OpenFailure::Transient } else { OpenFailure::Final };
-        self.open_failed(pool, attempt, failure, FailureData::no_password(why, is_late));
+        self.open_failed(pool, attempt, failure, FailureData::no_credentials(why, is_late));
         self.run_actions(pool);
     }
 

@@ -35,11 +35,11 @@ impl Environment {
 
     pub(crate) fn open_for_pool(&mut self, pool: u32, attempt: u32) {
         let Some(driver) = self.pools.get(pool) else { return };
-        let (config, asks_password) = (driver.config.clone(), driver.asks_password);
+        let (config, asks_credentials) = (driver.config.clone(), driver.asks_credentials);
         let opening = self.openings.insert(Opening::Pool { pool, attempt });
-        if asks_password {
-            self.mailbox.push(Kind::Password, pool | POOL_BIT, |words| {
-                words[word::PASSWORD_OPENING] = opening.cast_signed();
+        if asks_credentials {
+            self.mailbox.push(Kind::Credentials, pool | POOL_BIT, |words| {
+                words[word::CREDENTIALS_OPENING] = opening.cast_signed();
             });
             self.reactor.spin(true);
         } else if let Err(failure) = self.start_opening(opening, config, Particulars::default()) {

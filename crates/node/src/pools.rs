@@ -21,8 +21,8 @@ use crate::slab::Slab;
 pub(crate) struct PoolDriver {
     pub(crate) policy: Pool,
     pub(crate) config: Configuration,
-    /// JavaScript has the password: it is asked for with each new session.
-    pub(crate) asks_password: bool,
+    /// JavaScript has the password or the token: it is asked with each new session.
+    pub(crate) asks_credentials: bool,
     /// `createPool()` waits until so many connections have been opened.
     pub(crate) ready: Option<(u32, usize)>,
     /// `close()` waits for the policy's end.
@@ -135,7 +135,7 @@ impl Environment {
         let driver = PoolDriver {
             policy,
             config: Configuration::Text(Arc::from(config)),
-            asks_password: given.get("asksPassword").and_then(Value::as_bool).unwrap_or_default(),
+            asks_credentials: given.get("asksCredentials").and_then(Value::as_bool).unwrap_or_default(),
             ready: Some((slot, wanted)),
             close_waiters: Vec::new(),
             parting: None,

@@ -2,12 +2,12 @@
 
 use tokio::time::Instant;
 
-use super::auth::Security;
+use super::auth::{Credentials, Security};
 use super::config::Config;
 use super::connect::{Opened, bounded};
 use super::error::{OpenError, OpenErrorKind};
 use super::gate::Startup;
-use super::hosts::{Host, HostAddress};
+use super::hosts::{Host, HostAddress, Password};
 use super::passwords::Passwords;
 use super::socket::{CancelTarget, Endpoint, Link, Stream};
 use super::startup;
@@ -55,6 +55,7 @@ impl Failure {
 pub(super) struct Attempt<'a> {
     pub(super) config: &'a Config,
     pub(super) passwords: &'a Passwords,
+    pub(super) oauth_token: Option<&'a Password>,
     pub(super) default_roots: Option<&'a DefaultRoots>,
     pub(super) host: &'a Host,
     pub(super) endpoint: &'a Endpoint,
@@ -130,8 +131,12 @@ impl Attempt<'_> {
                 None => Security::of_plain(&config.tls),
                 Some(setup) => Security::of_tls(&config.tls, link.channel_binding(), setup.certificate_use()),
             };
-            let remark = self.passwords.remark();
-            let started = startup::start(&mut link, config, password.as_ref(), remark, security).await;
+            let credentials = Credentials {
+                password: password.as_ref(),
+                passfile_remark: self.passwords.remark(),
+                oauth_token: self.oauth_token,
+            };
+            let started = startup::start(&mut link, config, credentials, security).await;
             let startup = started.map_err(|error| match (encryption, &tls) {
                 // The server does not do TLS: asking again without changes nothing.
                 (Encryption::Tls, None) => OpenError { stage: FailureStage::Other, ..error },

@@ -1,8 +1,10 @@
 //! Which authentication a server may ask for, and in which order it must go.
 
 use super::error::{ConfigError, OpenError, OpenErrorKind};
+use super::hosts::Password;
 use super::messages::{c_string, quoted};
-use super::tls::{CertificateMode, CertificateUse, ChannelBinding, TlsOptions};
+use super::oauth::OAUTHBEARER;
+use super::tls::{CertificateMode, CertificateUse, ChannelBinding, SslMode, TlsOptions};
 
 /// PBKDF2 runs this many times at most, so that a hostile server cannot keep the background thread busy: about a
 /// tenth of a second. PostgreSQL's default is 4096 (`scram_iterations`); postgres-protocol and pgjdbc stop here too.
@@ -101,6 +103,8 @@ fn forbidden(message: impl Into<String>) -> OpenError {
 #[derive(Clone, Debug)]
 pub(super) struct Security {
     pub(super) is_encrypted: bool,
+    /// TLS has shown that the server is the one that was asked for.
+    pub(super) is_server_verified: bool,
     /// The hash that SCRAM-SHA-256-PLUS binds to; `None` where nothing can or may be bound.
     pub(super) binding: Option<Vec<u8>>,
     pub(super) is_binding_required: bool,
@@ -118,6 +122,7 @@ impl Security {
         };
         Self {
             is_encrypted: true,
+            is_server_verified: options.mode == SslMode::VerifyFull,
             binding: binding.filter(|_| options.channel_binding != ChannelBinding::Disable),
             is_binding_required: options.channel_binding == ChannelBinding::Require,
             missing_certificate: missing.filter(|_| options.certificate_mode == CertificateMode::Require),
@@ -127,7 +132,7 @@ impl Security {
     /// Of a connection without TLS.
     pub(super) fn of_plain(options: &TlsOptions) -> Self {
         let security = Self::of_tls(options, None, CertificateUse::NotAskedFor);
-        Self { is_encrypted: false, ..security }
+        Self { is_encrypted: false, is_server_verified: false, ..security }
     }
 
     /// What must not be without is there.
@@ -161,16 +166,27 @@ pub(super) enum Step {
     SaslStarted,
     SaslContinued,
     SaslFinal,
+    /// The token is what is to be sent next, or has been.
+    TokenSent,
+    /// The server has refused the token, and is to be answered so that it says why.
+    TokenRefused,
     Done,
+}
+
+/// What a client can prove itself by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Credentials<'a> {
+    pub(super) password: Option<&'a Password>,
+    /// Why a password file was not used, for the error of a missing password.
+    pub(super) passfile_remark: Option<&'a str>,
+    pub(super) oauth_token: Option<&'a Password>,
 }
 
 /// What authentication has to obey.
 #[derive(Clone, Debug)]
 pub(super) struct Policy<'a> {
     pub(super) require_auth: &'a RequireAuth,
-    pub(super) has_password: bool,
-    /// Why a password file was not used, for the error of a missing password.
-    pub(super) passfile_remark: Option<&'a str>,
+    pub(super) credentials: Credentials<'a>,
     pub(super) security: Security,
 }
 
@@ -184,16 +200,20 @@ impl Policy<'_> {
         match (code, step) {
             (0, _) if !rest.is_empty() => Err(malformed()),
             (0, Step::Start) => self.require_auth.check(Method::None).map(|()| Step::Done),
-            (0, Step::PasswordAsked | Step::SaslFinal) => Ok(Step::Done),
+            (0, Step::PasswordAsked | Step::SaslFinal | Step::TokenSent) => Ok(Step::Done),
             (0, Step::SaslStarted | Step::SaslContinued) => Err(OpenError::protocol(
                 "the server ended the SCRAM authentication without proving that it knows the password",
             )),
             (3, Step::Start) if rest.is_empty() => self.password(Method::Password),
             (5, Step::Start) if rest.len() == 4 => self.password(Method::Md5),
-            (10, Step::Start) => {
-                self.mechanisms(rest)?;
-                self.with_password(Method::ScramSha256).map(|()| Step::SaslStarted)
+            (0, Step::TokenRefused) => {
+                Err(OpenError::protocol("the server refused the OAuth token, and then began a session"))
             }
+            (10, Step::Start) => match self.mechanisms(rest)? {
+                Method::OAuth => Ok(Step::TokenSent),
+                method => self.with_password(method).map(|()| Step::SaslStarted),
+            },
+            (11, Step::TokenSent) => Ok(Step::TokenRefused),
             (11, Step::SaslStarted) => check_iterations(rest).map(|()| Step::SaslContinued),
             (12, Step::SaslContinued) => Ok(Step::SaslFinal),
             (2, Step::Start) => Err(unsupported("Kerberos V5")),
@@ -212,7 +232,7 @@ impl Policy<'_> {
 
     fn with_password(&self, method: Method) -> Result<(), OpenError> {
         self.require_auth.check(method)?;
-        if self.has_password {
+        if self.credentials.password.is_some() {
             return Ok(());
         }
         let mut message = format!(
@@ -220,15 +240,15 @@ impl Policy<'_> {
              expected the option password, PGPASSWORD or a line of the password file",
             method.name()
         );
-        if let Some(remark) = self.passfile_remark {
+        if let Some(remark) = self.credentials.passfile_remark {
             message = format!("{message} ({remark})");
         }
         Err(OpenError::new(OpenErrorKind::Configuration, message))
     }
 
-    /// Looks in an AuthenticationSASL's list for the mechanism that will be used: SCRAM-SHA-256-PLUS if it is offered
-    /// and something can be bound, else SCRAM-SHA-256.
-    fn mechanisms(&self, mut list: &[u8]) -> Result<(), OpenError> {
+    /// Looks in an AuthenticationSASL's list for what will be used: SCRAM-SHA-256-PLUS if it is offered and something can
+    /// be bound, else SCRAM-SHA-256, else OAUTHBEARER.
+    fn mechanisms(&self, mut list: &[u8]) -> Result<Method, OpenError> {
         let mut names = Vec::new();
         loop {
             let (name, rest) = c_string(list).ok_or_else(malformed)?;
@@ -249,18 +269,36 @@ impl Policy<'_> {
             ));
         }
         if is_plus_offered && self.security.binding.is_some() {
-            return Ok(());
+            return Ok(Method::ScramSha256);
         }
         if self.security.is_binding_required {
             return Err(unbound("the server did not offer it"));
         }
-        if is_offered(SCRAM_SHA_256) {
-            return Ok(());
+        let is_token_taken = is_offered(OAUTHBEARER);
+        let is_left_to_token = is_token_taken && self.credentials.password.is_none();
+        if is_offered(SCRAM_SHA_256) && !is_left_to_token {
+            return Ok(Method::ScramSha256);
         }
-        if names.iter().any(|name| name == "OAUTHBEARER") {
-            self.require_auth.check(Method::OAuth)?;
+        if is_token_taken {
+            return self.with_token().map(|()| Method::OAuth);
         }
         Err(unsupported(&format!("SASL with the mechanisms {}", quoted(&names.join(", ")))))
+    }
+}
+
+impl Policy<'_> {
+    /// The token may be sent.
+    fn with_token(&self) -> Result<(), OpenError> {
+        self.require_auth.check(Method::OAuth)?;
+        let refusal = match self.credentials.oauth_token {
+            None => "but none is configured: expected the option oauthToken",
+            Some(_) if !self.security.is_server_verified => {
+                "which is sent only to a server that TLS has verified: expected sslmode=verify-full, or ssl: true"
+            }
+            Some(_) => return Ok(()),
+        };
+        let message = format!("the server asks for an OAuth token, {refusal}");
+        Err(OpenError::new(OpenErrorKind::Configuration, message))
     }
 }
 

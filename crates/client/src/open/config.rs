@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use super::auth::RequireAuth;
 use super::error::ConfigError;
 use super::hosts::{Host, HostAddress, Lists, Password};
+use super::oauth;
 use super::passwords::PasswordSource;
 use super::protocol::Versions;
 use super::service::{self, Service};
@@ -43,6 +44,8 @@ pub struct Config {
     pub(super) versions: Versions,
     pub(super) keepalive: Keepalive,
     pub(super) password: PasswordSource,
+    /// For servers that ask for one in place of a password.
+    pub(super) oauth_token: Option<Password>,
     pub(super) tls: TlsOptions,
     pub(super) session: SessionOptions,
 }
@@ -184,6 +187,7 @@ impl Said {
             versions: Versions::parse(get("min_protocol_version"), get("max_protocol_version"))?,
             keepalive: self.keepalive()?,
             password,
+            oauth_token: get("oauth_token").map(|given| oauth::check_token(&given.text, &given.origin)).transpose()?,
             tls: TlsOptions::resolve(get, user_folder(&self.environment)?)?,
             session: self.session,
         })

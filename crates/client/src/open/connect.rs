@@ -12,7 +12,8 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, Failure, Started, is_cannot_connect_now};
 use super::config::Config;
 use super::error::{OpenError, OpenErrorKind};
-use super::hosts::{Host, HostAddress};
+use super::hosts::{Host, HostAddress, Password};
+use super::oauth;
 use super::passwords::Passwords;
 use super::probe;
 use super::shuffle::shuffle;
@@ -48,6 +49,8 @@ pub struct Opened {
 pub struct Particulars {
     /// The password that the application gave for this session; otherwise it is the configuration's.
     pub password: Option<Secret>,
+    /// The OAuth token that the application gave for this session; otherwise it is the configuration's.
+    pub oauth_token: Option<Secret>,
     /// What is left of `connectTimeoutMs`; otherwise all of it is.
     pub timeout: Option<Duration>,
     /// Node's root certificates, for configurations that want them.
@@ -92,9 +95,14 @@ pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<
         Some(Secret(text)) => Passwords::given(text)?,
         None => Passwords::of(&config),
     };
+    let oauth_token = match particulars.oauth_token {
+        Some(Secret(text)) => Some(oauth::check_token(&text, "option oauthToken")?),
+        None => config.oauth_token.clone(),
+    };
     let mut attempts = Attempts {
         config: &config,
         passwords,
+        oauth_token,
         default_roots: particulars.default_roots,
         failures: Vec::new(),
         second_best: None,
@@ -133,6 +141,7 @@ fn share_of(deadline: Option<Instant>, count: usize) -> Option<Instant> {
 struct Attempts<'a> {
     config: &'a Config,
     passwords: Passwords,
+    oauth_token: Option<Password>,
     default_roots: Option<Arc<DefaultRoots>>,
     failures: Vec<Failure>,
     /// A session that will do if there is no better one.
@@ -175,9 +184,11 @@ impl Attempts<'_> {
         deadline: Option<Instant>,
     ) -> Result<Opened, Box<Failure>> {
         let place = place(&host.address, endpoint);
-        let Self { config, passwords, default_roots, .. } = &*self;
+        let Self { config, passwords, oauth_token, default_roots, .. } = &*self;
         let default_roots = default_roots.as_deref();
-        let attempt = Attempt { config, passwords, default_roots, host, endpoint, place: &place, deadline };
+        let oauth_token = oauth_token.as_ref();
+        let attempt =
+            Attempt { config, passwords, oauth_token, default_roots, host, endpoint, place: &place, deadline };
         let mut started = attempt.start().await?;
         let target = self.config.target;
         let asking = target.mismatch(&mut started.link, &mut started.startup);

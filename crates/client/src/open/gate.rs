@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use super::auth::{Policy, Step};
 use super::error::{OpenError, OpenErrorKind};
 use super::messages;
+use super::oauth;
 use super::protocol::Versions;
 use super::tls::FailureStage;
 
@@ -28,6 +29,8 @@ const MAX_PARAMETER_REPORTS: usize = 500;
 /// BackendKeyData: process ID and a key of 4 to 256 bytes (protocol 3.2).
 const KEY_DATA_BYTES: std::ops::RangeInclusive<usize> = 8..=260;
 const READ_BYTES: usize = 8 << 10;
+/// What an Authentication… message begins with.
+const AUTHENTICATION_CODE_BYTES: usize = 4;
 
 /// What a startup came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,6 +79,8 @@ pub(super) struct Exchange<'a> {
     startup_message: Option<Vec<u8>>,
     /// What goes out before anything else.
     outgoing: Vec<u8>,
+    /// There is an answer of the gate's own among it, which nobody else sends off.
+    is_answering: bool,
     incoming: Vec<u8>,
     /// Where in `incoming` the next message starts.
     start: usize,
@@ -86,6 +91,8 @@ pub(super) struct Exchange<'a> {
     parameter_reports: usize,
     step: Step,
     is_negotiated: bool,
+    /// Which tokens the server takes, as it said when it refused ours.
+    token_refusal: Option<String>,
     is_ready: bool,
     failure: Option<OpenError>,
     /// Writing has failed. What the server said before it went away is still worth reading.
@@ -101,6 +108,7 @@ impl<'a> Exchange<'a> {
             versions,
             startup_message: Some(Vec::new()),
             outgoing: Vec::new(),
+            is_answering: false,
             incoming: Vec::new(),
             start: 0,
             released: 0,
@@ -108,6 +116,7 @@ impl<'a> Exchange<'a> {
             parameter_reports: 0,
             step: Step::Start,
             is_negotiated: false,
+            token_refusal: None,
             is_ready: false,
             failure: None,
             write_failure: None,
@@ -140,9 +149,15 @@ impl<'a> Exchange<'a> {
         io::Error::other("the startup was refused")
     }
 
+    /// The gate itself says something to the server.
+    fn answer(&mut self, message: Vec<u8>) {
+        self.outgoing.extend(message);
+        self.is_answering = true;
+    }
+
     /// Records messages up to one that may be handed over. False: more bytes are needed.
     fn advance(&mut self) -> Result<bool, OpenError> {
-        while self.released == 0 && !self.is_ready {
+        while self.released == 0 && !self.is_ready && !self.is_answering {
             let bytes = &self.incoming[self.start..];
             let Some((tag, total)) = messages::header(bytes) else { return Ok(false) };
             let limit = if self.step == Step::Done { MAX_STARTUP_BYTES } else { MAX_BYTES_BEFORE_AUTHENTICATION };
@@ -182,12 +197,33 @@ impl<'a> Exchange<'a> {
         let is_authenticated = self.step == Step::Done;
         match tag {
             messages::AUTHENTICATION if !is_authenticated => {
-                self.step = self.policy.next(self.step, body)?;
-                return Ok(true);
+                let step = self.policy.next(self.step, body)?;
+                self.step = step;
+                // tokio-postgres does not know this mechanism: it sees no more of it than that it went well.
+                match step {
+                    Step::TokenSent => {
+                        let response = self.policy.credentials.oauth_token.map(oauth::initial_response);
+                        self.answer(response.unwrap_or_default());
+                    }
+                    Step::TokenRefused => {
+                        let refusal = self
+                            .incoming
+                            .get(start + messages::HEADER_BYTES + AUTHENTICATION_CODE_BYTES..start + total);
+                        self.token_refusal = refusal.and_then(oauth::wanted);
+                        self.answer(oauth::dummy_response());
+                    }
+                    _ => return Ok(true),
+                }
             }
             messages::ERROR_RESPONSE => {
                 let stage = if is_authenticated { FailureStage::Other } else { FailureStage::Refusal };
-                return Err(OpenError { stage, ..server_error(messages::fields(body)?) });
+                let mut fields = messages::fields(body)?;
+                if let Some(wanted) =
+                    self.token_refusal.take().filter(|_| !fields.iter().any(|(code, _)| *code == b'H'))
+                {
+                    fields.push((b'H', wanted));
+                }
+                return Err(OpenError { stage, ..server_error(fields) });
             }
             messages::NOTICE_RESPONSE => self.startup.add_notice(messages::fields(body)?)?,
             messages::PARAMETER_STATUS if is_authenticated => {
@@ -255,10 +291,15 @@ pub(super) struct Gate<'e, 'a, S> {
     pub(super) exchange: &'e mut Exchange<'a>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Gate<'_, '_, S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gate<'_, '_, S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Self { stream, exchange } = self.get_mut();
+        let this = self.get_mut();
         loop {
+            if this.exchange.is_answering {
+                ready!(this.poll_sent(cx));
+                this.exchange.is_answering = false;
+            }
+            let Self { stream, exchange } = &mut *this;
             if exchange.released > 0 || buffer.remaining() == 0 {
                 exchange.hand_over(buffer);
                 return Poll::Ready(Ok(()));
@@ -310,6 +351,15 @@ impl<S: AsyncWrite + Unpin> Gate<'_, '_, S> {
         Poll::Ready(())
     }
 
+    /// All that goes out from here has left.
+    fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.poll_outgoing(cx));
+        if let Err(error) = ready!(Pin::new(&mut *self.stream).poll_flush(cx)) {
+            self.exchange.write_failure.get_or_insert(OpenError::io(&error));
+        }
+        Poll::Ready(())
+    }
+
     /// Takes a piece of the startup message; sends nothing before it is complete.
     fn take_startup_message(&mut self, bytes: &[u8]) -> io::Result<()> {
         let Some(message) = &mut self.exchange.startup_message else { return Ok(()) };
@@ -340,11 +390,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<'_, '_, S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(this.poll_outgoing(cx));
-        if let Err(error) = ready!(Pin::new(&mut *this.stream).poll_flush(cx)) {
-            this.exchange.write_failure.get_or_insert(OpenError::io(&error));
-        }
-        Poll::Ready(Ok(()))
+        this.poll_sent(cx).map(Ok)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -21,6 +21,7 @@ mod explain_tests;
 mod gate;
 mod hosts;
 mod messages;
+mod oauth;
 mod parameters;
 mod parting;
 mod passfile;

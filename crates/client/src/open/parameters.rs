@@ -3,7 +3,7 @@
 
 use super::sources::{Dsn, Form, Parameter};
 
-pub(super) const PARAMETERS: [Parameter; 59] = [
+pub(super) const PARAMETERS: [Parameter; 60] = [
     Parameter::new("host", Form::Hosts, "host", Dsn::Read, "PGHOST"),
     Parameter::new("hostaddr", Form::Hosts, "hostaddr", Dsn::Read, "PGHOSTADDR"),
     Parameter::new("port", Form::Ports, "port", Dsn::Read, "PGPORT"),
@@ -19,6 +19,7 @@ pub(super) const PARAMETERS: [Parameter; 59] = [
     Parameter::new("sslNegotiation", Form::Text, "sslnegotiation", Dsn::Read, "PGSSLNEGOTIATION"),
     Parameter::new("channelBinding", Form::Text, "channel_binding", Dsn::Read, "PGCHANNELBINDING"),
     Parameter::new("requireAuth", Form::Texts, "require_auth", Dsn::Read, "PGREQUIREAUTH"),
+    Parameter::new("oauthToken", Form::Password, "oauth_token", Dsn::Refused, ""),
     Parameter::new("targetSessionAttrs", Form::Text, "target_session_attrs", Dsn::Read, "PGTARGETSESSIONATTRS"),
     Parameter::new("loadBalanceHosts", Form::Text, "load_balance_hosts", Dsn::Read, "PGLOADBALANCEHOSTS"),
     Parameter::new("connectTimeoutMs", Form::Milliseconds, "connect_timeout_ms", Dsn::AsSetting, ""),

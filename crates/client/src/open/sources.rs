@@ -66,7 +66,7 @@ impl Layer {
         is_shown: bool,
     ) -> Result<(), ConfigError> {
         check_nul(&text, &origin)?;
-        let is_shown = is_shown && !matches!(keyword, "password" | "sslpassword");
+        let is_shown = is_shown && !matches!(keyword, "password" | "sslpassword" | "oauth_token");
         self.values.push((keyword, Given { text, origin, is_shown }));
         Ok(())
     }

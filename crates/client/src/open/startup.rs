@@ -11,11 +11,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::{SslMode, SslNegotiation};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-use super::auth::{Policy, Security};
+use super::auth::{Credentials, Policy, Security};
 use super::config::Config;
 use super::error::{OpenError, OpenErrorKind};
 use super::gate::{Exchange, Gate, Startup};
-use super::hosts::Password;
 use super::messages::quoted;
 use super::passwords::Passwords;
 
@@ -71,19 +70,17 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bound<S> {
 pub(super) async fn start<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     config: &Config,
-    password: Option<&Password>,
-    passfile_remark: Option<&str>,
+    credentials: Credentials<'_>,
     security: Security,
 ) -> Result<Startup, OpenError> {
     let mut wire = tokio_postgres::Config::new();
     wire.user(&config.user).dbname(&config.database);
     wire.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
     let settled = Settled { binding: security.binding.clone() };
-    if let Some(password) = password {
+    if let Some(password) = credentials.password {
         wire.password(password.reveal());
     }
-    let policy =
-        Policy { require_auth: &config.require_auth, has_password: password.is_some(), passfile_remark, security };
+    let policy = Policy { require_auth: &config.require_auth, credentials, security };
     let mut exchange = Exchange::new(policy, &config.settings, config.versions);
     // Client and Connection hold only the gate; with them it is gone, and the stream is ours alone.
     let result = wire.connect_raw(Gate { stream, exchange: &mut exchange }, settled).await.map(drop);
@@ -109,5 +106,10 @@ pub async fn open_on_stream<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Startup, OpenError> {
     let passwords = Passwords::of(config);
     let password = config.hosts.first().and_then(|host| passwords.for_host(config, &host.address));
-    start(stream, config, password.as_ref(), passwords.remark(), Security::of_plain(&config.tls)).await
+    let credentials = Credentials {
+        password: password.as_ref(),
+        passfile_remark: passwords.remark(),
+        oauth_token: config.oauth_token.as_ref(),
+    };
+    start(stream, config, credentials, Security::of_plain(&config.tls)).await
 }
