@@ -65,6 +65,8 @@ export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapp
    * that `verify-full` has verified. A function is called for each new session.
    */
   oauthToken?: Password | undefined
+  /** The system's user whom the server must run as, where it is reached by a Unix socket. */
+  requirePeer?: string | undefined
   /** Which server will do; the next one is tried when one does not. Default `'any'`. */
   targetSessionAttrs?:
     | 'any'
@@ -145,6 +147,7 @@ export const CONNECT_OPTION_TABLE: readonly ConnectOption[] = [
   { name: 'channelBinding', isForRust: true },
   { name: 'requireAuth', isForRust: true },
   { name: 'oauthToken', isForRust: false },
+  { name: 'requirePeer', isForRust: true },
   { name: 'targetSessionAttrs', isForRust: true },
   { name: 'loadBalanceHosts', isForRust: true },
   { name: 'connectTimeoutMs', isForRust: true, check: durationMs },

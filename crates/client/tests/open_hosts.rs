@@ -293,6 +293,40 @@ mod unix_sockets {
     }
 
     #[test]
+    fn a_server_of_another_user_is_told_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let user = nix::unistd::User::from_uid(nix::unistd::Uid::effective()).unwrap().unwrap().name;
+        run(async {
+            let listener = UnixListener::bind(directory.path().join(".s.PGSQL.5432")).unwrap();
+            let opening = |peer: &str| {
+                let options = format!(r#"{{"host":{:?},"user":"ann","requirePeer":"{peer}"}}"#, directory.path());
+                tokio::spawn(open(Arc::new(config(&options))))
+            };
+            let refused = opening("somebody-else");
+            let mut said = Vec::new();
+            listener.accept().await.unwrap().0.read_to_end(&mut said).await.unwrap();
+            assert_eq!(said, b"");
+            let error = refused.await.unwrap().unwrap_err();
+            assert_eq!((error.kind, error.sqlstate.as_deref()), (OpenErrorKind::Connection, Some("28000")));
+            assert!(
+                error.message.contains(&format!("runs as the user {user}, and requirePeer (somebody-else)")),
+                "{error}"
+            );
+
+            let opening = opening(&user);
+            let mut server = Server { stream: listener.accept().await.unwrap().0 };
+            server.startup().await;
+            server.send(&welcome()).await;
+            let opened = opening.await.unwrap().unwrap();
+            let cancelling = tokio::spawn(async move { cancel(&opened.peer, 7, &[1, 2, 3, 4]).await });
+            let mut request = [0; 16];
+            listener.accept().await.unwrap().0.read_exact(&mut request).await.unwrap();
+            assert_eq!(request[12..], [1, 2, 3, 4]);
+            cancelling.await.unwrap().unwrap();
+        });
+    }
+
+    #[test]
     fn a_missing_socket_is_told_by_its_path() {
         let directory = tempfile::tempdir().unwrap();
         let options = format!(r#"{{"host":{:?},"user":"ann"}}"#, directory.path());

@@ -99,7 +99,7 @@ impl Attempt<'_> {
             Endpoint::Tcp(_) => self.config.tls.mode,
             // As in libpq, the mode means nothing to them.
             #[cfg(unix)]
-            Endpoint::Unix(_) => SslMode::Disable,
+            Endpoint::Unix { .. } => SslMode::Disable,
         };
         let first = mode.first_attempt();
         let failure = match self.start_with(first).await {
@@ -116,8 +116,7 @@ impl Attempt<'_> {
     /// One connection.
     async fn start_with(&self, encryption: Encryption) -> Result<Started, Box<Failure>> {
         let config = self.config;
-        let connecting =
-            async { Stream::connect(self.endpoint, &config.keepalive).await.map_err(|error| OpenError::io(&error)) };
+        let connecting = Stream::connect(self.endpoint, &config.keepalive);
         let stream = bounded(connecting, self.deadline, "to connect")
             .await
             .map_err(|error| Failure::new(error, "could not connect to", self.place))?;

@@ -93,7 +93,7 @@ impl RequireAuth {
 }
 
 /// Something of the configuration's forbids what the server wants: 28000, invalid_authorization_specification.
-fn forbidden(message: impl Into<String>) -> OpenError {
+pub(super) fn forbidden(message: impl Into<String>) -> OpenError {
     let mut error = OpenError::new(OpenErrorKind::Connection, message);
     error.sqlstate = Some("28000".into());
     error

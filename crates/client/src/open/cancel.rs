@@ -21,7 +21,7 @@ const CANCEL_REQUEST_CODE: i32 = 80_877_102;
 pub async fn cancel(target: &CancelTarget, backend_pid: i32, secret_key: &[u8]) -> io::Result<()> {
     let request = cancel_request(backend_pid, secret_key)?;
     let exchange = async {
-        let stream = Stream::connect(&target.endpoint, &Keepalive::default()).await?;
+        let stream = Stream::connect(&target.endpoint, &Keepalive::default()).await.map_err(io::Error::other)?;
         // Encrypted as the session is, and not sent at all where that fails: the key would end sessions of others' choice.
         let mut stream = match &target.tls {
             None => Link::Plain(stream),

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::auth::RequireAuth;
 use super::error::ConfigError;
-use super::hosts::{Host, HostAddress, Lists, Password};
+use super::hosts::{Host, Lists, Password};
 use super::oauth;
 use super::passwords::PasswordSource;
 use super::protocol::Versions;
@@ -43,6 +43,8 @@ pub struct Config {
     pub(super) require_auth: RequireAuth,
     pub(super) versions: Versions,
     pub(super) keepalive: Keepalive,
+    /// The system's user whom a server at a Unix-domain socket must run as.
+    pub(super) required_peer: Option<String>,
     pub(super) password: PasswordSource,
     /// For servers that ask for one in place of a password.
     pub(super) oauth_token: Option<Password>,
@@ -145,7 +147,7 @@ impl Said {
         let get = |keyword: &str| self.get(keyword);
         let lists = Lists { hosts: get("host"), addresses: get("hostaddr"), ports: get("port") };
         let hosts = lists.pair()?;
-        refuse_unsupported(get, &hosts)?;
+        refuse_unsupported(get)?;
 
         let user = match get("user") {
             Some(user) => user.text.clone(),
@@ -186,6 +188,7 @@ impl Said {
                 .map_or_else(|| Ok(RequireAuth::default()), |given| RequireAuth::parse(&given.text, &given.origin))?,
             versions: Versions::parse(get("min_protocol_version"), get("max_protocol_version"))?,
             keepalive: self.keepalive()?,
+            required_peer: get("requirepeer").map(|given| given.text.clone()),
             password,
             oauth_token: get("oauth_token").map(|given| oauth::check_token(&given.text, &given.origin)).transpose()?,
             tls: TlsOptions::resolve(get, user_folder(&self.environment)?)?,
@@ -259,7 +262,7 @@ fn is_random(given: &Given) -> Result<bool, ConfigError> {
 }
 
 /// Options whose other values would need what is not built.
-fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>, hosts: &[Host]) -> Result<(), ConfigError> {
+fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>) -> Result<(), ConfigError> {
     if let Some(given) = get("gssencmode") {
         match given.text.as_str() {
             "disable" | "prefer" => {}
@@ -270,12 +273,7 @@ fn refuse_unsupported<'a>(get: impl Fn(&str) -> Option<&'a Given>, hosts: &[Host
             _ => return Err(given.expected("one of disable, prefer, require")),
         }
     }
-    // As in libpq it means nothing to TCP.
-    let is_local = |host: &Host| !matches!(host.address, HostAddress::Tcp { .. });
-    match get("requirepeer").filter(|_| hosts.iter().any(is_local)) {
-        Some(given) => Err(ConfigError::unsupported(format!("{} is not supported", given.origin))),
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 fn system_user(environment: &Map<String, Value>) -> Result<Option<String>, ConfigError> {

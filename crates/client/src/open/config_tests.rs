@@ -252,7 +252,6 @@ fn what_is_not_built_is_refused_by_name() {
         ("postgres://h/?ssl_max_protocol_version=TLSv1.1", json!({}), "ssl_max_protocol_version"),
         ("postgres://h/?replication=database", json!({}), "replication"),
         ("postgres://h/?client_encoding=latin1", json!({}), "client_encoding"),
-        ("requirepeer=postgres", json!({}), "dsn: requirepeer"),
         ("", json!({ "serverSettings": { "_pq_.x": "1" } }), "_pq_.x"),
     ];
     for (dsn, options, name) in cases {
@@ -260,9 +259,7 @@ fn what_is_not_built_is_refused_by_name() {
         assert!(error.is_unsupported(), "{error}");
         assert!(error.to_string().contains(name), "{error}");
     }
-    assert!(parse("postgres://h/?requirepeer=p&replication=off", json!({}), json!({ "USER": "u" })).is_ok());
-    let error = parse("", json!({}), json!({ "USER": "u", "PGREQUIREPEER": "p" }));
-    assert!(error.is_err() || cfg!(not(unix)));
+    assert!(parse("postgres://h/?replication=off", json!({}), json!({ "USER": "u" })).is_ok());
 }
 
 #[test]

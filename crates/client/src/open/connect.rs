@@ -151,7 +151,7 @@ struct Attempts<'a> {
 impl Attempts<'_> {
     /// `None`: it failed in a way that lets the next host have a try.
     async fn try_host(&mut self, host: &Host, deadline: Option<Instant>) -> Result<Option<Opened>, OpenError> {
-        let mut endpoints = match resolve(host, deadline).await {
+        let mut endpoints = match resolve(self.config, host, deadline).await {
             Ok(endpoints) => endpoints,
             Err(failure) => {
                 self.failures.push(*failure);
@@ -240,7 +240,7 @@ fn is_next_tried(error: &OpenError) -> bool {
     }
 }
 
-async fn resolve(host: &Host, deadline: Option<Instant>) -> Result<Vec<Endpoint>, Box<Failure>> {
+async fn resolve(config: &Config, host: &Host, deadline: Option<Instant>) -> Result<Vec<Endpoint>, Box<Failure>> {
     match &host.address {
         HostAddress::Tcp { name, port } => {
             let name = host.hostaddr.as_ref().unwrap_or(name);
@@ -261,7 +261,9 @@ async fn resolve(host: &Host, deadline: Option<Instant>) -> Result<Vec<Endpoint>
                 .map_err(|error| Failure::new(error, "could not find", &host.address.to_string()))
         }
         #[cfg(unix)]
-        HostAddress::Unix { path, .. } => Ok(vec![Endpoint::Unix(socket_name(path))]),
+        HostAddress::Unix { path, .. } => {
+            Ok(vec![Endpoint::Unix { path: socket_name(path), required_peer: config.required_peer.clone() }])
+        }
     }
 }
 

@@ -28,6 +28,8 @@ mod passfile;
 #[cfg(test)]
 mod passfile_tests;
 mod passwords;
+#[cfg(unix)]
+mod peer;
 mod probe;
 mod protocol;
 mod regular_file;

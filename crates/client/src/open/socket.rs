@@ -11,6 +11,9 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::error::OpenError;
+#[cfg(unix)]
+use super::peer;
 use super::tls::{TlsSession, TlsSetup, TlsStream};
 
 /// An authenticated session's socket: non-blocking, and a TCP socket with TCP_NODELAY and keepalive.
@@ -36,7 +39,11 @@ pub struct CancelTarget {
 pub(super) enum Endpoint {
     Tcp(SocketAddr),
     #[cfg(unix)]
-    Unix(PathBuf),
+    Unix {
+        path: PathBuf,
+        /// The system's user whom the server must run as.
+        required_peer: Option<String>,
+    },
 }
 
 /// TCP keepalive, in libpq's terms (`keepalives`, `keepalives_idle`, `keepalives_interval`, `keepalives_count`).
@@ -68,20 +75,30 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    pub(super) async fn connect(endpoint: &Endpoint, keepalive: &Keepalive) -> io::Result<Self> {
+    pub(super) async fn connect(endpoint: &Endpoint, keepalive: &Keepalive) -> Result<Self, OpenError> {
         match endpoint {
             Endpoint::Tcp(address) => {
-                let stream = tokio::net::TcpStream::connect(address).await?;
-                stream.set_nodelay(true)?;
-                if keepalive.is_on {
-                    set_keepalive(&stream, keepalive).map_err(|error| refused("keepalives", &error))?;
-                }
-                set_user_timeout(&stream, keepalive).map_err(|error| refused("tcpUserTimeoutMs", &error))?;
-                Ok(Self::Tcp(stream))
+                Self::over_tcp(address, keepalive).await.map(Self::Tcp).map_err(|error| OpenError::io(&error))
             }
             #[cfg(unix)]
-            Endpoint::Unix(path) => Ok(Self::Unix(tokio::net::UnixStream::connect(path).await?)),
+            Endpoint::Unix { path, required_peer } => {
+                let stream = tokio::net::UnixStream::connect(path).await.map_err(|error| OpenError::io(&error))?;
+                if let Some(required) = required_peer {
+                    peer::check(&stream, required)?;
+                }
+                Ok(Self::Unix(stream))
+            }
         }
+    }
+
+    async fn over_tcp(address: &SocketAddr, keepalive: &Keepalive) -> io::Result<tokio::net::TcpStream> {
+        let stream = tokio::net::TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        if keepalive.is_on {
+            set_keepalive(&stream, keepalive).map_err(|error| refused("keepalives", &error))?;
+        }
+        set_user_timeout(&stream, keepalive).map_err(|error| refused("tcpUserTimeoutMs", &error))?;
+        Ok(stream)
     }
 
     /// Takes the socket off the runtime. It stays non-blocking.
