@@ -1466,6 +1466,8 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
      * that `verify-full` has verified. A function is called for each new session.
      */
     oauthToken?: Password | undefined;
+    /** The system's user whom the server must run as, where it is reached by a Unix socket. */
+    requirePeer?: string | undefined;
     /** Which server will do; the next one is tried when one does not. Default `'any'`. */
     targetSessionAttrs?: 'any' | 'read-write' | 'read-only' | 'primary' | 'standby' | 'prefer-standby' | undefined;
     /** With `'random'` the hosts, and the addresses of each, are tried in random order. Default `'disable'`. */

@@ -118,6 +118,20 @@ test('what the object cannot have is named', async (t) => {
   t.notRegex(String(error) + JSON.stringify(error), /marked secret/)
 })
 
+test('an address by itself is no name that a certificate could be checked for', async (t) => {
+  const at = (more: ConnectOptions): ConnectOptions => {
+    const { host: _, ...rest } = to('scramuser', { hostaddr: '127.0.0.1', ssl: { ca } })
+    return { ...rest, ...more }
+  }
+  await t.throwsAsync(connect(at({})), {
+    instanceOf: ClientConfigurationError,
+    message: /^.*hostaddr: expected a host/,
+  })
+  t.is(await isEncrypted(t, at({ host: 'localhost' })), true)
+  t.is(await isEncrypted(t, at({ ssl: { ca, servername: 'localhost' } })), true)
+  t.is(await isEncrypted(t, at({ ssl: { ca, mode: 'verify-ca' } })), true)
+})
+
 test('each fault of a certificate has its code', async (t) => {
   for (const [certificate, code] of [
     ['server-other-name', 'ERR_TLS_CERT_ALTNAME_INVALID'],

@@ -151,6 +151,12 @@ impl Attempt<'_> {
     /// Has a connection encrypted, or leaves it as it is where the server does not do that and the mode allows for it.
     async fn encrypt(&self, mut stream: Stream) -> Result<(Link, Option<TlsSetup>), OpenError> {
         let options = &self.config.tls;
+        if options.mode == SslMode::VerifyFull && self.host.is_nameless && options.server_name.is_none() {
+            // As in libpq: hostaddr is an address that was found out somehow, and who it belongs to is the question.
+            let text =
+                "hostaddr: expected a host as well, whose name sslmode=verify-full can look for in the certificate";
+            return Err(OpenError::new(OpenErrorKind::Configuration, text));
+        }
         if options.negotiation == Negotiation::Request && ask(&mut stream).await? == Answer::No {
             if options.mode.is_encryption_demanded() {
                 let text = format!("the server does not support TLS, which sslmode={} demands", options.mode.name());

@@ -21,6 +21,8 @@ pub(super) struct Host {
     pub(super) hostaddr: Option<String>,
     /// Nobody named it: it is tried only if it is there.
     pub(super) is_guess: bool,
+    /// There is but an address: its text stands for a name that nobody gave, and that verifies nobody.
+    pub(super) is_nameless: bool,
 }
 
 /// Where a server is.
@@ -116,8 +118,10 @@ impl Lists<'_> {
         {
             return Err(given.expected("IP addresses, one for each host"));
         }
+        let is_nameless = name.is_none();
         let name = name.unwrap_or_else(|| address.clone());
-        Ok(Host { address: HostAddress::Tcp { name, port }, hostaddr: Some(address), is_guess: false })
+        let hostaddr = Some(address);
+        Ok(Host { address: HostAddress::Tcp { name, port }, hostaddr, is_guess: false, is_nameless })
     }
 
     fn named_host(&self, name: &str, port: u16) -> Result<Host, ConfigError> {
@@ -129,7 +133,7 @@ impl Lists<'_> {
         } else {
             HostAddress::Tcp { name: name.to_owned(), port }
         };
-        Ok(Host { address, hostaddr: None, is_guess: false })
+        Ok(Host { address, hostaddr: None, is_guess: false, is_nameless: false })
     }
 }
 
@@ -175,9 +179,9 @@ fn default_hosts(port: u16) -> Vec<Host> {
     #[cfg(unix)]
     for directory in SOCKET_DIRECTORIES {
         let address = socket_in(directory, port);
-        hosts.extend(address.map(|address| Host { address, hostaddr: None, is_guess: true }));
+        hosts.extend(address.map(|address| Host { address, hostaddr: None, is_guess: true, is_nameless: false }));
     }
     let localhost = HostAddress::Tcp { name: "localhost".to_owned(), port };
-    hosts.push(Host { address: localhost, hostaddr: None, is_guess: false });
+    hosts.push(Host { address: localhost, hostaddr: None, is_guess: false, is_nameless: false });
     hosts
 }

@@ -27,7 +27,7 @@ pub(in crate::open) struct TlsOptions {
     /// The name that the server is told (SNI).
     pub(super) is_name_sent: bool,
     /// What the server is called instead of its host, by SNI and in its certificate.
-    pub(super) server_name: Option<String>,
+    pub(in crate::open) server_name: Option<String>,
     pub(super) key_log: Option<PathBuf>,
 }
 
