@@ -159,9 +159,10 @@ const DIFFERENCES = [
     },
   ],
   [
-    'an @ behind the first / is refused where there is no user',
+    'an @ behind the first / is refused where there is no user, or one with a password',
     (text, ours) => isUri(text) && /before the first \//.test(ours.error),
   ],
+  ['a URL is no value of a keyword', (_, ours) => /as the value of a keyword/.test(ours.error)],
   ['spaces are part of the value', (text) => isUri(text) && text.includes(' ')],
   ['a + in the query is a space', (text) => queryOf(text).includes('+')],
   ['empty parameters of the query are ignored', (text) => /^&|&&|&$/.test(queryOf(text))],

@@ -2,7 +2,7 @@ import { userInfo } from 'node:os'
 import { type CredentialFunctions, sortCredentials } from './credentials'
 import { DEFAULT_PLAN, planFor, type RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
-import { checkOptions } from './options'
+import { checkOptions, checkWellFormed } from './options'
 import { checkNetPermission } from './permission'
 import { CallDefaults } from './send'
 import { CONNECT_OPTION_TABLE, type ConnectOptions } from './session-options'
@@ -78,6 +78,7 @@ export function rustConfig(dsn: string | undefined, options: ConnectOptions<RowM
 }
 
 function configOf(dsn: string | undefined, forRust: { [name: string]: unknown }): Config {
+  checkWellFormed('dsn', dsn)
   return { dsn: dsn ?? null, options: forRust, environment: environment() }
 }
 
@@ -92,6 +93,7 @@ function checkedOptions(options: ConnectOptions<RowMode>): {
   for (const { name, isForRust, check } of CONNECT_OPTION_TABLE) {
     const value = options[name]
     if (value === undefined) continue
+    if (isForRust) checkWellFormed(`option ${name}`, value)
     const sorted = isForRust ? forRust : forFace
     sorted[name] = check === undefined ? value : check(name, value)
   }

@@ -1,6 +1,7 @@
 import { ClientConfigurationError, TimeoutError } from './errors/index'
 import type { Limit } from './limit'
 import type { Credentials } from './native/targets'
+import { checkWellFormed } from './options'
 import type { Password } from './session-options'
 
 /** A function of the application's that gives the password or the token of a session. */
@@ -47,7 +48,10 @@ export async function askForCredentials(functions: CredentialFunctions, limit: L
 /** @throws ClientConfigurationError unless it is a string. */
 function checkedCredential(name: string, given: unknown): string {
   // Its value must not get into an error.
-  if (typeof given === 'string') return given
+  if (typeof given === 'string') {
+    checkWellFormed(`option '${name}'`, given)
+    return given
+  }
   throw new ClientConfigurationError(
     `option '${name}' must be a string or a function that gives one, not ${given === null ? 'null' : typeof given}`,
   )

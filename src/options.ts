@@ -1,6 +1,7 @@
 import { ClientConfigurationError, InterfaceError } from './errors/index'
 import { hintAtOption } from './other-drivers'
 import { describeArgument } from './types/describe-value'
+import { isWellFormed } from './types/well-formed'
 
 /** The longest time limit: what a 32-bit timer can hold, about 24.8 days. */
 const MAX_MS = 2 ** 31 - 1
@@ -136,4 +137,24 @@ export function abortSignal(name: string, value: unknown): AbortSignal {
 export function checkFunction(where: string, value: unknown): void {
   if (typeof value !== 'function')
     throw new InterfaceError(`${where}: expected a function, not ${describeArgument(value)}`)
+}
+
+/**
+ * Refuses text that UTF-8 cannot hold, which no server could be told.
+ *
+ * @throws ClientConfigurationError
+ */
+export function checkWellFormed(name: string, value: unknown): void {
+  if (typeof value === 'string') {
+    // What it is may be a secret.
+    if (!isWellFormed(value)) {
+      throw new ClientConfigurationError(`${name}: expected text, got a string with half of a surrogate pair`)
+    }
+  } else if (Array.isArray(value) || isPlainObject(value)) {
+    for (const [key, part] of Object.entries(value)) checkWellFormed(`${name}.${key}`, part)
+  }
+}
+
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }

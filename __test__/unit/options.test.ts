@@ -175,6 +175,28 @@ test('the password and the token may be functions', async (t) => {
   t.deepEqual(await askForCredentials(both.credentials!, new Limit(0)), { password: 'p', oauthToken: 'q' })
 })
 
+test('text that UTF-8 cannot hold is refused, and not shown', (t) => {
+  for (const options of [
+    { password: 'hush\ud800' },
+    { oauthToken: 'hush\udc00' },
+    { user: 'hush\ud800' },
+    { host: ['a', 'hush\ud800'] },
+    { serverSettings: { search_path: 'hush\ud800' } },
+    { ssl: { ca: 'hush\ud800' } },
+  ]) {
+    const error = t.throws(() => connectPlan(undefined, options), {
+      ...configuration,
+      message: /^option .*half of a surrogate pair/,
+    })
+    t.notRegex(inspect(error), /hush/)
+  }
+  t.throws(() => connectPlan('postgres://h/hush\ud800', {}), {
+    ...configuration,
+    message: /^dsn: .*surrogate/,
+  })
+  t.truthy(connectPlan(undefined, { user: 'a😀' }))
+})
+
 test('values that do not fit are refused with the name, what was expected and what came', (t) => {
   const refused = (options: object, message: RegExp) =>
     t.throws(() => connectPlan(undefined, options), { ...configuration, message })

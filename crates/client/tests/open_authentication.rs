@@ -258,3 +258,25 @@ fn require_auth_forbids_before_a_secret_is_sent() {
         assert!(play_bytes(require(list), bytes).0.is_ok(), "{list}");
     }
 }
+
+#[test]
+fn a_server_that_repeats_the_password_does_not_bring_it_into_errors() {
+    let tell = |number: u32, rest: &'static [u8]| {
+        play(plain_config(), 1024, move |mut server| async move {
+            server.startup().await;
+            server.send(&authentication(number, rest)).await;
+            server.password_message().await;
+            let notice = report(b'N', &[(b'S', "WARNING"), (b'C', "01000"), (b'M', SECRET)]);
+            let text = format!("bad password {SECRET}");
+            let why = report(b'E', &[(b'S', "FATAL"), (b'C', "28P01"), (b'M', &text), (b'D', SECRET)]);
+            server.send(&[notice, why].concat()).await;
+        })
+        .0
+        .unwrap_err()
+    };
+    let error = tell(3, &[]);
+    assert_eq!(error.message, "bad password [hidden]");
+    assert!(!format!("{error:?}").contains(SECRET), "{error:?}");
+    // Of a hash nobody can tell the password: this server had it from elsewhere.
+    assert!(tell(5, &[1, 2, 3, 4]).message.contains(SECRET));
+}

@@ -4,6 +4,7 @@ use super::error::{ConfigError, OpenError, OpenErrorKind};
 use super::hosts::Password;
 use super::messages::{c_string, quoted};
 use super::oauth::OAUTHBEARER;
+use super::sources::Given;
 use super::tls::{CertificateMode, CertificateUse, ChannelBinding, SslMode, TlsOptions};
 
 /// PBKDF2 runs this many times at most, so that a hostile server cannot keep the background thread busy: about a
@@ -52,7 +53,8 @@ pub(super) struct RequireAuth {
 }
 
 impl RequireAuth {
-    pub(super) fn parse(text: &str, origin: &str) -> Result<Self, ConfigError> {
+    pub(super) fn parse(given: &Given) -> Result<Self, ConfigError> {
+        let Given { text, origin, .. } = given;
         let mut methods = Vec::new();
         let mut is_negated = None;
         for item in text.split(',').map(str::trim) {
@@ -60,12 +62,14 @@ impl RequireAuth {
             let method = Method::ALL.into_iter().find(|method| method.name() == name).ok_or_else(|| {
                 let names = Method::ALL.map(Method::name).join(", ");
                 ConfigError::new(format!(
-                    "{origin}: expected a list of {names}, each may have a ! in front; got {item:?}"
+                    "{origin}: expected a list of {names}, each may have a ! in front; got {}",
+                    given.shown(item)
                 ))
             })?;
             if *is_negated.get_or_insert(negated) != negated {
                 return Err(ConfigError::new(format!(
-                    "{origin}: expected methods all with or all without a ! in front, got {text:?}"
+                    "{origin}: expected methods all with or all without a ! in front, got {}",
+                    given.shown(text)
                 )));
             }
             if methods.contains(&method) {

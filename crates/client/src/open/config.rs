@@ -184,8 +184,7 @@ impl Said {
             database,
             connect_timeout: self.connect_timeout()?,
             settings,
-            require_auth: require_auth
-                .map_or_else(|| Ok(RequireAuth::default()), |given| RequireAuth::parse(&given.text, &given.origin))?,
+            require_auth: require_auth.map_or_else(|| Ok(RequireAuth::default()), RequireAuth::parse)?,
             versions: Versions::parse(get("min_protocol_version"), get("max_protocol_version"))?,
             keepalive: self.keepalive()?,
             required_peer: get("requirepeer").map(|given| given.text.clone()),

@@ -24,6 +24,11 @@ pub fn parse(dsn: &str) -> Result<Vec<(String, String)>, ConfigError> {
     }
 }
 
+/// Whether a value is a URL of its own: `DATABASE_URL=postgres://…` is a line of a file, and no DSN.
+fn is_url(value: &str) -> bool {
+    ["postgres://", "postgresql://"].iter().any(|scheme| value.starts_with(scheme))
+}
+
 /// C's `isspace`, by which libpq goes.
 fn is_space(character: char) -> bool {
     matches!(character, ' ' | '\t' | '\n' | '\x0b' | '\x0c' | '\r')
@@ -35,7 +40,8 @@ fn parse_uri(rest: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     // The last @: a raw @ belongs to the password, not to a host that errors would show.
     let (login, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
-    if login.is_empty() && path.contains('@') {
+    // A login with a password is where a raw @ and / may be a part of that; a database may well have an @ otherwise.
+    if path.contains('@') && (login.is_empty() || login.contains(':')) {
         return Err(ConfigError::new(
             "dsn: expected the @ of user:password@host before the first /; \
              a / in the user or the password is %2F, an @ in the database is %40",
@@ -153,6 +159,11 @@ fn parse_pairs(dsn: &str) -> Result<Vec<(String, String)>, ConfigError> {
             return Err(missing());
         }
         let (value, tail) = parse_value(value.trim_start_matches(is_space))?;
+        if is_url(&value) {
+            return Err(ConfigError::new(
+                "dsn: expected postgres://… by itself, got it as the value of a keyword: is there a NAME= in front?",
+            ));
+        }
         pairs.push((keyword.to_owned(), value));
         rest = tail.trim_start_matches(is_space);
     }

@@ -189,6 +189,8 @@ pub(super) fn cause_code(error: &io::Error) -> Option<&'static str> {
         io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
         io::ErrorKind::BrokenPipe => "EPIPE",
         io::ErrorKind::NotConnected => "ENOTCONN",
+        // A Unix-domain socket whose server takes no connections at the moment.
+        io::ErrorKind::WouldBlock => "EAGAIN",
         // libuv passes a resource-exhausted descriptor table on as EMFILE; std has no kind of its own for it.
         _ if cfg!(unix) && error.raw_os_error() == Some(24) => "EMFILE",
         _ => return None,

@@ -13,6 +13,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::auth::{Policy, Step};
 use super::error::{OpenError, OpenErrorKind};
+use super::hosts::Password;
 use super::messages;
 use super::oauth;
 use super::protocol::Versions;
@@ -29,6 +30,8 @@ const MAX_PARAMETER_REPORTS: usize = 500;
 /// BackendKeyData: process ID and a key of 4 to 256 bytes (protocol 3.2).
 const KEY_DATA_BYTES: std::ops::RangeInclusive<usize> = 8..=260;
 const READ_BYTES: usize = 8 << 10;
+/// A shorter password would be found in words that have nothing to do with it.
+const SHORTEST_HIDDEN: usize = 4;
 /// What an Authentication… message begins with.
 const AUTHENTICATION_CODE_BYTES: usize = 4;
 
@@ -91,6 +94,8 @@ pub(super) struct Exchange<'a> {
     parameter_reports: usize,
     step: Step,
     is_negotiated: bool,
+    /// The server asked for the password itself.
+    is_password_told: bool,
     /// Which tokens the server takes, as it said when it refused ours.
     token_refusal: Option<String>,
     is_ready: bool,
@@ -116,6 +121,7 @@ impl<'a> Exchange<'a> {
             parameter_reports: 0,
             step: Step::Start,
             is_negotiated: false,
+            is_password_told: false,
             token_refusal: None,
             is_ready: false,
             failure: None,
@@ -147,6 +153,20 @@ impl<'a> Exchange<'a> {
     fn fail(&mut self, error: OpenError) -> io::Error {
         self.failure.get_or_insert(error);
         io::Error::other("the startup was refused")
+    }
+
+    /// The fields of a report. A server that was told a password may repeat it, and reports end up in logs.
+    fn fields(&self, body: &[u8]) -> Result<Vec<(u8, String)>, OpenError> {
+        let mut fields = messages::fields(body)?;
+        let password = self.policy.credentials.password.map(Password::reveal);
+        if let Some(password) = password.filter(|password| self.is_password_told && password.len() >= SHORTEST_HIDDEN) {
+            for (_, text) in &mut fields {
+                if text.contains(password) {
+                    *text = text.replace(password, "[hidden]");
+                }
+            }
+        }
+        Ok(fields)
     }
 
     /// The gate itself says something to the server.
@@ -198,6 +218,7 @@ impl<'a> Exchange<'a> {
         match tag {
             messages::AUTHENTICATION if !is_authenticated => {
                 let step = self.policy.next(self.step, body)?;
+                self.is_password_told |= step == Step::PasswordAsked && body.len() == AUTHENTICATION_CODE_BYTES;
                 self.step = step;
                 // tokio-postgres does not know this mechanism: it sees no more of it than that it went well.
                 match step {
@@ -217,7 +238,7 @@ impl<'a> Exchange<'a> {
             }
             messages::ERROR_RESPONSE => {
                 let stage = if is_authenticated { FailureStage::Other } else { FailureStage::Refusal };
-                let mut fields = messages::fields(body)?;
+                let mut fields = self.fields(body)?;
                 if let Some(wanted) =
                     self.token_refusal.take().filter(|_| !fields.iter().any(|(code, _)| *code == b'H'))
                 {
@@ -225,7 +246,10 @@ impl<'a> Exchange<'a> {
                 }
                 return Err(OpenError { stage, ..server_error(fields) });
             }
-            messages::NOTICE_RESPONSE => self.startup.add_notice(messages::fields(body)?)?,
+            messages::NOTICE_RESPONSE => {
+                let fields = self.fields(body)?;
+                self.startup.add_notice(fields)?;
+            }
             messages::PARAMETER_STATUS if is_authenticated => {
                 self.parameter_reports += 1;
                 if self.parameter_reports > MAX_PARAMETER_REPORTS {

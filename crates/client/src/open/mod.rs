@@ -13,6 +13,8 @@ mod config_tests;
 mod connect;
 mod dsn;
 #[cfg(test)]
+mod dsn_mistake_tests;
+#[cfg(test)]
 mod dsn_tests;
 mod error;
 mod explain;

@@ -39,9 +39,9 @@ fn objection(_: &Metadata) -> Option<&'static str> {
     None
 }
 
-/// The password of the first line that matches.
+/// The password of the first line that matches; as in libpq, an empty one is none, and ends the search.
 pub(super) fn find(text: &str, address: &HostAddress, database: &str, user: &str) -> Option<Password> {
-    text.lines().find_map(|line| {
+    let found = text.lines().find_map(|line| {
         if line.starts_with('#') {
             return None;
         }
@@ -55,8 +55,9 @@ pub(super) fn find(text: &str, address: &HostAddress, database: &str, user: &str
             && matches(&line_user, user);
         // As in libpq, the password too ends at a colon.
         let password = field(rest).map_or_else(|| unescape(rest), |(password, _)| password.text);
-        is_match.then(|| Password::new(password)).filter(|password| !password.reveal().is_empty())
-    })
+        is_match.then_some(password)
+    });
+    found.filter(|password| !password.is_empty()).map(Password::new)
 }
 
 /// A field of a line: its text with escapes, and whether it was a bare `*`.

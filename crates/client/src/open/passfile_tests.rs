@@ -133,3 +133,11 @@ fn a_password_given_for_one_session_is_checked_and_empty_is_none() {
     let error = given("marked\0secret").unwrap_err().to_string();
     assert!(error.contains("NUL") && !error.contains("marked"), "{error}");
 }
+
+#[test]
+fn an_empty_password_ends_the_search() {
+    let text = "h:5432:d:u:\nh:5432:d:u:later\n";
+    let address = HostAddress::Tcp { name: "h".to_owned(), port: 5432 };
+    assert!(find(text, &address, "d", "u").is_none());
+    assert_eq!(find("x:*:*:*:\n*:*:*:*:p", &address, "d", "u").unwrap().reveal(), "p");
+}

@@ -37,12 +37,14 @@ impl Default for Versions {
 
 impl Versions {
     pub(super) fn parse(lowest: Option<&Given>, highest: Option<&Given>) -> Result<Self, ConfigError> {
-        let parse = |given: Option<&Given>| match given.map(|given| (given, given.text.as_str())) {
-            None | Some((_, "3.0")) => Ok(BASE),
-            Some((_, "3.2" | "latest")) => Ok(LATEST),
-            Some((given, _)) => Err(given.expected("3.0, 3.2 or latest")),
+        let parse = |given: &Given| match given.text.as_str() {
+            "3.0" => Ok(BASE),
+            "3.2" | "latest" => Ok(LATEST),
+            _ => Err(given.expected("3.0, 3.2 or latest")),
         };
-        let versions = Self { lowest: parse(lowest)?, highest: parse(highest)? };
+        let at_least = lowest.map_or(Ok(BASE), parse)?;
+        // As in libpq, who asks for a lowest one alone has asked for it.
+        let versions = Self { lowest: at_least, highest: highest.map_or(Ok(at_least), parse)? };
         match lowest {
             Some(given) if versions.lowest > versions.highest => {
                 Err(given.expected(&format!("a version that is not above maxProtocolVersion ({})", versions.highest)))

@@ -46,8 +46,9 @@ pub(super) fn read(
         }
     }
     Err(ConfigError::new(format!(
-        "{}: expected a section of the service file, and found no {:?}",
-        service.origin, service.text
+        "{}: expected a section of the service file, and found no {}",
+        service.origin,
+        service.shown(&service.text)
     )))
 }
 

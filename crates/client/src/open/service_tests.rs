@@ -112,8 +112,8 @@ fn mistakes_are_told_with_their_line_and_without_what_is_on_it() {
         ("[s]\nservicefile=marked", "service file FILE, line 2: a service cannot name another one"),
         (
             "[s]\nport=70000",
-            "service file FILE: port: expected a port from 1 to 65535; reserved characters in a URL's \
-                             user or password must be percent-encoded",
+            "service file FILE: port: expected a port from 1 to 65535, got something else (which is not shown: it may be a \
+             piece of a password, in which reserved characters must be percent-encoded)",
         ),
     ] {
         assert_eq!(error(text), (expected.to_owned(), false));

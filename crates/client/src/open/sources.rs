@@ -9,6 +9,10 @@ use super::error::ConfigError;
 use super::parameters::PARAMETERS;
 use super::ssl_option;
 
+/// What errors say in place of a DSN's text: a slip in it makes a piece of the password anything.
+const NOT_SHOWN: &str = "something else (which is not shown: it may be a piece of a password, in which reserved characters \
+                         must be percent-encoded)";
+
 /// A value as it was given.
 #[derive(Clone, Debug)]
 pub(super) struct Given {
@@ -21,17 +25,17 @@ pub(super) struct Given {
 
 impl Given {
     pub(super) fn expected(&self, what: &str) -> ConfigError {
-        if self.is_shown {
-            ConfigError::new(format!("{}: expected {what}, got {:?}", self.origin, self.text))
-        } else {
-            // A slip in a URL makes a piece of the password a port.
-            ConfigError::new(format!(
-                "{}: expected {what}; reserved characters in a URL's user or password must be percent-encoded",
-                self.origin
-            ))
-        }
+        ConfigError::new(format!("{}: expected {what}, got {}", self.origin, self.shown(&self.text)))
+    }
+
+    /// A part of it, for an error.
+    pub(super) fn shown(&self, part: &str) -> String {
+        if self.is_shown { format!("{part:?}") } else { NOT_SHOWN.to_owned() }
     }
 }
+
+/// What errors call a DSN.
+const DSN: &str = "dsn";
 
 /// A server setting as it was given.
 pub(super) struct Setting {
@@ -101,7 +105,8 @@ fn check_setting(name: &str, value: &str, origin: &str) -> Result<(), ConfigErro
         "replication" if ["false", "off", "no", "0"].contains(&&*value.to_ascii_lowercase()) => Ok(()),
         "replication" => Err(ConfigError::unsupported(format!("{origin}: replication connections are not supported"))),
         "client_encoding" if !matches!(value.to_ascii_lowercase().as_str(), "utf8" | "utf-8" | "unicode" | "auto") => {
-            Err(ConfigError::unsupported(format!("{origin}: expected the client_encoding UTF8, got {value:?}")))
+            let got = if origin == DSN { NOT_SHOWN.to_owned() } else { format!("{value:?}") };
+            Err(ConfigError::unsupported(format!("{origin}: expected the client_encoding UTF8, got {got}")))
         }
         lower if lower.starts_with("_pq_.") => {
             Err(ConfigError::unsupported(format!("{origin}: the protocol option {name:?} is not supported")))
@@ -293,7 +298,7 @@ fn type_name(value: &Value) -> &'static str {
 /// A DSN.
 pub(super) fn from_dsn(text: &str) -> Result<Layer, ConfigError> {
     check_nul(text, "dsn")?;
-    from_pairs(dsn::parse(text)?, "dsn")
+    from_pairs(dsn::parse(text)?, DSN)
 }
 
 /// What `place`, a DSN or a service file, says by keywords. One that libpq does not know is a server setting, as in
@@ -309,7 +314,10 @@ pub(super) fn from_pairs(pairs: Vec<(String, String)>, place: &str) -> Result<La
         };
         let known = PARAMETERS.iter().find(|known| known.keyword == keyword && !keyword.is_empty());
         match known.map_or(Dsn::AsSetting, |known| known.dsn) {
-            Dsn::AsSetting => layer.set(keyword, value, place)?,
+            Dsn::AsSetting => {
+                check_spelling(keyword, &origin)?;
+                layer.set(keyword, value, place)?;
+            }
             Dsn::Ignored => {}
             Dsn::Refused => return Err(ConfigError::unsupported(format!("{origin} is not supported"))),
             Dsn::Read => {
@@ -320,12 +328,43 @@ pub(super) fn from_pairs(pairs: Vec<(String, String)>, place: &str) -> Result<La
                     ("requiressl", _) => ("sslmode", old_ssl_mode(&value).to_owned()),
                     _ => (known, value),
                 };
-                layer.add(known, value, origin, known != "port")?;
+                layer.add(known, value, origin, place != DSN && known != "port")?;
             }
         }
     }
     Ok(layer)
 }
+
+/// Refuses what is all but a keyword or an option: taken for a server setting it would be a policy that is dropped without
+/// a word, since a server that is not who it should be takes any setting.
+fn check_spelling(keyword: &str, origin: &str) -> Result<(), ConfigError> {
+    let plain = |name: &str| -> String {
+        name.chars().filter(|character| character.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase()
+    };
+    let said = plain(keyword);
+    let is_meant = |known: &&Parameter| !said.is_empty() && [known.keyword, known.option].map(plain).contains(&said);
+    if let Some(Parameter { option, form, keyword: known, dsn, .. }) = PARAMETERS.iter().find(is_meant) {
+        if *form == Form::Setting && keyword.eq_ignore_ascii_case(known) {
+            return Ok(());
+        }
+        let advice = match (form, dsn) {
+            (Form::Setting, _) | (_, Dsn::Read | Dsn::Refused | Dsn::Ignored) => {
+                format!("expected the keyword {known}")
+            }
+            _ => format!("a DSN has no such keyword; expected the option {option}"),
+        };
+        return Err(ConfigError::new(format!("{origin}: {advice}")));
+    }
+    // No setting of a session's begins like this, but for those of extensions, which have a dot.
+    let is_policy = POLICIES.iter().any(|start| said.starts_with(start)) && !keyword.contains('.');
+    if is_policy {
+        return Err(ConfigError::new(format!("{origin}: libpq has no such keyword, and PostgreSQL no such setting")));
+    }
+    Ok(())
+}
+
+/// How keywords begin that say what is demanded of a server.
+const POLICIES: [&str; 9] = ["auth", "channel", "gss", "krb", "oauth", "require", "scram", "ssl", "tls"];
 
 /// What `requiressl`, from before `sslmode`, stands for.
 fn old_ssl_mode(value: &str) -> &'static str {
