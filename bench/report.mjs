@@ -3,41 +3,119 @@ import { writeFileSync } from 'node:fs'
 import { arch, cpus, platform, release, totalmem } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-const HEADER = ['peer', 'queries/s', 'CPU µs/query', 'peak MiB', 'oxpg is', 'oxpg needs', 'target', '']
+const BEFORE_TARGETS = [
+  'peer',
+  'queries/s',
+  'p50 ms',
+  'p99 ms',
+  'CPU µs/query',
+  'peak MiB',
+  'oxpg is',
+  'oxpg needs',
+]
+/** Of the main thread, which only some workloads have measured: its CPU, and how late its loop is. */
+const WATCHED = ['main µs/query', 'oxpg needs of it', 'loop p50 ms', 'loop p99 ms', 'loop max ms']
 
-function rowsOf({ peers, absent, targets }) {
+const headerOf = ({ isWatched }) => [...BEFORE_TARGETS, ...(isWatched ? WATCHED : []), 'target', '']
+
+/** Three digits of a number below 100. */
+const short = (value) =>
+  value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(value >= 10 ? 1 : value >= 1 ? 2 : 3)
+
+const times = (ratio) => `${ratio.toFixed(2)}×`
+
+function rowsOf(result) {
+  const { peers, absent, targets, isWatched } = result
   const rows = Object.entries(peers).map(([name, figures]) => {
     const target = targets[name]
     const { ratio, cpuRatio } = figures
     const isOther = ratio !== undefined && name !== 'oxpg'
     return [
       name,
-      Math.round(figures.queriesPerSecond).toLocaleString('en'),
+      short(figures.queriesPerSecond),
+      short(figures.latencyMs.p50),
+      short(figures.latencyMs.p99),
       figures.cpuMicrosecondsPerQuery.toFixed(1),
       figures.peakRssMebibytes.toFixed(0),
-      isOther ? `${ratio.toFixed(2)}×` : '',
-      isOther ? `${cpuRatio.toFixed(2)}×` : '',
+      isOther ? times(ratio) : '',
+      isOther ? times(cpuRatio) : '',
+      ...(isWatched ? watchedCells(figures, isOther) : []),
       target === undefined ? '' : `${target}×`,
       target === undefined || ratio === undefined ? '' : ratio >= target ? 'reached' : 'missed',
     ]
   })
-  for (const [name, reason] of Object.entries(absent))
-    rows.push([name, reason, ...HEADER.slice(2).map(() => '')])
+  for (const [name, reason] of Object.entries(absent)) {
+    rows.push([
+      name,
+      reason,
+      ...headerOf(result)
+        .slice(2)
+        .map(() => ''),
+    ])
+  }
   return rows
 }
 
-const title = ({ question, callers, connections }) =>
-  `${question}; ${callers} ${callers === 1 ? 'caller' : 'callers'}, ${connections} ${connections === 1 ? 'connection' : 'connections'}`
+function watchedCells({ mainThreadMicrosecondsPerQuery, mainThreadRatio, loopDelayMs }, isOther) {
+  const isTold = mainThreadMicrosecondsPerQuery !== undefined
+  return [
+    isTold ? mainThreadMicrosecondsPerQuery.toFixed(1) : '',
+    isTold && isOther ? times(mainThreadRatio) : '',
+    short(loopDelayMs.p50),
+    short(loopDelayMs.p99),
+    short(loopDelayMs.max),
+  ]
+}
 
-/** What the drivers of this run give for a value, or undefined. */
-function footnote({ returns, peers }) {
-  if (returns === undefined) return undefined
-  const drivers = new Map()
-  for (const name of Object.keys(peers)) {
-    const value = returns[name]
-    if (value !== undefined) drivers.set(value, [...(drivers.get(value) ?? []), name])
+const title = ({ question, callers, connections, isEncrypted, task }) => {
+  const of = (count, one) => `${count} ${one}${count === 1 ? '' : 's'}`
+  const setting =
+    task === 'connect' ? `${callers} at once` : `${of(callers, 'caller')}, ${of(connections, 'connection')}`
+  return `${question}; ${setting}${isEncrypted ? ', over TLS' : ''}`
+}
+
+/** What is to be known below a table. */
+function footnotes(result) {
+  return [...targetsOfMainThread(result), values(result), ciphers(result)].filter(
+    (note) => note !== undefined,
+  )
+}
+
+function targetsOfMainThread({ peers, mainThreadTargets = {}, loopDelayTargetMs }) {
+  const verdict = (isReached) => (isReached ? 'reached' : 'missed')
+  const notes = Object.entries(mainThreadTargets).map(([name, target]) => {
+    const ratio = peers[name]?.mainThreadRatio
+    if (ratio === undefined) return undefined
+    return `Of the CPU of ${name}'s main thread oxpg needs at most ${target}×: ${times(ratio)}, ${verdict(ratio <= target)}.`
+  })
+  const delay = peers.oxpg?.loopDelayMs?.p99
+  if (loopDelayTargetMs !== undefined && delay !== undefined) {
+    const is = `${short(delay)} ms, ${verdict(delay <= loopDelayTargetMs)}`
+    notes.push(`99 of 100 delays of the loop with oxpg are at most ${loopDelayTargetMs} ms: ${is}.`)
   }
-  return `A value is: ${[...drivers].map(([value, names]) => `${value} (${names.join(', ')})`).join('; ')}.`
+  return notes
+}
+
+/** What the drivers of this run give for a value. */
+function values({ returns = {}, peers }) {
+  const groups = groupedBy(Object.keys(peers), (name) => returns[name])
+  return groups === '' ? undefined : `A value is: ${groups}.`
+}
+
+/** What encrypted the drivers' sessions, by the server's word. */
+function ciphers({ ciphers: ofPeers, peers }) {
+  const groups = groupedBy(Object.keys(peers), (name) => ofPeers[name])
+  return groups === '' ? undefined : `Encrypted by ${groups}.`
+}
+
+/** `value (names that have it); …`; names without a value are left out. */
+function groupedBy(names, valueFor) {
+  const groups = new Map()
+  for (const name of names) {
+    const value = valueFor(name)
+    if (value !== undefined) groups.set(value, [...(groups.get(value) ?? []), name])
+  }
+  return [...groups].map(([value, members]) => `${value} (${members.join(', ')})`).join('; ')
 }
 
 const LOADING_TITLE = 'Loading the driver, in a fresh process; above what an empty one takes'
@@ -71,9 +149,8 @@ export function printLoading(loading) {
 
 /** Prints one workload's table. */
 export function printSetting(result) {
-  printTable(title(result), [HEADER, ...rowsOf(result)])
-  const note = footnote(result)
-  if (note !== undefined) console.log(`  ${note}`)
+  printTable(title(result), [headerOf(result), ...rowsOf(result)])
+  for (const note of footnotes(result)) console.log(`  ${note}`)
 }
 
 function printTable(heading, rows) {
@@ -87,9 +164,10 @@ function printTable(heading, rows) {
   }
 }
 
-/** Writes `results/<date>.json` and `results/<date>.md`. */
-export function saveResults({ results, loading, rounds, sliceMs, serverVersion }) {
+/** Writes `results/<date>.json` and `results/<date>.md`, or `<date>-<label>`. */
+export function saveResults({ results, loading, rounds, sliceMs, serverVersion, label }) {
   const date = new Date().toISOString().slice(0, 10)
+  const name = label === undefined ? date : `${date}-${label}`
   const versions = Object.assign({}, ...results.map((result) => result.versions))
   const machine = {
     cpu: cpus()[0]?.model.trim(),
@@ -100,13 +178,13 @@ export function saveResults({ results, loading, rounds, sliceMs, serverVersion }
     node: process.version,
     postgresql: serverVersion,
   }
-  const file = (extension) => fileURLToPath(new URL(`results/${date}.${extension}`, import.meta.url))
+  const file = (extension) => fileURLToPath(new URL(`results/${name}.${extension}`, import.meta.url))
   writeFileSync(
     file('json'),
     `${JSON.stringify({ date, machine, versions, rounds, sliceMs, results, loading }, null, 2)}\n`,
   )
   const lines = [
-    `# Results of ${date}`,
+    `# Results of ${date}${label === undefined ? '' : `: ${label}`}`,
     '',
     `${Object.entries(machine)
       .map(([name, value]) => `${name} ${value}`)
@@ -115,18 +193,19 @@ export function saveResults({ results, loading, rounds, sliceMs, serverVersion }
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}.`,
     '"oxpg is" is the median of the per-round ratios of throughput, ours to theirs, "oxpg needs" that of CPU per query;',
-    'both the middle of two bouts, whose processes were started in opposite orders.',
+    'both the middle of two bouts, whose processes were started in opposite orders. p50 and p99 are those of a slice, in the',
+    'middle of all slices.',
   ]
   for (const result of results) {
-    lines.push('', `## ${title(result)}`, '', `| ${HEADER.join(' | ')} |`, `|${'---|'.repeat(HEADER.length)}`)
+    const header = headerOf(result)
+    lines.push('', `## ${title(result)}`, '', `| ${header.join(' | ')} |`, `|${'---|'.repeat(header.length)}`)
     for (const row of rowsOf(result)) lines.push(`| ${row.join(' | ')} |`)
-    const note = footnote(result)
-    if (note !== undefined) lines.push('', note)
+    for (const note of footnotes(result)) lines.push('', note)
   }
   if (loading !== undefined) {
     const rows = [LOADING_HEADER, LOADING_HEADER.map(() => '---'), ...loadingRows(loading)]
     lines.push('', `## ${LOADING_TITLE}`, '', ...rows.map((row) => `| ${row.join(' | ')} |`))
   }
   writeFileSync(file('md'), `${lines.join('\n')}\n`)
-  console.log(`\nresults/${date}.md and .json are written`)
+  console.log(`\nresults/${name}.md and .json are written`)
 }

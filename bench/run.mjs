@@ -5,15 +5,17 @@
 // start the processes in opposite orders. CPU per query stands beside throughput: hand-over between threads hides in
 // wall time and costs a server's capacity.
 //
-//   node bench/run.mjs [--rounds 7] [--slice-ms 400] [--workloads point,row] [--peers oxpg,pg] [--save]
+//   node bench/run.mjs [--rounds 7] [--slice-ms 400] [--workloads point,row] [--peers oxpg,pg] [--save [--label tls]]
 //
-// DATABASE_URL makes it use that server (tables named `bench_…` are made there); otherwise an embedded one is started.
+// DATABASE_URL makes it use that server (tables named `bench_…` are made there), over TLS where PGSSLROOTCERT is the file
+// of its authority's certificate; otherwise an embedded one is started.
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { connect } from '../dist/index.mjs'
-import { start as startEmbeddedPostgres } from '../scripts/embedded-postgres.mjs'
+import { CERTIFICATES, startWithTls } from '../scripts/tls-servers.mjs'
 import { installPeers } from './install-peers.mjs'
 import { measureLoading } from './loading.mjs'
-import { obstacle, Peer, peerNames } from './peers/index.mjs'
+import { isInNode, obstacle, Peer, peerNames } from './peers/index.mjs'
 import { printLoading, printSetting, saveResults } from './report.mjs'
 import { createSchema } from './schema.mjs'
 import { geometricMean, median } from './statistics.mjs'
@@ -26,33 +28,45 @@ const { values: options } = parseArgs({
     workloads: { type: 'string' },
     peers: { type: 'string' },
     save: { type: 'boolean', default: false },
+    label: { type: 'string' },
   },
 })
 const rounds = Number(options.rounds)
 const sliceMs = Number(options['slice-ms'])
 const chosenWorkloads = options.workloads?.split(',')
 const chosenPeers = options.peers?.split(',') ?? peerNames
-/** Drivers that Node loads. */
-const LOADABLE = new Set(['oxpg', 'before', 'pg', 'postgres'])
+/** One cipher for all peers: of two clients, each may prefer another. */
+const CIPHERS = { ssl_tls13_ciphers: 'TLS_AES_256_GCM_SHA384' }
 
 installPeers(chosenPeers)
-const server = process.env.DATABASE_URL === undefined ? await startEmbeddedPostgres() : undefined
-const url = server?.url ?? process.env.DATABASE_URL
+const server = process.env.DATABASE_URL === undefined ? await startWithTls('server', CIPHERS) : undefined
+/** The server in the clear (or as DATABASE_URL says), and over TLS. */
+const clear = { url: server === undefined ? process.env.DATABASE_URL : `${server.url}?sslmode=disable` }
+const encrypted =
+  server === undefined
+    ? { url: withoutMode(process.env.DATABASE_URL), caFile: process.env.PGSSLROOTCERT }
+    : { url: server.url, caFile: join(CERTIFICATES, 'ca.crt') }
 try {
-  const serverVersion = await createSchema(url, connect)
+  const serverVersion = await createSchema(clear.url, connect)
   const results = []
   for (const workload of workloads) {
     if (chosenWorkloads !== undefined && !chosenWorkloads.includes(workload.name)) continue
     for (const setting of workload.settings) {
+      if (setting.isEncrypted && encrypted.caFile === undefined) {
+        console.log(
+          `\nskipped: ${workload.name} over TLS: PGSSLROOTCERT names no file to verify the server by`,
+        )
+        continue
+      }
       const result = await measure(workload, setting)
       printSetting(result)
       results.push(result)
     }
   }
   const wantsLoading = chosenWorkloads === undefined || chosenWorkloads.includes('loading')
-  const loading = wantsLoading ? measureLoading(chosenPeers.filter((name) => LOADABLE.has(name))) : undefined
+  const loading = wantsLoading ? measureLoading(chosenPeers.filter(isInNode)) : undefined
   if (loading !== undefined) printLoading(loading)
-  if (options.save) saveResults({ results, loading, rounds, sliceMs, serverVersion })
+  if (options.save) saveResults({ results, loading, rounds, sliceMs, serverVersion, label: options.label })
 } finally {
   await server?.stop()
 }
@@ -65,38 +79,49 @@ try {
  */
 async function measure(workload, setting) {
   const absent = {}
-  const versions = {}
+  const [versions, ciphers] = [{}, {}]
   const present = chosenPeers.filter((name) => {
-    const reason = obstacle(name, setting)
+    const reason = obstacle(name, workload, setting)
     if (reason !== undefined) absent[name] = reason
     return reason === undefined
   })
-  const { sql, parameters, rows } = workload
-  const request = { sql, parameters, rows, callers: setting.callers, durationMs: sliceMs }
+  const { task, sql, parameters, rows, isWatched } = workload
+  const durationMs = Math.max(sliceMs, workload.sliceMs ?? 0)
+  const request = { task, sql, parameters, rows, isWatched, callers: setting.callers, durationMs }
   const inOneOrder = Math.ceil(rounds / 2)
   const bouts = [
-    await bout(present, setting, request, inOneOrder, versions),
-    await bout(present.toReversed(), setting, request, rounds - inOneOrder, versions),
+    await bout(present, setting, request, inOneOrder, { versions, ciphers }),
+    await bout(present.toReversed(), setting, request, rounds - inOneOrder, { versions, ciphers }),
   ]
   return {
     workload: workload.name,
     question: workload.question,
     returns: workload.returns,
+    task,
+    isWatched,
     ...setting,
     versions,
+    ciphers,
     absent,
     ...summary(present, bouts),
   }
 }
 
 /** Starts the peers, warms them up, and gives each a slice a round; the slices, by the peer's name. */
-async function bout(names, setting, request, roundCount, versions) {
+async function bout(names, setting, request, roundCount, { versions, ciphers }) {
   const slices = Object.fromEntries(names.map((name) => [name, []]))
   if (roundCount === 0) return slices
-  const peers = names.map((name) => new Peer(name, url, setting.connections))
+  const peers = names.map(
+    (name) => new Peer(name, setting.isEncrypted ? encrypted : clear, setting.connections),
+  )
   try {
-    for (const peer of peers) versions[peer.name] = await peer.ready()
-    for (const peer of peers) await peer.slice({ ...request, durationMs: Math.max(sliceMs, 1000) })
+    for (const peer of peers) {
+      const { version, tls } = await peer.ready()
+      if (setting.isEncrypted && !tls) throw new Error(`the session of ${peer.name} is not encrypted`)
+      versions[peer.name] = version
+      ciphers[peer.name] = tls ?? undefined
+    }
+    for (const peer of peers) await peer.slice({ ...request, durationMs: Math.max(request.durationMs, 1000) })
     for (let round = 0; round < roundCount; round += 1) {
       for (const peer of peers) slices[peer.name].push(await peer.slice(request))
     }
@@ -109,6 +134,7 @@ async function bout(names, setting, request, roundCount, versions) {
 function summary(names, bouts) {
   const rate = ({ queries, elapsedMs }) => (queries / elapsedMs) * 1000
   const cpu = ({ queries, cpuMicroseconds }) => cpuMicroseconds / queries
+  const mainThread = ({ queries, mainThreadMicroseconds }) => mainThreadMicroseconds / queries
   /** Ours to theirs, round by round: above 1 oxpg is faster, or needs more CPU. */
   const ratio = (of, name) =>
     geometricMean(
@@ -119,13 +145,36 @@ function summary(names, bouts) {
   const peers = {}
   for (const name of names) {
     const own = bouts.flatMap((slices) => slices[name])
+    const middle = (of) => median(own.map(of))
+    const ratioOf = (of) => (names.includes('oxpg') ? ratio(of, name) : undefined)
+    const { loopDelayMs, mainThreadMicroseconds } = own[0]
     peers[name] = {
-      queriesPerSecond: median(own.map(rate)),
-      cpuMicrosecondsPerQuery: median(own.map(cpu)),
+      queriesPerSecond: middle(rate),
+      latencyMs: { p50: middle((slice) => slice.latencyMs.p50), p99: middle((slice) => slice.latencyMs.p99) },
+      cpuMicrosecondsPerQuery: middle(cpu),
       peakRssMebibytes: Math.max(...own.map(({ peakRssBytes }) => peakRssBytes)) / 2 ** 20,
-      ratio: names.includes('oxpg') ? ratio(rate, name) : undefined,
-      cpuRatio: names.includes('oxpg') ? ratio(cpu, name) : undefined,
+      ratio: ratioOf(rate),
+      cpuRatio: ratioOf(cpu),
+      ...(mainThreadMicroseconds === undefined
+        ? {}
+        : { mainThreadMicrosecondsPerQuery: middle(mainThread), mainThreadRatio: ratioOf(mainThread) }),
+      ...(loopDelayMs === undefined
+        ? {}
+        : {
+            loopDelayMs: {
+              p50: middle((slice) => slice.loopDelayMs.p50),
+              p99: middle((slice) => slice.loopDelayMs.p99),
+              max: Math.max(...own.map((slice) => slice.loopDelayMs.max)),
+            },
+          }),
     }
   }
   return { peers }
+}
+
+/** How a session is encrypted is said to each driver in its own way; some take the URL's word over it. */
+function withoutMode(text) {
+  const url = new URL(text)
+  for (const key of ['sslmode', 'sslrootcert']) url.searchParams.delete(key)
+  return url.href
 }

@@ -104,9 +104,10 @@ function checkedOptions(options: ConnectOptions<RowMode>): {
 
 function environment(): { [name: string]: string } {
   const variables: { [name: string]: string } = {}
-  for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && (name.startsWith('PG') || HOME_VARIABLES.includes(name)))
-      variables[name] = value
+  // Each value is a call to the system: only those are read that are wanted.
+  for (const name of Object.keys(process.env)) {
+    const value = name.startsWith('PG') || HOME_VARIABLES.includes(name) ? process.env[name] : undefined
+    if (value !== undefined) variables[name] = value
   }
   // As in libpq the user is who the system says it is, and not who the environment says.
   const user = systemUser()

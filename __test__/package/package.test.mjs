@@ -213,6 +213,17 @@ for (const [kind, name, flags] of [
   })
 }
 
+test.serial('loading takes none of the modules of Node that few sessions need', async (t) => {
+  const source = `
+    const before = new Set(process.moduleLoadList)
+    require('oxpg')
+    console.log(JSON.stringify(process.moduleLoadList.filter((name) => !before.has(name))))`
+  const loaded = await userProgram('loaded.cjs', source)
+  for (const name of ['tls', 'net', 'dns', 'crypto', 'perf_hooks', 'child_process']) {
+    t.false(loaded.includes(`NativeModule ${name}`), name)
+  }
+})
+
 test.serial('nothing but the entry and package.json can be reached', async (t) => {
   const source = `
     const reach = async (path) => import(path).then(() => 'loaded', (error) => error.code)

@@ -9,14 +9,17 @@ const python = here('../.venv/bin/python')
 const bun = here('../node_modules/bun/bin/bun.exe')
 const floor = here('floor/target/release/oxpg-bench-floor')
 
+/** A peer that Node runs. */
+const inNode = (program, needs) => ({ command: [process.execPath, here(program)], needs, isInNode: true })
+
 /** Each peer: its command, and the file whose absence means that it cannot run here. */
 const definitions = {
-  oxpg: { command: [process.execPath, here('oxpg.mjs')], needs: here('../../dist/index.mjs') },
-  pg: { command: [process.execPath, here('pg.mjs')], needs: here('../node_modules/pg') },
-  postgres: { command: [process.execPath, here('postgres.mjs')], needs: here('../node_modules/postgres') },
+  oxpg: inNode('oxpg.mjs', here('../../dist/index.mjs')),
+  pg: inNode('pg.mjs', here('../node_modules/pg')),
+  postgres: inNode('postgres.mjs', here('../node_modules/postgres')),
   bun: { command: [bun, here('bun-sql.mjs')], needs: bun },
   asyncpg: { command: [python, here('asyncpg_peer.py')], needs: python },
-  floor: { command: [floor], needs: floor, isSingle: true },
+  floor: { command: [floor], needs: floor, isBare: true },
 }
 
 /** OXPG_BEFORE is the folder of another checkout of oxpg, built: what a change costs is measured beside it. */
@@ -32,11 +35,16 @@ if (before !== undefined) {
 
 export const peerNames = Object.keys(definitions)
 
+/** Drivers that Node loads. */
+export const isInNode = (name) => definitions[name].isInNode === true
+
 /** Why a peer cannot take part, or undefined. */
-export function obstacle(name, setting) {
-  const { needs, isSingle } = definitions[name]
+export function obstacle(name, { isWatched }, { callers, isEncrypted }) {
+  const { needs, isBare } = definitions[name]
   if (!existsSync(needs)) return 'not installed'
-  return isSingle && setting.callers > 1 ? 'one caller only' : undefined
+  if (isBare && callers > 1) return 'one caller only'
+  if (isBare && isEncrypted) return 'has no TLS'
+  return isWatched && !isInNode(name) ? 'only the main thread of Node is watched' : undefined
 }
 
 /** A driver in a process of its own, open on `connections` connections. */
@@ -44,21 +52,22 @@ export class Peer {
   #child
   #answers
 
-  constructor(name, url, connections) {
+  /** @param {{ url: string, caFile?: string }} server over TLS, verified by the file, if there is one */
+  constructor(name, { url, caFile }, connections) {
     this.name = name
     const { env } = definitions[name]
     const [command, ...args] = definitions[name].command
-    this.#child = spawn(command, [...args, url, String(connections)], {
+    const target = [url, String(connections), ...(caFile === undefined ? [] : [caFile])]
+    this.#child = spawn(command, [...args, ...target], {
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     })
     this.#answers = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]()
   }
 
-  /** Its version, once it is connected. */
+  /** Its version and what encrypts its session, once it is connected. */
   async ready() {
-    const { version } = await this.#next()
-    return version
+    return await this.#next()
   }
 
   async slice(request) {

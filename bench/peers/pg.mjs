@@ -4,11 +4,9 @@ import { serveSlices } from './slices.mjs'
 
 const { version } = createRequire(import.meta.url)('pg/package.json')
 
-await serveSlices(async ({ url, connections }) => {
-  const target =
-    connections === 1
-      ? new pg.Client({ connectionString: url })
-      : new pg.Pool({ connectionString: url, max: connections })
+await serveSlices(async ({ url, connections, ca }) => {
+  const options = { connectionString: url, ...(ca === undefined ? {} : { ssl: { ca } }) }
+  const target = connections === 1 ? new pg.Client(options) : new pg.Pool({ ...options, max: connections })
   if (connections === 1) await target.connect()
   // pg prepares a statement only under a name; statements are few, so their number is their name.
   const names = new Map()

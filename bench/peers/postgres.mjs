@@ -7,8 +7,8 @@ const { version } = JSON.parse(
   readFileSync(new URL('../node_modules/postgres/package.json', import.meta.url), 'utf8'),
 )
 
-await serveSlices(async ({ url, connections }) => {
-  const sql = postgres(url, { max: connections })
+await serveSlices(async ({ url, connections, ca }) => {
+  const sql = postgres(url, { max: connections, ...(ca === undefined ? {} : { ssl: { ca } }) })
   return {
     version,
     fetch: (text, parameters) => sql.unsafe(text, parameters, { prepare: true }),

@@ -3,10 +3,13 @@
 import * as arrays from './arrays.mjs'
 import * as catalog from './catalog.mjs'
 import * as composites from './composites.mjs'
+import * as connecting from './connecting.mjs'
+import * as hundredMegabytes from './hundred-megabytes.mjs'
 import * as hundredRows from './hundred-rows.mjs'
 import * as jsonb from './jsonb.mjs'
 import * as numerics from './numerics.mjs'
 import * as oneRow from './one-row.mjs'
+import * as overTls from './over-tls.mjs'
 import * as pointQuery from './point-query.mjs'
 import * as series from './series.mjs'
 import * as tenThousandRows from './ten-thousand-rows.mjs'
@@ -22,7 +25,12 @@ import * as timestamps from './timestamps.mjs'
  * theirs, throughput) that we mean to reach; a peer without a target is measured all the same
  * @property {number} callers
  * @property {number} connections
+ * @property {boolean} [isEncrypted] over TLS, the server verified
  * @property {Readonly<Record<string, number>>} targets
+ * @property {Readonly<Record<string, number>>} [mainThreadTargets] of a watched workload: how much of the main thread's
+ * CPU (ours to theirs) we mean to need at most
+ * @property {number} [loopDelayTargetMs] of a watched workload: the delay of the loop that 99 of 100 of ours are not to
+ * exceed
  *
  * @typedef {object} Workload
  * @property {string} name
@@ -30,6 +38,9 @@ import * as timestamps from './timestamps.mjs'
  * @property {string} sql
  * @property {readonly Parameter[]} parameters
  * @property {number} rows that each answer must have
+ * @property {'connect'} [task] a session is opened for each query, and closed after it; `callers` at once, again and again
+ * @property {boolean} [isWatched] the main thread's CPU and the delays of its loop are measured as well, in Node only
+ * @property {number} [sliceMs] at least so long is a slice
  * @property {readonly Setting[]} settings
  * @property {Readonly<Record<string, string>>} [returns] what each driver makes of a value by default, where they
  * differ or may be thought to; printed below the table
@@ -48,4 +59,7 @@ export const workloads = [
   numerics,
   timestamps,
   composites,
-].map((module) => module.workload)
+  hundredMegabytes,
+  overTls,
+  connecting,
+].flatMap((module) => module.workloads ?? [module.workload])

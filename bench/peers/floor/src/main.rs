@@ -52,15 +52,20 @@ fn slice(session: &mut Session, request: &Value) -> Value {
     session.prepare(sql);
     session.query(&next());
     let (started_cpu, started) = (cpu_microseconds(), Instant::now());
-    let mut queries = 0_u64;
-    while started.elapsed() < duration {
+    let mut ends = vec![Duration::ZERO];
+    while ends[ends.len() - 1] < duration {
         session.query(&next());
-        queries += 1;
+        ends.push(started.elapsed());
     }
+    let cpu = cpu_microseconds() - started_cpu;
+    let mut latencies: Vec<f64> = ends.windows(2).map(|pair| (pair[1] - pair[0]).as_secs_f64() * 1000.0).collect();
+    latencies.sort_by(f64::total_cmp);
+    let quantile = |share: f64| latencies[(latencies.len() as f64 * share).ceil() as usize - 1];
     json!({
-        "queries": queries,
-        "elapsedMs": started.elapsed().as_secs_f64() * 1000.0,
-        "cpuMicroseconds": cpu_microseconds() - started_cpu,
+        "queries": latencies.len(),
+        "elapsedMs": ends[ends.len() - 1].as_secs_f64() * 1000.0,
+        "latencyMs": { "p50": quantile(0.5), "p99": quantile(0.99) },
+        "cpuMicroseconds": cpu,
         "peakRssBytes": usage().ru_maxrss * 1024,
     })
 }
