@@ -30,7 +30,7 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 /** PostgreSQL refuses to run as root; `nobody` has this id on Linux. */
 export const UNPRIVILEGED_ID = 65534
 
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 15_000
 
 export const USER = 'postgres'
@@ -180,16 +180,17 @@ export async function start({ from = ROOT, native, settings = {}, ...more } = {}
  * Starts a primary and a standby that streams from it and confirms its commits: what the primary has acknowledged, the
  * standby has.
  *
+ * @param {object} [options] as of {@link start}, for both
  * @returns {Promise<{ primary: Awaited<ReturnType<typeof start>>, standby: Awaited<ReturnType<typeof start>> }>}
  */
-export async function startPair({ from = ROOT, native } = {}) {
+export async function startPair({ from = ROOT, native, settings = {}, ...more } = {}) {
   if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
   const installed = native ?? nativeFolder(from)
   const [primaryPort, standbyPort] = [await freePort(), await freePort()]
   const place = newPlace(installed)
   const copy = newPlace(installed)
   try {
-    initialize(place, primaryPort, {})
+    initialize(place, primaryPort, settings, more)
     appendFileSync(join(place.data, 'pg_hba.conf'), 'host replication all 127.0.0.1/32 trust\n')
     cpSync(place.data, copy.data, { recursive: true })
     own(copy, copy.data)

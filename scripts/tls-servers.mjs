@@ -20,6 +20,7 @@ host      all md5user   127.0.0.1/32 md5
 host      all clearuser 127.0.0.1/32 password
 host      all scramuser 127.0.0.1/32 scram-sha-256
 host      all postgres  127.0.0.1/32 scram-sha-256
+host      all marked    127.0.0.1/32 scram-sha-256
 `
 
 /** For servers with a validator of tokens, since the others would not start; it is what ann is let in by. */
@@ -33,14 +34,14 @@ export const USERS = [...ROLES, 'plainuser', 'trustuser', 'md5user', 'nobody']
 const pem = (name) => readFileSync(join(CERTIFICATES, name), 'utf8')
 
 /**
- * Starts a server with TLS.
+ * What a server with TLS is started with.
  *
  * @param {string} certificate a name of __test__/support/certificates, such as `server`
  * @param {Record<string, string>} [settings]
  */
-export function startWithTls(certificate, settings = {}) {
+export function withTls(certificate, settings = {}) {
   const isOAuth = settings.oauth_validator_libraries !== undefined
-  return start({
+  return {
     settings: {
       ssl: 'on',
       ssl_cert_file: 'server.crt',
@@ -55,5 +56,13 @@ export function startWithTls(certificate, settings = {}) {
     },
     hostBasedAuthentication: (isOAuth ? OAUTH : '') + HOST_BASED_AUTHENTICATION,
     sql: `set password_encryption = 'scram-sha-256';\n${[...ROLES, 'ann'].map((role) => `create role ${role} login password '${PASSWORD}';`).join('\n')}\n`,
-  })
+  }
 }
+
+/**
+ * Starts a server with TLS.
+ *
+ * @param {string} certificate a name of __test__/support/certificates, such as `server`
+ * @param {Record<string, string>} [settings]
+ */
+export const startWithTls = (certificate, settings) => start(withTls(certificate, settings))

@@ -28,9 +28,10 @@ export interface Fault {
 
 /**
  * `fin` and `rst` end both sides; `stall` reads and passes nothing on any more, `blackHole` reads all and passes nothing
- * on; `mute` passes nothing on in one direction; `hold` waits for `release` in one direction.
+ * on; `mute` passes nothing on in one direction; `hold` waits for `release` in one direction; `tell` does nothing but say
+ * that its place was passed.
  */
-export type Effect = 'fin' | 'rst' | 'stall' | 'blackHole' | 'mute' | 'hold'
+export type Effect = 'fin' | 'rst' | 'stall' | 'blackHole' | 'mute' | 'hold' | 'tell'
 
 /** What happens on a proxy's connections, which are counted from 1. */
 export type ProxyEvent =
@@ -82,6 +83,8 @@ export type Step =
   | { send: Part[] }
   | { waitMs: number }
   | { repeat: { times?: number; steps: Step[] } }
+  | { tls: { certificate: string; key: string } }
+  | { scramFirst: string }
   | { scram: { password: string; iterations?: number; isSigned?: boolean } }
   | { answer: { columns: ScriptColumn[]; rows: (string | null)[][] } }
   | { close: 'fin' | 'rst' }
@@ -90,4 +93,13 @@ export type Step =
 export type ServerEvent =
   | { event: 'connected'; connection: number }
   | { event: 'received'; connection: number; tag: string; body: string }
-  | { event: 'ended'; connection: number; error: string | null }
+  | {
+      event: 'ended'
+      connection: number
+      error: string | null
+      /** In base64, what the script read of what the client said, without encryption and as it came over the wire. */
+      said: string
+      wire: string
+      /** How many bytes were sent, or lie in the buffers between. */
+      sent: number
+    }

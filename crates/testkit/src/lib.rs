@@ -4,6 +4,7 @@
 //! Rust tests use it as a library, on a tokio runtime of theirs. Tests in JavaScript start the program and talk to it in
 //! lines of JSON ([`control`]). Nothing of it is in the package.
 
+pub mod cluster;
 pub mod control;
 pub mod login;
 pub mod messages;
@@ -11,6 +12,7 @@ pub mod pooler;
 pub mod proxy;
 pub mod scram;
 pub mod scripted;
+pub mod tls;
 
 use std::io;
 

@@ -12,9 +12,12 @@ use crate::malformed;
 use crate::messages::{Message, authentication, message, sasl};
 use crate::scripted::Server;
 
-const MECHANISM: &str = "SCRAM-SHA-256";
+/// The name of SCRAM-SHA-256, as clients and servers have it.
+pub const MECHANISM: &str = "SCRAM-SHA-256";
 /// The GS2 header of a client that does not bind to a channel.
 const UNBOUND: &str = "n,,";
+/// That of one that would have, had the server known how: over TLS.
+const UNBOUND_OVER_TLS: &str = "y,,";
 
 /// The server's side.
 #[derive(Debug, Clone)]
@@ -44,6 +47,18 @@ impl Scram {
         password: &str,
     ) -> io::Result<Vec<u8>> {
         self.exchange_bound(server, password, &[MECHANISM], unbound).await
+    }
+
+    /// The same over TLS, with a client that would bind to it.
+    ///
+    /// # Errors
+    /// Those of [`exchange`](Self::exchange).
+    pub async fn exchange_over_tls<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        server: &mut Server<S>,
+        password: &str,
+    ) -> io::Result<Vec<u8>> {
+        self.exchange_bound(server, password, &[MECHANISM], unbound_over_tls).await
     }
 
     /// The same with these mechanisms; `binding` is given the mechanism that the client chose and its GS2 header, and says
@@ -93,16 +108,36 @@ pub fn server_final(signature: &[u8]) -> Vec<u8> {
 /// # Errors
 /// Whatever is no such message of a client that does not bind to a channel.
 pub fn client_first(body: &[u8]) -> io::Result<(String, String)> {
+    first_of(body, unbound)
+}
+
+/// The same of a client over TLS that would bind to it.
+///
+/// # Errors
+/// Those of [`client_first`].
+pub fn client_first_over_tls(body: &[u8]) -> io::Result<(String, String)> {
+    first_of(body, unbound_over_tls)
+}
+
+fn first_of(body: &[u8], binding: impl FnOnce(&str, &str) -> io::Result<Vec<u8>>) -> io::Result<(String, String)> {
     let InitialResponse { mechanism, header, bare } = initial_response(body)?;
-    unbound(&mechanism, &header)?;
+    binding(&mechanism, &header)?;
     let nonce = nonce_of(&bare)?;
     Ok((bare, nonce))
 }
 
 /// What a client binds to that does not bind to a channel.
 fn unbound(mechanism: &str, header: &str) -> io::Result<Vec<u8>> {
+    nothing_bound(mechanism, header, UNBOUND)
+}
+
+fn unbound_over_tls(mechanism: &str, header: &str) -> io::Result<Vec<u8>> {
+    nothing_bound(mechanism, header, UNBOUND_OVER_TLS)
+}
+
+fn nothing_bound(mechanism: &str, header: &str, expected: &str) -> io::Result<Vec<u8>> {
     match (mechanism, header) {
-        (MECHANISM, UNBOUND) => Ok(Vec::new()),
+        (MECHANISM, header) if header == expected => Ok(Vec::new()),
         _ => Err(malformed(format!("the mechanism {mechanism} with the GS2 header {header:?}"))),
     }
 }

@@ -5,6 +5,8 @@ use std::future::Future;
 use std::io::{BufReader, Read, Write};
 use std::sync::{Arc, Mutex};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use oxpg_testkit::control;
 use oxpg_testkit::login::Login;
 use oxpg_testkit::messages::{self, Message};
@@ -13,6 +15,11 @@ use oxpg_testkit::scripted::{Report, ScriptedServer, Step};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -27,6 +34,22 @@ fn login(port: u16, password: &str) -> Login {
     Login { address, user: "ann".to_owned(), password: password.to_owned(), database: "shop".to_owned() }
 }
 
+/// What is told at the end of a connection.
+struct End {
+    error: Option<String>,
+    said: Vec<u8>,
+    wire: Vec<u8>,
+    sent: u64,
+}
+
+impl End {
+    fn of(report: Report) -> Self {
+        let Report::Ended { error, said, wire, sent, .. } = report else { panic!("{report:?}") };
+        let [said, wire] = [said, wire].map(|text| STANDARD.decode(text).unwrap());
+        Self { error, said, wire, sent }
+    }
+}
+
 #[test]
 fn a_script_is_played_and_told() {
     run(async {
@@ -38,9 +61,46 @@ fn a_script_is_played_and_told() {
         assert!(matches!(reports.recv().await.unwrap(), Report::Received { message, .. } if message.tag.is_empty()));
         session.stream.write_all(&messages::message(b'Q', b"select 1\0")).await.unwrap();
         assert!(matches!(reports.recv().await.unwrap(), Report::Received { message, .. } if message.tag == "Q"));
-        let error = "expected 'X', got 'Q'".to_owned();
-        assert_eq!(reports.recv().await.unwrap(), Report::Ended { connection: 1, error: Some(error) });
+        let ended = End::of(reports.recv().await.unwrap());
+        assert_eq!(ended.error.as_deref(), Some("expected 'X', got 'Q'"));
+        assert!(ended.said.ends_with(b"Q\0\0\0\x0dselect 1\0"), "{:?}", ended.said);
+        assert_eq!((ended.wire, ended.sent), (ended.said, messages::welcome().len() as u64));
         assert_eq!(session.stream.read(&mut [0]).await.unwrap(), 0);
+    });
+}
+
+#[test]
+fn a_script_goes_on_over_tls() {
+    run(async {
+        let file = |name| format!("{}/../../__test__/support/certificates/{name}", env!("CARGO_MANIFEST_DIR"));
+        let identity = json!({ "certificate": file("server.crt"), "key": file("server.key") });
+        let steps = json!([{ "tls": identity }, { "expect": "startup" }, { "send": ["welcome"] }, "drain"]);
+        let (server, mut reports) = ScriptedServer::start(vec![script(steps)]).await.unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(file("ca.crt")).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).await.unwrap();
+        client.write_all(&messages::startup_message(messages::SSL_REQUEST, &[])).await.unwrap();
+        assert_eq!(client.read_u8().await.unwrap(), b'S');
+        let name = "localhost".try_into().unwrap();
+        let mut client = TlsConnector::from(Arc::new(config)).connect(name, client).await.unwrap();
+        client.write_all(&messages::startup_message(0x0003_0000, b"user\0hidden\0\0")).await.unwrap();
+        let mut welcome = vec![0; messages::welcome().len()];
+        client.read_exact(&mut welcome).await.unwrap();
+        client.shutdown().await.unwrap();
+        let ended = loop {
+            match reports.recv().await.unwrap() {
+                report @ Report::Ended { .. } => break End::of(report),
+                _ => continue,
+            }
+        };
+        let is_in = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"hidden");
+        assert_eq!((ended.error, is_in(&ended.said), is_in(&ended.wire)), (None, true, false));
+        assert_eq!(welcome, messages::welcome());
     });
 }
 

@@ -65,7 +65,7 @@ impl Line {
             Effect::Stall => self.set(State::Stalled),
             Effect::BlackHole => self.set(State::BlackHole),
             Effect::Mute => self.muted.iter().for_each(|muted| muted.store(true, Ordering::Relaxed)),
-            Effect::Hold => {}
+            Effect::Hold | Effect::Tell => {}
         }
     }
 

@@ -75,6 +75,8 @@ pub enum Effect {
     Mute,
     /// What comes behind it in this direction waits until it is released.
     Hold,
+    /// Nothing: it is told of, and everything goes on.
+    Tell,
 }
 
 /// In what pieces bytes are passed on.

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::player::Player;
+use super::recorded::Record;
 use super::script::Step;
 use crate::messages::Message;
 
@@ -57,6 +58,13 @@ pub enum Report {
         connection: u64,
         /// Why it did not come to its end.
         error: Option<String>,
+        /// All that the script read of what the client said, in base64: before encryption and inside of it; the first
+        /// mebibyte.
+        said: String,
+        /// The same as it came over the wire: of what is encrypted, its records.
+        wire: String,
+        /// How many bytes the client was sent, or the buffers between took, without encryption.
+        sent: u64,
     },
 }
 
@@ -122,9 +130,17 @@ async fn play(
     let tell = |report| drop(reports.send(report));
     tell(Report::Connected { connection });
     let told = |message| tell(Report::Received { connection, message });
-    let result = match Player::new(stream, goes, &told) {
+    let records = [Record::default(), Record::default()];
+    let result = match Player::new(stream, &records, goes, &told) {
         Ok(mut player) => player.play(&script).await,
         Err(error) => Err(error),
     };
-    tell(Report::Ended { connection, error: result.err().map(|error| error.to_string()) });
+    let [said, wire] = records;
+    tell(Report::Ended {
+        connection,
+        error: result.err().map(|error| error.to_string()),
+        said: STANDARD.encode(said.read()),
+        wire: STANDARD.encode(wire.read()),
+        sent: said.written(),
+    });
 }

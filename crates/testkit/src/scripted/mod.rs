@@ -2,6 +2,7 @@
 
 mod listener;
 mod player;
+mod recorded;
 mod script;
 
 use std::io;
@@ -9,6 +10,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 pub use listener::{Received, Report, ScriptedServer};
+pub use recorded::{Record, Recorded};
 pub use script::{Column, Expected, How, Part, Step};
 
 use crate::malformed;

@@ -8,10 +8,14 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
+use super::recorded::{Record, Recorded};
 use super::script::{Column, Expected, How, Step, data_row, row_description};
 use super::{Received, Server, Stream};
-use crate::messages::{CANCEL_REQUEST, GSS_REQUEST, Message, SSL_REQUEST, complete, parameter_description, ready};
-use crate::scram::{Scram, server_final};
+use crate::messages::{
+    CANCEL_REQUEST, GSS_REQUEST, Message, SSL_REQUEST, authentication, complete, parameter_description, ready, sasl,
+};
+use crate::scram::{MECHANISM, Scram, client_first, client_first_over_tls, server_final};
+use crate::tls::Identity;
 use crate::{malformed, messages};
 
 /// How long a script that repeats without end goes on at a time before it looks at anything else.
@@ -19,7 +23,10 @@ const BREATH: u64 = 64;
 
 /// A connection and how far its script has come.
 pub(super) struct Player<'a> {
-    server: Server<Box<dyn Stream>>,
+    server: Server<Recorded<Box<dyn Stream>>>,
+    /// What is said, without the encryption.
+    said: Record,
+    is_encrypted: bool,
     /// The socket below, for how it is closed.
     socket: socket2::Socket,
     /// How often the script was told to go on.
@@ -30,12 +37,21 @@ pub(super) struct Player<'a> {
 impl<'a> Player<'a> {
     pub(super) fn new(
         stream: TcpStream,
+        [said, wire]: &[Record; 2],
         goes: watch::Receiver<u64>,
         told: &'a (dyn Fn(Received) + Sync),
     ) -> io::Result<Self> {
         stream.set_nodelay(true)?;
         let socket = socket2::SockRef::from(&stream).try_clone()?;
-        Ok(Self { server: Server { stream: Box::new(stream) }, socket, goes, told })
+        let stream: Box<dyn Stream> = Box::new(wire.of(stream));
+        Ok(Self {
+            server: Server { stream: said.of(stream) },
+            said: said.clone(),
+            is_encrypted: false,
+            socket,
+            goes,
+            told,
+        })
     }
 
     /// Whether the script goes on after these.
@@ -69,9 +85,20 @@ impl<'a> Player<'a> {
                 tokio::io::copy(&mut self.server.stream, &mut tokio::io::sink()).await?;
             }
             Step::Repeat { times, steps } => return self.repeat(*times, steps).await,
+            Step::Tls(identity) => self.encrypt(identity).await?,
+            Step::ScramFirst(words) => {
+                self.server.stream.write_all(&sasl(&[MECHANISM])).await?;
+                let first = self.server.try_message(b'p').await?;
+                let (_, nonce) = if self.is_encrypted { client_first_over_tls(&first)? } else { client_first(&first)? };
+                let words = words.replace("{nonce}", &nonce);
+                self.server.stream.write_all(&authentication(11, words.as_bytes())).await?;
+            }
             Step::Scram { password, iterations, is_signed } => {
                 let scram = Scram { iterations: iterations.unwrap_or(4096), ..Scram::default() };
-                let mut signature = scram.exchange(&mut self.server, password).await?;
+                let mut signature = match self.is_encrypted {
+                    true => scram.exchange_over_tls(&mut self.server, password).await?,
+                    false => scram.exchange(&mut self.server, password).await?,
+                };
                 if !is_signed {
                     signature[0] ^= 1;
                 }
@@ -88,6 +115,17 @@ impl<'a> Player<'a> {
             }
         }
         Ok(true)
+    }
+
+    async fn encrypt(&mut self, identity: &Identity) -> io::Result<()> {
+        self.expect(&Expected::Ssl).await?;
+        self.server.stream.write_all(b"S").await?;
+        let nothing: Box<dyn Stream> = Box::new(tokio::io::empty());
+        let stream = std::mem::replace(&mut self.server.stream, self.said.of(nothing)).into_inner();
+        let encrypted: Box<dyn Stream> = Box::new(identity.acceptor()?.accept(stream).await?);
+        self.server.stream = self.said.of(encrypted);
+        self.is_encrypted = true;
+        Ok(())
     }
 
     async fn repeat(&mut self, times: Option<u64>, steps: &[Step]) -> io::Result<bool> {

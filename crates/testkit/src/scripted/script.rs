@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use crate::messages;
+use crate::tls::Identity;
 
 /// One step of a server.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -34,6 +35,11 @@ pub enum Step {
         /// What.
         steps: Vec<Step>,
     },
+    /// Reads a request for TLS, agrees, and shakes hands: all that follows is encrypted.
+    Tls(Identity),
+    /// Asks for SCRAM-SHA-256 and answers the client's first message with these words, in which `{nonce}` is the
+    /// client's nonce.
+    ScramFirst(String),
     /// SCRAM-SHA-256 up to the client's proof.
     Scram {
         /// The user's password.
