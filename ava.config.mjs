@@ -6,5 +6,6 @@ export default {
   ],
   workerThreads: false,
   concurrency: 2,
-  timeout: '2m',
+  // Without a result of any test: what hangs, and not what a busy machine takes long for.
+  timeout: '10m',
 }

@@ -255,19 +255,24 @@ test('a session that ended while it was idle and nobody looked is noticed before
 test.serial(
   'an answer that came while the loop stood still is read before a deadline is judged',
   async (t) => {
-    const p = await createPool(url, { minSize: 1, maxSize: 1 })
+    const came = new Signal(t)
+    const fault = { at: { marker: { text: 'came in time' } }, effect: 'tell', touch: came.path } as const
+    const proxy = await FaultProxy.for(t, { toClient: { fault } })
+    const p = await createPool(proxy.url, { minSize: 1, maxSize: 1 })
     t.teardown(async () => p.terminate())
     const lease = await p.acquire()
-    const pid = await lease.fetchVal('select pg_backend_pid()')
+    const pid = lease.serverPid
+    await lease.fetchVal('select $1::text', ['something else'])
     // Timers run right behind what setImmediate runs, before sockets are looked at.
     await new Promise((resolve) => setImmediate(resolve))
-    const call = lease.fetchVal('select pg_backend_pid()', [], { timeoutMs: 500 })
+    const call = lease.fetchVal('select $1::text', ['came in time'], { timeoutMs: 500 })
     const released = lease.release()
     await Promise.resolve()
     await Promise.resolve()
+    came.standStillUntil()
     // Longer than the call's limit, and than the pool waits for the reset.
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_500)
-    t.is(await call, pid)
+    t.is(await call, 'came in time')
     await released
     t.is(await p.fetchVal('select pg_backend_pid()'), pid)
   },

@@ -132,7 +132,8 @@ test('an address by itself is no name that a certificate could be checked for', 
   t.is(await isEncrypted(t, at({ ssl: { ca, mode: 'verify-ca' } })), true)
 })
 
-test('each fault of a certificate has its code', async (t) => {
+// Servers, processes and large values one after the other: all at once they would keep a small machine from everything else.
+test.serial('each fault of a certificate has its code', async (t) => {
   for (const [certificate, code] of [
     ['server-other-name', 'ERR_TLS_CERT_ALTNAME_INVALID'],
     ['server-expired', 'CERT_HAS_EXPIRED'],
@@ -151,7 +152,7 @@ test('each fault of a certificate has its code', async (t) => {
   }
 })
 
-test('certificates that rustls refuses and OpenSSL takes are taken', async (t) => {
+test.serial('certificates that rustls refuses and OpenSSL takes are taken', async (t) => {
   for (const [certificate, root] of [
     ['server-v1', 'ca'],
     ['server-cn-only', 'ca'],
@@ -171,7 +172,7 @@ test('certificates that rustls refuses and OpenSSL takes are taken', async (t) =
   }
 })
 
-test('without roots of its own a verified session is by those of Node', async (t) => {
+test.serial('without roots of its own a verified session is by those of Node', async (t) => {
   const program = `
     const { connect } = require('oxpg')
     connect(JSON.parse(process.argv[1])).then(async (c) => {
@@ -304,7 +305,7 @@ test('a pool over TLS', async (t) => {
   )
 })
 
-test('large values go both ways, in both versions', async (t) => {
+test.serial('large values go both ways, in both versions', async (t) => {
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     const c = await opened(t, to('scramuser', { ssl: { ca, maxVersion } }))
     const bytes = Buffer.alloc(100 << 20, 'oxpg is not to lose a byte of this. ')
@@ -372,7 +373,7 @@ test('a connection that is cut anywhere ends what runs on it', async (t) => {
     })
     const work = async (): Promise<void> => {
       const c = await connect(
-        to('scramuser', { port, ssl: { ca, mode: 'require' }, connectTimeoutMs: 20_000 }),
+        to('scramuser', { port, ssl: { ca, mode: 'require' }, connectTimeoutMs: 60_000 }),
       )
       try {
         await c.fetch("select repeat('z', 1000) from generate_series(1, 2000)")

@@ -255,10 +255,10 @@ export class ScriptedServer {
   }
 
   /** The first event that says all of this. */
-  event(
-    wanted: Partial<Extract<ServerEvent, { event: 'received' }>> | Partial<ServerEvent>,
-  ): Promise<ServerEvent> {
-    return this.#events.next(wanted as Partial<ServerEvent>)
+  event<K extends ServerEvent['event']>(
+    wanted: { event: K } & Partial<Extract<ServerEvent, { event: K }>>,
+  ): Promise<Extract<ServerEvent, { event: K }>> {
+    return this.#events.next(wanted as Partial<ServerEvent>) as Promise<Extract<ServerEvent, { event: K }>>
   }
 
   /** Scripts that hold go on. */
