@@ -319,7 +319,8 @@ test.serial('large values go both ways, in both versions', async (t) => {
   }
 })
 
-test('cancel requests are encrypted as their session is', async (t) => {
+// By itself: what goes over the proxy waits for this thread, and the driver for five seconds at most.
+test.serial('cancel requests are encrypted as their session is', async (t) => {
   const firsts: Buffer[] = []
   const port = await between(t, server, () => {
     const index = firsts.push(Buffer.alloc(0)) - 1
@@ -358,7 +359,7 @@ test('records that come in pieces, and many at once', async (t) => {
   t.is((await c.fetch("select repeat('y', 100) from generate_series(1, 20000)")).length, 20_000)
 })
 
-test('a connection that is cut anywhere ends what runs on it', async (t) => {
+test.serial('a connection that is cut anywhere ends what runs on it', async (t) => {
   // The handshake, the login, and a result of many records.
   for (const limit of [0, 1, 100, 1500, 2200, 2600, 3000, 10_000, 50_001, 500_000]) {
     const port = await between(t, server, () => {
