@@ -1,15 +1,15 @@
-// npm run test:adversity: the rows of docs/reliability.md in full, against each major of PostgreSQL that can be had here,
-// and their results as that page's table.
-//   --majors 18,13   some of them; the table is written only when all rows ran
-//   --rows cuts,…    some rows, see __test__/adversity/network.mjs
+// npm run test:adversity: the rows of docs/reliability.md, in full against the newest PostgreSQL and in part against the
+// others that can be had here, and their results as that page's table.
+//   --majors 18,13   some of them, the first in full; the table is written only when all rows ran
+//   --rows cuts,…    some rows, see __test__/adversity/network.mjs; `policy` and `psql` are row 33
 //   --no-write       does not touch the page
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { buildTestkit } from './build-steps.mjs'
-import { start } from './embedded-postgres.mjs'
-import { SERVER_MAJORS, serverPackage } from './packages.mjs'
-import { duration, PROGRAMS, ROOT, runNode } from './run.mjs'
+import { startCluster } from './clusters.mjs'
+import { SERVER_MAJORS } from './packages.mjs'
+import { duration, PROGRAMS, ROOT, run, runNode } from './run.mjs'
 import { setup } from './setup.mjs'
 
 const PAGE = join(ROOT, 'docs', 'reliability.md')
@@ -24,16 +24,27 @@ const { values } = parseArgs({
   },
   allowNegative: true,
 })
+/** Rows that only need servers which follow a script: one PostgreSQL beside them is enough. */
+const SCRIPTED = ['hostile', 'endless', 'scram', 'capture']
+const REAL = ['cuts', 'pieces', 'silence', 'stalls', 'addresses']
+const ELSEWHERE = ['policy', 'psql']
+
+const asked = values.rows?.split(',') ?? [...REAL, ...SCRIPTED, ...ELSEWHERE]
+const unknown = asked.filter((name) => ![...REAL, ...SCRIPTED, ...ELSEWHERE].includes(name))
+if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', ')}`)
+
 const total = { passed: 0, failed: 0 }
-/** Results by row's number, each with the majors that it ran on. */
+/** Results by row, title and network, each with the majors that it ran on. */
 const rows = new Map()
 const skipped = []
 
-/** All rows against one server. */
-async function play(major, testkit) {
-  let server
+/** The rows of the network against one server, without TLS and with it. */
+async function play(major, testkit, isFull) {
+  const names = asked.filter((name) => REAL.includes(name) || (isFull && SCRIPTED.includes(name)))
+  if (names.length === 0) return
+  let cluster
   try {
-    server = await start({ from: await serverPackage(major) })
+    cluster = await startCluster({ major, certificate: 'server' })
   } catch (error) {
     const reason = `${error.message} ${error.output ?? ''}`.trim().split('\n')[0]
     console.log(`- PostgreSQL ${major} skipped: ${reason}`)
@@ -42,59 +53,126 @@ async function play(major, testkit) {
   }
   const started = performance.now()
   try {
-    const some = values.rows === undefined ? [] : ['--rows', values.rows]
-    const { stdout } = await runNode('__test__/adversity/network.mjs', ['--full', '--json', ...some], {
-      env: { OXPG_TEST_URL: server.url, OXPG_TESTKIT: testkit },
+    const { url, port, logFile } = cluster.primary
+    const script = ['__test__/adversity/network.mjs', ...(isFull ? ['--full'] : [])]
+    const { stdout } = await run(process.execPath, [...script, '--json', '--rows', names.join(',')], {
+      env: {
+        OXPG_TEST_URL: url,
+        OXPG_TEST_TLS_PORT: `${port}`,
+        OXPG_TEST_SERVER_LOG: logFile,
+        OXPG_TESTKIT: testkit,
+      },
       mayFail: true,
+      isLive: true,
     })
     for (const line of stdout.split('\n')) {
-      if (!line.startsWith('{')) {
-        if (line !== '') console.log(line)
-        continue
-      }
-      const row = JSON.parse(line)
-      const known = rows.get(row.number) ?? {
-        ...row,
-        cases: 0,
-        failures: [],
-        majors: [],
-        latestMs: 0,
-        nextMs: 0,
-        late: 0,
-      }
-      known.cases += row.cases
-      known.failures.push(...row.failures)
-      known.majors.push(major)
-      known.latestMs = Math.max(known.latestMs, row.latestMs)
-      known.nextMs = Math.max(known.nextMs, row.nextMs)
-      known.late += row.late
-      rows.set(row.number, known)
+      if (line.startsWith('{')) add(JSON.parse(line), major, isFull)
     }
     const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [0, 0, 1]
     total.passed += Number(passed)
     total.failed += Number(failed)
     console.log(`PostgreSQL ${major}: ${duration(performance.now() - started)}`)
   } finally {
-    await server.stop()
+    await cluster.stop()
   }
 }
 
+function add(row, major, isFull) {
+  const key = `${row.number} ${row.title} ${row.over}`
+  const known = rows.get(key) ?? {
+    ...row,
+    cases: 0,
+    failures: [],
+    full: [],
+    part: [],
+    measured: {},
+    beyond: {},
+  }
+  known.cases += row.cases
+  known.failures.push(...row.failures)
+  if (major !== undefined && !row.isScripted) known[isFull ? 'full' : 'part'].push(major)
+  for (const [label, figure] of Object.entries(row.measured ?? {}))
+    known.measured[label] = Math.max(known.measured[label] ?? 0, figure)
+  for (const [label, count] of Object.entries(row.beyond ?? {}))
+    known.beyond[label] = (known.beyond[label] ?? 0) + count
+  rows.set(key, known)
+}
+
+/** Row 33: what comes of each combination of policies, and what is said, against a scripted server. */
+async function policy() {
+  const test = ['test', '-p', 'oxpg-client', '--test', 'open_tls', '--', '--nocapture']
+  const { code, output } = await run('cargo', test, { env: { OXPG_ADVERSITY: '1' }, mayFail: true })
+  const [told, count] = /(\d+) combinations: .*/.exec(output) ?? []
+  const failures = code === 0 && told !== undefined ? [] : ['row 33: crates/client/tests/open_tls.rs fails']
+  console.log(failures.length > 0 ? output : `row 33: ${told}`)
+  total.passed += Number(count ?? 0)
+  total.failed += failures.length
+  add({
+    number: '33',
+    title: 'what policy forbids',
+    detail: `sslmode × answer to the request for TLS × authentication × channel_binding × require_auth × roots, by what libpq documents: the outcome, each message, and the password in all bytes (${told?.split(': ')[1]})`,
+    over: 'TCP, TLS',
+    isScripted: true,
+    cases: Number(count ?? 0),
+    failures,
+  })
+}
+
+/** Row 33 once more: the same DSN by psql, where it is installed. */
+async function psql() {
+  const { code, output, stdout } = await runNode('scripts/compare-with-psql.mjs', [], { mayFail: true })
+  const row = { number: '33', title: 'the same DSN with psql and with oxpg', over: 'TCP, TLS, Unix socket' }
+  const last = stdout.trim().split('\n').at(-1) ?? ''
+  const [, count, differences, tally] = /(\d+) combinations, (\d+) differences; psql: (.*)/.exec(last) ?? []
+  console.log(code === 0 ? `row 33: ${last}` : output)
+  if (last.startsWith('skipped')) {
+    add({ ...row, detail: last, isScripted: true, cases: 0, failures: [] })
+    return
+  }
+  const failed = count === undefined ? 1 : Number(differences)
+  total.passed += Number(count ?? 0) - Number(differences ?? 0)
+  total.failed += failed
+  add(
+    {
+      ...row,
+      detail: `sslmode, user, password, host, roots, channel_binding, client certificate, versions, home folder, at random on servers with twelve certificates or none; psql: ${tally?.replaceAll(/[{}"]/g, '').replaceAll(':', ' ').replaceAll(',', ', ')}`,
+      cases: Number(count ?? 0),
+      failures: Array.from({ length: failed }, () => 'row 33: psql does otherwise'),
+    },
+    SERVER_MAJORS.at(-1),
+    true,
+  )
+}
+
+function measuredOf({ measured, beyond }) {
+  const figures = Object.entries(measured).map(([label, figure]) => {
+    const shown = label.replace('{}', figure < 10 && figure > 0 ? figure.toFixed(1) : `${Math.ceil(figure)}`)
+    return beyond[label] ? `${shown} (${beyond[label]} beyond the promise)` : shown
+  })
+  return figures.length > 0 ? figures.join('; ') : '–'
+}
+
+function versionsOf({ full, part, isScripted }) {
+  if (isScripted) return 'scripted'
+  const list = (majors) => majors.toSorted((a, b) => a - b).join(', ')
+  return part.length > 0 ? `${list(full)}; in part ${list(part)}` : list(full)
+}
+
 function table() {
+  const today = new Date().toISOString().slice(0, 10)
   const lines = [
     BEGIN,
     '',
-    `${new Date().toISOString().slice(0, 10)}, Node ${process.versions.node}, ${process.platform}-${process.arch}, without TLS.`,
+    `${today}, Node ${process.versions.node}, ${process.platform}-${process.arch}. TLS is verified in full, with SCRAM bound to it. What is measured is the greatest of all cases, on a machine that did other things as well.`,
     '',
-    '| # | fault | what was run | PostgreSQL | cases | failures | settled after the deadline, at most | next query, at most |',
-    '|---|---|---|---|---:|---:|---:|---:|',
+    '| # | fault | what was run | over | PostgreSQL | cases | failures | at most |',
+    '|---|---|---|---|---|---:|---:|---|',
   ]
-  for (const { number, title, detail, cases, failures, majors, latestMs, nextMs } of rows.values()) {
-    const versions = majors.toSorted((a, b) => a - b).join(', ')
-    const late = latestMs > 0 ? `${Math.ceil(latestMs)} ms` : 'before it'
-    const next = nextMs > 0 ? `${Math.ceil(nextMs)} ms` : '–'
-    lines.push(
-      `| ${number} | ${title} | ${detail} | ${versions} | ${cases} | ${failures.length} | ${late} | ${next} |`,
-    )
+  const sorted = [...rows.values()].toSorted((a, b) => a.number - b.number)
+  for (const row of sorted) {
+    const { number, title, detail, over, cases, failures } = row
+    const cells = [number, title, detail, over, versionsOf(row), cases, failures.length, measuredOf(row)]
+    lines.push(`| ${cells.join(' | ')} |`)
   }
   if (skipped.length > 0) lines.push('', `Not to be had here: PostgreSQL ${skipped.join(', ')}.`)
   return [...lines, '', END].join('\n')
@@ -111,7 +189,10 @@ try {
   await setup()
   const testkit = await buildTestkit()
   await runNode(PROGRAMS.tsc, ['-p', '__test__/tsconfig.json'])
-  for (const major of values.majors.split(',')) await play(Number(major), testkit)
+  if (asked.includes('policy')) await policy()
+  if (asked.includes('psql')) await psql()
+  for (const [index, major] of values.majors.split(',').entries())
+    await play(Number(major), testkit, index === 0)
   if (values.write && values.rows === undefined) writePage()
 } catch (error) {
   total.failed++

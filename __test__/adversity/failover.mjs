@@ -2,7 +2,7 @@
 // was told is written is there.
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { startPair } from '../../scripts/embedded-postgres.mjs'
+import { startCluster } from '../../scripts/clusters.mjs'
 
 const { connect, createPool, parseDsn, TargetServerAttributeNotMatched } = createRequire(import.meta.url)(
   'oxpg',
@@ -40,7 +40,7 @@ async function write(pool, first, state) {
   }
 }
 
-const { primary, standby } = await startPair()
+const { primary, standby } = await startCluster({ hasStandby: true })
 const login = { user: primary.user, password: primary.password, database: primary.database }
 const both = { ...login, host: [primary.host, standby.host], port: [primary.port, standby.port] }
 const ofStandby = { ...login, host: standby.host, port: standby.port }

@@ -4,8 +4,10 @@ import { ConnectionFailureError, connect, createPool, type PostgresError, Timeou
 import { url } from '../../support/server.js'
 import { FaultProxy, openDeaf } from '../../support/testkit.js'
 import { nameOf, places, Row, spread } from './report.js'
+import { isTls } from './where.js'
 
-const LANES = 16
+// They wait more than they do.
+const LANES = 40
 const TIMEOUT_MS = 400
 /** Of connecting to one of several: a share for each, and enough of it on a busy machine. */
 const BUDGET_MS = 4_000
@@ -66,7 +68,7 @@ export async function stalls(stride: number): Promise<Row[]> {
     if (next.status === 'fulfilled') next.value.terminate()
   })
   await Promise.all(proxies.map((proxy) => proxy.close()))
-  row.detail = `${stride === 1 ? 'after every' : `after every ${stride}th`} byte of the startup with SCRAM (${ends.toServer} bytes to the server, ${ends.toClient} to the client), bytes swallowed or not even read, connect and createPool`
+  row.detail = `${stride === 1 ? 'after every' : `after every ${stride}th`} byte of the startup with ${isTls ? 'TLS and ' : ''}SCRAM (${ends.toServer} bytes to the server, ${ends.toClient} to the client), bytes swallowed or not even read, connect and createPool`
   return [row]
 }
 
@@ -99,8 +101,6 @@ export async function addresses(isFull: boolean): Promise<Row[]> {
         for (const third of names) lists.push([first, second, third, 'good'], [first, 'good', second, third])
     }
   }
-  const { username, password, pathname, searchParams } = new URL(url)
-  const ssl = (searchParams.get('sslmode') ?? 'disable') as 'disable'
   await spread(lists, LANES, async (list) => {
     const what = list.join(', ')
     row.cases += 1
@@ -108,13 +108,9 @@ export async function addresses(isFull: boolean): Promise<Row[]> {
     const options = {
       host: list.map(() => '127.0.0.1'),
       port: list.map((name) => dead.ports[name] ?? good.port),
-      user: username,
-      password,
-      database: pathname.slice(1),
-      ssl,
       connectTimeoutMs: isReachable ? BUDGET_MS : TIMEOUT_MS,
     }
-    const result = await row.settled(connect(options), options.connectTimeoutMs, what)
+    const result = await row.settled(connect(url, options), options.connectTimeoutMs, what)
     if (result.status === 'fulfilled') {
       row.count('connected')
       row.check(isReachable, `${what}: connected`)

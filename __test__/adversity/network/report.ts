@@ -1,5 +1,7 @@
 // What a row of docs/reliability.md has to hold, and how its cases are counted.
 import { PostgresError } from 'oxpg'
+import type { ScriptedServer, ServerEvent } from '../../support/testkit.js'
+import { OVER } from './where.js'
 
 /** How long a promise may take beyond its deadline. */
 export const GRACE_MS = 250
@@ -10,14 +12,17 @@ const NEXT_MS = 10_000
 
 /** A row of the table: what was run, how often, and what did not hold. */
 export class Row {
+  /** Is shown what promises of any row came to, see secrets.ts. */
+  static look: (value: unknown, what: string) => void = () => {}
+
   cases = 0
+  /** Whether the servers follow a script: no PostgreSQL has to do with it. */
+  isScripted = false
   readonly failures: string[] = []
-  /** The latest that a promise settled after its deadline, in milliseconds. */
-  latestMs = 0
-  /** How many settled later than the promise has it, on this machine. */
-  late = 0
-  /** The longest that a query took which came after a fault, in milliseconds. */
-  nextMs = 0
+  /** The greatest of each figure, by its label, in which `{}` stands for it. */
+  readonly measured: Record<string, number> = {}
+  /** How many cases went beyond the limit of a figure on this machine, by its label. */
+  readonly beyond: Record<string, number> = {}
   /** What each outcome was called, and how often it came. */
   readonly outcomes = new Map<string, number>()
 
@@ -26,7 +31,14 @@ export class Row {
     readonly title: string,
     /** What was run. */
     public detail = '',
+    readonly over: string = OVER,
   ) {}
+
+  /** A figure, of which the greatest is told; `limit` is what docs/reliability.md promises. */
+  measure(label: string, figure: number, limit = Number.POSITIVE_INFINITY): void {
+    this.measured[label] = Math.max(this.measured[label] ?? 0, figure)
+    if (figure > limit) this.beyond[label] = (this.beyond[label] ?? 0) + 1
+  }
 
   fail(what: string): void {
     this.failures.push(`row ${this.number}: ${what}`)
@@ -47,24 +59,26 @@ export class Row {
     const late = new Promise<'late'>((resolve) => {
       timer = setTimeout(resolve, deadlineMs + BUSY_MS, 'late')
     })
-    const outcome = Promise.allSettled([promise])
-    const first = await Promise.race([outcome, late])
+    const first = await Promise.race([Promise.allSettled([promise]), late])
     clearTimeout(timer)
     const overMs = performance.now() - start - deadlineMs
-    if (overMs > this.latestMs) this.latestMs = overMs
-    if (overMs > GRACE_MS) this.late += 1
+    this.measure('settled {} ms after the deadline', overMs, GRACE_MS)
     if (first === 'late') {
       this.fail(`${what}: not settled ${BUSY_MS} ms after its deadline of ${deadlineMs} ms`)
       return { status: 'rejected', reason: new Error('not settled') }
     }
-    return first[0]
+    const outcome = first[0]
+    if (outcome.status === 'rejected') Row.look(outcome.reason, what)
+    else if (typeof (outcome.value as { terminate?: unknown } | null)?.terminate === 'function')
+      Row.look(outcome.value, what)
+    return outcome
   }
 
   /** Waits for the first query after a fault. */
   async next<T>(promise: Promise<T>, what: string): Promise<PromiseSettledResult<T>> {
     const start = performance.now()
     const result = await this.settled(promise, NEXT_MS, what)
-    this.nextMs = Math.max(this.nextMs, performance.now() - start)
+    this.measure('next query {} ms', performance.now() - start)
     return result
   }
 }
@@ -73,6 +87,22 @@ export class Row {
 export function nameOf(error: unknown): string {
   if (error instanceof PostgresError && error.sqlstate !== undefined) return `${error.name} ${error.sqlstate}`
   return error instanceof Error ? error.name : String(error)
+}
+
+/** What a scripted server tells at the end of its first connection, which must come. */
+export async function endOf(
+  server: ScriptedServer,
+  row: Row,
+  what: string,
+): Promise<Extract<ServerEvent, { event: 'ended' }>> {
+  const limitMs = 30_000
+  const end = await row.settled(
+    server.event({ event: 'ended', connection: 1 }),
+    limitMs,
+    `${what}: the server`,
+  )
+  if (end.status === 'fulfilled') return end.value
+  return { event: 'ended', connection: 1, error: null, said: '', wire: '', sent: 0 }
 }
 
 /** Runs `work` on each item, so many at a time. */
@@ -92,10 +122,10 @@ export async function spread<T>(
   await Promise.all(Array.from({ length: Math.min(lanes, items.length) }, lane))
 }
 
-/** Every `stride`th of the numbers below `end`, and both ends. */
-export function places(end: number, stride: number): number[] {
+/** Every `stride`th of the numbers below `end`, from `first` on, and the end. */
+export function places(end: number, stride: number, first = 0): number[] {
   const all: number[] = []
-  for (let place = 0; place < end; place += stride) all.push(place)
+  for (let place = first; place < end; place += stride) all.push(place)
   all.push(end)
   return all
 }
