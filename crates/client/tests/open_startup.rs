@@ -186,7 +186,7 @@ fn floods_are_refused() {
         (authenticated(notice.repeat(101)), "more than 100 notices"),
         (authenticated(long_notice.repeat(60)), "more than 1048576 bytes"),
         (authenticated(parameter("a", "b").repeat(501)), "more than 500 parameters"),
-        (authenticated(message(b'A', &[0; 9000]).repeat(200)), "more than 1048576 bytes"),
+        (authenticated(message(b'A', &[&[1; 9000][..], &[0, 0]].concat()).repeat(200)), "more than 1048576 bytes"),
     ];
     for (bytes, text) in cases {
         let error = play_bytes(plain_config(), bytes).0.unwrap_err();
@@ -210,6 +210,11 @@ fn messages_without_a_place_are_refused() {
     for body in [&b"name"[..], b"name\0", b"name\0value", b"name\0value\0x"] {
         let error = play_bytes(plain_config(), [authentication(0, &[]), message(b'S', body)].concat()).0.unwrap_err();
         assert!(error.message.contains("malformed ParameterStatus"), "{error}");
+    }
+    // What the session engine would refuse later, when nothing else may ever come.
+    for body in [&b"\0\0\0"[..], b"\0\0\0\x01channel", b"\0\0\0\x01channel\0payload", b"\0\0\0\x01c\0p\0x"] {
+        let error = play_bytes(plain_config(), [authentication(0, &[]), message(b'A', body)].concat()).0.unwrap_err();
+        assert!(error.message.contains("malformed NotificationResponse"), "{body:?}: {error}");
     }
 }
 

@@ -271,7 +271,14 @@ impl<'a> Exchange<'a> {
                 self.startup.secret_key = key.to_vec();
             }
             // A login trigger may LISTEN. The session engine takes it from here, in front of everything else.
-            messages::NOTIFICATION_RESPONSE if is_authenticated => self.startup.leftover.extend_from_slice(message),
+            messages::NOTIFICATION_RESPONSE if is_authenticated => {
+                if !messages::is_notification(body) {
+                    return Err(OpenError::protocol(
+                        "the server sent a malformed NotificationResponse message during the startup",
+                    ));
+                }
+                self.startup.leftover.extend_from_slice(message);
+            }
             messages::READY_FOR_QUERY if is_authenticated => {
                 let [status @ (b'I' | b'T' | b'E')] = *body else {
                     return Err(OpenError::protocol("the server sent a malformed ReadyForQuery message"));

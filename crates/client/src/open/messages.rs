@@ -68,6 +68,12 @@ pub(super) fn parameter(body: &[u8]) -> Result<(String, String), OpenError> {
         .ok_or_else(|| OpenError::protocol("the server sent a malformed ParameterStatus message during the startup"))
 }
 
+/// Whether a NotificationResponse's body has its process, channel and payload, and nothing else.
+pub(super) fn is_notification(body: &[u8]) -> bool {
+    let payload = body.get(4..).and_then(c_string).and_then(|(_channel, rest)| c_string(rest));
+    payload.is_some_and(|(_payload, rest)| rest.is_empty())
+}
+
 /// A NUL-terminated text. Before a session has its client encoding, a server may use any.
 pub(super) fn c_string(bytes: &[u8]) -> Option<(String, &[u8])> {
     let end = bytes.iter().position(|&byte| byte == 0)?;
