@@ -1,7 +1,8 @@
 // npm run test:adversity: the rows of docs/reliability.md, in full against the newest PostgreSQL and in part against the
 // others that can be had here, and their results as that page's table.
-//   --majors 18,13   some of them, the first in full; the table is written only when all rows ran
-//   --rows cuts,…    some rows, see __test__/adversity/network.mjs; `policy` and `psql` are row 33
+//   --majors 18,13   some of them, the first in full
+//   --rows cuts,…    some rows, see __test__/adversity/network.mjs; `policy` and `psql` are row 33. The others keep what the
+//                    table says of them
 //   --no-write       does not touch the page
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -29,8 +30,9 @@ const SCRIPTED = ['hostile', 'endless', 'scram', 'capture']
 const REAL = ['cuts', 'pieces', 'silence', 'stalls', 'addresses']
 const ELSEWHERE = ['policy', 'psql']
 
-const asked = values.rows?.split(',') ?? [...REAL, ...SCRIPTED, ...ELSEWHERE]
-const unknown = asked.filter((name) => ![...REAL, ...SCRIPTED, ...ELSEWHERE].includes(name))
+const ALL = [...REAL, ...SCRIPTED, ...ELSEWHERE]
+const asked = values.rows?.split(',') ?? ALL
+const unknown = asked.filter((name) => !ALL.includes(name))
 if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', ')}`)
 
 const total = { passed: 0, failed: 0 }
@@ -158,31 +160,49 @@ function versionsOf({ full, part, isScripted }) {
   return part.length > 0 ? `${list(full)}; in part ${list(part)}` : list(full)
 }
 
-function table() {
+/** What the page says of rows that did not run this time. */
+function keptLines(page) {
+  if (asked.length === ALL.length) return []
+  const lines = page.split('\n').filter((line) => /^\| \d/.test(line))
+  const keyOf = (line) => [0, 1, 3].map((cell) => line.split(' | ')[cell].replace('| ', '')).join(' ')
+  return lines.filter((line) => !written().has(keyOf(line)))
+}
+
+/** Row 35 looks at what all the others do: some of them say too little of it. */
+const written = () =>
+  new Map([...rows].filter(([, row]) => asked.length === ALL.length || row.number !== '35' || row.isScripted))
+
+function table(page) {
   const today = new Date().toISOString().slice(0, 10)
-  const lines = [
+  const newLines = [...written().values()].map((row) => {
+    const { number, title, detail, over, cases, failures } = row
+    const counts = [cases, failures.length, measuredOf(row)]
+    return `| ${[number, title, detail, over, versionsOf(row), today, ...counts].join(' | ')} |`
+  })
+  const numberOf = (line) => Number(/\d+/.exec(line)[0])
+  const lines = [...keptLines(page), ...newLines].toSorted((a, b) => numberOf(a) - numberOf(b))
+  return [
     BEGIN,
     '',
-    `${today}, Node ${process.versions.node}, ${process.platform}-${process.arch}. TLS is verified in full, with SCRAM bound to it. What is measured is the greatest of all cases, on a machine that did other things as well.`,
+    `Node ${process.versions.node}, ${process.platform}-${process.arch}. TLS is verified in full, with SCRAM bound to it. What is measured is the greatest of all cases, on a machine that did other things as well.`,
     '',
-    '| # | fault | what was run | over | PostgreSQL | cases | failures | at most |',
-    '|---|---|---|---|---|---:|---:|---|',
-  ]
-  const sorted = [...rows.values()].toSorted((a, b) => a.number - b.number)
-  for (const row of sorted) {
-    const { number, title, detail, over, cases, failures } = row
-    const cells = [number, title, detail, over, versionsOf(row), cases, failures.length, measuredOf(row)]
-    lines.push(`| ${cells.join(' | ')} |`)
-  }
-  if (skipped.length > 0) lines.push('', `Not to be had here: PostgreSQL ${skipped.join(', ')}.`)
-  return [...lines, '', END].join('\n')
+    '| # | fault | what was run | over | PostgreSQL | day | cases | failures | at most |',
+    '|---|---|---|---|---|---|---:|---:|---|',
+    ...lines,
+    ...(skipped.length > 0 ? ['', `Not to be had here: PostgreSQL ${skipped.join(', ')}.`] : []),
+    '',
+    END,
+  ].join('\n')
 }
 
 function writePage() {
   const page = readFileSync(PAGE, 'utf8')
   const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)]
   if (before < 0 || after < 0) throw new Error(`docs/reliability.md lacks ${BEGIN} or ${END}`)
-  writeFileSync(PAGE, page.slice(0, before) + table() + page.slice(after + END.length))
+  writeFileSync(
+    PAGE,
+    page.slice(0, before) + table(page.slice(before, after)) + page.slice(after + END.length),
+  )
 }
 
 try {
@@ -193,7 +213,7 @@ try {
   if (asked.includes('psql')) await psql()
   for (const [index, major] of values.majors.split(',').entries())
     await play(Number(major), testkit, index === 0)
-  if (values.write && values.rows === undefined) writePage()
+  if (values.write) writePage()
 } catch (error) {
   total.failed++
   console.error(error.output ?? error)
