@@ -4,18 +4,13 @@
 //   --rows cuts,…    some rows, see __test__/adversity/network.mjs; `policy` and `psql` are row 33. The others keep what the
 //                    table says of them
 //   --no-write       does not touch the page
-import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Results } from './adversity-results.mjs'
 import { buildTestkit } from './build-steps.mjs'
 import { startCluster } from './clusters.mjs'
 import { SERVER_MAJORS } from './packages.mjs'
-import { duration, PROGRAMS, ROOT, run, runNode } from './run.mjs'
+import { duration, PROGRAMS, run, runNode } from './run.mjs'
 import { setup } from './setup.mjs'
-
-const PAGE = join(ROOT, 'docs', 'reliability.md')
-const BEGIN = '<!-- results: written by `npm run test:adversity` -->'
-const END = '<!-- end of results -->'
 
 const { values } = parseArgs({
   options: {
@@ -36,9 +31,7 @@ const unknown = asked.filter((name) => !ALL.includes(name))
 if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', ')}`)
 
 const total = { passed: 0, failed: 0 }
-/** Results by row, title and network, each with the majors that it ran on. */
-const rows = new Map()
-const skipped = []
+const results = new Results(asked.length === ALL.length)
 
 /** The rows of the network against one server, without TLS and with it. */
 async function play(major, testkit, isFull) {
@@ -50,7 +43,7 @@ async function play(major, testkit, isFull) {
   } catch (error) {
     const reason = `${error.message} ${error.output ?? ''}`.trim().split('\n')[0]
     console.log(`- PostgreSQL ${major} skipped: ${reason}`)
-    skipped.push(major)
+    results.skipped.push(major)
     return
   }
   const started = performance.now()
@@ -68,7 +61,7 @@ async function play(major, testkit, isFull) {
       isLive: true,
     })
     for (const line of stdout.split('\n')) {
-      if (line.startsWith('{')) add(JSON.parse(line), major, isFull)
+      if (line.startsWith('{')) results.add(JSON.parse(line), major, isFull)
     }
     const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [0, 0, 1]
     total.passed += Number(passed)
@@ -77,27 +70,6 @@ async function play(major, testkit, isFull) {
   } finally {
     await cluster.stop()
   }
-}
-
-function add(row, major, isFull) {
-  const key = `${row.number} ${row.title} ${row.over}`
-  const known = rows.get(key) ?? {
-    ...row,
-    cases: 0,
-    failures: [],
-    full: [],
-    part: [],
-    measured: {},
-    beyond: {},
-  }
-  known.cases += row.cases
-  known.failures.push(...row.failures)
-  if (major !== undefined && !row.isScripted) known[isFull ? 'full' : 'part'].push(major)
-  for (const [label, figure] of Object.entries(row.measured ?? {}))
-    known.measured[label] = Math.max(known.measured[label] ?? 0, figure)
-  for (const [label, count] of Object.entries(row.beyond ?? {}))
-    known.beyond[label] = (known.beyond[label] ?? 0) + count
-  rows.set(key, known)
 }
 
 /** Row 33: what comes of each combination of policies, and what is said, against a scripted server. */
@@ -109,7 +81,7 @@ async function policy() {
   console.log(failures.length > 0 ? output : `row 33: ${told}`)
   total.passed += Number(count ?? 0)
   total.failed += failures.length
-  add({
+  results.add({
     number: '33',
     title: 'what policy forbids',
     detail: `sslmode × answer to the request for TLS × authentication × channel_binding × require_auth × roots, by what libpq documents: the outcome, each message, and the password in all bytes (${told?.split(': ')[1]})`,
@@ -128,80 +100,21 @@ async function psql() {
   const [, count, differences, tally] = /(\d+) combinations, (\d+) differences; psql: (.*)/.exec(last) ?? []
   console.log(code === 0 ? `row 33: ${last}` : output)
   if (last.startsWith('skipped')) {
-    add({ ...row, detail: last, isScripted: true, cases: 0, failures: [] })
+    results.add({ ...row, detail: last, isScripted: true, cases: 0, failures: [] })
     return
   }
   const failed = count === undefined ? 1 : Number(differences)
   total.passed += Number(count ?? 0) - Number(differences ?? 0)
   total.failed += failed
-  add(
+  results.add(
     {
       ...row,
-      detail: `sslmode, user, password, host, roots, channel_binding, client certificate, versions, home folder, at random on servers with twelve certificates or none; psql: ${tally?.replaceAll(/[{}"]/g, '').replaceAll(':', ' ').replaceAll(',', ', ')}`,
+      detail: `sslmode, user, password, host, roots, channel_binding, client certificate, versions, home folder, at random on servers with eleven certificates and one without TLS; psql: ${tally?.replaceAll(/[{}"]/g, '').replaceAll(':', ' ').replaceAll(',', ', ')}`,
       cases: Number(count ?? 0),
       failures: Array.from({ length: failed }, () => 'row 33: psql does otherwise'),
     },
     SERVER_MAJORS.at(-1),
     true,
-  )
-}
-
-function measuredOf({ measured, beyond }) {
-  const figures = Object.entries(measured).map(([label, figure]) => {
-    const shown = label.replace('{}', figure < 10 && figure > 0 ? figure.toFixed(1) : `${Math.ceil(figure)}`)
-    return beyond[label] ? `${shown} (${beyond[label]} beyond the promise)` : shown
-  })
-  return figures.length > 0 ? figures.join('; ') : '–'
-}
-
-function versionsOf({ full, part, isScripted }) {
-  if (isScripted) return 'scripted'
-  const list = (majors) => majors.toSorted((a, b) => a - b).join(', ')
-  return part.length > 0 ? `${list(full)}; in part ${list(part)}` : list(full)
-}
-
-/** What the page says of rows that did not run this time. */
-function keptLines(page) {
-  if (asked.length === ALL.length) return []
-  const lines = page.split('\n').filter((line) => /^\| \d/.test(line))
-  const keyOf = (line) => [0, 1, 3].map((cell) => line.split(' | ')[cell].replace('| ', '')).join(' ')
-  return lines.filter((line) => !written().has(keyOf(line)))
-}
-
-/** Row 35 looks at what all the others do: some of them say too little of it. */
-const written = () =>
-  new Map([...rows].filter(([, row]) => asked.length === ALL.length || row.number !== '35' || row.isScripted))
-
-function table(page) {
-  const today = new Date().toISOString().slice(0, 10)
-  const newLines = [...written().values()].map((row) => {
-    const { number, title, detail, over, cases, failures } = row
-    const counts = [cases, failures.length, measuredOf(row)]
-    return `| ${[number, title, detail, over, versionsOf(row), today, ...counts].join(' | ')} |`
-  })
-  const numberOf = (line) => Number(/\d+/.exec(line)[0])
-  const lines = [...keptLines(page), ...newLines].toSorted((a, b) => numberOf(a) - numberOf(b))
-  return [
-    BEGIN,
-    '',
-    `Node ${process.versions.node}, ${process.platform}-${process.arch}. TLS is verified in full, with SCRAM bound to it. What is measured is the greatest of all cases, on a machine that did other things as well.`,
-    '',
-    '| # | fault | what was run | over | PostgreSQL | day | cases | failures | at most |',
-    '|---|---|---|---|---|---|---:|---:|---|',
-    ...lines,
-    ...(skipped.length > 0 ? ['', `Not to be had here: PostgreSQL ${skipped.join(', ')}.`] : []),
-    '',
-    END,
-  ].join('\n')
-}
-
-function writePage() {
-  const page = readFileSync(PAGE, 'utf8')
-  const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)]
-  if (before < 0 || after < 0) throw new Error(`docs/reliability.md lacks ${BEGIN} or ${END}`)
-  writeFileSync(
-    PAGE,
-    page.slice(0, before) + table(page.slice(before, after)) + page.slice(after + END.length),
   )
 }
 
@@ -213,7 +126,7 @@ try {
   if (asked.includes('psql')) await psql()
   for (const [index, major] of values.majors.split(',').entries())
     await play(Number(major), testkit, index === 0)
-  if (values.write) writePage()
+  if (values.write) results.write()
 } catch (error) {
   total.failed++
   console.error(error.output ?? error)
