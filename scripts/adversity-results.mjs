@@ -96,6 +96,7 @@ function lineOf(row) {
 
 function measuredOf({ measured, beyond }) {
   const figures = Object.entries(measured).map(([label, figure]) => {
+    if (figure === 0 && label.endsWith('after the deadline')) return 'settled before the deadline'
     const shown = label.replace('{}', figure < 10 && figure > 0 ? figure.toFixed(1) : `${Math.ceil(figure)}`)
     return beyond[label] ? `${shown} (${beyond[label]} beyond the promise)` : shown
   })

@@ -111,7 +111,7 @@ export async function capture(): Promise<Row[]> {
     for (const asked of Object.keys(ASKED)) await play(policy, asked, row)
   }
   await control(row)
-  row.detail = `${POLICIES.map(({ name }) => name).join('; ')}; the server asks for ${Object.keys(ASKED).join(', ')}; all bytes that it is told, inside TLS and outside`
+  row.detail = `require_auth=scram-sha-256, require_auth=!password,!md5, require_auth=none and channel_binding=require, without TLS and over it; sslmode=require, verify-ca and verify-full with no, an error, garbage and bytes behind a yes in answer to the request for TLS, and with a certificate of another root, of another name or out of date; the server asks for ${Object.keys(ASKED).join(', ')}; all bytes that it is told, inside TLS and outside, and two controls where the password is found`
   return [row]
 }
 
