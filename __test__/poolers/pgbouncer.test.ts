@@ -14,7 +14,7 @@ test.serial('two clients, each started three times, lose nothing and get their o
 })
 
 test.serial('with unnamed statements from the start it is the same', async (t) => {
-  await clientsThatRestart(t, poolerUrl, 0)
+  await clientsThatRestart(t, poolerUrl, { statementCacheSize: 0 })
 })
 
 test.serial('a connection says once that a pooler is between', async (t) => {

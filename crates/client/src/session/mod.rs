@@ -59,7 +59,7 @@ pub use request::{Request, RequestId, Work};
 pub use result_options::{ResultForm, ResultFormats, ResultOptions};
 pub use route::{PoolerSearch, Route};
 pub use schema::Schema;
-pub use shared::{SessionOptions, SessionStart};
+pub use shared::{QueryProtocol, SessionOptions, SessionStart};
 pub use tag::{Command, CommandTag};
 pub use violation::ProtocolViolation;
 

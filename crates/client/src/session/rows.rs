@@ -106,6 +106,11 @@ impl Rows {
         true
     }
 
+    /// All rows that come wait for these types, and so does the end of their request.
+    pub(super) fn await_types(&mut self, mut type_oids: Vec<u32>) {
+        self.parked.get_or_insert_default().type_oids.append(&mut type_oids);
+    }
+
     /// Rows have arrived.
     pub(super) fn has_any(&self) -> bool {
         self.has_any

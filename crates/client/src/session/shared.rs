@@ -31,6 +31,19 @@ pub struct SessionOptions {
     pub returns_requests: bool,
     /// How it finds out that a transaction pooler is between. By default it does not.
     pub pooler_search: PoolerSearch,
+    /// Which of PostgreSQL's two query protocols statements go by.
+    pub query_protocol: QueryProtocol,
+}
+
+/// Ways to send a statement (PostgreSQL manual, "Message Flow").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueryProtocol {
+    /// Parse, Bind and Execute: with parameters, and results in binary.
+    #[default]
+    Extended,
+    /// Query alone, for what lies between and knows nothing else: without parameters, and results as text. There is nothing
+    /// to prepare, and no batch.
+    Simple,
 }
 
 impl Default for SessionOptions {
@@ -41,6 +54,7 @@ impl Default for SessionOptions {
             resend_bytes: 64 << 10,
             returns_requests: false,
             pooler_search: PoolerSearch::Off,
+            query_protocol: QueryProtocol::Extended,
         }
     }
 }
@@ -137,8 +151,14 @@ impl Shared {
     pub(super) fn take_question(&mut self) -> bool {
         let is_wanted = self.options.pooler_search == PoolerSearch::ByIdentity
             && self.options.statement_cache_size > 0
+            && !self.is_simple()
             && !self.start.route.is_pooled();
         is_wanted && !std::mem::replace(&mut self.is_asked, true)
+    }
+
+    /// Statements go by the simple protocol.
+    pub(super) fn is_simple(&self) -> bool {
+        self.options.query_protocol == QueryProtocol::Simple
     }
 
     /// A pooler is between: names are of no use from here on, on all sessions that go the same way.

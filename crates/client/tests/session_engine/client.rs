@@ -5,8 +5,8 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use oxpg_client::session::{
-    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, ResultForm,
-    ResultFormats, ResultOptions, Route, RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
+    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, Query, QueryProtocol, Request, RequestId,
+    ResultForm, ResultFormats, ResultOptions, Route, RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
 };
 
 use oxpg_codec::types::TypeSource;
@@ -231,6 +231,11 @@ impl Client {
 
     pub(crate) fn unnamed() -> Self {
         Self::with(SessionOptions { statement_cache_size: 0, ..SessionOptions::default() })
+    }
+
+    /// On the simple query protocol alone.
+    pub(crate) fn simple() -> Self {
+        Self::with(SessionOptions { query_protocol: QueryProtocol::Simple, ..SessionOptions::default() })
     }
 
     pub(crate) fn with(options: SessionOptions) -> Self {

@@ -10,7 +10,7 @@ use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::introspection::{self, CatalogType, WITHOUT_JIT};
 use crate::session::query::Query;
-use crate::session::reader::{Frame, command_tag, nothing};
+use crate::session::reader::{self, Frame, command_tag, nothing};
 use crate::session::request::Work;
 use crate::session::standing::Standing;
 use crate::session::tag::CommandTag;
@@ -74,7 +74,11 @@ impl RequestKind for LookUpTask {
         None
     }
 
-    fn begin<S: Sink>(&mut self, _is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+    fn begin<S: Sink>(&mut self, is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+        if !is_first {
+            // Of rows: what is written behind them may end the transaction, or begin one.
+            return Begun::Waits;
+        }
         if !self.is_renewal {
             self.type_oids = turn.shared.catalog.missing(&self.type_oids);
         }
@@ -85,17 +89,17 @@ impl RequestKind for LookUpTask {
         (self.query_at, self.statement_count) = if is_in_transaction { (2, 5) } else { (1, 2) };
         let query = introspection::look_up_query(&self.type_oids, turn.shared.parameter("server_version"));
         turn.course.write_closes(turn.shared, None);
-        let output = &mut turn.shared.output;
-        if is_in_transaction {
-            output.statement(SAVEPOINT);
+        let within: &[&str] = &[SAVEPOINT, WITHOUT_JIT, &query, ROLLBACK_TO, RELEASE];
+        let statements = if is_in_transaction { within } else { &within[1..3] };
+        if turn.shared.is_simple() {
+            // One transaction, too.
+            turn.shared.output.query(&statements.join("; "));
+            turn.course.is_synced = true;
+            turn.course.end = turn.shared.output.end();
+        } else {
+            statements.iter().for_each(|statement| turn.shared.output.statement(statement));
+            turn.course.sync(&mut turn.shared.output);
         }
-        output.statement(WITHOUT_JIT);
-        output.statement(&query);
-        if is_in_transaction {
-            output.statement(ROLLBACK_TO);
-            output.statement(RELEASE);
-        }
-        turn.course.sync(output);
         self.stage = Stage::Running;
         Begun::Written
     }
@@ -112,6 +116,8 @@ impl RequestKind for LookUpTask {
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
         match (frame.tag, self.stage) {
             (b'1' | b'2', Stage::Running) => nothing(frame.body)?,
+            // The simple protocol's.
+            (b'T', Stage::Running) => drop(reader::row_description(frame.body)?),
             (b'C', Stage::Running) => {
                 command_tag(frame.body)?;
                 self.completed += 1;
