@@ -133,6 +133,11 @@ impl Rows {
         self.parked.is_some()
     }
 
+    /// The types of the columns were looked up anew.
+    pub(super) fn are_renewed(&self) -> bool {
+        self.parked.as_ref().is_some_and(|parked| parked.renewals > 0)
+    }
+
     /// Keeps a row. With an OID, that of a type which has to be looked up for it.
     fn park(&mut self, row: &[u8], type_oid: Option<u32>) -> &mut ParkedRows {
         let parked = self.parked.get_or_insert_default();

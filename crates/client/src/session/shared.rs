@@ -8,6 +8,7 @@ use super::event::{Event, Sink};
 use super::names::Names;
 use super::output::Output;
 use super::route::{PoolerSearch, Route, pooler_notice};
+use super::server_kind::ServerKind;
 use super::statements::Statements;
 use super::tag::{Command, CommandTag, Forgotten};
 use super::violation::ProtocolViolation;
@@ -89,6 +90,7 @@ pub(super) struct Shared {
     pub(super) catalog: Rc<Catalog>,
     /// What the server takes our bytes for, if that is not UTF-8.
     pub(super) foreign_encoding: Option<Box<str>>,
+    pub(super) server_kind: ServerKind,
     /// The server is this session's alone.
     pub(super) is_servers_own: bool,
     is_asked: bool,
@@ -114,6 +116,7 @@ impl Shared {
                 Rc::clone(catalog.schema()),
                 Names::new(&start.parameters),
             ),
+            server_kind: ServerKind::of(&start.parameters),
             start,
             catalog,
             foreign_encoding: None,
@@ -152,6 +155,7 @@ impl Shared {
         let is_wanted = self.options.pooler_search == PoolerSearch::ByIdentity
             && self.options.statement_cache_size > 0
             && !self.is_simple()
+            && self.server_kind == ServerKind::PostgreSql
             && !self.start.route.is_pooled();
         is_wanted && !std::mem::replace(&mut self.is_asked, true)
     }

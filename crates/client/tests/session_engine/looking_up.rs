@@ -473,3 +473,52 @@ fn a_codec_makes_every_statement_be_described_anew() {
     client.settle_all();
     assert_eq!(client.text("select 1 1").description().unwrap().codes, [TypeCode::INT4; 2]);
 }
+
+/// A client of a server that announces itself by this setting.
+fn of_kind(setting: (&str, &str)) -> Client {
+    let mut client = knowing_types(Client::announced(setting));
+    client.server.column_oid = MOOD;
+    client
+}
+
+#[test]
+fn a_relative_without_a_jit_compiler_is_asked_by_one_statement() {
+    for begin in [false, true] {
+        let mut client = of_kind(("crdb_version", "CockroachDB CCL v23.1.11"));
+        if begin {
+            client.script(1, "begin", true);
+            client.settle_all();
+        }
+        client.query(2, "select 1 1", 0);
+        client.settle_all();
+        assert_eq!((client.completed(2), look_ups(&client)), (1, 1));
+        assert!(!client.server.executed.iter().any(|text| text.contains("jit") || text.starts_with("SAVEPOINT")));
+    }
+}
+
+#[test]
+fn what_a_relative_cannot_say_of_its_types_is_text() {
+    let mut client = of_kind(("crdb_version", "CockroachDB CCL v23.1.11"));
+    // Of a Parse, as of a function or a clause that it does not know.
+    client.server.unknown_word = Some("recursive");
+    client.query(1, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!(client.completed(1), 1);
+    assert_eq!(client.text("select 1 1").description().unwrap().codes, [TypeCode::UNKNOWN; 2]);
+    let mut postgresql = knowing_types(Client::new());
+    postgresql.server.column_oid = MOOD;
+    postgresql.server.unknown_word = Some("recursive");
+    postgresql.query(1, "select 1 1", 0);
+    postgresql.settle_all();
+    assert_eq!(postgresql.sqlstate(1), "42601", "it knows everything, or something is wrong");
+}
+
+#[test]
+fn servers_without_postgresqls_catalogs_are_not_asked() {
+    for setting in [("padb_revision", "1.0"), ("crate_version", "5.4.2"), ("server_version", "1.18.0/bouncer")] {
+        let mut client = of_kind(setting);
+        client.query(1, "select 1 1", 0);
+        client.settle_all();
+        assert_eq!((client.completed(1), look_ups(&client)), (1, 0), "{setting:?}");
+    }
+}
