@@ -522,3 +522,25 @@ fn servers_without_postgresqls_catalogs_are_not_asked() {
         assert_eq!((client.completed(1), look_ups(&client)), (1, 0), "{setting:?}");
     }
 }
+
+#[test]
+fn rows_whose_types_are_looked_up_behind_the_end_of_their_transaction_need_no_savepoint() {
+    let mut client = knowing_types(Client::new());
+    for text in ["select 1 1", "begin", "commit"] {
+        client.warm(text);
+    }
+    client.query(1, "begin", 0);
+    client.settle_all();
+    // As the values of an anonymous record.
+    client.sink.unknown_types = MOOD..MOOD + 1;
+    client.query(2, "select 1 1", 0);
+    client.query(3, "commit", 0);
+    client.flush();
+    client.server.run();
+    while !client.server.output.is_empty() {
+        client.read_some(1);
+    }
+    client.settle_all();
+    assert_eq!((client.completed(2), client.completed(3), look_ups(&client)), (1, 0, 1));
+    assert!(!client.server.executed.iter().any(|text| text.starts_with("SAVEPOINT")), "{:?}", client.server.executed);
+}
