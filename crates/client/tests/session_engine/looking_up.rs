@@ -524,6 +524,28 @@ fn servers_without_postgresqls_catalogs_are_not_asked() {
 }
 
 #[test]
+fn calls_whose_rows_wait_for_types_keep_their_order() {
+    for mut client in [knowing_types(Client::new()), knowing_types(Client::simple())] {
+        for id in 1..=4 {
+            client.warm(&format!("select {id} 1"));
+        }
+        client.sink.unknown_types = MOOD..MOOD + 1;
+        for id in 1..=4 {
+            client.query(id, &format!("select {id} 1"), 0);
+        }
+        client.flush();
+        client.server.run();
+        while !client.server.output.is_empty() {
+            client.read_some(1);
+        }
+        client.settle_all();
+        let ended = client.sink.lines.iter().filter_map(|line| line.strip_prefix("completed "));
+        let ids: Vec<&str> = ended.map(|line| &line[..1]).collect();
+        assert_eq!((ids, look_ups(&client)), (vec!["1", "2", "3", "4"], 1), "{:#?}", client.sink.lines);
+    }
+}
+
+#[test]
 fn rows_whose_types_are_looked_up_behind_the_end_of_their_transaction_need_no_savepoint() {
     let mut client = knowing_types(Client::new());
     for text in ["select 1 1", "begin", "commit"] {
