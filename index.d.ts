@@ -1221,7 +1221,7 @@ declare class InterfaceError extends ClientError {
 /** An option, the DSN, an environment variable or a configuration file is wrong. */
 declare class ClientConfigurationError extends InterfaceError {
 }
-/** The server asked for something that this driver cannot do. */
+/** Something was asked for that this driver cannot do, or not with the options that it was given. */
 declare class UnsupportedClientFeatureError extends InterfaceError {
 }
 /** The server cannot do what was asked for. */
@@ -1499,6 +1499,13 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
      * does not is found by the first errors then, and not before the first query.
      */
     statementCacheSize?: number | undefined;
+    /**
+     * How queries are sent. `'cache'`, the default, keeps prepared statements by name, and goes over to `'unnamed'` by
+     * itself where a transaction pooler on the way does not keep them; `'unnamed'` has each query parsed anew from the
+     * start, as with `statementCacheSize: 0`; `'simple'` uses PostgreSQL's simple query protocol alone, for poolers and
+     * consoles that know no other: without parameters, `prepare`, `executeMany` and `fetchMany`.
+     */
+    statementMode?: 'cache' | 'unnamed' | 'simple' | undefined;
     /** What rows are. Default `'object'`. */
     rowMode?: M | undefined;
     /**

@@ -24,6 +24,8 @@ export interface ConnectPlan {
   /** Give what each session is opened with, if there are such functions. */
   readonly credentials: CredentialFunctions | undefined
   readonly defaults: CallDefaults
+  /** Queries are sent by the simple protocol. */
+  readonly isSimple: boolean
   readonly signal: AbortSignal | undefined
 }
 
@@ -65,7 +67,8 @@ export function connectPlan(dsn: string | undefined, options: ConnectOptions<Row
   const { forRust, forFace, credentials } = checkedOptions(options)
   const { commandTimeoutMs = 0, signal } = forFace
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
-  return { config: configOf(dsn, forRust), credentials, defaults, signal }
+  const isSimple = options.statementMode === 'simple'
+  return { config: configOf(dsn, forRust), credentials, defaults, isSimple, signal }
 }
 
 /**

@@ -25,7 +25,7 @@ export async function connect<M extends RowMode>(
 ): Promise<Connection<M>> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { config, credentials, defaults, signal } = connectPlan(dsn, options)
+  const { config, credentials, defaults, isSimple, signal } = connectPlan(dsn, options)
   let configJson = JSON.stringify(config)
   // What is done here is done in the time for all of connecting.
   const isMoreToDo = credentials !== undefined || typeCodecs.length > 0
@@ -39,6 +39,7 @@ export async function connect<M extends RowMode>(
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
+  target.isSimple = isSimple
   await openWithTypeCodecs(target, typeCodecs, limit)
   return Connection._of<M>({ target, defaults })
 }

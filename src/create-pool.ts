@@ -28,12 +28,13 @@ export async function createPool<M extends RowMode>(
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
   const { settings, hooks, isAcquireTimeoutGiven } = poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { config, credentials, defaults, signal } = connectPlan(dsn, options)
+  const { config, credentials, defaults, isSimple, signal } = connectPlan(dsn, options)
   const configJson = JSON.stringify(config)
   const connectTimeoutMs = connectTimeoutOf(configJson)
   const limit = new Limit(connectTimeoutMs, signal)
   const optionsJson = JSON.stringify({ ...settings, asksCredentials: credentials !== undefined })
   const { pool, ready } = openPool(configJson, optionsJson, signal)
+  pool.isSimple = isSimple
   if (credentials !== undefined) {
     pool.onCredentials = async (opening) => {
       const own = new Limit(connectTimeoutMs)

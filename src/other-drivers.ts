@@ -32,7 +32,7 @@ const OPTIONS: { readonly [name: string]: { readonly name: string; readonly note
     'it is a setting of the server: serverSettings: { idle_in_transaction_session_timeout: … }',
   options: 'settings of the server are given by serverSettings: { name: value }',
   connection: 'settings of the server are given by serverSettings: { name: value }',
-  prepare: { name: 'statementCacheSize', note: '0 for no prepared statements' },
+  prepare: { name: 'statementMode', note: "'unnamed' for no prepared statements by name" },
   types: { name: 'typeCodecs', note: 'and for the usual choices timestamptz, int8, numeric and the like' },
   onConnect: { name: 'init' },
   onconnect: { name: 'init' },

@@ -105,6 +105,13 @@ export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapp
    * does not is found by the first errors then, and not before the first query.
    */
   statementCacheSize?: number | undefined
+  /**
+   * How queries are sent. `'cache'`, the default, keeps prepared statements by name, and goes over to `'unnamed'` by
+   * itself where a transaction pooler on the way does not keep them; `'unnamed'` has each query parsed anew from the
+   * start, as with `statementCacheSize: 0`; `'simple'` uses PostgreSQL's simple query protocol alone, for poolers and
+   * consoles that know no other: without parameters, `prepare`, `executeMany` and `fetchMany`.
+   */
+  statementMode?: 'cache' | 'unnamed' | 'simple' | undefined
   /** What rows are. Default `'object'`. */
   rowMode?: M | undefined
   /**
@@ -164,6 +171,7 @@ export const CONNECT_OPTION_TABLE: readonly ConnectOption[] = [
     isForRust: true,
     check: (name, value) => wholeNumber(name, value, 0, 65_535),
   },
+  { name: 'statementMode', isForRust: true },
   { name: 'rowMode', isForRust: false },
   { name: 'typeCodecs', isForRust: false },
   { name: 'signal', isForRust: false, check: abortSignal },

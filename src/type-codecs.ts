@@ -1,7 +1,7 @@
 import { DEFAULT_PLAN } from './decode/mapping'
 import { errorFromFailure, InterfaceError, TimeoutError, UnsupportedClientFeatureError } from './errors/index'
 import type { Limit } from './limit'
-import type { RequestOptions, Target } from './native/door'
+import { literal, type RequestOptions, type Target } from './native/door'
 import { checkFunction, checkOptions } from './options'
 import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
@@ -265,8 +265,12 @@ async function lookUp(
   types: readonly { schema: string; name: string }[],
   { timeoutMs, signal }: RequestOptions,
 ): Promise<readonly Found[]> {
-  const parameters = [arrayText(types.map(({ schema }) => schema)), arrayText(types.map(({ name }) => name))]
-  const request = target.query(LOOK_UP, parameters, {
+  const names = [arrayText(types.map(({ schema }) => schema)), arrayText(types.map(({ name }) => name))]
+  // The simple protocol has no parameters.
+  const query = target.isSimple
+    ? LOOK_UP.replace(/\$([12])/g, (_, place) => literal(names[place - 1]!))
+    : LOOK_UP
+  const request = target.query(query, target.isSimple ? undefined : names, {
     timeoutMs,
     signal,
     plan: DEFAULT_PLAN,
@@ -274,7 +278,7 @@ async function lookUp(
     maxRows: 0,
   })
   await request.settled
-  if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: LOOK_UP })
+  if (request.failure !== undefined) throw errorFromFailure(request.failure, { query })
   return request.rows as readonly Found[]
 }
 

@@ -2,7 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { type Connection, type ConnectOptions, connect, createPool, DataError, type Pool } from 'oxpg'
 import { connection, pool, uniqueName, until, url } from '../support/server.js'
-import { TransactionPooler } from '../support/testkit.js'
+import { Pooler } from '../support/testkit.js'
 import { unseen } from '../support/unseen.js'
 
 const UUID = 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'
@@ -253,7 +253,7 @@ test('a column of another type takes what it would take from a new connection', 
 test('so it does without named statements', (t) => stays(t, url, { ...ZONE, statementCacheSize: 0 }))
 
 test('so it does behind a transaction pooler', async (t) => {
-  const between = await TransactionPooler.for(t, 2)
+  const between = await Pooler.for(t, 2)
   await stays(t, between.url, {})
 })
 

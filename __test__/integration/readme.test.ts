@@ -14,6 +14,7 @@ const PAGES = [
   'docs/guide/connecting.md',
   'docs/guide/types.md',
   'docs/guide/pool.md',
+  'docs/guide/poolers.md',
   'docs/guide/errors.md',
   'docs/guide/transactions.md',
   'docs/guide/coming-from-pg.md',

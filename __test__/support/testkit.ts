@@ -272,12 +272,19 @@ export class ScriptedServer {
   }
 }
 
+export interface PoolerOptions {
+  /** In statement mode it ends the connection of a client that begins a transaction. Default `'transaction'`. */
+  readonly mode?: 'transaction' | 'statement'
+  /** What each server is sent after each transaction, as PgBouncer's `server_reset_query_always` does. */
+  readonly resetQuery?: string
+}
+
 /**
- * A stand-in for a transaction pooler at its most inconvenient: it takes the server away from its client after every
+ * A stand-in for a pooler at its most inconvenient: it takes the server away from its client after every
  * transaction, and gives it to whoever has waited longest. Like PgBouncer's before 1.21, its clients' prepared statements
  * stay behind with the server. It asks for no password.
  */
-export class TransactionPooler {
+export class Pooler {
   readonly url: string
   readonly #number: number
 
@@ -286,8 +293,8 @@ export class TransactionPooler {
     this.url = through(port, url)
   }
 
-  /** Opens `size` sessions of the tests' server; `resetQuery` is sent to each after each transaction. */
-  static async open(size: number, resetQuery?: string): Promise<TransactionPooler> {
+  /** Opens `size` sessions of the tests' server. */
+  static async open(size: number, options: PoolerOptions = {}): Promise<Pooler> {
     const { username, password, pathname } = new URL(url)
     const login = {
       address: await addressOf(url),
@@ -298,14 +305,14 @@ export class TransactionPooler {
     const { pooler, port } = await running().call<{ pooler: number; port: number }>('openPooler', {
       login,
       size,
-      resetQuery,
+      ...options,
     })
-    return new TransactionPooler(pooler, port)
+    return new Pooler(pooler, port)
   }
 
   /** One that closes with the test. */
-  static async for(t: Teardown, size: number, resetQuery?: string): Promise<TransactionPooler> {
-    const pooler = await TransactionPooler.open(size, resetQuery)
+  static async for(t: Teardown, size: number, options: PoolerOptions = {}): Promise<Pooler> {
+    const pooler = await Pooler.open(size, options)
     t.teardown(() => pooler.close())
     return pooler
   }

@@ -8,6 +8,7 @@ import {
   createPool,
   Pool,
   type PoolConnection,
+  type PoolOptions,
   type PreparedStatement,
   type Queryable,
   type QueryResult,
@@ -30,6 +31,8 @@ declare const pool: Pool
 declare const tx: Transaction
 
 expectTypeOf(connect('postgres://localhost')).resolves.toEqualTypeOf<Connection>()
+expectTypeOf<NonNullable<ConnectOptions['statementMode']>>().toEqualTypeOf<'cache' | 'unnamed' | 'simple'>()
+expectTypeOf<PoolOptions>().toHaveProperty('statementMode')
 expectTypeOf(connect({ host: 'localhost', port: 5432 })).resolves.toEqualTypeOf<Connection>()
 expectTypeOf(createPool('postgres://localhost', { maxSize: 2 })).resolves.toEqualTypeOf<Pool>()
 

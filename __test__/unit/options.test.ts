@@ -52,7 +52,7 @@ test('an option of pg or postgres.js is refused with what it is here', (t) => {
     ['application_name', 'applicationName'],
     ['idle_timeout', 'maxInactiveConnectionLifetimeMs'],
     ['username', 'user'],
-    ['prepare', 'statementCacheSize'],
+    ['prepare', 'statementMode'],
   ] as const) {
     t.true(refused(name).includes(ours), refused(name))
   }

@@ -31,7 +31,7 @@ export class InterfaceError extends ClientError {
 /** An option, the DSN, an environment variable or a configuration file is wrong. */
 export class ClientConfigurationError extends InterfaceError {}
 
-/** The server asked for something that this driver cannot do. */
+/** Something was asked for that this driver cannot do, or not with the options that it was given. */
 export class UnsupportedClientFeatureError extends InterfaceError {}
 
 /** The server cannot do what was asked for. */

@@ -13,6 +13,7 @@ export type { Description } from './queries'
 export { Request } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
 export { forgetSignal, watchSignal } from './signals'
+export { literal, type StatementMode } from './statement-mode'
 export { ConnectionTarget, type Notification, PoolTarget, Target, type TransactionStatus } from './targets'
 
 /**

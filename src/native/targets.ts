@@ -10,6 +10,7 @@ import { statsOfEnded } from './pool-stats'
 import { CONNECTION_QUERIES, checkText, POOL_QUERIES, Queries, type Query } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
+import { callRefused, parametersRefused } from './statement-mode'
 import { TypeScope } from './type-scope'
 
 /** What the server says of a transaction: none, open, or failed. */
@@ -53,6 +54,8 @@ export interface FedRequestClass<R extends Request> {
 export abstract class Target {
   /** As Rust knows it. */
   readonly id: number
+  /** Queries are sent by the simple protocol, which has no parameters and nothing to prepare. */
+  isSimple = false
   protected readonly environment: Environment
   private statements: Queries
   private scope: TypeScope | undefined = undefined
@@ -109,6 +112,7 @@ export abstract class Target {
   query(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Request {
     const { environment } = this
     const { signal } = options
+    if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
@@ -143,12 +147,14 @@ export abstract class Target {
 
   /** Keeps the statement of a text prepared, see {@link HeldQuery}. */
   hold(text: string): HeldQuery {
+    if (this.isSimple) throw callRefused('prepare')
     return new HeldQuery(this.queries, text)
   }
 
   /** Prepares a statement; the request's `description` says what it is. */
   prepare(text: string, { timeoutMs, signal }: RequestOptions): Request {
     const { environment } = this
+    if (this.isSimple) throw callRefused('prepare')
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
@@ -162,6 +168,7 @@ export abstract class Target {
     { plan, form, timeoutMs, signal }: StatementOptions,
   ): R {
     const { environment } = this
+    if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
     const query = this.queries.use(text)
     const request = new kind(environment, this, query, plan)
     if (signal?.aborted) {
@@ -247,6 +254,7 @@ export class ConnectionTarget extends Target {
   constructor(environment: Environment, id: number, facts: SessionFacts, pool: Target | undefined) {
     super(environment, id, pool?.queries ?? new Queries(environment.native, CONNECTION_QUERIES))
     this.pool = pool
+    this.isSimple = pool?.isSimple ?? false
     this.poolQueries = pool?.queries
     this.backendPid = facts.backendPid
     this.parameters = new Map(facts.parameters)

@@ -1,6 +1,6 @@
 //! Bringing a session back to how it was when it was opened: one script for `reset()` and for every pool.
 
-use crate::session::{Session, Work};
+use crate::session::{ServerKind, Session, Work};
 
 /// What a session may have left behind, apart from its prepared statements: asyncpg's reset query, and the roles,
 /// temporary tables and sequences' last values that it forgets.
@@ -17,15 +17,31 @@ const RESET: &str = reset!("");
 /// The same where a transaction is or may be open.
 const RESET_TRANSACTION: &str = reset!("ROLLBACK; ");
 
+/// What other servers have of it: as asyncpg, which leaves the rest out, and for Redshift the role.
+const fn reset_of(kind: ServerKind) -> &'static str {
+    match kind {
+        ServerKind::PostgreSql => RESET,
+        ServerKind::Redshift => "SET SESSION AUTHORIZATION DEFAULT; RESET ALL",
+        ServerKind::CockroachDb | ServerKind::CrateDb => "",
+        // It takes nothing but its own commands, and has nothing to reset.
+        ServerKind::PgBouncerConsole => "SHOW VERSION",
+    }
+}
+
 /// The request that resets a session once all that is in flight there has ended. It leaves prepared statements alone.
 ///
 /// With something still in flight the last known status says nothing of the transaction, and a ROLLBACK too many does
 /// no harm: the server answers it with a warning.
 #[must_use]
 pub fn reset(session: &Session) -> Work {
+    let kind = session.server_kind();
     let is_outside = session.is_idle() && session.transaction_status() == b'I';
-    let text = if is_outside { RESET } else { RESET_TRANSACTION };
-    Work::Script { text: text.into(), is_control: true }
+    let text = match kind {
+        _ if is_outside || !kind.has_transactions() => reset_of(kind).into(),
+        ServerKind::PostgreSql => RESET_TRANSACTION.into(),
+        _ => format!("ROLLBACK; {}", reset_of(kind)).into(),
+    };
+    Work::Script { text, is_control: true }
 }
 
 /// The request that ends, without a word of SQL, when all that was in flight before it has ended.
@@ -56,8 +72,12 @@ mod tests {
     }
 
     fn session(transaction_status: u8) -> Session {
+        session_of(&[], transaction_status)
+    }
+
+    fn session_of(parameters: &[(&str, &str)], transaction_status: u8) -> Session {
         let start = SessionStart {
-            parameters: Vec::new(),
+            parameters: parameters.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
             backend_pid: 1,
             secret_key: Vec::new(),
             transaction_status,
@@ -82,6 +102,25 @@ mod tests {
             assert!(text.contains(part), "{part} in {text}");
         }
         assert!(text.ends_with("DISCARD SEQUENCES"), "{text}");
+    }
+
+    #[test]
+    fn servers_that_are_not_postgresql_are_asked_for_what_they_have() {
+        for (name, value, outside, inside) in [
+            ("crdb_version", "v23.1.11", "", "ROLLBACK; "),
+            (
+                "padb_revision",
+                "1.0",
+                "SET SESSION AUTHORIZATION DEFAULT; RESET ALL",
+                "ROLLBACK; SET SESSION AUTHORIZATION DEFAULT; RESET ALL",
+            ),
+            ("crate_version", "5.4", "", ""),
+            ("server_version", "1.18.0/bouncer", "SHOW VERSION", "SHOW VERSION"),
+        ] {
+            let parameters = [("is_superuser", "on"), (name, value)];
+            assert_eq!(text_of(reset(&session_of(&parameters, b'I'))), outside, "{name}");
+            assert_eq!(text_of(reset(&session_of(&parameters, b'T'))), inside, "{name}");
+        }
     }
 
     #[test]

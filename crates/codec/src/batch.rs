@@ -47,13 +47,15 @@ pub struct RowTypes<'a> {
     pub trees: &'a [Option<Rc<Type>>],
     /// Knows the types of values in anonymous records.
     pub source: &'a dyn TypeSource,
+    /// All values are as PostgreSQL prints them, those too whose code is for the binary format.
+    pub are_printed: bool,
 }
 
 impl<'a> RowTypes<'a> {
     /// Columns of built-in types without parts.
     #[must_use]
     pub fn plain(codes: &'a [TypeCode]) -> Self {
-        Self { codes, trees: &[], source: &NoTypes }
+        Self { codes, trees: &[], source: &NoTypes, are_printed: false }
     }
 }
 

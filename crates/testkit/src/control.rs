@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use crate::login::Login;
-use crate::pooler::Pooler;
+use crate::pooler::{Mode, Pooler};
 use crate::proxy::{Deaf, Effect, Plan, Proxy};
 use crate::scripted::{ScriptedServer, Step};
 
@@ -83,6 +83,8 @@ enum Call {
     OpenPooler {
         login: Login,
         size: usize,
+        #[serde(default)]
+        mode: Mode,
         reset_query: Option<String>,
     },
     /// → `{ changes }`
@@ -215,8 +217,8 @@ impl Open {
             }
             Call::GoOn { server } => found(&mut self.servers, "server", server)?.go_on(),
             Call::CloseServer { server } => drop(self.servers.remove(&server)),
-            Call::OpenPooler { login, size, reset_query } => {
-                let pooler = said(Pooler::start(login, size, reset_query).await)?;
+            Call::OpenPooler { login, size, mode, reset_query } => {
+                let pooler = said(Pooler::start(login, size, mode, reset_query).await)?;
                 let (number, port) = (self.next(), pooler.port());
                 self.poolers.insert(number, pooler);
                 return Ok(json!({ "pooler": number, "port": port }));

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use oxpg_testkit::control;
 use oxpg_testkit::login::Login;
 use oxpg_testkit::messages::{self, Message};
-use oxpg_testkit::pooler::Pooler;
+use oxpg_testkit::pooler::{Mode, Pooler};
 use oxpg_testkit::scripted::{Report, ScriptedServer, Step};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -171,7 +171,7 @@ fn a_pooler_gives_each_transaction_the_server_that_was_free_for_longest() {
         let answer = json!({ "answer": { "columns": [{ "name": "a", "oid": 25 }], "rows": [["x"]] } });
         let steps = script(json!([{ "expect": "startup" }, { "send": ["welcome"] }, answer]));
         let (server, _reports) = ScriptedServer::start(vec![steps]).await.unwrap();
-        let pooler = Pooler::start(login(server.port(), ""), 2, None).await.unwrap();
+        let pooler = Pooler::start(login(server.port(), ""), 2, Mode::Transaction, None).await.unwrap();
         let (mut first, mut second) = (client_of(&pooler).await, client_of(&pooler).await);
         for _ in 0..3 {
             assert_eq!(ask(&mut first, "select 1").await, "TDCZ");
@@ -190,12 +190,32 @@ fn a_pooler_replaces_a_server_that_a_client_leaves_in_a_transaction() {
         let answer = json!({ "answer": { "columns": [], "rows": [] } });
         let honest = json!([{ "expect": "startup" }, { "send": ["welcome"] }, answer]);
         let (server, _reports) = ScriptedServer::start(vec![script(begin), script(honest)]).await.unwrap();
-        let pooler = Pooler::start(login(server.port(), ""), 1, None).await.unwrap();
+        let pooler = Pooler::start(login(server.port(), ""), 1, Mode::Transaction, None).await.unwrap();
         let mut leaving = client_of(&pooler).await;
         assert_eq!(ask(&mut leaving, "begin").await, "CZ");
         let mut waiting = client_of(&pooler).await;
         drop(leaving);
         assert_eq!(ask(&mut waiting, "select 1").await, "TCZ");
+    });
+}
+
+#[test]
+fn a_pooler_in_statement_mode_ends_who_begins_a_transaction() {
+    run(async {
+        let begin = json!([{ "expect": "startup" }, { "send": ["welcome"] }, { "expect": { "tag": "Q" } },
+            { "send": [{ "complete": "BEGIN" }, { "ready": "T" }] }, "drain"]);
+        let answer = json!({ "answer": { "columns": [], "rows": [] } });
+        let honest = json!([{ "expect": "startup" }, { "send": ["welcome"] }, answer]);
+        let (server, _reports) = ScriptedServer::start(vec![script(begin), script(honest)]).await.unwrap();
+        let pooler = Pooler::start(login(server.port(), ""), 1, Mode::Statement, None).await.unwrap();
+        let mut beginning = client_of(&pooler).await;
+        beginning.write_all(&messages::message(b'Q', b"begin\0")).await.unwrap();
+        let mut tags = String::new();
+        while let Ok(message) = Message::read(&mut beginning).await {
+            tags.push(char::from(message.tag));
+        }
+        assert_eq!(tags, "CE", "it is not told that it is ready");
+        assert_eq!(ask(&mut client_of(&pooler).await, "select 1").await, "TCZ");
     });
 }
 

@@ -8,6 +8,7 @@ use super::config::Config;
 use super::error::ConfigError;
 use super::passwords::PasswordSource;
 use super::tls::SslMode;
+use crate::session::{PoolerSearch, QueryProtocol};
 
 const SECRET: &str = "marked-Geheimnis";
 
@@ -61,6 +62,37 @@ fn options_of_the_session_are_kept_for_it() {
     for wrong in [json!(-1), json!(1.5), json!("7"), json!([7])] {
         let error = cache_size(json!({ "statementCacheSize": wrong })).unwrap_err().to_string();
         assert!(error.starts_with("option statementCacheSize: expected a whole number from 0, got "), "{error}");
+    }
+}
+
+#[test]
+fn the_statement_mode_says_how_queries_are_sent() {
+    let session = |options| from_options(options).map(|config| config.session_options());
+    let plain = session(json!({})).unwrap();
+    assert_eq!((plain.query_protocol, plain.pooler_search), (QueryProtocol::Extended, PoolerSearch::ByIdentity));
+    for same in [json!({ "statementMode": null }), json!({ "statementMode": "cache" })] {
+        assert_eq!(session(same).unwrap(), plain);
+    }
+    let sized = session(json!({ "statementMode": "cache", "statementCacheSize": 5 })).unwrap();
+    assert_eq!((sized.statement_cache_size, sized.pooler_search), (5, PoolerSearch::ByErrors));
+    let unnamed = session(json!({ "statementMode": "unnamed" })).unwrap();
+    assert_eq!(unnamed, session(json!({ "statementCacheSize": 0 })).unwrap());
+    let simple = session(json!({ "statementMode": "simple", "statementCacheSize": 0 })).unwrap();
+    assert_eq!((simple.query_protocol, simple.statement_cache_size), (QueryProtocol::Simple, 0));
+    for (options, expected) in [
+        (json!({ "statementMode": "named" }), "option statementMode: expected one of cache, unnamed, simple, got "),
+        (json!({ "statementMode": true }), "option statementMode: expected one of cache, unnamed, simple, got "),
+        (
+            json!({ "statementMode": "simple", "statementCacheSize": 100 }),
+            "option statementCacheSize: expected 0 with statementMode 'simple', got 100",
+        ),
+        (
+            json!({ "statementMode": "cache", "statementCacheSize": 0 }),
+            "option statementCacheSize: expected at least 1 with statementMode 'cache', got 0",
+        ),
+    ] {
+        let error = session(options).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use super::sources::{Dsn, Form, Parameter};
 
-pub(super) const PARAMETERS: [Parameter; 60] = [
+pub(super) const PARAMETERS: [Parameter; 61] = [
     Parameter::new("host", Form::Hosts, "host", Dsn::Read, "PGHOST"),
     Parameter::new("hostaddr", Form::Hosts, "hostaddr", Dsn::Read, "PGHOSTADDR"),
     Parameter::new("port", Form::Ports, "port", Dsn::Read, "PGPORT"),
@@ -32,6 +32,7 @@ pub(super) const PARAMETERS: [Parameter; 60] = [
     Parameter::new("minProtocolVersion", Form::Text, "min_protocol_version", Dsn::Read, "PGMINPROTOCOLVERSION"),
     Parameter::new("maxProtocolVersion", Form::Text, "max_protocol_version", Dsn::Read, "PGMAXPROTOCOLVERSION"),
     Parameter::new("statementCacheSize", Form::Session, "", Dsn::AsSetting, ""),
+    Parameter::new("statementMode", Form::Session, "", Dsn::AsSetting, ""),
     Parameter::new("", Form::Text, "connect_timeout", Dsn::Read, "PGCONNECT_TIMEOUT"),
     Parameter::new("", Form::Text, "gssencmode", Dsn::Read, "PGGSSENCMODE"),
     Parameter::new("", Form::Text, "keepalives_idle", Dsn::Read, ""),

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use oxpg_codec::types::TypeCode;
 
 use super::reader::Reader;
+use super::server_kind::ServerKind;
 use super::violation::ProtocolViolation;
 
 /// Multirange types, and `pg_range.rngmultitypid` with them, came with PostgreSQL 14.
@@ -81,14 +82,16 @@ impl CatalogType {
 }
 
 /// The query for these types and everything that they are made of, in the text format, ordered by type.
-pub(super) fn look_up_query(type_oids: &[u32], server_version: Option<&str>) -> String {
+pub(super) fn look_up_query(type_oids: &[u32], kind: ServerKind, server_version: Option<&str>) -> String {
     let mut oids = String::new();
     for type_oid in type_oids {
         let separator = if oids.is_empty() { "" } else { "," };
         // Writing to a String does not fail.
         let _ = write!(oids, "{separator}{type_oid}");
     }
-    let has_multiranges = major_version(server_version).is_none_or(|major| major >= FIRST_WITH_MULTIRANGES);
+    // The versions of others are not PostgreSQL's.
+    let is_young = major_version(server_version).is_none_or(|major| major >= FIRST_WITH_MULTIRANGES);
+    let has_multiranges = kind == ServerKind::PostgreSql && is_young;
     let (range_of, multirange_parts, multirange_join) = if has_multiranges {
         (
             "multirange.rngtypid",
@@ -247,14 +250,17 @@ mod tests {
         for (version, is_there) in
             [(Some("13.22"), false), (Some("14beta1"), true), (Some("18.1 (Debian)"), true), (None, true)]
         {
-            assert_eq!(look_up_query(&[1, 2], version).contains("rngmultitypid"), is_there, "{version:?}");
+            let query = look_up_query(&[1, 2], ServerKind::PostgreSql, version);
+            assert_eq!(query.contains("rngmultitypid"), is_there, "{version:?}");
         }
-        assert!(look_up_query(&[70_001, 3], None).contains("'{70001,3}'"));
+        let of_another = look_up_query(&[70_001, 3], ServerKind::CockroachDb, Some("CockroachDB CCL v23.1.11"));
+        assert!(of_another.contains("'{70001,3}'") && !of_another.contains("rngmultitypid"), "{of_another}");
     }
 
     #[test]
     fn nothing_is_found_by_the_search_path() {
-        for query in [look_up_query(&[70_001], None), look_up_query(&[70_001], Some("13")), WITHOUT_JIT.to_owned()] {
+        let query_of = |version| look_up_query(&[70_001], ServerKind::PostgreSql, version);
+        for query in [query_of(None), query_of(Some("13")), WITHOUT_JIT.to_owned()] {
             let bare = query.replace("OPERATOR(pg_catalog.=)", "").replace("OPERATOR(pg_catalog.<>)", "");
             let bare = bare.replace("OPERATOR(pg_catalog.>)", "");
             assert!(!bare.contains(['=', '<', '>', '+', '-', '~', '|']), "{bare}");

@@ -39,6 +39,7 @@ mod route;
 mod rows;
 mod scanner;
 mod schema;
+mod server_kind;
 mod shared;
 mod standing;
 mod statements;
@@ -59,7 +60,8 @@ pub use request::{Request, RequestId, Work};
 pub use result_options::{ResultForm, ResultFormats, ResultOptions};
 pub use route::{PoolerSearch, Route};
 pub use schema::Schema;
-pub use shared::{SessionOptions, SessionStart};
+pub use server_kind::ServerKind;
+pub use shared::{QueryProtocol, SessionOptions, SessionStart};
 pub use tag::{Command, CommandTag};
 pub use violation::ProtocolViolation;
 
@@ -174,6 +176,12 @@ impl Session {
     #[must_use]
     pub fn secret_key(&self) -> &[u8] {
         &self.shared.start.secret_key
+    }
+
+    /// What the server said it is when the session began.
+    #[must_use]
+    pub fn server_kind(&self) -> ServerKind {
+        self.shared.server_kind
     }
 
     /// The settings that the server reports, with their last values.

@@ -126,7 +126,8 @@ pub struct Description {
 }
 
 impl Description {
-    fn new(parameters: Vec<ParameterType>, columns: Vec<Column>, catalog: Rc<Catalog>) -> Rc<Self> {
+    /// Of what is not worth noting with its query.
+    pub(super) fn new(parameters: Vec<ParameterType>, columns: Vec<Column>, catalog: Rc<Catalog>) -> Rc<Self> {
         let codes = columns.iter().map(|column| column.code).collect();
         let count = columns.iter().rposition(|column| column.tree.is_some()).map_or(0, |last| last + 1);
         let trees = columns.iter().take(count).map(|column| column.tree.clone()).collect();
@@ -140,10 +141,15 @@ impl Description {
     #[must_use]
     pub fn row_types(&self, formats: ResultFormats) -> RowTypes<'_> {
         match formats {
-            ResultFormats::ByType => RowTypes { codes: &self.codes, trees: &self.trees, source: &*self.catalog },
+            ResultFormats::ByType | ResultFormats::Printed => RowTypes {
+                codes: &self.codes,
+                trees: &self.trees,
+                source: &*self.catalog,
+                are_printed: formats == ResultFormats::Printed,
+            },
             ResultFormats::Text => {
                 let codes = self.text_codes.get_or_init(|| vec![TypeCode::UNKNOWN; self.columns.len()]);
-                RowTypes { codes, trees: &[], source: &*self.catalog }
+                RowTypes { codes, trees: &[], source: &*self.catalog, are_printed: false }
             }
         }
     }
@@ -152,7 +158,7 @@ impl Description {
     pub(super) fn formats(&self, formats: ResultFormats) -> &[Format] {
         match formats {
             ResultFormats::ByType => &self.formats,
-            ResultFormats::Text => &[],
+            ResultFormats::Text | ResultFormats::Printed => &[],
         }
     }
 

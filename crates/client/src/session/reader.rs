@@ -146,8 +146,20 @@ pub(super) fn parameter_description(body: &[u8]) -> Result<Option<Vec<ParameterT
     Ok(Some(parameters))
 }
 
-/// Reads a RowDescription.
+/// Reads a RowDescription of a statement, whose formats are chosen in Bind.
 pub(super) fn row_description(body: &[u8]) -> Result<Vec<Column>, ProtocolViolation> {
+    columns(body, |_| {})
+}
+
+/// Reads a RowDescription of a result on the simple protocol, and whether any of its columns comes in the binary format:
+/// those of a BINARY cursor do.
+pub(super) fn result_description(body: &[u8]) -> Result<(Vec<Column>, bool), ProtocolViolation> {
+    let mut is_binary = false;
+    let columns = columns(body, |format_code| is_binary |= format_code != 0)?;
+    Ok((columns, is_binary))
+}
+
+fn columns(body: &[u8], mut take_format: impl FnMut(i16)) -> Result<Vec<Column>, ProtocolViolation> {
     let mut reader = Reader::new(body);
     let count = reader.u16()?;
     reader.has_room_for(count, 19)?;
@@ -159,8 +171,7 @@ pub(super) fn row_description(body: &[u8]) -> Result<Vec<Column>, ProtocolViolat
         let type_oid = reader.u32()?;
         let _type_size = reader.i16()?;
         let type_modifier = reader.i32()?;
-        // Of a statement it is always 0: the formats are chosen in Bind.
-        let _format_code = reader.i16()?;
+        take_format(reader.i16()?);
         let code = TypeCode::of(type_oid);
         columns.push(Column { name, type_oid, table_oid, attribute_number, type_modifier, code, tree: None });
     }

@@ -29,4 +29,6 @@ pub enum ResultFormats {
     ByType,
     /// All columns as PostgreSQL prints them.
     Text,
+    /// All columns as PostgreSQL prints them, as on the simple protocol, and read by their types.
+    Printed,
 }

@@ -51,8 +51,8 @@ pub(super) fn pooler_notice() -> ServerMessage {
     ServerMessage::of_driver(
         "a transaction pooler is between the driver and the server: prepared statements are parsed anew for each call \
          from here on",
-        "set statementCacheSize to 0 to say so from the start, or to a number of statements if the pooler keeps named \
-         ones (PgBouncer 1.21 with max_prepared_statements)",
+        "set statementMode to 'unnamed' to say so from the start, or statementCacheSize to a number of statements if the \
+         pooler keeps named ones (PgBouncer from 1.21 on with max_prepared_statements)",
     )
 }
 

@@ -106,6 +106,11 @@ impl Rows {
         true
     }
 
+    /// All rows that come wait for these types, and so does the end of their request.
+    pub(super) fn await_types(&mut self, mut type_oids: Vec<u32>) {
+        self.parked.get_or_insert_default().type_oids.append(&mut type_oids);
+    }
+
     /// Rows have arrived.
     pub(super) fn has_any(&self) -> bool {
         self.has_any
@@ -126,6 +131,11 @@ impl Rows {
 
     pub(super) fn are_parked(&self) -> bool {
         self.parked.is_some()
+    }
+
+    /// The types of the columns were looked up anew.
+    pub(super) fn are_renewed(&self) -> bool {
+        self.parked.as_ref().is_some_and(|parked| parked.renewals > 0)
     }
 
     /// Keeps a row. With an OID, that of a type which has to be looked up for it.

@@ -8,6 +8,7 @@ use super::event::{Event, Sink};
 use super::names::Names;
 use super::output::Output;
 use super::route::{PoolerSearch, Route, pooler_notice};
+use super::server_kind::ServerKind;
 use super::statements::Statements;
 use super::tag::{Command, CommandTag, Forgotten};
 use super::violation::ProtocolViolation;
@@ -31,6 +32,19 @@ pub struct SessionOptions {
     pub returns_requests: bool,
     /// How it finds out that a transaction pooler is between. By default it does not.
     pub pooler_search: PoolerSearch,
+    /// Which of PostgreSQL's two query protocols statements go by.
+    pub query_protocol: QueryProtocol,
+}
+
+/// Ways to send a statement (PostgreSQL manual, "Message Flow").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueryProtocol {
+    /// Parse, Bind and Execute: with parameters, and results in binary.
+    #[default]
+    Extended,
+    /// Query alone, for what lies between and knows nothing else: without parameters, and results as text. There is nothing
+    /// to prepare, and no batch.
+    Simple,
 }
 
 impl Default for SessionOptions {
@@ -41,6 +55,7 @@ impl Default for SessionOptions {
             resend_bytes: 64 << 10,
             returns_requests: false,
             pooler_search: PoolerSearch::Off,
+            query_protocol: QueryProtocol::Extended,
         }
     }
 }
@@ -75,6 +90,7 @@ pub(super) struct Shared {
     pub(super) catalog: Rc<Catalog>,
     /// What the server takes our bytes for, if that is not UTF-8.
     pub(super) foreign_encoding: Option<Box<str>>,
+    pub(super) server_kind: ServerKind,
     /// The server is this session's alone.
     pub(super) is_servers_own: bool,
     is_asked: bool,
@@ -100,6 +116,7 @@ impl Shared {
                 Rc::clone(catalog.schema()),
                 Names::new(&start.parameters),
             ),
+            server_kind: ServerKind::of(&start.parameters),
             start,
             catalog,
             foreign_encoding: None,
@@ -137,8 +154,15 @@ impl Shared {
     pub(super) fn take_question(&mut self) -> bool {
         let is_wanted = self.options.pooler_search == PoolerSearch::ByIdentity
             && self.options.statement_cache_size > 0
+            && !self.is_simple()
+            && self.server_kind == ServerKind::PostgreSql
             && !self.start.route.is_pooled();
         is_wanted && !std::mem::replace(&mut self.is_asked, true)
+    }
+
+    /// Statements go by the simple protocol.
+    pub(super) fn is_simple(&self) -> bool {
+        self.options.query_protocol == QueryProtocol::Simple
     }
 
     /// A pooler is between: names are of no use from here on, on all sessions that go the same way.

@@ -5,8 +5,9 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use oxpg_client::session::{
-    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, Query, Request, RequestId, ResultForm,
-    ResultFormats, ResultOptions, Route, RowTaken, Session, SessionOptions, SessionStart, Sink, Work,
+    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, PoolerSearch, Query, QueryProtocol, Request,
+    RequestId, ResultForm, ResultFormats, ResultOptions, Route, RowTaken, Session, SessionOptions, SessionStart, Sink,
+    Work,
 };
 
 use oxpg_codec::types::TypeSource;
@@ -233,6 +234,11 @@ impl Client {
         Self::with(SessionOptions { statement_cache_size: 0, ..SessionOptions::default() })
     }
 
+    /// On the simple query protocol alone.
+    pub(crate) fn simple() -> Self {
+        Self::with(SessionOptions { query_protocol: QueryProtocol::Simple, ..SessionOptions::default() })
+    }
+
     pub(crate) fn with(options: SessionOptions) -> Self {
         let start = SessionStart {
             parameters: vec![("server_version".into(), "18".into())],
@@ -243,6 +249,20 @@ impl Client {
             route: Route::new(),
         };
         Self::started(options, start)
+    }
+
+    /// Of a server that reports this setting beside others.
+    pub(crate) fn announced((name, value): (&str, &str)) -> Self {
+        let start = SessionStart {
+            parameters: vec![("TimeZone".into(), "UTC".into()), (name.into(), value.into())],
+            backend_pid: 7,
+            secret_key: Vec::new(),
+            transaction_status: b'I',
+            statement_prefix: "oxpg".into(),
+            route: Route::new(),
+        };
+        let pooler_search = PoolerSearch::ByIdentity;
+        Self::started(SessionOptions { pooler_search, ..SessionOptions::default() }, start)
     }
 
     /// One whose session goes the same way to its server as another's.

@@ -473,3 +473,96 @@ fn a_codec_makes_every_statement_be_described_anew() {
     client.settle_all();
     assert_eq!(client.text("select 1 1").description().unwrap().codes, [TypeCode::INT4; 2]);
 }
+
+/// A client of a server that announces itself by this setting.
+fn of_kind(setting: (&str, &str)) -> Client {
+    let mut client = knowing_types(Client::announced(setting));
+    client.server.column_oid = MOOD;
+    client
+}
+
+#[test]
+fn a_relative_without_a_jit_compiler_is_asked_by_one_statement() {
+    for begin in [false, true] {
+        let mut client = of_kind(("crdb_version", "CockroachDB CCL v23.1.11"));
+        if begin {
+            client.script(1, "begin", true);
+            client.settle_all();
+        }
+        client.query(2, "select 1 1", 0);
+        client.settle_all();
+        assert_eq!((client.completed(2), look_ups(&client)), (1, 1));
+        assert!(!client.server.executed.iter().any(|text| text.contains("jit") || text.starts_with("SAVEPOINT")));
+    }
+}
+
+#[test]
+fn what_a_relative_cannot_say_of_its_types_is_text() {
+    let mut client = of_kind(("crdb_version", "CockroachDB CCL v23.1.11"));
+    // Of a Parse, as of a function or a clause that it does not know.
+    client.server.unknown_word = Some("recursive");
+    client.query(1, "select 1 1", 0);
+    client.settle_all();
+    assert_eq!(client.completed(1), 1);
+    assert_eq!(client.text("select 1 1").description().unwrap().codes, [TypeCode::UNKNOWN; 2]);
+    let mut postgresql = knowing_types(Client::new());
+    postgresql.server.column_oid = MOOD;
+    postgresql.server.unknown_word = Some("recursive");
+    postgresql.query(1, "select 1 1", 0);
+    postgresql.settle_all();
+    assert_eq!(postgresql.sqlstate(1), "42601", "it knows everything, or something is wrong");
+}
+
+#[test]
+fn servers_without_postgresqls_catalogs_are_not_asked() {
+    for setting in [("padb_revision", "1.0"), ("crate_version", "5.4.2"), ("server_version", "1.18.0/bouncer")] {
+        let mut client = of_kind(setting);
+        client.query(1, "select 1 1", 0);
+        client.settle_all();
+        assert_eq!((client.completed(1), look_ups(&client)), (1, 0), "{setting:?}");
+    }
+}
+
+#[test]
+fn calls_whose_rows_wait_for_types_keep_their_order() {
+    for mut client in [knowing_types(Client::new()), knowing_types(Client::simple())] {
+        for id in 1..=4 {
+            client.warm(&format!("select {id} 1"));
+        }
+        client.sink.unknown_types = MOOD..MOOD + 1;
+        for id in 1..=4 {
+            client.query(id, &format!("select {id} 1"), 0);
+        }
+        client.flush();
+        client.server.run();
+        while !client.server.output.is_empty() {
+            client.read_some(1);
+        }
+        client.settle_all();
+        let ended = client.sink.lines.iter().filter_map(|line| line.strip_prefix("completed "));
+        let ids: Vec<&str> = ended.map(|line| &line[..1]).collect();
+        assert_eq!((ids, look_ups(&client)), (vec!["1", "2", "3", "4"], 1), "{:#?}", client.sink.lines);
+    }
+}
+
+#[test]
+fn rows_whose_types_are_looked_up_behind_the_end_of_their_transaction_need_no_savepoint() {
+    let mut client = knowing_types(Client::new());
+    for text in ["select 1 1", "begin", "commit"] {
+        client.warm(text);
+    }
+    client.query(1, "begin", 0);
+    client.settle_all();
+    // As the values of an anonymous record.
+    client.sink.unknown_types = MOOD..MOOD + 1;
+    client.query(2, "select 1 1", 0);
+    client.query(3, "commit", 0);
+    client.flush();
+    client.server.run();
+    while !client.server.output.is_empty() {
+        client.read_some(1);
+    }
+    client.settle_all();
+    assert_eq!((client.completed(2), client.completed(3), look_ups(&client)), (1, 0, 1));
+    assert!(!client.server.executed.iter().any(|text| text.starts_with("SAVEPOINT")), "{:?}", client.server.executed);
+}

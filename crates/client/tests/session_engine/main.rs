@@ -20,5 +20,6 @@ mod rules_failure;
 mod rules_healing;
 mod rules_order;
 mod server;
+mod simple;
 mod splits;
 mod transactions;

@@ -1,6 +1,6 @@
 //! A transaction pooler between the session and its servers.
 
-use oxpg_client::session::{PoolerSearch, Route, SessionOptions};
+use oxpg_client::session::{PoolerSearch, QueryProtocol, Route, SessionOptions};
 
 use crate::client::{Client, Settled};
 
@@ -14,6 +14,7 @@ const fn options(pooler_search: PoolerSearch) -> SessionOptions {
         resend_bytes: 64 << 10,
         returns_requests: false,
         pooler_search,
+        query_protocol: QueryProtocol::Extended,
     }
 }
 

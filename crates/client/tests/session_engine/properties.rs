@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use oxpg_client::session::{EndCause, FailureKind, PoolerSearch, SessionOptions};
+use oxpg_client::session::{EndCause, FailureKind, PoolerSearch, QueryProtocol, SessionOptions};
 use proptest::prelude::*;
 
 use crate::client::{Client, Settled, encoded};
@@ -14,6 +14,8 @@ use crate::server::Fault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Insert,
+    /// On the simple protocol, which has no parameters: the statement's number is the request's.
+    Simple,
     Select(u32),
     Fails,
     Script,
@@ -35,6 +37,7 @@ struct World {
     client: Client,
     /// A transaction pooler is in front of the server.
     is_pooled: bool,
+    is_simple: bool,
     issued: BTreeMap<u32, Issued>,
     cancels_sent: usize,
     cancels_finished: usize,
@@ -52,7 +55,16 @@ impl World {
         if is_pooled {
             client.server.pool(2);
         }
-        Self { client, is_pooled, issued: BTreeMap::new(), cancels_sent: 0, cancels_finished: 0, was_pressed: false }
+        let is_simple = options.query_protocol == QueryProtocol::Simple;
+        Self {
+            client,
+            is_pooled,
+            is_simple,
+            issued: BTreeMap::new(),
+            cancels_sent: 0,
+            cancels_finished: 0,
+            was_pressed: false,
+        }
     }
 
     fn issue(&mut self, detail: u8) {
@@ -61,6 +73,23 @@ impl World {
         let client = &mut self.client;
         let number = detail >> 4;
         let kind = match detail & 15 {
+            of_rows @ 0..=9 if self.is_simple => {
+                let count = u32::from(number % 4);
+                let (text, kind) = match of_rows {
+                    0..=3 => (format!("insert {id}"), Kind::Simple),
+                    4 => (format!("insert {id} returning"), Kind::Simple),
+                    5..=7 => (format!("select {id} {count}"), Kind::Select(count)),
+                    8 => (format!("fail {}", number % 2), Kind::Fails),
+                    _ => (format!("wrong {}", number % 2), Kind::Fails),
+                };
+                client.query(id, &text, 0);
+                kind
+            }
+            // There is neither.
+            11..=13 if self.is_simple => {
+                client.batch(id, "insert 1 $1", false);
+                Kind::Fails
+            }
             0..=3 => {
                 let text = format!("insert {} $1", number % 4);
                 if number > 12 {
@@ -279,6 +308,7 @@ impl World {
         let signed = id.cast_signed();
         match issued.kind {
             Kind::Insert => (committed.iter().filter(|(_, value)| *value == signed).count(), 1),
+            Kind::Simple => (committed.iter().filter(|(number, value)| *number == id && *value == 0).count(), 1),
             Kind::Script => (committed.iter().filter(|(number, value)| *number == id && *value == 0).count(), 2),
             Kind::Copy => (committed.iter().filter(|(number, value)| *number == id && *value == 0).count(), 0),
             Kind::Batch => {
@@ -396,6 +426,11 @@ proptest! {
     #[test]
     fn random_pipelines_through_a_transaction_pooler(options in options(), steps in steps()) {
         run(SessionOptions { pooler_search: PoolerSearch::ByIdentity, ..options }, &steps, false);
+    }
+
+    #[test]
+    fn random_pipelines_on_the_simple_protocol(options in options(), steps in steps(), can_break in any::<bool>()) {
+        run(SessionOptions { query_protocol: QueryProtocol::Simple, ..options }, &steps, can_break);
     }
 
     #[test]

@@ -49,6 +49,8 @@ pub(crate) struct Server {
     pub(crate) column_count: usize,
     /// What a look-up of types finds: its result's columns, the first of which is the type's OID.
     pub(crate) catalog: Vec<[&'static str; 12]>,
+    /// No statement with this in it is parsed.
+    pub(crate) unknown_word: Option<&'static str>,
     /// The next Binds meet these errors: SQLSTATE, message and the server's function.
     pub(crate) bind_errors: VecDeque<(&'static str, &'static str, &'static str)>,
     /// Every message as it was executed or skipped, by its type byte.
@@ -102,6 +104,7 @@ impl Server {
             cast: 0,
             column_count: 2,
             catalog: Vec::new(),
+            unknown_word: None,
             bind_errors: VecDeque::new(),
             log: String::new(),
             executed: Vec::new(),
@@ -313,7 +316,8 @@ impl Server {
                 self.parses.push((name.clone(), text.clone(), oids.clone()));
                 self.interrupt()?;
                 self.may_run(&text)?;
-                if text.starts_with("wrong") {
+                let is_unknown = |word: &str| text.to_ascii_lowercase().contains(word);
+                if text.starts_with("wrong") || self.unknown_word.is_some_and(is_unknown) {
                     return Err(refused("42601", format!("syntax error at \"{text}\"")));
                 }
                 let parameter_oid = oids.first().copied().filter(|oid| *oid != 0).unwrap_or(self.parameter_oid);

@@ -129,9 +129,44 @@ pub(crate) fn fields(data_row: &[u8], column_count: usize) -> Result<&[u8], RowE
 /// Decodes one row's fields into its cells and marks.
 pub(crate) fn decode_row(
     destination: &mut Destination<'_>,
+    places: (&mut [u64], &mut [u8]),
+    types: RowTypes<'_>,
+    fields: &[u8],
+) -> Result<(), RowStop> {
+    if types.are_printed {
+        decode_printed_row(destination, places, types, fields)
+    } else {
+        decode_fields(destination, places, types, fields, |destination, index, code, bytes| {
+            if code.is_compound() {
+                compound::column(destination, types.trees.get(index), bytes)
+            } else {
+                value(destination, code, bytes)
+            }
+        })
+    }
+}
+
+/// The same of a row in the text format.
+#[inline(never)]
+fn decode_printed_row(
+    destination: &mut Destination<'_>,
+    places: (&mut [u64], &mut [u8]),
+    types: RowTypes<'_>,
+    fields: &[u8],
+) -> Result<(), RowStop> {
+    decode_fields(destination, places, types, fields, |destination, index, code, text| {
+        text_parts::column(destination, types.trees.get(index), code, text)
+    })
+}
+
+/// Decodes the values with `decode`, which is given the column's index and code.
+#[inline(always)]
+fn decode_fields(
+    destination: &mut Destination<'_>,
     (cells, marks): (&mut [u64], &mut [u8]),
     types: RowTypes<'_>,
     mut fields: &[u8],
+    decode: impl Fn(&mut Destination<'_>, usize, TypeCode, &[u8]) -> Result<Cell, Stop>,
 ) -> Result<(), RowStop> {
     for (index, ((cell, mark), &code)) in cells.iter_mut().zip(marks).zip(types.codes).enumerate() {
         let truncated = || Stop::Malformed(Problem::Truncated).in_column(index, types);
@@ -140,12 +175,7 @@ pub(crate) fn decode_row(
         let decoded = if let Ok(length) = usize::try_from(length) {
             let (bytes, behind) = behind.split_at_checked(length).ok_or_else(truncated)?;
             fields = behind;
-            let decoded = if code.is_compound() {
-                compound::column(destination, types.trees.get(index), bytes)
-            } else {
-                value(destination, code, bytes)
-            };
-            decoded.map_err(|stop| stop.in_column(index, types))?
+            decode(destination, index, code, bytes).map_err(|stop| stop.in_column(index, types))?
         } else if length == -1 {
             fields = behind;
             Cell::NULL

@@ -1,5 +1,5 @@
 //! Types with parts from PostgreSQL's text format, into the same cells as from the binary one. A type has this format
-//! when one of its parts has no binary codec.
+//! when one of its parts has no binary codec, and every value has it on the simple protocol.
 //!
 //! The text is taken as the server's output functions write it, which is stricter than what its input functions take.
 
@@ -7,6 +7,8 @@ mod array;
 mod composite;
 mod range;
 mod token;
+
+use std::rc::Rc;
 
 use super::{Cell, Destination, Problem, Stop, families};
 use crate::types::{DELIMITER_OF_VECTORS, Kind, Type, TypeCode};
@@ -17,6 +19,20 @@ const COMMA: u8 = b',';
 const DELIMITER_OF_BOXES: u8 = b';';
 const INT2_VECTOR: TypeCode = TypeCode(TypeCode::INT2.0 | TypeCode::ARRAY);
 const OID_VECTOR: TypeCode = TypeCode(TypeCode::OID.0 | TypeCode::ARRAY);
+
+/// Decodes a column's value by its type, or by its code where that says enough.
+pub(super) fn column(
+    destination: &mut Destination<'_>,
+    tree: Option<&Option<Rc<Type>>>,
+    code: TypeCode,
+    text: &[u8],
+) -> Result<Cell, Stop> {
+    match tree {
+        Some(Some(tree)) => part(destination, tree, text),
+        _ if code.is_compound() => Err(Stop::invalid("a type with parts that was not described")),
+        _ => leaf(destination, code, text),
+    }
+}
 
 /// Decodes a value of any type that is not NULL.
 pub(super) fn part(destination: &mut Destination<'_>, tree: &Type, text: &[u8]) -> Result<Cell, Stop> {
@@ -54,7 +70,7 @@ fn leaf(destination: &mut Destination<'_>, code: TypeCode, text: &[u8]) -> Resul
         TypeCode::UNKNOWN => destination.text_value(text),
         TypeCode::RECORD => composite::record(destination, text),
         TypeCode::RAW => Err(Stop::Malformed(Problem::Unsupported(
-            "a type with a binary codec of the application's inside a value that only has a text format",
+            "a type with a binary codec of the application's where values come in the text format only",
         ))),
         code if code.is_array() => {
             let delimiter = if code.element() == TypeCode::BOX { DELIMITER_OF_BOXES } else { COMMA };

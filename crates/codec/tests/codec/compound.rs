@@ -43,7 +43,7 @@ fn composites_have_a_cell_per_attribute() {
 fn composites_without_attributes_take_no_cells() {
     let tree = composite(20_000, "nothing", &[]);
     let (codes, trees) = ([TypeCode::COMPOUND], [Some(Rc::clone(&tree))]);
-    let types = RowTypes { codes: &codes, trees: &trees, source: &NoTypes };
+    let types = RowTypes { codes: &codes, trees: &trees, source: &NoTypes, are_printed: false };
     let mut mailbox = Mailbox::of_size(1, 0);
     assert_eq!(mailbox.push_types(types, &data_row(&[Some(&[0; 4])])), Ok(Pushed::Opened(0)));
     assert_eq!(mailbox.first_value(&tree), Value::Composite(vec![]));
@@ -127,7 +127,7 @@ fn long_texts_in_composites_are_extras() {
 fn composites_that_changed_are_outdated_and_named() {
     let tree = composite(20_000, "address", &[&int4(), &varlena()]);
     let (codes, trees) = ([TypeCode::INT4, TypeCode::COMPOUND], [None, Some(tree)]);
-    let types = RowTypes { codes: &codes, trees: &trees, source: &NoTypes };
+    let types = RowTypes { codes: &codes, trees: &trees, source: &NoTypes, are_printed: false };
     for (bytes, expected) in [
         (record_bytes(&[(INT4, None)]), "column 2 (address): 1 attributes where the type had 2 when it was looked up"),
         (
@@ -252,7 +252,7 @@ fn rows_that_no_mailbox_holds_have_memory_of_their_own() {
     let tree = array_of(20_001, &range_of(3904, &int4()));
     let bytes = array_bytes(3904, &vec![Some(&[1_u8][..]); count]);
     let (codes, trees) = ([tree.code], [Some(Rc::clone(&tree))]);
-    let types = RowTypes { codes: &codes, trees: &trees, source: &NoTypes };
+    let types = RowTypes { codes: &codes, trees: &trees, source: &NoTypes, are_printed: false };
     let row = data_row(&[Some(&bytes)]);
     assert_eq!(Mailbox::new().push_types(types, &row), Ok(Pushed::Full));
     let owned = own_memory_row(types, &row).unwrap();

@@ -1,8 +1,8 @@
 //! Random types with random values: both formats say the same, and bytes that mean harm get an error at most.
 
 use crate::support::{
-    Mailbox, Value, array_of, as_text, composite, data_row, decode_tree, decode_with, domain_over, multirange_of,
-    prefixed, range, range_of, record_bytes, scalar, text,
+    Mailbox, Value, array_of, as_text, composite, data_row, decode_printed, decode_tree, decode_with, domain_over,
+    multirange_of, prefixed, range, range_of, record_bytes, scalar, text,
 };
 use oxpg_codec::batch::{OwnedRow, Pushed, RowError, RowTypes, own_memory_row};
 use oxpg_codec::types::{Kind, Type, TypeCode, TypeRef, TypeSource};
@@ -262,7 +262,7 @@ impl TypeSource for Types {
 fn check_hostile(tree: &Rc<Type>, bytes: &[u8]) -> Result<(), TestCaseError> {
     let (codes, trees) = ([tree.code], [Some(Rc::clone(tree))]);
     let source = Types(Rc::clone(tree));
-    let types = RowTypes { codes: &codes, trees: &trees, source: &source };
+    let types = RowTypes { codes: &codes, trees: &trees, source: &source, are_printed: false };
     let row = data_row(&[Some(bytes)]);
     let owned = own_memory_row(types, &row);
     let mut mailbox = Mailbox::of_size(100, 300);
@@ -290,6 +290,7 @@ proptest! {
     #[test]
     fn both_formats_say_the_same((tree, sample) in typed_sample()) {
         prop_assert_eq!(decode_tree(&tree, &sample.binary), Ok(sample.value.clone()));
+        prop_assert_eq!(decode_printed(&tree, &sample.text), Ok(sample.value.clone()));
         let tree = as_text(&composite(1, "of one", &[&tree]));
         let whole = format!("({})", attribute(&Some(sample.clone())));
         prop_assert_eq!(decode_tree(&tree, whole.as_bytes()), Ok(Value::Composite(vec![sample.value])));
@@ -319,6 +320,7 @@ proptest! {
     #[test]
     fn random_text_never_panics(tree in any_tree(), value in r#"[\[\](){},"\\a1:= ]{0,40}"#) {
         check_hostile(&as_text(&composite(1, "of one", &[&tree])), format!("({value})").as_bytes())?;
+        let _ = decode_printed(&tree, &value);
         if tree.code.is_compound() {
             check_hostile(&as_text(&tree), value.as_bytes())?;
         }
@@ -351,7 +353,7 @@ proptest! {
         let record = scalar(2_249, TypeCode::RECORD);
         let values: Vec<_> = values.iter().map(|(type_oid, value)| (*type_oid, value.as_deref())).collect();
         let (codes, trees) = ([record.code], [Some(record)]);
-        let types = RowTypes { codes: &codes, trees: &trees, source: &Types(tree) };
+        let types = RowTypes { codes: &codes, trees: &trees, source: &Types(tree), are_printed: false };
         for bytes in [record_bytes(&values), bytes] {
             let row = data_row(&[Some(&bytes)]);
             let owned = own_memory_row(types, &row);

@@ -178,6 +178,7 @@ proptest! {
         let pushed = mailbox.push(&mut ResultText::default(), 1, &codes, &row, 0);
         let owned = own_memory_row(RowTypes::plain(&codes), &row);
         prop_assert_eq!(pushed.is_err(), owned.is_err());
+        let _ = own_memory_row(RowTypes { are_printed: true, ..RowTypes::plain(&codes) }, &row);
     }
 
     #[test]

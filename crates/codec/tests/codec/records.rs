@@ -99,7 +99,9 @@ fn types_are_extras_once_per_batch() {
     let row = data_row(&[Some(&record_bytes(&values))]);
     let mut mailbox = Mailbox::new();
     for _ in 0..5 {
-        mailbox.push_types(RowTypes { codes: &[TypeCode::RECORD], trees: &[], source: &types }, &row).unwrap();
+        mailbox
+            .push_types(RowTypes { codes: &[TypeCode::RECORD], trees: &[], source: &types, are_printed: false }, &row)
+            .unwrap();
     }
     assert_eq!(mailbox.batch.extras().len(), 10);
     assert!(mailbox.batch.extras().iter().all(|extra| matches!(extra, ExtraValue::Type(_))));
@@ -109,7 +111,7 @@ fn types_are_extras_once_per_batch() {
 fn types_of_rows_that_did_not_fit_are_forgotten() {
     let types = Types(vec![domain_over(20_000, &scalar(TEXT, TypeCode::TEXT))]);
     let row = data_row(&[Some(&record_bytes(&[(20_000, Some(b"x")), (20_000, Some(b"too long"))]))]);
-    let types = RowTypes { codes: &[TypeCode::RECORD], trees: &[], source: &types };
+    let types = RowTypes { codes: &[TypeCode::RECORD], trees: &[], source: &types, are_printed: false };
     let mut mailbox = Mailbox::of_size(100, 4);
     assert_eq!(mailbox.push_types(types, &row), Ok(oxpg_codec::batch::Pushed::Full));
     assert_eq!(mailbox.batch.extras(), []);

@@ -1,11 +1,17 @@
 //! Values from the text format: the same cells as from the binary one.
 
-use crate::support::{Value, decode, decode_text, doubles, float, hex, text, vector};
+use crate::support::{Value, data_row, decode, decode_text, doubles, float, hex, own_values, text, vector};
+use oxpg_codec::batch::{RowTypes, own_memory_row};
 use oxpg_codec::types::TypeCode;
 
 fn check(code: TypeCode, table: &[(&str, Value)]) {
     for (printed, expected) in table {
         assert_eq!(decode_text(code, printed).as_ref(), Ok(expected), "{code:?} {printed}");
+        let row = data_row(&[Some(printed.as_bytes())]);
+        let codes = [code];
+        let types = RowTypes { are_printed: true, ..RowTypes::plain(&codes) };
+        let row = own_memory_row(types, &row).unwrap();
+        assert_eq!(own_values(&row, &codes).first(), Some(expected), "as a column: {code:?} {printed}");
     }
 }
 

@@ -7,13 +7,15 @@ use std::sync::atomic::Ordering;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Backend, Shared};
+use super::{Backend, Mode, Shared};
 use crate::messages::{
-    CANCEL_REQUEST, GSS_REQUEST, Message, SSL_REQUEST, authentication, key_data, length_of_first, message, ready,
+    CANCEL_REQUEST, GSS_REQUEST, Message, SSL_REQUEST, authentication, error, key_data, length_of_first, message, ready,
 };
 
 /// The first of the process ids that clients are told; there is no process with such a one.
 const FIRST_PROCESS: i32 = 0x7fff_0000;
+
+const NO_TRANSACTIONS: &str = "transaction blocks not allowed in statement pooling mode";
 
 struct Client {
     stream: TcpStream,
@@ -66,7 +68,7 @@ impl Client {
         if self.last.replace(backend.id) != Some(backend.id) {
             shared.changes.fetch_add(1, Ordering::Relaxed);
         }
-        match self.with(&mut backend).await {
+        match self.with(&mut backend, shared.mode).await {
             Ok(()) => shared.recycle(backend).await?,
             Err(error) => {
                 // In the middle of something: nobody else may have it.
@@ -78,7 +80,7 @@ impl Client {
         Ok(true)
     }
 
-    async fn with(&mut self, backend: &mut Backend) -> io::Result<()> {
+    async fn with(&mut self, backend: &mut Backend, mode: Mode) -> io::Result<()> {
         let server = &mut backend.session.stream;
         let mut answer = Vec::new();
         let mut is_ready_due = false;
@@ -100,6 +102,10 @@ impl Client {
             while let Some(length) = length_of_first(&answer)? {
                 let is_ready = answer[0] == b'Z';
                 let status = if is_ready { answer.get(5).copied() } else { None };
+                if mode == Mode::Statement && status.is_some_and(|status| status != b'I') {
+                    self.stream.write_all(&error("08P01", NO_TRANSACTIONS)).await?;
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                }
                 self.stream.write_all(&answer[..length]).await?;
                 answer.drain(..length);
                 if status == Some(b'I') {

@@ -1,5 +1,5 @@
-//! A transaction pooler at its most inconvenient: it takes the server away from its client after every ReadyForQuery
-//! outside a transaction, and gives it to whoever has waited longest. Like PgBouncer's before 1.21, its clients' prepared
+//! A pooler at its most inconvenient: it takes the server away from its client after every ReadyForQuery outside a
+//! transaction, and gives it to whoever has waited longest. In statement mode it takes no transactions. Like PgBouncer's before 1.21, its clients' prepared
 //! statements stay behind with the server. It asks for no password.
 
 mod client;
@@ -9,6 +9,7 @@ use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::Deserialize;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
@@ -16,6 +17,17 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use crate::login::{Login, Session};
 use crate::messages::{Message, message};
+
+/// What a client has a server for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// A transaction, or a Sync group or simple query outside one.
+    #[default]
+    Transaction,
+    /// A Sync group or simple query: who begins a transaction loses the connection, as with PgBouncer.
+    Statement,
+}
 
 /// A server's session.
 struct Backend {
@@ -32,6 +44,7 @@ struct Queue {
 
 struct Shared {
     login: Login,
+    mode: Mode,
     /// What a session is sent after each transaction, as PgBouncer's `server_reset_query_always`.
     reset_query: Option<String>,
     greeting: Vec<Vec<u8>>,
@@ -109,7 +122,7 @@ impl Pooler {
     ///
     /// # Errors
     /// When a session does not open, or there is no port to listen on.
-    pub async fn start(login: Login, size: usize, reset_query: Option<String>) -> io::Result<Self> {
+    pub async fn start(login: Login, size: usize, mode: Mode, reset_query: Option<String>) -> io::Result<Self> {
         let mut queue = Queue::default();
         let mut greeting = Vec::new();
         for id in 0..u64::try_from(size).unwrap_or(0) {
@@ -120,7 +133,7 @@ impl Pooler {
         let backends = AtomicU64::new(u64::try_from(size).unwrap_or(0));
         let queue = Mutex::new(queue);
         let (changes, clients) = (AtomicU64::new(0), AtomicI32::new(0));
-        let shared = Arc::new(Shared { login, reset_query, greeting, queue, backends, changes, clients });
+        let shared = Arc::new(Shared { login, mode, reset_query, greeting, queue, backends, changes, clients });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let pooler = Arc::clone(&shared);

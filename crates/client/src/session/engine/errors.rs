@@ -116,7 +116,7 @@ impl Session {
     /// It was taken off the pipeline, and is written anew before all others.
     fn requeue(&mut self, pending: Pending) {
         self.hurried += usize::from(pending.is_hurried);
-        self.waiting.push_front(pending);
+        self.put_first(pending);
     }
 }
 

@@ -26,11 +26,29 @@ impl Session {
         }
         let (id, type_oids, is_renewal) = (pending.id, unresolved.missing.clone(), unresolved.is_renewal);
         let then = Then::Bind { pending: Box::new(pending), unresolved };
-        self.waiting.push_front(Pending::look_up(id, type_oids, is_renewal, then));
+        self.put_first(Pending::look_up(id, type_oids, is_renewal, then));
     }
 
-    /// The rows of a request that is over wait for their types.
-    pub(in crate::session) fn look_up_rows(&mut self, mut written: Written) {
+    /// Puts a request that was taken off the pipeline in front of those that wait, but for rows that wait for their types:
+    /// their requests were before it.
+    pub(in crate::session) fn put_first(&mut self, pending: Pending) {
+        let mut earlier = Vec::new();
+        while self.waiting.front().is_some_and(Pending::is_executed) {
+            earlier.extend(self.waiting.pop_front());
+        }
+        self.waiting.push_front(pending);
+        for look_up in earlier.into_iter().rev() {
+            self.waiting.push_front(look_up);
+        }
+    }
+
+    /// The rows of a request that has just ended wait for their types.
+    pub(in crate::session) fn look_up_rows(&mut self, written: Written) {
+        let look_up = self.look_up_for(written);
+        self.put_first(look_up);
+    }
+
+    fn look_up_for(&self, mut written: Written) -> Pending {
         let mut type_oids = Vec::new();
         if let Some((rows, description)) = written.pending.task.rows() {
             let wanted = rows.take_wanted();
@@ -46,7 +64,7 @@ impl Session {
             Then::Deliver(written) => written.pending.id,
             Then::Bind { pending, .. } => pending.id,
         };
-        self.waiting.push_front(Pending::look_up(id, type_oids, false, then));
+        Pending::look_up(id, type_oids, false, then)
     }
 
     /// The types are known: what waited for them goes on, unless its caller has left.
@@ -88,7 +106,10 @@ impl Session {
         let (Some(request), Some((rows, Some(description)))) = (id, written.pending.task.rows()) else { return true };
         match rows.deliver_parked(request, description, &self.shared.catalog, sink) {
             Delivered::All => self.settle(*written, sink),
-            Delivered::Unknown => self.look_up_rows(*written),
+            Delivered::Unknown => {
+                let look_up = self.look_up_for(*written);
+                self.waiting.push_front(look_up);
+            }
             Delivered::Full => {
                 self.backlog = Some(written);
                 return false;

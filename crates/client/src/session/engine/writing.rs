@@ -12,9 +12,13 @@ use crate::session::request::{Request, RequestId};
 impl Session {
     /// Takes a request in, and writes it if its turn has come.
     pub fn submit(&mut self, request: Request, sink: &mut impl Sink) {
-        let task = Task::of(request.work, &self.shared.catalog);
+        let task = Task::of(request.work, &self.shared);
         let mut pending = Pending::new(Some(request.id), task);
-        let refusal = if self.is_over || self.is_closing { Some(Failure::closed()) } else { pending.task.refusal() };
+        let refusal = if self.is_over || self.is_closing {
+            Some(Failure::closed())
+        } else {
+            pending.task.refusal().or_else(|| pending.task.refusal_of(&self.shared))
+        };
         if let Some(failure) = refusal {
             return self.fail_unwritten(&pending, failure, sink);
         }

@@ -3,15 +3,16 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::request_kind::{Answer, Begun, Leaving, Loss, RequestKind};
+use super::request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
 use crate::session::catalog::Catalog;
 use crate::session::course::{Course, Outcome, Phase, Stage, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::introspection::{self, CatalogType, WITHOUT_JIT};
 use crate::session::query::Query;
-use crate::session::reader::{Frame, command_tag, nothing};
+use crate::session::reader::{self, Frame, command_tag, nothing};
 use crate::session::request::Work;
+use crate::session::server_kind::ServerKind;
 use crate::session::standing::Standing;
 use crate::session::tag::CommandTag;
 use crate::session::violation::ProtocolViolation;
@@ -65,6 +66,10 @@ impl LookUpTask {
     }
 }
 
+fn looked_up() -> Outcome {
+    Outcome::Complete { tag: CommandTag::other("LOOK UP"), is_suspended: false }
+}
+
 impl RequestKind for LookUpTask {
     fn query(&self) -> Option<&Rc<Query>> {
         None
@@ -74,28 +79,39 @@ impl RequestKind for LookUpTask {
         None
     }
 
-    fn begin<S: Sink>(&mut self, _is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+    fn begin<S: Sink>(&mut self, is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
+        if !is_first {
+            // Of rows: what is written behind them may end the transaction, or begin one.
+            return Begun::Waits;
+        }
         if !self.is_renewal {
             self.type_oids = turn.shared.catalog.missing(&self.type_oids);
         }
-        if turn.id.is_none() || self.type_oids.is_empty() {
+        let kind = turn.shared.server_kind;
+        if turn.id.is_none() || self.type_oids.is_empty() || !kind.has_types() {
             return Begun::NotNeeded;
         }
         let is_in_transaction = turn.shared.transaction_status != b'I';
-        (self.query_at, self.statement_count) = if is_in_transaction { (2, 5) } else { (1, 2) };
-        let query = introspection::look_up_query(&self.type_oids, turn.shared.parameter("server_version"));
+        let query = introspection::look_up_query(&self.type_oids, kind, turn.shared.parameter("server_version"));
         turn.course.write_closes(turn.shared, None);
-        let output = &mut turn.shared.output;
-        if is_in_transaction {
-            output.statement(SAVEPOINT);
+        let all: &[&str] = &[SAVEPOINT, WITHOUT_JIT, &query, ROLLBACK_TO, RELEASE];
+        let statements = match kind {
+            ServerKind::PostgreSql if is_in_transaction => all,
+            ServerKind::PostgreSql => &all[1..3],
+            // What has no JIT compiler needs no savepoint, either.
+            _ => &all[2..3],
+        };
+        self.query_at = statements.iter().take_while(|statement| **statement != query).fold(0, |count, _| count + 1);
+        self.statement_count = statements.iter().fold(0, |count, _| count + 1);
+        if turn.shared.is_simple() {
+            // One transaction, too.
+            turn.shared.output.query(&statements.join("; "));
+            turn.course.is_synced = true;
+            turn.course.end = turn.shared.output.end();
+        } else {
+            statements.iter().for_each(|statement| turn.shared.output.statement(statement));
+            turn.course.sync(&mut turn.shared.output);
         }
-        output.statement(WITHOUT_JIT);
-        output.statement(&query);
-        if is_in_transaction {
-            output.statement(ROLLBACK_TO);
-            output.statement(RELEASE);
-        }
-        turn.course.sync(output);
         self.stage = Stage::Running;
         Begun::Written
     }
@@ -112,13 +128,14 @@ impl RequestKind for LookUpTask {
     fn answer<S: Sink>(&mut self, frame: Frame<'_>, turn: &mut Turn<'_, S>) -> Result<Answer, ProtocolViolation> {
         match (frame.tag, self.stage) {
             (b'1' | b'2', Stage::Running) => nothing(frame.body)?,
+            // The simple protocol's.
+            (b'T', Stage::Running) => drop(reader::row_description(frame.body)?),
             (b'C', Stage::Running) => {
                 command_tag(frame.body)?;
                 self.completed += 1;
                 if self.completed == self.statement_count {
                     self.stage = Stage::Over;
-                    turn.course.outcome =
-                        Some(Outcome::Complete { tag: CommandTag::other("LOOK UP"), is_suspended: false });
+                    turn.course.outcome = Some(looked_up());
                 }
             }
             (tag, _) => return Err(ProtocolViolation::unexpected(tag)),
@@ -151,6 +168,21 @@ impl RequestKind for LookUpTask {
 
     fn is_answered(&self, course: &Course, has_left: bool) -> bool {
         self.stage == Stage::Over && (course.outcome.is_some() || has_left)
+    }
+
+    /// A relative of PostgreSQL's may not know all of the query: what it was asked for is text then.
+    fn ready<S: Sink>(&mut self, turn: &mut Turn<'_, S>) -> AtReady {
+        let is_refused = |failure: &Failure| {
+            failure.sqlstate.as_deref().is_some_and(|sqlstate| sqlstate.starts_with("42") || sqlstate.starts_with("0A"))
+        };
+        if turn.shared.server_kind != ServerKind::PostgreSql
+            && turn.shared.transaction_status == b'I'
+            && matches!(&turn.course.outcome, Some(Outcome::Failed(failure)) if is_refused(failure))
+        {
+            self.found.clear();
+            turn.course.outcome = Some(looked_up());
+        }
+        AtReady::Settles
     }
 
     fn leave<S: Sink>(&mut self, _turn: &mut Turn<'_, S>) -> Leaving {

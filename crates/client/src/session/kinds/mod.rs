@@ -12,6 +12,7 @@ mod prepare;
 mod query;
 mod request_kind;
 mod script;
+mod simple;
 
 use std::rc::Rc;
 
@@ -22,16 +23,18 @@ pub(super) use prepare::PrepareTask;
 pub(super) use query::QueryTask;
 pub(super) use request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
 pub(super) use script::ScriptTask;
+pub(super) use simple::SimpleTask;
 
 use super::catalog::Catalog;
 use super::changes::Changes;
 use super::course::{Course, Outcome, Phase, Turn};
 use super::event::Sink;
-use super::failure::{Failure, ServerMessage};
+use super::failure::{Failure, FailureKind, ServerMessage};
 use super::query::{Description, Query};
 use super::reader::Frame;
 use super::request::Work;
 use super::rows::Rows;
+use super::shared::Shared;
 use super::standing::Standing;
 use super::violation::ProtocolViolation;
 
@@ -39,6 +42,7 @@ use super::violation::ProtocolViolation;
 #[derive(Debug)]
 pub(super) enum Task {
     Query(QueryTask),
+    Simple(Box<SimpleTask>),
     Prepare(PrepareTask),
     Script(ScriptTask),
     Batch(Box<BatchTask>),
@@ -47,11 +51,13 @@ pub(super) enum Task {
 }
 
 impl Task {
-    /// `catalog` is what the session goes by.
-    pub(super) fn of(work: Work, catalog: &Rc<Catalog>) -> Self {
+    pub(super) fn of(work: Work, shared: &Shared) -> Self {
         match work {
+            Work::Query { query, bind, result, .. } if shared.is_simple() => {
+                Self::Simple(Box::new(SimpleTask::new(query, bind, result)))
+            }
             Work::Query { query, bind, result, is_fresh } => {
-                Self::Query(QueryTask::new(query, bind, result, is_fresh, catalog))
+                Self::Query(QueryTask::new(query, bind, result, is_fresh, &shared.catalog))
             }
             Work::Prepare { query } => Self::Prepare(PrepareTask::new(query)),
             Work::Script { text, is_control } => Self::Script(ScriptTask::new(text, is_control)),
@@ -60,11 +66,25 @@ impl Task {
     }
 }
 
+impl Task {
+    /// Why it cannot be done by the session's query protocol, if it cannot.
+    pub(super) fn refusal_of(&self, shared: &Shared) -> Option<Failure> {
+        let what = match self {
+            Self::Prepare(_) => "there are no prepared statements",
+            Self::Batch(_) => "there are no parameters",
+            _ => return None,
+        };
+        let text = format!("{what} on the simple query protocol (statementMode 'simple')");
+        shared.is_simple().then(|| Failure::new(FailureKind::Unsupported, None, text).unsent())
+    }
+}
+
 /// The one place that tells the kinds apart.
 macro_rules! of_its_kind {
     ($task:expr, $kind:ident => $answer:expr) => {
         match $task {
             Task::Query($kind) => $answer,
+            Task::Simple($kind) => $answer,
             Task::Prepare($kind) => $answer,
             Task::Script($kind) => $answer,
             Task::Batch($kind) => $answer,

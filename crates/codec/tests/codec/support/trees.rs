@@ -90,8 +90,17 @@ pub(crate) fn decode_tree(tree: &Rc<Type>, bytes: &[u8]) -> Result<Value, RowErr
 }
 
 pub(crate) fn decode_with(tree: &Rc<Type>, source: &dyn TypeSource, bytes: &[u8]) -> Result<Value, RowError> {
+    decode_column(tree, source, bytes, false)
+}
+
+/// Decodes one value of a column with that type that comes as PostgreSQL prints it.
+pub(crate) fn decode_printed(tree: &Rc<Type>, text: &str) -> Result<Value, RowError> {
+    decode_column(tree, &NoTypes, text.as_bytes(), true)
+}
+
+fn decode_column(tree: &Rc<Type>, source: &dyn TypeSource, bytes: &[u8], are_printed: bool) -> Result<Value, RowError> {
     let (codes, trees) = ([tree.code], [Some(Rc::clone(tree))]);
-    let types = RowTypes { codes: &codes, trees: &trees, source };
+    let types = RowTypes { codes: &codes, trees: &trees, source, are_printed };
     let row = data_row(&[Some(bytes)]);
     let owned = own_memory_row(types, &row);
     let mut mailbox = Mailbox::of_size(2_000, 100_000);
