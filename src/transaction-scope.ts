@@ -225,18 +225,19 @@ export class Scope {
   /** Gives whether the scope is reserved for whoever waited. */
   async #turn(limit: Limit): Promise<boolean> {
     let hasTurn = false
-    let wake!: (isReserved: boolean) => void
+    let wake: ((isReserved: boolean) => void) | undefined
     const turn = new Promise<boolean>((resolve) => {
       wake = (isReserved) => {
         hasTurn = isReserved
         resolve(isReserved)
       }
     })
-    this.#waiting.add(wake)
+    // Where the stack ends there is none, and the turn rejects.
+    if (wake !== undefined) this.#waiting.add(wake)
     try {
       return await limit.hold(turn, lateTurn)
     } catch (error) {
-      this.#waiting.delete(wake)
+      if (wake !== undefined) this.#waiting.delete(wake)
       // Its turn may have come at that very moment: it is the next one's then.
       if (hasTurn) this.#wakeNext()
       throw error

@@ -398,3 +398,31 @@ test('scripts cross as one text, long ones beside the cells', async (t) => {
   t.like(long!, { opcode: Opcode.SCRIPT, words: [0, 0, 0, 0], flags: 0 })
   t.like(long!.cells[0]!, { tag: 8, content: 'select 1; '.repeat(1000) })
 })
+
+test('where the stack ends in making a promise, nobody else is told that his request is over', async (t) => {
+  const { addon, connection } = await connected()
+  const first = query(connection, 'select 1')
+  // V8 calls no executor there, and rejects the promise.
+  const { Promise: real } = globalThis
+  globalThis.Promise = new Proxy(real, {
+    construct: () => real.reject(new RangeError('Maximum call stack size exceeded')),
+  })
+  let second: ReturnType<typeof query>
+  try {
+    second = query(connection, 'select 2')
+  } finally {
+    globalThis.Promise = real
+  }
+  await t.throwsAsync(second.settled, { instanceOf: RangeError })
+  let isOver = false
+  first.settled.then(() => {
+    isOver = true
+  })
+  await tickEnd()
+  addon.play([[DONE, second.slot, SELECT, 0, 0, -1, IDLE]])
+  await tickEnd()
+  t.false(isOver)
+  addon.play([[DONE, first.slot, SELECT, 0, 0, -1, IDLE]])
+  await first.settled
+  t.true(first.isSettled)
+})

@@ -14,7 +14,8 @@ export interface Occupant {
  */
 export class Occupancy {
   private occupant: Occupant | undefined = undefined
-  private over: Promise<void> | undefined = undefined
+  /** Called when the use is over. */
+  private vacated: (() => void)[] = []
 
   /** @throws InterfaceError while something has the session for itself. */
   refuse(): void {
@@ -30,16 +31,12 @@ export class Occupancy {
    */
   async occupy<R>(occupant: Occupant, use: () => Promise<R>): Promise<R> {
     this.refuse()
-    let end!: () => void
-    this.over = new Promise((resolve) => {
-      end = resolve
-    })
     this.occupant = occupant
     try {
       return await use()
     } finally {
       this.occupant = undefined
-      end()
+      for (const goOn of this.vacated.splice(0)) goOn()
     }
   }
 
@@ -50,7 +47,10 @@ export class Occupancy {
    */
   async vacate(): Promise<void> {
     if (this.occupant === undefined) return
+    const isOver = new Promise<void>((resolve) => {
+      this.vacated.push(resolve)
+    })
     this.occupant.abort()
-    await this.over
+    await isOver
   }
 }

@@ -21,7 +21,9 @@ const NOT_TRACKED = { requireManualDestroy: true }
 /** Parameters of a request that has none. */
 export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
 
-let lastResolver: () => void
+/** Where the stack ends, an executor is not called, and its promise rejects. Nobody's promise is fulfilled for it then. */
+const NOBODYS = (): void => {}
+let lastResolver: () => void = NOBODYS
 const rememberResolver = (resolve: () => void): void => {
   lastResolver = resolve
 }
@@ -91,6 +93,7 @@ export class Request implements Abortable {
     this.command = -1
     this.tagText = undefined
     this.resolve = lastResolver
+    lastResolver = NOBODYS
     this.slot = environment.slots.take(this)
   }
 
