@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -223,6 +223,83 @@ test('files and keywords of libpq', async (t) => {
   t.regex(readFileSync(keys, 'utf8'), /^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]{96}$/m)
   t.regex(readFileSync(keys, 'utf8'), /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}$/m)
 })
+
+test('what is wrong on our side ends in no session without TLS', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxpg-tls-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  for (const name of ['client-p521.crt', 'client-p521.key']) {
+    copyFileSync(certificateFile(name), join(folder, name))
+    chmodSync(join(folder, name), 0o600)
+  }
+  writeFileSync(join(folder, 'root.crl'), 'no list\n')
+  const roots = `sslrootcert=${certificateFile('ca.crt')}`
+  for (const [keywords, message] of [
+    [`${roots} sslcrl=${folder}/root.crl`, /root\.crl: expected certificate revocation lists in PEM/],
+    [
+      `sslcert=${folder}/client-p521.crt sslkey=${folder}/client-p521.key`,
+      /client-p521\.key .*; expected RSA/,
+    ],
+  ] as const) {
+    for (const mode of ['prefer', 'require']) {
+      const dsn = `host=localhost port=${server.port} user=scramuser dbname=postgres sslmode=${mode} ${keywords}`
+      await t.throwsAsync(connect(dsn, { password: server.password }), { message })
+    }
+  }
+})
+
+test('a key that takes for ever holds up neither other sessions nor the end of the process', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxpg-tls-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const key = join(folder, 'heavy.key')
+  writeFileSync(key, heavyKey(), { mode: 0o600 })
+  const dsn =
+    `host=localhost port=${server.port} user=certuser dbname=postgres sslmode=require ` +
+    `sslcert=${certificateFile('client.crt')} sslkey=${key} sslpassword=x`
+  const program = `
+    const { Worker, isMainThread, parentPort } = require('node:worker_threads')
+    const { connect } = require('oxpg')
+    const [dsn, healthy] = JSON.parse(process.env.WORK)
+    const attempt = async (say) => {
+      const slow = connect(dsn, { connectTimeoutMs: 500 })
+      slow.catch(() => {})
+      const c = await connect(healthy)
+      say(String(await c.fetchVal('select 1')))
+      await c.close()
+      await slow.catch((error) => say(error.constructor.name))
+    }
+    if (isMainThread) {
+      attempt(console.log).then(() => {
+        const worker = new Worker(process.env.SOURCE, { eval: true })
+        worker.on('message', (text) => {
+          console.log(text)
+          if (text !== '1') worker.terminate().then(() => console.log('terminated'))
+        })
+      })
+    } else attempt((text) => parentPort.postMessage(text))`
+  const work = JSON.stringify([dsn, to('scramuser')])
+  const { stdout } = await run(process.execPath, ['-e', program], {
+    cwd: process.cwd(),
+    env: { ...process.env, WORK: work, SOURCE: program },
+  })
+  t.deepEqual(stdout.trim().split('\n'), ['1', 'TimeoutError', '1', 'TimeoutError', 'terminated'])
+})
+
+/** A private key that is encrypted by PBES2 with PBKDF2 and 100 million rounds, which take most of a minute. */
+function heavyKey(): string {
+  const element = (tag: number, ...parts: readonly Buffer[]): Buffer => {
+    const contents = Buffer.concat(parts)
+    return Buffer.concat([Buffer.from([tag, contents.length]), contents])
+  }
+  const oid = (hex: string): Buffer => element(6, Buffer.from(hex, 'hex'))
+  const octets = (length: number): Buffer => element(4, Buffer.alloc(length, 7))
+  const rounds = element(2, Buffer.from('05f5e100', 'hex'))
+  const sha256 = element(0x30, oid('2a864886f70d0209'), element(5))
+  const derivation = element(0x30, oid('2a864886f70d01050c'), element(0x30, octets(8), rounds, sha256))
+  const aes256 = element(0x30, oid('60864801650304012a'), octets(16))
+  const scheme = element(0x30, oid('2a864886f70d01050d'), element(0x30, derivation, aes256))
+  const base64 = element(0x30, scheme, octets(32)).toString('base64')
+  return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${base64}\n-----END ENCRYPTED PRIVATE KEY-----\n`
+}
 
 test("the client's certificate authenticates", async (t) => {
   const certificate = { ca, cert: pem('client.crt'), key: pem('client.key') }

@@ -26,7 +26,7 @@ mod stream;
 mod tests;
 mod verifier;
 
-pub(super) use failure::of_io;
+pub(super) use failure::{TlsFailure, of_io};
 pub use material::DefaultRoots;
 pub(super) use mode::{CertificateMode, ChannelBinding, Encryption, FailureStage, Negotiation, SslMode};
 pub(super) use negotiation::{Answer, BeginError, ask};

@@ -153,7 +153,9 @@ fn names_are_compared_as_libpq_does() {
 
 #[test]
 fn keys_are_read_in_all_their_forms() {
-    let read = |name: &str, password: Option<&str>| private_key::read(&file(name), password, name);
+    let read = |name: &str, password: Option<&str>| {
+        private_key::read(&file(name), password, name).map_err(|failure| failure.to_string())
+    };
     let client = read("client.key", None).unwrap();
     let rsa = read("client-rsa.key", None).unwrap();
     for (name, expected) in [
@@ -182,7 +184,33 @@ fn keys_are_read_in_all_their_forms() {
     let der = pem::sections(&file("client.key")).unwrap().remove(0).der;
     assert!(private_key::read(&der, None, "der").is_ok());
     assert!(read("ca.crt", None).unwrap_err().contains("holds no private key"));
-    assert!(private_key::read(b"", None, "empty").unwrap_err().contains("holds no private key"));
+    assert!(private_key::read(b"", None, "empty").unwrap_err().to_string().contains("holds no private key"));
+}
+
+/// What libpq can use, or can do without, must not end in a session without TLS under `prefer`; what libpq fails for may.
+#[test]
+fn a_key_of_another_kind_is_final() {
+    use super::client_certificate::certified;
+    use super::mode::FailureStage;
+
+    let chain = |name: &str| certificates(name);
+    let key = private_key::read(&file("client-p521.key"), None, "client-p521.key").unwrap();
+    let failure = certified(chain("client-p521"), &key, "a.crt", "client-p521.key").unwrap_err();
+    assert_eq!(failure.stage(), FailureStage::Other, "{failure}");
+    assert!(failure.to_string().contains("client-p521.key holds a key that is not supported; expected RSA of"));
+    let other = private_key::read(&file("client-rsa.key"), None, "rsa").unwrap();
+    assert_eq!(certified(chain("client"), &other, "a.crt", "rsa").unwrap_err().stage(), FailureStage::Handshake);
+    let garbage = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let garbage = private_key::read(garbage, None, "garbage").unwrap();
+    assert_eq!(certified(chain("client"), &garbage, "a.crt", "x").unwrap_err().stage(), FailureStage::Handshake);
+
+    let stage = |text: &[u8]| private_key::read(text, Some("x"), "x").unwrap_err().stage();
+    let camellia = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: CAMELLIA-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    assert_eq!(stage(camellia), FailureStage::Other);
+    assert_eq!(stage(b"-----BEGIN DSA PRIVATE KEY-----\nAAAA\n-----END DSA PRIVATE KEY-----\n"), FailureStage::Other);
+    for name in ["client-pkcs8-encrypted.key", "client-rsa-aes256.key"] {
+        assert_eq!(stage(&file(name)), FailureStage::Handshake, "{name}: a wrong password");
+    }
 }
 
 #[test]
