@@ -268,8 +268,8 @@ fn not_signed(certificate: &Certificate<'_>, issuer: &Certificate<'_>, fault: Si
                 "the certificate {name:?} is not signed by the {issuer:?} that is trusted: is it another one of this name?"
             ),
             SignatureFault::Unsupported => format!(
-                "the signature of the certificate {name:?} cannot be verified: expected one by RSA of 2048 bits or more, \
-                 ECDSA on P-256 or P-384, or Ed25519, with SHA-256 or better"
+                "the signature of the certificate {name:?} by {issuer:?} cannot be verified: expected one by RSA of 2048 bits \
+                 or more, ECDSA on P-256 or P-384, or Ed25519, with SHA-256 or better"
             ),
         },
     )

@@ -109,7 +109,7 @@ impl From<rustls::Error> for TlsFailure {
             ),
             rustls::Error::PeerIncompatible(_) => coded(
                 "ERR_SSL_UNSUPPORTED_PROTOCOL",
-                format!("the server has no version of TLS, cipher or group in common with us ({error})"),
+                format!("the server has no version of TLS, cipher or group in common with us ({error}): {OFFERED}"),
             ),
             rustls::Error::DecryptError => coded(
                 "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
@@ -120,13 +120,17 @@ impl From<rustls::Error> for TlsFailure {
     }
 }
 
+/// What a server must have one of.
+const OFFERED: &str = "the server needs TLS 1.2 or 1.3, a group of X25519, P-256 and P-384 (ssl_groups, before PostgreSQL 18 \
+                       ssl_ecdh_curve), and a key that is RSA of 2048 bits or more, P-256, P-384 or Ed25519";
+
 /// Alerts (RFC 8446, section 6.2) by OpenSSL's names, and what they mean here.
 fn describe(alert: AlertDescription) -> (&'static str, String) {
     let (code, text) = match alert {
-        AlertDescription::HandshakeFailure => (
-            "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
-            "it accepts none of what was offered, or wants a certificate of the client",
-        ),
+        AlertDescription::HandshakeFailure => {
+            let text = format!("it accepts none of what was offered, or wants a certificate of the client: {OFFERED}");
+            return ("ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", text);
+        }
         AlertDescription::CertificateRequired => {
             ("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "it wants a certificate of the client")
         }

@@ -49,6 +49,7 @@ fn what_leads_to_a_trusted_authority_is_accepted() {
         ("server-chain", &["ca"]),
         ("server-cn-only", &["ca"]),
         ("server-v1", &["ca"]),
+        ("server-pss", &["ca"]),
         // It is an authority, and its own: webpki accepts neither.
         ("server-self-signed", &["server-self-signed"]),
     ] {
