@@ -126,7 +126,8 @@ impl<'a, 'b> Search<'a, 'b> {
                 return Err(Fault::new("UNHANDLED_CRITICAL_EXTENSION", text));
             }
             if depth > 0 {
-                check_authority(certificate, &which, authorities_below)?;
+                let is_root = depth + 1 == path.len();
+                check_authority(certificate, &which, authorities_below, is_root)?;
                 if !certificate.is_self_issued() {
                     authorities_below += 1;
                 }
@@ -210,15 +211,23 @@ impl<'a, 'b> Search<'a, 'b> {
 }
 
 /// Whether a certificate may issue others.
-fn check_authority(certificate: &Certificate<'_>, which: &str, authorities_below: u32) -> Result<(), Fault> {
+fn check_authority(
+    certificate: &Certificate<'_>,
+    which: &str,
+    authorities_below: u32,
+    is_root: bool,
+) -> Result<(), Fault> {
     let is_authority = match certificate.is_ca {
         Some(is_ca) => is_ca,
-        // Roots of version 1 have no extensions; some of version 3 say it by their key usage alone.
+        // Roots of version 1 have no extensions; some of version 3 say it by their key usage alone. Nobody chose what is
+        // below them.
+        None if !is_root => false,
         None if certificate.version < 3 => certificate.is_self_issued(),
         None => certificate.key_usage.is_some(),
     };
     if !is_authority {
-        return Err(Fault::new("INVALID_CA", format!("{which} is not one of a certificate authority")));
+        let text = format!("{which} is not one of a certificate authority (basicConstraints has no CA:TRUE)");
+        return Err(Fault::new("INVALID_CA", text));
     }
     if certificate.path_length.is_some_and(|limit| authorities_below > limit) {
         let text = format!("{which} allows for fewer certificate authorities below it (pathLenConstraint)");

@@ -50,6 +50,8 @@ fn what_leads_to_a_trusted_authority_is_accepted() {
         ("server-cn-only", &["ca"]),
         ("server-v1", &["ca"]),
         ("server-pss", &["ca"]),
+        // A root may be one by its keyUsage alone.
+        ("server-key-usage", &["key-usage-ca"]),
         // It is an authority, and its own: webpki accepts neither.
         ("server-self-signed", &["server-self-signed"]),
     ] {
@@ -65,6 +67,8 @@ fn what_is_wrong_has_nodes_code() {
         ("server", &[], "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
         // A root that is not self-signed leads to none, as in OpenSSL.
         ("server-chain", &["intermediate"], "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
+        // Nothing below a root is an authority by its keyUsage alone.
+        ("server-below-key-usage", &["ca"], "INVALID_CA"),
         ("server-chain", &["other-ca"], "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
         ("server-self-signed", &["ca"], "DEPTH_ZERO_SELF_SIGNED_CERT"),
         ("server-expired", &["ca"], "CERT_HAS_EXPIRED"),
