@@ -12,10 +12,11 @@ use super::certificate::{
 use super::fault::Fault;
 use super::signature::{self, SignatureFault};
 
-/// OpenSSL's and webpki's limits are larger; nobody has longer chains.
-const MAX_CERTIFICATES: usize = 10;
-/// So that a hostile server cannot keep the background thread busy.
-const MAX_SIGNATURE_CHECKS: usize = 50;
+/// OpenSSL's limit: a hundred authorities between a certificate and its root.
+const MAX_CERTIFICATES: usize = 102;
+/// Enough for the longest chain and some that lead nowhere; so that a hostile server cannot keep the background thread
+/// busy.
+const MAX_SIGNATURE_CHECKS: usize = 150;
 
 /// What is trusted.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ impl Trust {
             return Ok(());
         }
         let Search { fault, unverified, .. } = search;
-        Err(fault.or(unverified).unwrap_or_else(|| leads_nowhere(leaf, &sent)))
+        Err(fault.or(unverified).unwrap_or_else(|| leads_nowhere(leaf, &sent, &roots)))
     }
 }
 
@@ -285,7 +286,7 @@ fn not_signed(certificate: &Certificate<'_>, issuer: &Certificate<'_>, fault: Si
 }
 
 /// No chain leads to a trusted certificate: says it as Node does.
-fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>]) -> Fault {
+fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>], roots: &[Certificate<'_>]) -> Fault {
     let advice = "give the certificate authority that issued it (sslrootcert, or ssl: { ca })";
     if leaf.is_self_issued() {
         let text = format!("the server's certificate is self-signed, and not trusted: {advice}");
@@ -293,7 +294,7 @@ fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>]) -> Fault {
     }
     let mut last = leaf;
     for _ in 0..MAX_CERTIFICATES {
-        match sent.iter().find(|issuer| issuer.subject == last.issuer) {
+        match roots.iter().chain(sent).find(|issuer| issuer.subject == last.issuer) {
             Some(issuer) if !last.is_self_issued() => last = issuer,
             _ => break,
         }
@@ -302,6 +303,14 @@ fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>]) -> Fault {
     if last.is_self_issued() {
         let text = format!("the server's certificate leads to {name:?}, which is not trusted: {advice}");
         return Fault::new("SELF_SIGNED_CERT_IN_CHAIN", text);
+    }
+    if roots.iter().any(|root| std::ptr::eq(root, last)) {
+        let text = format!(
+            "the certificate {name:?} is among those that are trusted, but not self-signed, and the one of {:?} that issued \
+             it is not there: give that one as well (sslrootcert, or ssl: {{ ca }})",
+            last.issuer_name()
+        );
+        return Fault::new("UNABLE_TO_GET_ISSUER_CERT", text);
     }
     let text = format!("the certificate that issued {name:?} is not known: {advice}");
     if std::ptr::eq(last, leaf) {

@@ -95,7 +95,7 @@ fn system_roots() -> Result<Vec<Vec<u8>>, TlsFailure> {
 fn certificates(bytes: &[u8], origin: &str) -> Result<Vec<Vec<u8>>, TlsFailure> {
     let ders = pem::certificates(bytes).ok_or_else(|| TlsFailure::local(format!("{origin} is malformed")))?;
     if ders.is_empty() {
-        return Err(TlsFailure::local(format!("{origin}: expected certificates in PEM, found none")));
+        return Err(TlsFailure::local(format!("{origin}: expected certificates in PEM that are trusted, found none")));
     }
     if ders.iter().any(|der| Certificate::read(der).is_none()) {
         return Err(TlsFailure::local(format!("{origin} holds a malformed certificate")));

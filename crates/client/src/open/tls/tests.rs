@@ -50,6 +50,8 @@ fn what_leads_to_a_trusted_authority_is_accepted() {
         ("server-cn-only", &["ca"]),
         ("server-v1", &["ca"]),
         ("server-pss", &["ca"]),
+        ("server-deep", &["ca"]),
+        ("server", &["ca-trusted"]),
         // A root may be one by its keyUsage alone.
         ("server-key-usage", &["key-usage-ca"]),
         // It is an authority, and its own: webpki accepts neither.
@@ -66,7 +68,9 @@ fn what_is_wrong_has_nodes_code() {
         ("server", &["same-name-ca"], "CERT_SIGNATURE_FAILURE"),
         ("server", &[], "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
         // A root that is not self-signed leads to none, as in OpenSSL.
-        ("server-chain", &["intermediate"], "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
+        ("server-chain", &["intermediate"], "UNABLE_TO_GET_ISSUER_CERT"),
+        ("server", &["ca-trusted-for-clients"], "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
+        ("server", &["ca-rejected"], "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
         // Nothing below a root is an authority by its keyUsage alone.
         ("server-below-key-usage", &["ca"], "INVALID_CA"),
         ("server-chain", &["other-ca"], "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
@@ -86,6 +90,29 @@ fn what_is_wrong_has_nodes_code() {
     assert_eq!(trust(&["other-ca"], &[]).check(&leaf, &sent, now).unwrap_err().code, "SELF_SIGNED_CERT_IN_CHAIN");
     // The root's own time counts too.
     assert_eq!(judge(&trust(&["ca"], &[]), "server", NOW + 200 * 365 * 86_400).unwrap_err().0, "CERT_HAS_EXPIRED");
+}
+
+#[test]
+fn a_root_that_is_not_self_signed_is_known_but_leads_nowhere() {
+    let (_, text) = judge(&trust(&["intermediate"], &[]), "server-chain", NOW).unwrap_err();
+    assert!(text.contains("\"oxpg test intermediate CA\" is among those that are trusted"), "{text}");
+    assert!(text.contains("the one of \"oxpg test CA\" that issued it is not there"), "{text}");
+}
+
+#[test]
+fn roots_are_read_in_all_their_forms() {
+    let plain = certificates("ca");
+    assert_eq!(certificates("ca-trusted"), plain);
+    assert!(certificates("ca-rejected").is_empty() && certificates("ca-trusted-for-clients").is_empty());
+    let marked = ["\u{feff}".as_bytes(), &file("ca.crt")].concat();
+    assert_eq!(pem::certificates(&marked).unwrap(), plain);
+    let trusted = pem::sections(&file("ca-trusted.crt")).unwrap().remove(0).der;
+    for end in 1..trusted.len() {
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &trusted[..end]);
+        let text = format!("-----BEGIN TRUSTED CERTIFICATE-----\n{text}\n-----END TRUSTED CERTIFICATE-----\n");
+        // What is cut after the certificate says nothing of trust.
+        assert_eq!(pem::certificates(text.as_bytes()), (end == plain[0].len()).then(|| plain.clone()), "{end}");
+    }
 }
 
 #[test]
