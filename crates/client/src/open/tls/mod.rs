@@ -17,6 +17,7 @@ mod mode;
 mod negotiation;
 mod options;
 mod pem;
+mod pkcs12_key;
 mod private_key;
 mod session;
 mod setup;

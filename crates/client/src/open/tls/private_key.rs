@@ -11,6 +11,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, P
 
 use super::failure::TlsFailure;
 use super::pem::{self, Section};
+use super::pkcs12_key;
 
 /// The key of a file. `origin` names the file or option.
 pub(super) fn read(bytes: &[u8], password: Option<&str>, origin: &str) -> Result<PrivateKeyDer<'static>, TlsFailure> {
@@ -31,8 +32,14 @@ pub(super) fn read(bytes: &[u8], password: Option<&str>, origin: &str) -> Result
         "RSA PRIVATE KEY" => Ok(PrivatePkcs1KeyDer::from(open_traditional(section, password, origin)?).into()),
         "EC PRIVATE KEY" => Ok(PrivateSec1KeyDer::from(open_traditional(section, password, origin)?).into()),
         "ENCRYPTED PRIVATE KEY" => {
+            if let Some(encrypted) = pkcs12_key::Encrypted::read(&section.der) {
+                let opened = std::str::from_utf8(password).ok().and_then(|password| encrypted.decrypt(password));
+                let opened = opened.filter(|der| der.first() == Some(&0x30)).ok_or_else(|| wrong_password(origin))?;
+                return Ok(PrivatePkcs8KeyDer::from(opened).into());
+            }
             let unsupported = || {
-                let text = "is encrypted in a way that is not supported; expected PBES2 with AES or 3DES";
+                let text = "is encrypted in a way that is not supported; expected PBES2 with AES or 3DES, or \
+                            pbeWithSHAAnd3-KeyTripleDES-CBC";
                 TlsFailure::unsupported(format!("{origin} {text}"))
             };
             let encrypted = EncryptedPrivateKeyInfoRef::try_from(&*section.der).map_err(|_| unsupported())?;

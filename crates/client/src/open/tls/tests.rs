@@ -195,6 +195,8 @@ fn keys_are_read_in_all_their_forms() {
         ("client-sec1-aes128.key", &client),
         ("client-pkcs8-encrypted.key", &client),
         ("client-pkcs8-scrypt.key", &client),
+        ("client-pkcs8-3des.key", &client),
+        ("client-pkcs8-2des.key", &client),
         ("client-rsa-pkcs1.key", &rsa),
         ("client-rsa-aes256.key", &rsa),
         ("client-rsa-des3.key", &rsa),
@@ -240,7 +242,7 @@ fn a_key_of_another_kind_is_final() {
     let camellia = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: CAMELLIA-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
     assert_eq!(stage(camellia), FailureStage::Other);
     assert_eq!(stage(b"-----BEGIN DSA PRIVATE KEY-----\nAAAA\n-----END DSA PRIVATE KEY-----\n"), FailureStage::Other);
-    for name in ["client-pkcs8-encrypted.key", "client-rsa-aes256.key"] {
+    for name in ["client-pkcs8-encrypted.key", "client-pkcs8-3des.key", "client-rsa-aes256.key"] {
         assert_eq!(stage(&file(name)), FailureStage::Handshake, "{name}: a wrong password");
     }
 }
