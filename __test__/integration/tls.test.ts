@@ -179,9 +179,13 @@ test.serial('without roots of its own a verified session is by those of Node', a
       console.log(await c.fetchVal(${JSON.stringify(ENCRYPTED)}))
       await c.close()
     }, (error) => console.log(error.cause.code))`
-  const outcome = async (ssl: unknown, env: Record<string, string>): Promise<string> => {
+  const outcome = async (
+    ssl: unknown,
+    env: Record<string, string>,
+    flags: readonly string[] = [],
+  ): Promise<string> => {
     const options = JSON.stringify({ ...to('scramuser'), ssl })
-    const { stdout } = await run(process.execPath, ['-e', program, options], {
+    const { stdout } = await run(process.execPath, [...flags, '-e', program, options], {
       cwd: process.cwd(),
       env: { ...process.env, HOME: tmpdir(), ...env },
     })
@@ -192,6 +196,14 @@ test.serial('without roots of its own a verified session is by those of Node', a
     t.is(await outcome(ssl, extra), 'true')
     t.is(await outcome(ssl, {}), 'SELF_SIGNED_CERT_IN_CHAIN')
   }
+  // Node trusts OpenSSL's store then, and no longer its own.
+  const store = { SSL_CERT_FILE: certificateFile('ca.crt') }
+  t.is(await outcome(true, store), 'SELF_SIGNED_CERT_IN_CHAIN')
+  t.is(await outcome(true, { ...store, NODE_OPTIONS: '--use-openssl-ca' }), 'true')
+  t.is(await outcome(true, store, ['--use-openssl-ca']), 'true')
+  const elsewhere = { SSL_CERT_FILE: certificateFile('other-ca.crt') }
+  t.is(await outcome(true, elsewhere, ['--use-openssl-ca']), 'SELF_SIGNED_CERT_IN_CHAIN')
+  t.is(await outcome(true, { ...elsewhere, ...extra }, ['--use-openssl-ca']), 'true')
 })
 
 test('files and keywords of libpq', async (t) => {

@@ -19,13 +19,21 @@ use super::{client_certificate, pem, private_key};
 #[derive(Debug)]
 pub struct DefaultRoots {
     roots: Vec<Vec<u8>>,
+    /// Those of the operating system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, count too.
+    is_system_trusted: bool,
 }
 
 impl DefaultRoots {
-    /// From PEM; what is malformed is left out, as Node does.
+    /// From PEM; what is malformed is left out, as Node does. `is_system_trusted` adds what OpenSSL trusts by default; that
+    /// is read for each session.
     #[must_use]
-    pub fn from_pem(text: &str) -> Self {
-        Self { roots: pem::certificates(text.as_bytes()).unwrap_or_default() }
+    pub fn from_pem(text: &str, is_system_trusted: bool) -> Self {
+        Self { roots: pem::certificates(text.as_bytes()).unwrap_or_default(), is_system_trusted }
+    }
+
+    fn load(&self) -> Vec<Vec<u8>> {
+        let system = if self.is_system_trusted { system_roots().unwrap_or_default() } else { Vec::new() };
+        self.roots.iter().cloned().chain(system).collect()
     }
 }
 
@@ -72,7 +80,7 @@ fn load_roots(options: &TlsOptions, defaults: Option<&DefaultRoots>) -> Result<O
         Roots::System => Ok(Some(system_roots()?)),
         Roots::DefaultFile(_) | Roots::Node if !is_demanded => Ok(None),
         Roots::DefaultFile(_) | Roots::Node => {
-            let roots = defaults.map(|defaults| defaults.roots.clone()).filter(|roots| !roots.is_empty());
+            let roots = defaults.map(DefaultRoots::load).filter(|roots| !roots.is_empty());
             roots.map(Some).ok_or_else(|| {
                 TlsFailure::local("there are no root certificates to verify the server's by: expected sslrootcert")
             })
