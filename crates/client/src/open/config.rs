@@ -19,6 +19,7 @@ use super::service::{self, Service};
 use super::session_options;
 use super::socket::Keepalive;
 use super::sources::{self, Given, Layer, Setting};
+use super::ssl_option;
 use super::target::TargetSessionAttrs;
 use super::tls::TlsOptions;
 use crate::session::SessionOptions;
@@ -153,7 +154,9 @@ impl Said {
         let (options, environment) = (part("options")?, part("environment")?);
         let layers = vec![sources::from_options(options)?, dsn, sources::from_environment(environment)?];
         let session = session_options::from_options(options)?;
-        Ok(Self { layers, service: None, environment: environment.clone(), session })
+        let mut said = Self { layers, service: None, environment: environment.clone(), session };
+        said.heed_ssl_object();
+        Ok(said)
     }
 
     /// Reads the section of the service file, if one is named; it is stronger than the environment only.
@@ -162,7 +165,18 @@ impl Said {
         let Service { layer, origin } = service::read(service, self.get("servicefile"), &self.environment)?;
         self.layers.insert(self.layers.len() - 1, layer);
         self.service = Some(origin);
+        self.heed_ssl_object();
         Ok(())
+    }
+
+    /// Beside an object as the option `ssl`, the TLS of the weaker sources does not count.
+    fn heed_ssl_object(&mut self) {
+        let is_object = |layer: &Layer| layer.get("ssl_style").is_some_and(|style| style.text == "object");
+        if let Some(index) = self.layers.iter().position(is_object) {
+            for layer in &mut self.layers[index + 1..] {
+                layer.forget(&ssl_option::REPLACED);
+            }
+        }
     }
 
     /// The value that counts.
