@@ -61,6 +61,8 @@ rsa_key server
 issue server localhost ca "${server}DNS:localhost,IP:127.0.0.1"
 openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-384 -out server-sha384.key
 issue server-sha384 localhost ca "${server}DNS:localhost,IP:127.0.0.1" -md sha384
+ec_key server-sha224
+issue server-sha224 localhost ca "${server}DNS:localhost,IP:127.0.0.1" -md sha224
 openssl genpkey -quiet -algorithm ED25519 -out ed25519-ca.key
 issue ed25519-ca 'oxpg Ed25519 CA' '' 'basicConstraints=critical,CA:TRUE' -md null
 openssl genpkey -quiet -algorithm ED25519 -out server-ed25519.key
@@ -76,6 +78,31 @@ issue server-revoked localhost ca "${server}DNS:localhost,IP:127.0.0.1"
 # Signed by a certificate that is not an authority's.
 issue server-below-leaf localhost server "${server}DNS:localhost,IP:127.0.0.1"
 cat server.crt >>server-below-leaf.crt
+# A key that RSASSA-PSS alone may sign with.
+openssl genpkey -quiet -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -out server-pss.key
+issue server-pss localhost ca "${server}DNS:localhost,IP:127.0.0.1"
+# An authority by its keyUsage alone: good for a root, and for nothing below one.
+for name in server-below-key-usage key-usage key-usage-ca server-key-usage; do ec_key "$name"; done
+issue key-usage 'oxpg key usage CA' ca 'keyUsage=critical,keyCertSign'
+issue server-below-key-usage localhost key-usage "${server}DNS:localhost,IP:127.0.0.1"
+cat key-usage.crt >>server-below-key-usage.crt
+issue key-usage-ca 'oxpg key usage root' '' 'keyUsage=critical,keyCertSign'
+issue server-key-usage localhost key-usage-ca "${server}DNS:localhost,IP:127.0.0.1"
+# As OpenSSL says for what a root is trusted.
+openssl x509 -in ca.crt -trustout -addtrust serverAuth -out ca-trusted.crt
+openssl x509 -in ca.crt -trustout -addtrust clientAuth -out ca-trusted-for-clients.crt
+openssl x509 -in ca.crt -trustout -addreject serverAuth -out ca-rejected.crt
+# Below twelve authorities.
+ec_key server-deep
+above=ca
+for depth in 1 2 3 4 5 6 7 8 9 10 11 12; do
+  cp server-deep.key "deep-$depth.key"
+  issue "deep-$depth" "oxpg deep CA $depth" "$above" 'basicConstraints=critical,CA:TRUE\nkeyUsage=critical,keyCertSign'
+  above=deep-$depth
+done
+issue server-deep localhost deep-12 "${server}DNS:localhost,IP:127.0.0.1"
+for depth in 12 11 10 9 8 7 6 5 4 3 2 1; do cat "deep-$depth.crt" >>server-deep.crt; done
+rm -f deep-*
 # Version 1, without extensions.
 rsa_key server-v1
 issue server-v1 localhost ca ''
@@ -96,6 +123,8 @@ ec_key client
 issue client certuser ca 'extendedKeyUsage=clientAuth'
 ec_key client-unknown
 issue client-unknown certuser other-ca 'extendedKeyUsage=clientAuth'
+openssl genpkey -quiet -algorithm EC -pkeyopt ec_paramgen_curve:P-521 -out client-p521.key
+issue client-p521 certuser ca 'extendedKeyUsage=clientAuth'
 rsa_key client-rsa
 issue client-rsa certuser ca 'extendedKeyUsage=clientAuth'
 # Other forms of the same keys; the encrypted ones open with "opensesame".
@@ -106,4 +135,6 @@ openssl ec -in client.key -out client-sec1.key 2>/dev/null
 openssl ec -in client.key -aes128 -passout pass:opensesame -out client-sec1-aes128.key 2>/dev/null
 openssl pkcs8 -topk8 -in client.key -passout pass:opensesame -out client-pkcs8-encrypted.key
 openssl pkcs8 -topk8 -in client.key -scrypt -passout pass:opensesame -out client-pkcs8-scrypt.key
-rm -f other-ca.key same-name-ca.key intermediate.key ed25519-ca.key
+openssl pkcs8 -topk8 -in client.key -v1 PBE-SHA1-3DES -passout pass:opensesame -out client-pkcs8-3des.key
+openssl pkcs8 -topk8 -in client.key -v1 PBE-SHA1-2DES -passout pass:opensesame -out client-pkcs8-2des.key
+rm -f other-ca.key same-name-ca.key intermediate.key ed25519-ca.key key-usage.key key-usage-ca.key

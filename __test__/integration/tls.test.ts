@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -133,14 +133,15 @@ test('an address by itself is no name that a certificate could be checked for', 
 })
 
 // Servers, processes and large values one after the other: all at once they would keep a small machine from everything else.
-test.serial('each fault of a certificate has its code', async (t) => {
-  for (const [certificate, code] of [
-    ['server-other-name', 'ERR_TLS_CERT_ALTNAME_INVALID'],
-    ['server-expired', 'CERT_HAS_EXPIRED'],
-    ['server-self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
-    ['server-client-only', 'INVALID_PURPOSE'],
-    ['server-revoked', 'CERT_REVOKED'],
-  ] as const) {
+// One server a test, since each takes seconds to start on a busy machine.
+for (const [certificate, code] of [
+  ['server-other-name', 'ERR_TLS_CERT_ALTNAME_INVALID'],
+  ['server-expired', 'CERT_HAS_EXPIRED'],
+  ['server-self-signed', 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+  ['server-client-only', 'INVALID_PURPOSE'],
+  ['server-revoked', 'CERT_REVOKED'],
+] as const) {
+  test.serial(`each fault of a certificate has its code: ${certificate}`, async (t) => {
     const other = await startTlsServer(certificate)
     try {
       const options = { ...to('scramuser', { ssl: { ca, crl: pem('revoked.crl') } }), port: other.port }
@@ -149,28 +150,30 @@ test.serial('each fault of a certificate has its code', async (t) => {
     } finally {
       await other.stop()
     }
-  }
-})
+  })
+}
 
-test.serial('certificates that rustls refuses and OpenSSL takes are taken', async (t) => {
-  for (const [certificate, root] of [
-    ['server-v1', 'ca'],
-    ['server-cn-only', 'ca'],
-    ['server-self-signed', 'server-self-signed'],
-    ['server-chain', 'ca'],
-    ['server-ed25519', 'ed25519-ca'],
-  ] as const) {
+for (const [certificate, root, ...versions] of [
+  ['server-v1', 'ca', 'TLSv1.2', 'TLSv1.3'],
+  ['server-cn-only', 'ca', 'TLSv1.2', 'TLSv1.3'],
+  ['server-self-signed', 'server-self-signed', 'TLSv1.2', 'TLSv1.3'],
+  ['server-chain', 'ca', 'TLSv1.2', 'TLSv1.3'],
+  ['server-ed25519', 'ed25519-ca', 'TLSv1.2', 'TLSv1.3'],
+  // Its schemes are not there in TLS 1.2.
+  ['server-pss', 'ca', 'TLSv1.3'],
+] as const) {
+  test.serial(`certificates that rustls refuses and OpenSSL takes are taken: ${certificate}`, async (t) => {
     const other = await startTlsServer(certificate)
     try {
-      for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
+      for (const maxVersion of versions) {
         const options = to('scramuser', { port: other.port, ssl: { ca: pem(`${root}.crt`), maxVersion } })
-        t.is(await isEncrypted(t, options), true, `${certificate} ${maxVersion}`)
+        t.is(await isEncrypted(t, options), true, maxVersion)
       }
     } finally {
       await other.stop()
     }
-  }
-})
+  })
+}
 
 test.serial('without roots of its own a verified session is by those of Node', async (t) => {
   const program = `
@@ -179,9 +182,13 @@ test.serial('without roots of its own a verified session is by those of Node', a
       console.log(await c.fetchVal(${JSON.stringify(ENCRYPTED)}))
       await c.close()
     }, (error) => console.log(error.cause.code))`
-  const outcome = async (ssl: unknown, env: Record<string, string>): Promise<string> => {
+  const outcome = async (
+    ssl: unknown,
+    env: Record<string, string>,
+    flags: readonly string[] = [],
+  ): Promise<string> => {
     const options = JSON.stringify({ ...to('scramuser'), ssl })
-    const { stdout } = await run(process.execPath, ['-e', program, options], {
+    const { stdout } = await run(process.execPath, [...flags, '-e', program, options], {
       cwd: process.cwd(),
       env: { ...process.env, HOME: tmpdir(), ...env },
     })
@@ -192,6 +199,14 @@ test.serial('without roots of its own a verified session is by those of Node', a
     t.is(await outcome(ssl, extra), 'true')
     t.is(await outcome(ssl, {}), 'SELF_SIGNED_CERT_IN_CHAIN')
   }
+  // Node trusts OpenSSL's store then, and no longer its own.
+  const store = { SSL_CERT_FILE: certificateFile('ca.crt') }
+  t.is(await outcome(true, store), 'SELF_SIGNED_CERT_IN_CHAIN')
+  t.is(await outcome(true, { ...store, NODE_OPTIONS: '--use-openssl-ca' }), 'true')
+  t.is(await outcome(true, store, ['--use-openssl-ca']), 'true')
+  const elsewhere = { SSL_CERT_FILE: certificateFile('other-ca.crt') }
+  t.is(await outcome(true, elsewhere, ['--use-openssl-ca']), 'SELF_SIGNED_CERT_IN_CHAIN')
+  t.is(await outcome(true, { ...elsewhere, ...extra }, ['--use-openssl-ca']), 'true')
 })
 
 test('files and keywords of libpq', async (t) => {
@@ -223,6 +238,83 @@ test('files and keywords of libpq', async (t) => {
   t.regex(readFileSync(keys, 'utf8'), /^CLIENT_TRAFFIC_SECRET_0 [0-9a-f]{64} [0-9a-f]{96}$/m)
   t.regex(readFileSync(keys, 'utf8'), /^CLIENT_RANDOM [0-9a-f]{64} [0-9a-f]{96}$/m)
 })
+
+test('what is wrong on our side ends in no session without TLS', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxpg-tls-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  for (const name of ['client-p521.crt', 'client-p521.key']) {
+    copyFileSync(certificateFile(name), join(folder, name))
+    chmodSync(join(folder, name), 0o600)
+  }
+  writeFileSync(join(folder, 'root.crl'), 'no list\n')
+  const roots = `sslrootcert=${certificateFile('ca.crt')}`
+  for (const [keywords, message] of [
+    [`${roots} sslcrl=${folder}/root.crl`, /root\.crl: expected certificate revocation lists in PEM/],
+    [
+      `sslcert=${folder}/client-p521.crt sslkey=${folder}/client-p521.key`,
+      /client-p521\.key .*; expected RSA/,
+    ],
+  ] as const) {
+    for (const mode of ['prefer', 'require']) {
+      const dsn = `host=localhost port=${server.port} user=scramuser dbname=postgres sslmode=${mode} ${keywords}`
+      await t.throwsAsync(connect(dsn, { password: server.password }), { message })
+    }
+  }
+})
+
+test.serial('a key that takes for ever holds up neither sessions nor exits', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxpg-tls-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  const key = join(folder, 'heavy.key')
+  writeFileSync(key, heavyKey(), { mode: 0o600 })
+  const dsn =
+    `host=localhost port=${server.port} user=certuser dbname=postgres sslmode=require ` +
+    `sslcert=${certificateFile('client.crt')} sslkey=${key} sslpassword=x`
+  const program = `
+    const { Worker, isMainThread, parentPort } = require('node:worker_threads')
+    const { connect } = require('oxpg')
+    const [dsn, healthy] = JSON.parse(process.env.WORK)
+    const attempt = async (say) => {
+      const slow = connect(dsn, { connectTimeoutMs: 500 })
+      slow.catch(() => {})
+      const c = await connect(healthy)
+      say(String(await c.fetchVal('select 1')))
+      await c.close()
+      await slow.catch((error) => say(error.constructor.name))
+    }
+    if (isMainThread) {
+      attempt(console.log).then(() => {
+        const worker = new Worker(process.env.SOURCE, { eval: true })
+        worker.on('message', (text) => {
+          console.log(text)
+          if (text !== '1') worker.terminate().then(() => console.log('terminated'))
+        })
+      })
+    } else attempt((text) => parentPort.postMessage(text))`
+  const work = JSON.stringify([dsn, to('scramuser')])
+  const { stdout } = await run(process.execPath, ['-e', program], {
+    cwd: process.cwd(),
+    env: { ...process.env, WORK: work, SOURCE: program },
+  })
+  t.deepEqual(stdout.trim().split('\n'), ['1', 'TimeoutError', '1', 'TimeoutError', 'terminated'])
+})
+
+/** A private key that is encrypted by PBES2 with PBKDF2 and 100 million rounds, which take most of a minute. */
+function heavyKey(): string {
+  const element = (tag: number, ...parts: readonly Buffer[]): Buffer => {
+    const contents = Buffer.concat(parts)
+    return Buffer.concat([Buffer.from([tag, contents.length]), contents])
+  }
+  const oid = (hex: string): Buffer => element(6, Buffer.from(hex, 'hex'))
+  const octets = (length: number): Buffer => element(4, Buffer.alloc(length, 7))
+  const rounds = element(2, Buffer.from('05f5e100', 'hex'))
+  const sha256 = element(0x30, oid('2a864886f70d0209'), element(5))
+  const derivation = element(0x30, oid('2a864886f70d01050c'), element(0x30, octets(8), rounds, sha256))
+  const aes256 = element(0x30, oid('60864801650304012a'), octets(16))
+  const scheme = element(0x30, oid('2a864886f70d01050d'), element(0x30, derivation, aes256))
+  const base64 = element(0x30, scheme, octets(32)).toString('base64')
+  return `-----BEGIN ENCRYPTED PRIVATE KEY-----\n${base64}\n-----END ENCRYPTED PRIVATE KEY-----\n`
+}
 
 test("the client's certificate authenticates", async (t) => {
   const certificate = { ca, cert: pem('client.crt'), key: pem('client.key') }

@@ -7,7 +7,17 @@ import type { Environment } from './environment'
  */
 export function giveDefaultRoots(environment: Environment, configJson: string): void {
   const { native } = environment
-  if (native.areDefaultRootsMissing(configJson)) native.setDefaultRoots(defaultRoots().join('\n'))
+  if (!native.areDefaultRootsMissing(configJson)) return
+  // Then those that Node has built in do not count; those of NODE_EXTRA_CA_CERTS do.
+  const isSystemTrusted = isOpensslTrusted()
+  const roots = isSystemTrusted ? extraRoots() : defaultRoots()
+  native.setDefaultRoots(roots.join('\n'), isSystemTrusted ? 1 : 0)
+}
+
+/** Whether Node was told `--use-openssl-ca`: Node has no word for what is trusted then. */
+function isOpensslTrusted(): boolean {
+  const variable = process.env.NODE_OPTIONS?.split(/\s+/) ?? []
+  return [...process.execArgv, ...variable].includes('--use-openssl-ca')
 }
 
 function defaultRoots(): readonly string[] {

@@ -46,8 +46,8 @@ export interface NativeFunctions {
   connectTimeoutOf(configJson: string): number | null | undefined
   /** Whether servers would be verified by Node's root certificates, and those are not here yet. */
   areDefaultRootsMissing(configJson: string): boolean | undefined
-  /** Node's root certificates, in PEM. */
-  setDefaultRoots(pem: string): void
+  /** Node's root certificates, in PEM; 1 adds those that OpenSSL trusts by default. */
+  setDefaultRoots(pem: string, isSystemTrusted: 0 | 1): void
   /** JSON of what a configuration comes to, see `ParsedDsn`; a failure when it is wrong. */
   explainConfig(configJson: string): string | Failure | undefined
   /** Gives the query's id, at least 1. */

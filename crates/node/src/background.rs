@@ -89,7 +89,7 @@ fn running() -> io::Result<UnboundedSender<Order>> {
     let (orders, receiver) = unbounded_channel();
     thread::Builder::new().name("oxpg".into()).spawn(move || {
         runtime.block_on(serve(receiver));
-        // A name look-up that hangs must not hold the thread.
+        // A name look-up or a file that hangs must not hold the thread.
         runtime.shutdown_background();
     })?;
     *running = Some(orders.downgrade());
@@ -195,10 +195,11 @@ fn broken(job: &Job) -> Outcome {
 }
 
 async fn open_session(config: Configuration, particulars: Particulars) -> Result<(Opened, Arc<Config>), OpenError> {
-    let config = match config {
-        Configuration::Parsed(config) => config,
-        Configuration::Text(text) => Arc::new(Config::from_json(&text)?),
-    };
-    let opened = open::open_with(Arc::clone(&config), particulars).await?;
-    Ok((opened, config))
+    match config {
+        Configuration::Text(text) => open::open_text(&text, particulars).await,
+        Configuration::Parsed(config) => {
+            let opened = open::open_with(Arc::clone(&config), particulars).await?;
+            Ok((opened, config))
+        }
+    }
 }

@@ -232,12 +232,13 @@ unsafe extern "C" fn are_default_roots_missing(env: sys::napi_env, info: sys::na
     }
 }
 
-/// `setDefaultRoots(pem)`: Node's root certificates.
+/// `setDefaultRoots(pem, isSystemTrusted)`: Node's root certificates; 1 adds those that OpenSSL trusts by default.
 unsafe extern "C" fn set_default_roots(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as in `flush`.
     unsafe {
         run(env, info, |call| {
-            call.environment.openings.default_roots = Some(Arc::new(DefaultRoots::from_pem(&call.text(0))));
+            call.environment.openings.default_roots =
+                Some(Arc::new(DefaultRoots::from_pem(&call.text(0), call.number(1) == 1)));
             None
         })
     }

@@ -1,17 +1,22 @@
 //! One address of one opening: with TLS and without, as far as the mode allows for both.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use super::auth::{Credentials, Security};
 use super::config::Config;
 use super::connect::{Opened, bounded};
 use super::error::{OpenError, OpenErrorKind};
+use super::file_work;
 use super::gate::Startup;
 use super::hosts::{Host, HostAddress, Password};
 use super::passwords::Passwords;
 use super::socket::{CancelTarget, Endpoint, Link, Stream};
 use super::startup;
-use super::tls::{Answer, BeginError, DefaultRoots, Encryption, FailureStage, Negotiation, SslMode, TlsSetup, ask};
+use super::tls::{
+    Answer, BeginError, DefaultRoots, Encryption, FailureStage, Negotiation, SslMode, TlsFailure, TlsSetup, ask,
+};
 
 /// What an attempt came to.
 pub(super) struct Failure {
@@ -53,10 +58,10 @@ impl Failure {
 
 /// What one address is tried with.
 pub(super) struct Attempt<'a> {
-    pub(super) config: &'a Config,
+    pub(super) config: &'a Arc<Config>,
     pub(super) passwords: &'a Passwords,
     pub(super) oauth_token: Option<&'a Password>,
-    pub(super) default_roots: Option<&'a DefaultRoots>,
+    pub(super) default_roots: Option<&'a Arc<DefaultRoots>>,
     pub(super) host: &'a Host,
     pub(super) endpoint: &'a Endpoint,
     /// What errors call it.
@@ -165,11 +170,24 @@ impl Attempt<'_> {
             return Ok((Link::Plain(stream), None));
         }
         let in_handshake = |error: BeginError| OpenError { stage: FailureStage::Handshake, ..error.into_open_error() };
-        let address: &HostAddress = &self.host.address;
-        let setup =
-            TlsSetup::new(options, self.default_roots, address).map_err(|failure| in_handshake(failure.into()))?;
-        let stream = setup.encrypt(stream).await.map_err(in_handshake)?;
-        Ok((Link::Tls(stream), Some(setup)))
+        let before_it = |failure: TlsFailure| OpenError { stage: failure.stage(), ..failure.into_open_error() };
+        let setup = self.tls_setup().await?.map_err(before_it)?;
+        let stream = setup.encrypt(stream).await;
+        let writing = async {
+            setup.write_keys().await;
+            Ok(())
+        };
+        bounded(writing, self.deadline, "to write the key log").await?;
+        Ok((Link::Tls(stream.map_err(in_handshake)?), Some(setup)))
+    }
+
+    /// What TLS takes, of the files as they are now.
+    async fn tls_setup(&self) -> Result<Result<TlsSetup, TlsFailure>, OpenError> {
+        let (config, roots) = (Arc::clone(self.config), self.default_roots.cloned());
+        let address: HostAddress = self.host.address.clone();
+        let reading =
+            file_work::run(config.tls.files(), move || TlsSetup::new(&config.tls, roots.as_deref(), &address));
+        bounded(reading, self.deadline, "to read the files and keys of TLS").await
     }
 }
 

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::auth::RequireAuth;
-use super::error::ConfigError;
+use super::connect::bounded;
+use super::error::{ConfigError, OpenError};
+use super::file_work;
 use super::hosts::{Host, Lists, Password};
 use super::oauth;
 use super::passwords::PasswordSource;
@@ -16,6 +19,7 @@ use super::service::{self, Service};
 use super::session_options;
 use super::socket::Keepalive;
 use super::sources::{self, Given, Layer, Setting};
+use super::ssl_option;
 use super::target::TargetSessionAttrs;
 use super::tls::TlsOptions;
 use crate::session::SessionOptions;
@@ -70,6 +74,25 @@ impl Config {
         Said::from_json(text)?.resolve()
     }
 
+    /// [`Config::from_json`] inside a runtime: a service file is read elsewhere than on its thread, in the time that
+    /// `timeout` says, or else `connectTimeoutMs` as far as it is known without the file.
+    ///
+    /// # Errors
+    /// Those of [`Config::from_json`], and that the time was not enough.
+    pub async fn read(text: &str, timeout: Option<Duration>) -> Result<Self, OpenError> {
+        let mut said = Said::without_files(text)?;
+        let Some(service) = said.get("service") else { return Ok(said.resolve()?) };
+        // Whichever files it may be in: it stands for them.
+        let files = vec![PathBuf::from(&said.get("servicefile").unwrap_or(service).text)];
+        let timeout = timeout.or(said.connect_timeout()?);
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let reading = file_work::run(files, move || {
+            said.add_service()?;
+            said.resolve()
+        });
+        Ok(bounded(reading, deadline, "to read the service file").await??)
+    }
+
     /// How the sessions work once they are open.
     #[must_use]
     pub fn session_options(&self) -> SessionOptions {
@@ -108,6 +131,13 @@ pub(super) struct Said {
 impl Said {
     /// See [`Config::from_json`].
     pub(super) fn from_json(text: &str) -> Result<Self, ConfigError> {
+        let mut said = Self::without_files(text)?;
+        said.add_service()?;
+        Ok(said)
+    }
+
+    /// All but what a service file says.
+    fn without_files(text: &str) -> Result<Self, ConfigError> {
         let json: Value = serde_json::from_str(text)
             .map_err(|_| ConfigError::new("the configuration: expected a JSON object, got malformed JSON"))?;
         let empty = Map::new();
@@ -122,19 +152,31 @@ impl Said {
             Some(_) => return Err(ConfigError::new("dsn: expected a string")),
         };
         let (options, environment) = (part("options")?, part("environment")?);
-        let mut layers = vec![sources::from_options(options)?, dsn, sources::from_environment(environment)?];
-        let get = |keyword: &str| layers.iter().find_map(|layer| layer.get(keyword));
-        let service = match get("service") {
-            Some(service) => Some(service::read(service, get("servicefile"), environment)?),
-            None => None,
-        };
-        let mut name = None;
-        if let Some(Service { layer, origin }) = service {
-            layers.insert(layers.len() - 1, layer);
-            name = Some(origin);
-        }
+        let layers = vec![sources::from_options(options)?, dsn, sources::from_environment(environment)?];
         let session = session_options::from_options(options)?;
-        Ok(Self { layers, service: name, environment: environment.clone(), session })
+        let mut said = Self { layers, service: None, environment: environment.clone(), session };
+        said.heed_ssl_object();
+        Ok(said)
+    }
+
+    /// Reads the section of the service file, if one is named; it is stronger than the environment only.
+    fn add_service(&mut self) -> Result<(), ConfigError> {
+        let Some(service) = self.get("service") else { return Ok(()) };
+        let Service { layer, origin } = service::read(service, self.get("servicefile"), &self.environment)?;
+        self.layers.insert(self.layers.len() - 1, layer);
+        self.service = Some(origin);
+        self.heed_ssl_object();
+        Ok(())
+    }
+
+    /// Beside an object as the option `ssl`, the TLS of the weaker sources does not count.
+    fn heed_ssl_object(&mut self) {
+        let is_object = |layer: &Layer| layer.get("ssl_style").is_some_and(|style| style.text == "object");
+        if let Some(index) = self.layers.iter().position(is_object) {
+            for layer in &mut self.layers[index + 1..] {
+                layer.forget(&ssl_option::REPLACED);
+            }
+        }
     }
 
     /// The value that counts.

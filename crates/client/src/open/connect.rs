@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, Failure, Started, is_cannot_connect_now};
 use super::config::Config;
 use super::error::{OpenError, OpenErrorKind};
+use super::file_work;
 use super::hosts::{Host, HostAddress, Password};
 use super::oauth;
 use super::passwords::Passwords;
@@ -75,6 +76,22 @@ pub async fn open(config: Arc<Config>) -> Result<Opened, OpenError> {
     open_with(config, Particulars::default()).await
 }
 
+/// [`open_with`] what a configuration's JSON says ([`Config::from_json`]), of which a service file may be a part: reading it
+/// belongs to the time of the opening.
+///
+/// # Errors
+/// Those of [`Config::read`] and of [`open_with`].
+pub async fn open_text(text: &str, mut particulars: Particulars) -> Result<(Opened, Arc<Config>), OpenError> {
+    let started = Instant::now();
+    let config = Arc::new(Config::read(text, particulars.timeout).await?);
+    let timeout = particulars.timeout.or(config.connect_timeout);
+    // In whole milliseconds, as errors tell it.
+    let taken = Duration::from_millis(u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX));
+    particulars.timeout = timeout.map(|timeout| timeout.saturating_sub(taken));
+    let opened = open_with(Arc::clone(&config), particulars).await?;
+    Ok((opened, config))
+}
+
 /// Opens a session on the first host that gives one of the kind that is asked for.
 ///
 /// As in libpq, the next address or host is tried when one is not reached, breaks off, does not answer in its share
@@ -93,7 +110,11 @@ pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let passwords = match particulars.password {
         Some(Secret(text)) => Passwords::given(text)?,
-        None => Passwords::of(&config),
+        None => {
+            let (files, config) = (config.password.file().cloned().into_iter().collect(), Arc::clone(&config));
+            bounded(file_work::run(files, move || Passwords::of(&config)), deadline, "to read the password file")
+                .await?
+        }
     };
     let oauth_token = match particulars.oauth_token {
         Some(Secret(text)) => Some(oauth::check_token(&text, "option oauthToken")?),
@@ -139,7 +160,7 @@ fn share_of(deadline: Option<Instant>, count: usize) -> Option<Instant> {
 
 /// The attempts of one opening.
 struct Attempts<'a> {
-    config: &'a Config,
+    config: &'a Arc<Config>,
     passwords: Passwords,
     oauth_token: Option<Password>,
     default_roots: Option<Arc<DefaultRoots>>,
@@ -185,7 +206,7 @@ impl Attempts<'_> {
     ) -> Result<Opened, Box<Failure>> {
         let place = place(&host.address, endpoint);
         let Self { config, passwords, oauth_token, default_roots, .. } = &*self;
-        let default_roots = default_roots.as_deref();
+        let default_roots = default_roots.as_ref();
         let oauth_token = oauth_token.as_ref();
         let attempt =
             Attempt { config, passwords, oauth_token, default_roots, host, endpoint, place: &place, deadline };

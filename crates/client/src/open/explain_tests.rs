@@ -88,3 +88,21 @@ fn a_password_file_counts_where_it_has_a_line_and_may_be_read() {
     assert_eq!(shown["hasPassword"], false);
     assert!(shown["remarks"][0].as_str().unwrap().contains("group or others have access"), "{shown}");
 }
+
+#[test]
+fn beside_an_object_of_tls_no_other_source_has_a_say() {
+    let dsn = "host=a user=ann dbname=shop sslmode=disable sslrootcert=/r sslcert=/c sslkey=/k sslpassword=x sslcrl=/l \
+               sslcertmode=require ssl_min_protocol_version=TLSv1.3 sslsni=0 channel_binding=require";
+    let environment = json!({ "PGSSLROOTCERT": "/r", "PGSSLCRLDIR": "/d", "PGREQUIRESSL": "1" });
+    let ssl = json!({ "ca": "x", "maxVersion": "TLSv1.2" });
+    let shown = explained(dsn, json!({ "ssl": ssl }), environment.clone());
+    let expected = json!({
+        "sslmode": "verify-full", "ssl_max_protocol_version": "TLSv1.2", "sslsni": "0", "channel_binding": "require"
+    });
+    assert_eq!(shown["keywords"], expected);
+    assert_eq!(shown["sources"]["sslmode"], "option ssl");
+    assert_eq!(shown["sources"].get("sslcert"), None);
+    // The other forms of the option say the mode only.
+    let shown = explained("sslcert=/c user=ann", json!({ "ssl": "require" }), environment);
+    assert_eq!((&shown["keywords"]["sslcert"], &shown["keywords"]["sslrootcert"]), (&json!("/c"), &json!("/r")));
+}

@@ -20,6 +20,7 @@ mod error;
 mod explain;
 #[cfg(test)]
 mod explain_tests;
+mod file_work;
 mod gate;
 mod hosts;
 mod messages;
@@ -50,7 +51,7 @@ mod unique_name;
 
 pub use cancel::cancel;
 pub use config::Config;
-pub use connect::{Opened, Particulars, Secret, open, open_with};
+pub use connect::{Opened, Particulars, Secret, open, open_text, open_with};
 #[doc(hidden)]
 pub use dsn::parse as parse_dsn;
 pub use error::{ConfigError, OpenError, OpenErrorKind};

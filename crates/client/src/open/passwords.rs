@@ -19,6 +19,16 @@ pub(super) enum PasswordSource {
     Nowhere,
 }
 
+impl PasswordSource {
+    /// The password file.
+    pub(super) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            Self::Given(_) | Self::Nowhere => None,
+        }
+    }
+}
+
 /// The passwords of one opening.
 pub(super) struct Passwords {
     given: Option<Password>,

@@ -75,6 +75,11 @@ impl Layer {
         Ok(())
     }
 
+    /// Unsays what it says of these keywords.
+    pub(super) fn forget(&mut self, keywords: &[&str]) {
+        self.values.retain(|(known, _)| !keywords.contains(known));
+    }
+
     fn set(&mut self, name: &str, value: String, origin: &str) -> Result<(), ConfigError> {
         check_setting(name, &value, origin)?;
         // The client encoding is always ours, and a session that is not for replication is what there is.

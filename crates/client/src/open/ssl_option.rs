@@ -20,6 +20,22 @@ const TEXTS: [(&str, &str, bool); 8] = [
 /// Fields that are texts, or arrays of them that are joined.
 const LISTS: [(&str, &str); 2] = [("ca", "ssl_ca"), ("crl", "ssl_crl")];
 
+/// What an object says instead of weaker sources, also by not saying it: whom to trust, what to show and which versions. How
+/// TLS begins, what authentication is bound to, SNI and the key log are options of their own.
+pub(super) const REPLACED: [&str; 11] = [
+    "sslmode",
+    "requiressl",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "sslpassword",
+    "sslcrl",
+    "sslcrldir",
+    "sslcertmode",
+    "ssl_min_protocol_version",
+    "ssl_max_protocol_version",
+];
+
 /// Adds what the option says, under libpq's keywords and some of ours.
 pub(super) fn add(layer: &mut Layer, value: &Value, origin: &str) -> Result<(), ConfigError> {
     let mut say = |keyword, text: &str| layer.add(keyword, text.to_owned(), origin.to_owned(), true);

@@ -145,7 +145,7 @@ impl<'a> Certificate<'a> {
                 self.is_ca = Some(fields.optional(der::BOOLEAN).is_some_and(|flag| flag.contents != [0]));
                 self.path_length = match fields.optional(der::INTEGER) {
                     None => None,
-                    Some(length) => Some(unsigned(length.contents)?),
+                    Some(length) => Some(der::unsigned(length.contents)?),
                 };
             }
             KEY_USAGE => {
@@ -186,17 +186,12 @@ impl<'a> Certificate<'a> {
 
     /// The first common name of its subject.
     pub(super) fn common_name(&self) -> Option<&'a [u8]> {
-        let mut sets = Reader::new(Reader::new(self.subject).expect(der::SEQUENCE)?.contents);
-        while !sets.is_empty() {
-            let mut set = Reader::new(sets.expect(der::SET)?.contents);
-            while !set.is_empty() {
-                let mut attribute = Reader::new(set.expect(der::SEQUENCE)?.contents);
-                if attribute.expect(der::OBJECT_IDENTIFIER)?.contents == COMMON_NAME {
-                    return attribute.next().map(|text| text.contents);
-                }
-            }
-        }
-        None
+        common_name(self.subject)
+    }
+
+    /// What people call the one that issued it.
+    pub(super) fn issuer_name(&self) -> String {
+        String::from_utf8_lossy(common_name(self.issuer).unwrap_or_default()).into_owned()
     }
 
     /// What people call it.
@@ -204,6 +199,20 @@ impl<'a> Certificate<'a> {
         let name = self.common_name().or_else(|| self.dns_names.first().copied()).unwrap_or_default();
         String::from_utf8_lossy(name).into_owned()
     }
+}
+
+fn common_name(name: &[u8]) -> Option<&[u8]> {
+    let mut sets = Reader::new(Reader::new(name).expect(der::SEQUENCE)?.contents);
+    while !sets.is_empty() {
+        let mut set = Reader::new(sets.expect(der::SET)?.contents);
+        while !set.is_empty() {
+            let mut attribute = Reader::new(set.expect(der::SEQUENCE)?.contents);
+            if attribute.expect(der::OBJECT_IDENTIFIER)?.contents == COMMON_NAME {
+                return attribute.next().map(|text| text.contents);
+            }
+        }
+    }
+    None
 }
 
 /// A certificate revocation list (RFC 5280, section 5).
@@ -259,12 +268,4 @@ impl<'a> RevocationList<'a> {
         }
         false
     }
-}
-
-fn unsigned(contents: &[u8]) -> Option<u32> {
-    let is_negative = contents.first().is_none_or(|first| *first >= 0x80);
-    if is_negative || contents.len() > 4 {
-        return None;
-    }
-    Some(contents.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
 }

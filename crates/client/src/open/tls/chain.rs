@@ -12,10 +12,11 @@ use super::certificate::{
 use super::fault::Fault;
 use super::signature::{self, SignatureFault};
 
-/// OpenSSL's and webpki's limits are larger; nobody has longer chains.
-const MAX_CERTIFICATES: usize = 10;
-/// So that a hostile server cannot keep the background thread busy.
-const MAX_SIGNATURE_CHECKS: usize = 50;
+/// OpenSSL's limit: a hundred authorities between a certificate and its root.
+const MAX_CERTIFICATES: usize = 102;
+/// Enough for the longest chain and some that lead nowhere; so that a hostile server cannot keep the background thread
+/// busy.
+const MAX_SIGNATURE_CHECKS: usize = 150;
 
 /// What is trusted.
 #[derive(Debug, Default)]
@@ -52,7 +53,7 @@ impl Trust {
             return Ok(());
         }
         let Search { fault, unverified, .. } = search;
-        Err(fault.or(unverified).unwrap_or_else(|| leads_nowhere(leaf, &sent)))
+        Err(fault.or(unverified).unwrap_or_else(|| leads_nowhere(leaf, &sent, &roots)))
     }
 }
 
@@ -126,7 +127,8 @@ impl<'a, 'b> Search<'a, 'b> {
                 return Err(Fault::new("UNHANDLED_CRITICAL_EXTENSION", text));
             }
             if depth > 0 {
-                check_authority(certificate, &which, authorities_below)?;
+                let is_root = depth + 1 == path.len();
+                check_authority(certificate, &which, authorities_below, is_root)?;
                 if !certificate.is_self_issued() {
                     authorities_below += 1;
                 }
@@ -210,15 +212,23 @@ impl<'a, 'b> Search<'a, 'b> {
 }
 
 /// Whether a certificate may issue others.
-fn check_authority(certificate: &Certificate<'_>, which: &str, authorities_below: u32) -> Result<(), Fault> {
+fn check_authority(
+    certificate: &Certificate<'_>,
+    which: &str,
+    authorities_below: u32,
+    is_root: bool,
+) -> Result<(), Fault> {
     let is_authority = match certificate.is_ca {
         Some(is_ca) => is_ca,
-        // Roots of version 1 have no extensions; some of version 3 say it by their key usage alone.
+        // Roots of version 1 have no extensions; some of version 3 say it by their key usage alone. Nobody chose what is
+        // below them.
+        None if !is_root => false,
         None if certificate.version < 3 => certificate.is_self_issued(),
         None => certificate.key_usage.is_some(),
     };
     if !is_authority {
-        return Err(Fault::new("INVALID_CA", format!("{which} is not one of a certificate authority")));
+        let text = format!("{which} is not one of a certificate authority (basicConstraints has no CA:TRUE)");
+        return Err(Fault::new("INVALID_CA", text));
     }
     if certificate.path_length.is_some_and(|limit| authorities_below > limit) {
         let text = format!("{which} allows for fewer certificate authorities below it (pathLenConstraint)");
@@ -268,15 +278,15 @@ fn not_signed(certificate: &Certificate<'_>, issuer: &Certificate<'_>, fault: Si
                 "the certificate {name:?} is not signed by the {issuer:?} that is trusted: is it another one of this name?"
             ),
             SignatureFault::Unsupported => format!(
-                "the signature of the certificate {name:?} cannot be verified: expected one by RSA of 2048 bits or more, \
-                 ECDSA on P-256 or P-384, or Ed25519, with SHA-256 or better"
+                "the signature of the certificate {name:?} by {issuer:?} cannot be verified: expected one by RSA of 2048 bits \
+                 or more, ECDSA on P-256 or P-384, or Ed25519, with SHA-256 or better"
             ),
         },
     )
 }
 
 /// No chain leads to a trusted certificate: says it as Node does.
-fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>]) -> Fault {
+fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>], roots: &[Certificate<'_>]) -> Fault {
     let advice = "give the certificate authority that issued it (sslrootcert, or ssl: { ca })";
     if leaf.is_self_issued() {
         let text = format!("the server's certificate is self-signed, and not trusted: {advice}");
@@ -284,7 +294,7 @@ fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>]) -> Fault {
     }
     let mut last = leaf;
     for _ in 0..MAX_CERTIFICATES {
-        match sent.iter().find(|issuer| issuer.subject == last.issuer) {
+        match roots.iter().chain(sent).find(|issuer| issuer.subject == last.issuer) {
             Some(issuer) if !last.is_self_issued() => last = issuer,
             _ => break,
         }
@@ -293,6 +303,14 @@ fn leads_nowhere(leaf: &Certificate<'_>, sent: &[Certificate<'_>]) -> Fault {
     if last.is_self_issued() {
         let text = format!("the server's certificate leads to {name:?}, which is not trusted: {advice}");
         return Fault::new("SELF_SIGNED_CERT_IN_CHAIN", text);
+    }
+    if roots.iter().any(|root| std::ptr::eq(root, last)) {
+        let text = format!(
+            "the certificate {name:?} is among those that are trusted, but not self-signed, and the one of {:?} that issued \
+             it is not there: give that one as well (sslrootcert, or ssl: {{ ca }})",
+            last.issuer_name()
+        );
+        return Fault::new("UNABLE_TO_GET_ISSUER_CERT", text);
     }
     let text = format!("the certificate that issued {name:?} is not known: {advice}");
     if std::ptr::eq(last, leaf) {

@@ -78,6 +78,15 @@ pub(super) fn whole_bits(contents: &[u8]) -> Option<&[u8]> {
     contents.split_first().filter(|(unused, _)| **unused == 0).map(|(_, bits)| bits)
 }
 
+/// An INTEGER that is not negative, of 32 bits at most.
+pub(super) fn unsigned(contents: &[u8]) -> Option<u32> {
+    let is_negative = contents.first().is_none_or(|first| *first >= 0x80);
+    if is_negative || contents.len() > 4 {
+        return None;
+    }
+    Some(contents.iter().fold(0, |sum, byte| sum << 8 | u32::from(*byte)))
+}
+
 /// Seconds since 1970 of a UTCTime or GeneralizedTime in the forms that RFC 5280 allows (4.1.2.5).
 pub(super) fn seconds(time: Element<'_>) -> Option<i64> {
     let digits = time.contents.strip_suffix(b"Z")?;

@@ -8,6 +8,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::super::error::{OpenError, OpenErrorKind};
 use super::fault::Fault;
+use super::mode::FailureStage;
 
 /// Why TLS does not come about, or ends.
 #[derive(Clone, Debug)]
@@ -15,12 +16,25 @@ pub(in crate::open) struct TlsFailure {
     /// As Node spells it; `None` for what is ours.
     code: Option<&'static str>,
     message: String,
+    /// libpq would have its session with TLS: to go on without, as `prefer` does otherwise, would be ours alone.
+    is_final: bool,
 }
 
 impl TlsFailure {
     /// Something of ours: a file that cannot be read, a key without its password …
     pub(super) fn local(message: impl Into<String>) -> Self {
-        Self { code: None, message: message.into() }
+        Self { code: None, message: message.into(), is_final: false }
+    }
+
+    /// Something that libpq can use, or can do without, and that is an error here: a kind of key, a malformed revocation
+    /// list …
+    pub(super) fn unsupported(message: impl Into<String>) -> Self {
+        Self { is_final: true, ..Self::local(message) }
+    }
+
+    /// The same, of what libpq would do without.
+    pub(super) fn made_final(self) -> Self {
+        Self { is_final: true, ..self }
     }
 
     pub(super) fn internal(message: &str) -> Self {
@@ -40,6 +54,11 @@ impl TlsFailure {
             ..OpenError::new(OpenErrorKind::Connection, self.message)
         }
     }
+
+    /// What it means for another attempt, without TLS.
+    pub(in crate::open) fn stage(&self) -> FailureStage {
+        if self.is_final { FailureStage::Other } else { FailureStage::Handshake }
+    }
 }
 
 impl fmt::Display for TlsFailure {
@@ -57,13 +76,13 @@ pub(in crate::open) fn of_io(error: &io::Error) -> Option<TlsFailure> {
 
 impl From<Fault> for TlsFailure {
     fn from(fault: Fault) -> Self {
-        Self { code: Some(fault.code), message: fault.message }
+        Self { code: Some(fault.code), ..Self::local(fault.message) }
     }
 }
 
 impl From<rustls::Error> for TlsFailure {
     fn from(error: rustls::Error) -> Self {
-        let coded = |code, message: String| Self { code: Some(code), message };
+        let coded = |code, message: String| Self { code: Some(code), ..Self::local(message) };
         match error {
             rustls::Error::InvalidCertificate(CertificateError::Other(other)) => {
                 match other.0.downcast_ref::<Fault>().cloned() {
@@ -90,7 +109,7 @@ impl From<rustls::Error> for TlsFailure {
             ),
             rustls::Error::PeerIncompatible(_) => coded(
                 "ERR_SSL_UNSUPPORTED_PROTOCOL",
-                format!("the server has no version of TLS, cipher or group in common with us ({error})"),
+                format!("the server has no version of TLS, cipher or group in common with us ({error}): {OFFERED}"),
             ),
             rustls::Error::DecryptError => coded(
                 "ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC",
@@ -101,13 +120,17 @@ impl From<rustls::Error> for TlsFailure {
     }
 }
 
+/// What a server must have one of.
+const OFFERED: &str = "the server needs TLS 1.2 or 1.3, a group of X25519, P-256 and P-384 (ssl_groups, before PostgreSQL 18 \
+                       ssl_ecdh_curve), and a key that is RSA of 2048 bits or more, P-256, P-384 or Ed25519";
+
 /// Alerts (RFC 8446, section 6.2) by OpenSSL's names, and what they mean here.
 fn describe(alert: AlertDescription) -> (&'static str, String) {
     let (code, text) = match alert {
-        AlertDescription::HandshakeFailure => (
-            "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
-            "it accepts none of what was offered, or wants a certificate of the client",
-        ),
+        AlertDescription::HandshakeFailure => {
+            let text = format!("it accepts none of what was offered, or wants a certificate of the client: {OFFERED}");
+            return ("ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE", text);
+        }
         AlertDescription::CertificateRequired => {
             ("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "it wants a certificate of the client")
         }

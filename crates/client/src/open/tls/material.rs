@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rustls::sign::CertifiedKey;
 
+use super::super::regular_file::{self, BytesError};
 use super::certificate::{Certificate, RevocationList};
 use super::chain::Trust;
 use super::failure::TlsFailure;
@@ -18,13 +19,21 @@ use super::{client_certificate, pem, private_key};
 #[derive(Debug)]
 pub struct DefaultRoots {
     roots: Vec<Vec<u8>>,
+    /// Those of the operating system, or of `SSL_CERT_FILE` and `SSL_CERT_DIR`, count too.
+    is_system_trusted: bool,
 }
 
 impl DefaultRoots {
-    /// From PEM; what is malformed is left out, as Node does.
+    /// From PEM; what is malformed is left out, as Node does. `is_system_trusted` adds what OpenSSL trusts by default; that
+    /// is read for each session.
     #[must_use]
-    pub fn from_pem(text: &str) -> Self {
-        Self { roots: pem::certificates(text.as_bytes()).unwrap_or_default() }
+    pub fn from_pem(text: &str, is_system_trusted: bool) -> Self {
+        Self { roots: pem::certificates(text.as_bytes()).unwrap_or_default(), is_system_trusted }
+    }
+
+    fn load(&self) -> Vec<Vec<u8>> {
+        let system = if self.is_system_trusted { system_roots().unwrap_or_default() } else { Vec::new() };
+        self.roots.iter().cloned().chain(system).collect()
     }
 }
 
@@ -59,7 +68,7 @@ fn load_roots(options: &TlsOptions, defaults: Option<&DefaultRoots>) -> Result<O
         }
         Roots::File(path) | Roots::DefaultFile(path) if path.exists() => {
             let origin = format!("the root certificate file {}", path.display());
-            let bytes = fs::read(path).map_err(|error| unreadable(&origin, &error))?;
+            let bytes = regular_file::bytes(path).map_err(|error| unreadable(&origin, &error))?;
             Ok(Some(certificates(&bytes, &origin)?))
         }
         Roots::File(path) if is_demanded => Err(TlsFailure::local(format!(
@@ -71,7 +80,7 @@ fn load_roots(options: &TlsOptions, defaults: Option<&DefaultRoots>) -> Result<O
         Roots::System => Ok(Some(system_roots()?)),
         Roots::DefaultFile(_) | Roots::Node if !is_demanded => Ok(None),
         Roots::DefaultFile(_) | Roots::Node => {
-            let roots = defaults.map(|defaults| defaults.roots.clone()).filter(|roots| !roots.is_empty());
+            let roots = defaults.map(DefaultRoots::load).filter(|roots| !roots.is_empty());
             roots.map(Some).ok_or_else(|| {
                 TlsFailure::local("there are no root certificates to verify the server's by: expected sslrootcert")
             })
@@ -94,7 +103,7 @@ fn system_roots() -> Result<Vec<Vec<u8>>, TlsFailure> {
 fn certificates(bytes: &[u8], origin: &str) -> Result<Vec<Vec<u8>>, TlsFailure> {
     let ders = pem::certificates(bytes).ok_or_else(|| TlsFailure::local(format!("{origin} is malformed")))?;
     if ders.is_empty() {
-        return Err(TlsFailure::local(format!("{origin}: expected certificates in PEM, found none")));
+        return Err(TlsFailure::local(format!("{origin}: expected certificates in PEM that are trusted, found none")));
     }
     if ders.iter().any(|der| Certificate::read(der).is_none()) {
         return Err(TlsFailure::local(format!("{origin} holds a malformed certificate")));
@@ -111,14 +120,21 @@ fn load_lists(revocation: &Revocation) -> Result<(Vec<Vec<u8>>, bool), TlsFailur
             let mut is_checked = folder.is_some();
             if let Some(path) = file.as_ref().filter(|path| path.exists()) {
                 let origin = format!("the certificate revocation list {}", path.display());
-                let bytes = fs::read(path).map_err(|error| unreadable(&origin, &error))?;
+                let bytes = regular_file::bytes(path).map_err(|error| unreadable(&origin, &error).made_final())?;
                 found.extend(lists(&bytes, &origin)?);
                 is_checked = true;
             }
             for entry in folder.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten() {
                 // OpenSSL finds them by names that it makes of hashes, `….r0`; what is no list is not meant.
-                if let Ok(bytes) = fs::read(entry.path()) {
+                if let Ok(bytes) = regular_file::bytes(&entry.path()) {
                     found.extend(lists(&bytes, "").unwrap_or_default());
+                }
+                if found.iter().map(Vec::len).sum::<usize>() as u64 > regular_file::MAX_BYTES {
+                    let limit = regular_file::MAX_BYTES >> 20;
+                    return Err(TlsFailure::unsupported(format!(
+                        "the folder of revocation lists {} holds more than {limit} MiB of them",
+                        folder.as_deref().unwrap_or(Path::new("")).display()
+                    )));
                 }
             }
             Ok((found, is_checked))
@@ -127,7 +143,8 @@ fn load_lists(revocation: &Revocation) -> Result<(Vec<Vec<u8>>, bool), TlsFailur
 }
 
 fn lists(bytes: &[u8], origin: &str) -> Result<Vec<Vec<u8>>, TlsFailure> {
-    let malformed = || TlsFailure::local(format!("{origin}: expected certificate revocation lists in PEM"));
+    // libpq goes on without it: whoever has named one would trust what it revokes.
+    let malformed = || TlsFailure::unsupported(format!("{origin}: expected certificate revocation lists in PEM"));
     let ders = pem::labelled(bytes, &["X509 CRL"]).filter(|ders| !ders.is_empty()).ok_or_else(malformed)?;
     if ders.iter().any(|der| RevocationList::read(der).is_none()) {
         return Err(malformed());
@@ -144,10 +161,12 @@ fn load_certificate(options: &TlsOptions) -> Result<Option<Arc<CertifiedKey>>, T
         Source::Text(text) => (text.reveal().as_bytes().to_vec(), "ssl.cert".to_owned()),
         Source::File(path) | Source::DefaultFile(path) => {
             let origin = format!("the certificate file {}", path.display());
-            match fs::read(path) {
+            match regular_file::bytes(path) {
                 Ok(bytes) => (bytes, origin),
                 // As in libpq: the server may do without.
-                Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                Err(BytesError::Io(error))
+                    if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+                {
                     return Ok(None);
                 }
                 Err(error) => return Err(unreadable(&origin, &error)),
@@ -165,16 +184,16 @@ fn load_certificate(options: &TlsOptions) -> Result<Option<Arc<CertifiedKey>>, T
                 io::ErrorKind::NotFound => {
                     TlsFailure::local(format!("{certificate_origin} is there, but not {origin}"))
                 }
-                _ => unreadable(&origin, &error),
+                _ => unreadable(&origin, &BytesError::Io(error)),
             })?;
             check_permissions(&metadata, path)?;
-            (fs::read(path).map_err(|error| unreadable(&origin, &error))?, origin)
+            (regular_file::bytes(path).map_err(|error| unreadable(&origin, &error))?, origin)
         }
     };
     let password = options.key_password.as_ref().map(|password| password.reveal());
-    let key = private_key::read(&key, password, &key_origin).map_err(TlsFailure::local)?;
+    let key = private_key::read(&key, password, &key_origin)?;
     let chain = certificates(&certificate, &certificate_origin)?;
-    client_certificate::certified(chain, &key, &certificate_origin, &key_origin).map(Some).map_err(TlsFailure::local)
+    client_certificate::certified(chain, &key, &certificate_origin, &key_origin).map(Some)
 }
 
 /// A private key that others can read is none, by libpq's rule.
@@ -197,6 +216,9 @@ fn check_permissions(metadata: &Metadata, path: &Path) -> Result<(), TlsFailure>
     Ok(())
 }
 
-fn unreadable(origin: &str, error: &io::Error) -> TlsFailure {
-    TlsFailure::local(format!("{origin} cannot be read: {error}"))
+fn unreadable(origin: &str, error: &BytesError) -> TlsFailure {
+    match error {
+        BytesError::Io(error) => TlsFailure::local(format!("{origin} cannot be read: {error}")),
+        BytesError::Refused(why) => TlsFailure::unsupported(format!("{origin} cannot be used: {why}")),
+    }
 }

@@ -17,6 +17,7 @@ mod mode;
 mod negotiation;
 mod options;
 mod pem;
+mod pkcs12_key;
 mod private_key;
 mod session;
 mod setup;
@@ -26,7 +27,7 @@ mod stream;
 mod tests;
 mod verifier;
 
-pub(super) use failure::of_io;
+pub(super) use failure::{TlsFailure, of_io};
 pub use material::DefaultRoots;
 pub(super) use mode::{CertificateMode, ChannelBinding, Encryption, FailureStage, Negotiation, SslMode};
 pub(super) use negotiation::{Answer, BeginError, ask};

@@ -166,6 +166,23 @@ impl TlsOptions {
         })
     }
 
+    /// The files that a session reads, as far as they are there.
+    pub(in crate::open) fn files(&self) -> Vec<PathBuf> {
+        let roots = match &self.roots {
+            Roots::File(path) | Roots::DefaultFile(path) => Some(path),
+            Roots::Text(_) | Roots::System | Roots::Node | Roots::Unverified => None,
+        };
+        let named = [&self.certificate, &self.key].into_iter().filter_map(|source| match source {
+            Source::File(path) | Source::DefaultFile(path) => Some(path),
+            Source::Nowhere | Source::Text(_) => None,
+        });
+        let (list, folder) = match &self.revocation {
+            Revocation::Files(list, folder) => (list.as_ref(), folder.as_ref()),
+            Revocation::Text(_) => (None, None),
+        };
+        roots.into_iter().chain(named).chain(list).chain(folder).cloned().collect()
+    }
+
     /// Whether Node's roots would be used: they are asked for only then.
     pub(in crate::open) fn are_node_roots_wanted(&self) -> bool {
         self.mode.is_verification_demanded()

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use super::der::{self, Reader};
+
 /// One `-----BEGIN …-----` with what it holds.
 #[derive(Debug)]
 pub(super) struct Section {
@@ -21,7 +23,8 @@ impl Section {
 /// The sections of a file, in order; what is between them is prose. `None` if one is malformed or has no end.
 pub(super) fn sections(text: &[u8]) -> Option<Vec<Section>> {
     let text = String::from_utf8_lossy(text);
-    let mut lines = text.lines().map(str::trim);
+    // Editors of Windows put a byte order mark in front.
+    let mut lines = text.strip_prefix('\u{feff}').unwrap_or(&text).lines().map(str::trim);
     let mut sections = Vec::new();
     while let Some(line) = lines.next() {
         let Some(label) = line.strip_prefix("-----BEGIN ").and_then(|rest| rest.strip_suffix("-----")) else {
@@ -54,9 +57,39 @@ pub(super) fn labelled(text: &[u8], labels: &[&str]) -> Option<Vec<Vec<u8>>> {
     Some(sections.into_iter().filter(|section| labels.contains(&&*section.label)).map(|section| section.der).collect())
 }
 
-/// The certificates of a file.
+/// The certificates of a file. Those that OpenSSL marks as not trusted for servers are left out.
 pub(super) fn certificates(text: &[u8]) -> Option<Vec<Vec<u8>>> {
-    labelled(text, &["CERTIFICATE", "X509 CERTIFICATE"])
+    let mut ders = Vec::new();
+    for section in sections(text)? {
+        match &*section.label {
+            "CERTIFICATE" | "X509 CERTIFICATE" => ders.push(section.der),
+            "TRUSTED CERTIFICATE" => ders.extend(trusted_for_servers(&section.der)?),
+            _ => {}
+        }
+    }
+    Some(ders)
+}
+
+/// id-kp-serverAuth, 1.3.6.1.5.5.7.3.1, and anyExtendedKeyUsage, 2.5.29.37.0.
+const FOR_SERVERS: [&[u8]; 2] = [&[0x2b, 6, 1, 5, 5, 7, 3, 1], &[0x55, 0x1d, 37, 0]];
+
+/// The certificate of OpenSSL's own form (`openssl x509 -trustout`), behind which stands for what it is trusted and for what
+/// not (X509_CERT_AUX), if it is for servers. The outer `None` is for what is malformed.
+#[allow(clippy::option_option, reason = "a certificate, none that is meant, or nothing that can be read")]
+fn trusted_for_servers(der: &[u8]) -> Option<Option<Vec<u8>>> {
+    let mut parts = Reader::new(der);
+    let certificate = parts.expect(der::SEQUENCE)?.bytes.to_vec();
+    if parts.is_empty() {
+        return Some(Some(certificate));
+    }
+    let mut more = Reader::new(parts.expect(der::SEQUENCE)?.contents);
+    let trusted = more.optional(der::SEQUENCE);
+    let rejected = more.optional(0xa0);
+    let names_servers = |list: der::Element<'_>| {
+        let mut usages = Reader::new(list.contents);
+        std::iter::from_fn(|| usages.expect(der::OBJECT_IDENTIFIER)).any(|usage| FOR_SERVERS.contains(&usage.contents))
+    };
+    Some((!rejected.is_some_and(names_servers) && trusted.is_none_or(names_servers)).then_some(certificate))
 }
 
 #[cfg(test)]

@@ -33,10 +33,11 @@ pub(in crate::open) struct TlsSetup {
     name: ServerName<'static>,
     certificate: Arc<ClientCertificate>,
     negotiation: Negotiation,
+    key_log: Option<Arc<KeyLogFile>>,
 }
 
 impl TlsSetup {
-    /// Reads the files. Nothing is sent.
+    /// Reads the files and opens the key, which may take any time. Nothing is sent.
     pub(in crate::open) fn new(
         options: &TlsOptions,
         defaults: Option<&DefaultRoots>,
@@ -64,12 +65,13 @@ impl TlsSetup {
         config.alpn_protocols = vec![ALPN.to_vec()];
         // PostgreSQL keeps no sessions, and each of ours is verified anew.
         config.resumption = Resumption::disabled();
-        if let Some(path) = &options.key_log {
-            config.key_log = Arc::new(KeyLogFile { path: path.clone() });
+        let key_log = options.key_log.clone().map(KeyLogFile::new).map(Arc::new);
+        if let Some(log) = &key_log {
+            config.key_log = Arc::<KeyLogFile>::clone(log);
         }
         let name = options.is_name_sent.then_some(host).flatten().and_then(|host| sent_name(&host));
         let name = name.unwrap_or(ServerName::IpAddress(IpAddr::V4(Ipv4Addr::UNSPECIFIED).into()));
-        Ok(Self { config: Arc::new(config), name, certificate, negotiation: options.negotiation })
+        Ok(Self { config: Arc::new(config), name, certificate, negotiation: options.negotiation, key_log })
     }
 
     /// Whether the server asked for the client's certificate, and got one.
@@ -104,7 +106,22 @@ impl TlsSetup {
         if self.negotiation == Negotiation::Request && ask(&mut stream).await? == Answer::No {
             return Err(TlsFailure::local("the server does not support TLS").into());
         }
-        self.encrypt(stream).await
+        let encrypted = self.encrypt(stream).await;
+        let log = self.key_log.clone();
+        // A cancel request does not wait for a file.
+        tokio::spawn(async move { write(log.as_deref()).await });
+        encrypted
+    }
+
+    /// Writes the key log, if there is to be one.
+    pub(in crate::open) async fn write_keys(&self) {
+        write(self.key_log.as_deref()).await;
+    }
+}
+
+async fn write(log: Option<&KeyLogFile>) {
+    if let Some(log) = log {
+        log.write().await;
     }
 }
 

@@ -49,6 +49,11 @@ fn what_leads_to_a_trusted_authority_is_accepted() {
         ("server-chain", &["ca"]),
         ("server-cn-only", &["ca"]),
         ("server-v1", &["ca"]),
+        ("server-pss", &["ca"]),
+        ("server-deep", &["ca"]),
+        ("server", &["ca-trusted"]),
+        // A root may be one by its keyUsage alone.
+        ("server-key-usage", &["key-usage-ca"]),
         // It is an authority, and its own: webpki accepts neither.
         ("server-self-signed", &["server-self-signed"]),
     ] {
@@ -63,7 +68,11 @@ fn what_is_wrong_has_nodes_code() {
         ("server", &["same-name-ca"], "CERT_SIGNATURE_FAILURE"),
         ("server", &[], "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
         // A root that is not self-signed leads to none, as in OpenSSL.
-        ("server-chain", &["intermediate"], "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
+        ("server-chain", &["intermediate"], "UNABLE_TO_GET_ISSUER_CERT"),
+        ("server", &["ca-trusted-for-clients"], "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
+        ("server", &["ca-rejected"], "UNABLE_TO_VERIFY_LEAF_SIGNATURE"),
+        // Nothing below a root is an authority by its keyUsage alone.
+        ("server-below-key-usage", &["ca"], "INVALID_CA"),
         ("server-chain", &["other-ca"], "UNABLE_TO_GET_ISSUER_CERT_LOCALLY"),
         ("server-self-signed", &["ca"], "DEPTH_ZERO_SELF_SIGNED_CERT"),
         ("server-expired", &["ca"], "CERT_HAS_EXPIRED"),
@@ -81,6 +90,29 @@ fn what_is_wrong_has_nodes_code() {
     assert_eq!(trust(&["other-ca"], &[]).check(&leaf, &sent, now).unwrap_err().code, "SELF_SIGNED_CERT_IN_CHAIN");
     // The root's own time counts too.
     assert_eq!(judge(&trust(&["ca"], &[]), "server", NOW + 200 * 365 * 86_400).unwrap_err().0, "CERT_HAS_EXPIRED");
+}
+
+#[test]
+fn a_root_that_is_not_self_signed_is_known_but_leads_nowhere() {
+    let (_, text) = judge(&trust(&["intermediate"], &[]), "server-chain", NOW).unwrap_err();
+    assert!(text.contains("\"oxpg test intermediate CA\" is among those that are trusted"), "{text}");
+    assert!(text.contains("the one of \"oxpg test CA\" that issued it is not there"), "{text}");
+}
+
+#[test]
+fn roots_are_read_in_all_their_forms() {
+    let plain = certificates("ca");
+    assert_eq!(certificates("ca-trusted"), plain);
+    assert!(certificates("ca-rejected").is_empty() && certificates("ca-trusted-for-clients").is_empty());
+    let marked = ["\u{feff}".as_bytes(), &file("ca.crt")].concat();
+    assert_eq!(pem::certificates(&marked).unwrap(), plain);
+    let trusted = pem::sections(&file("ca-trusted.crt")).unwrap().remove(0).der;
+    for end in 1..trusted.len() {
+        let text = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &trusted[..end]);
+        let text = format!("-----BEGIN TRUSTED CERTIFICATE-----\n{text}\n-----END TRUSTED CERTIFICATE-----\n");
+        // What is cut after the certificate says nothing of trust.
+        assert_eq!(pem::certificates(text.as_bytes()), (end == plain[0].len()).then(|| plain.clone()), "{end}");
+    }
 }
 
 #[test]
@@ -153,7 +185,9 @@ fn names_are_compared_as_libpq_does() {
 
 #[test]
 fn keys_are_read_in_all_their_forms() {
-    let read = |name: &str, password: Option<&str>| private_key::read(&file(name), password, name);
+    let read = |name: &str, password: Option<&str>| {
+        private_key::read(&file(name), password, name).map_err(|failure| failure.to_string())
+    };
     let client = read("client.key", None).unwrap();
     let rsa = read("client-rsa.key", None).unwrap();
     for (name, expected) in [
@@ -161,6 +195,8 @@ fn keys_are_read_in_all_their_forms() {
         ("client-sec1-aes128.key", &client),
         ("client-pkcs8-encrypted.key", &client),
         ("client-pkcs8-scrypt.key", &client),
+        ("client-pkcs8-3des.key", &client),
+        ("client-pkcs8-2des.key", &client),
         ("client-rsa-pkcs1.key", &rsa),
         ("client-rsa-aes256.key", &rsa),
         ("client-rsa-des3.key", &rsa),
@@ -182,12 +218,38 @@ fn keys_are_read_in_all_their_forms() {
     let der = pem::sections(&file("client.key")).unwrap().remove(0).der;
     assert!(private_key::read(&der, None, "der").is_ok());
     assert!(read("ca.crt", None).unwrap_err().contains("holds no private key"));
-    assert!(private_key::read(b"", None, "empty").unwrap_err().contains("holds no private key"));
+    assert!(private_key::read(b"", None, "empty").unwrap_err().to_string().contains("holds no private key"));
+}
+
+/// What libpq can use, or can do without, must not end in a session without TLS under `prefer`; what libpq fails for may.
+#[test]
+fn a_key_of_another_kind_is_final() {
+    use super::client_certificate::certified;
+    use super::mode::FailureStage;
+
+    let chain = |name: &str| certificates(name);
+    let key = private_key::read(&file("client-p521.key"), None, "client-p521.key").unwrap();
+    let failure = certified(chain("client-p521"), &key, "a.crt", "client-p521.key").unwrap_err();
+    assert_eq!(failure.stage(), FailureStage::Other, "{failure}");
+    assert!(failure.to_string().contains("client-p521.key holds a key that is not supported; expected RSA of"));
+    let other = private_key::read(&file("client-rsa.key"), None, "rsa").unwrap();
+    assert_eq!(certified(chain("client"), &other, "a.crt", "rsa").unwrap_err().stage(), FailureStage::Handshake);
+    let garbage = b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
+    let garbage = private_key::read(garbage, None, "garbage").unwrap();
+    assert_eq!(certified(chain("client"), &garbage, "a.crt", "x").unwrap_err().stage(), FailureStage::Handshake);
+
+    let stage = |text: &[u8]| private_key::read(text, Some("x"), "x").unwrap_err().stage();
+    let camellia = b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: CAMELLIA-128-CBC,00112233445566778899AABBCCDDEEFF\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    assert_eq!(stage(camellia), FailureStage::Other);
+    assert_eq!(stage(b"-----BEGIN DSA PRIVATE KEY-----\nAAAA\n-----END DSA PRIVATE KEY-----\n"), FailureStage::Other);
+    for name in ["client-pkcs8-encrypted.key", "client-pkcs8-3des.key", "client-rsa-aes256.key"] {
+        assert_eq!(stage(&file(name)), FailureStage::Handshake, "{name}: a wrong password");
+    }
 }
 
 #[test]
 fn the_binding_is_hashed_as_the_signature() {
-    for (name, length) in [("server", 32), ("server-v1", 32), ("server-sha384", 48)] {
+    for (name, length) in [("server", 32), ("server-v1", 32), ("server-sha224", 28), ("server-sha384", 48)] {
         assert_eq!(channel_binding::of(&certificates(name)[0]).unwrap().len(), length, "{name}");
     }
     assert_eq!(channel_binding::of(&certificates("server-ed25519")[0]), None);

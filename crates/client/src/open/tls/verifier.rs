@@ -59,6 +59,6 @@ impl ServerCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        signature::algorithms().supported_schemes()
+        signature::schemes()
     }
 }
