@@ -127,6 +127,16 @@ test('a stale plan is known by SQLSTATE and routine', (t) => {
   t.false(other.isTransient)
 })
 
+test('what PgBouncer says of the moment is transient, and what PostgreSQL says of the protocol is not', (t) => {
+  const told = (message: string, fields: Record<string, string> = {}) =>
+    (errorFromFailure({ ...server('08P01', fields), message }) as PostgresError).isTransient
+  t.true(told('query_wait_timeout'))
+  t.true(told('server conn crashed?'))
+  t.true(told('no more connections allowed (max_client_conn)'))
+  t.false(told('unsupported startup parameter: x'))
+  t.false(told('query_wait_timeout', { routine: 'SocketBackend' }))
+})
+
 test('isTransient says what is worth trying again', (t) => {
   const isTransient = (sqlstate: string) => (errorFromFailure(server(sqlstate)) as PostgresError).isTransient
   for (const sqlstate of ['40001', '40P01', '08006', '53300', '55P03', '57P01', '57P03', '26000']) {

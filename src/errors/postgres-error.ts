@@ -85,7 +85,7 @@ export class PostgresError extends Error implements ServerMessageFields {
 
   /** Whether the same request may well succeed when it is made again. */
   get isTransient(): boolean {
-    return isTransientSqlstate(this.sqlstate, this.routine)
+    return isTransientSqlstate(this.sqlstate, this.routine, this.message)
   }
 }
 

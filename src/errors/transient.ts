@@ -20,12 +20,26 @@ const TRANSIENT_STATES: ReadonlySet<string> = new Set([
 /** In class 08, yet a matter of the two programs and not of the moment. */
 const LASTING_STATES: ReadonlySet<string> = new Set(['08P01'])
 
+/**
+ * How PgBouncer's messages begin that speak of the moment; it has but 08P01 for them.
+ * `crates/client/src/open/error.rs` has them too.
+ */
+const POOLER_IS_BUSY = [
+  'no more connections allowed',
+  'pgbouncer cannot connect to server',
+  'query_wait_timeout',
+  'server conn crashed',
+  'server login has been failing',
+]
+
 /** The routine of the server that refuses a plan whose result has changed; with it 0A000 means to prepare anew. */
 export const STALE_PLAN_ROUTINE = 'RevalidateCachedQuery'
 
 /** Whether a request that failed so may well succeed when it is made again. */
-export function isTransientSqlstate(sqlstate: string, routine: string | undefined): boolean {
+export function isTransientSqlstate(sqlstate: string, routine: string | undefined, message: string): boolean {
   if (sqlstate === '0A000') return routine === STALE_PLAN_ROUTINE
   if (TRANSIENT_STATES.has(sqlstate)) return true
+  if (sqlstate === '08P01' && routine === undefined)
+    return POOLER_IS_BUSY.some((start) => message.startsWith(start))
   return TRANSIENT_CLASSES.has(sqlstate.slice(0, 2)) && !LASTING_STATES.has(sqlstate)
 }

@@ -248,3 +248,23 @@ proptest! {
         prop_assert!(is_asked || !said.windows(SECRET.len()).any(|window| window == SECRET.as_bytes()));
     }
 }
+
+#[test]
+fn a_pooler_that_is_full_or_without_a_server_is_one_of_the_moment() {
+    let told = |text: &str| {
+        let bytes = report(b'E', &[(b'S', "FATAL"), (b'C', "08P01"), (b'M', text)]);
+        play_bytes(plain_config(), bytes).0.unwrap_err().is_transient()
+    };
+    for text in [
+        "no more connections allowed (max_client_conn)",
+        "no more connections allowed (max_user_client_connections)",
+        "pgbouncer cannot connect to server",
+        "server login has been failing, try again later (server_login_retry)",
+        "query_wait_timeout",
+    ] {
+        assert!(told(text), "{text}");
+    }
+    for text in ["unsupported startup parameter: x", "no such database: x", "invalid startup packet layout"] {
+        assert!(!told(text), "{text}");
+    }
+}

@@ -21,7 +21,7 @@ fn a_policy_that_is_misspelt_is_not_dropped() {
         ("sslRootCert=/ca.crt", "expected the keyword sslrootcert"),
         ("Hostaddr=127.0.0.1", "expected the keyword hostaddr"),
         ("requirePeer=postgres", "expected the keyword requirepeer"),
-        ("oauthToken=marked", "oauth_token"),
+        ("oauthToken=marked", "a DSN has no such keyword; expected the option oauthToken"),
         ("connectTimeoutMs=5", "a DSN has no such keyword; expected the option connectTimeoutMs"),
         ("applicationName=a", "expected the keyword application_name"),
         ("sslmod=verify-full", "libpq has no such keyword"),

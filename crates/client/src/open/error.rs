@@ -114,7 +114,11 @@ impl OpenError {
             // 08001, sqlclient_unable_to_establish_sqlconnection: TLS that does not come about, as things are configured.
             OpenErrorKind::Connection => sqlstate.starts_with("08") && sqlstate != "08001",
             // Insufficient resources (too many connections …), operator intervention (shutting down, starting up).
-            OpenErrorKind::Server => sqlstate.starts_with("53") || sqlstate.starts_with("57P"),
+            OpenErrorKind::Server => {
+                sqlstate.starts_with("53")
+                    || sqlstate.starts_with("57P")
+                    || (sqlstate == "08P01" && POOLER_IS_BUSY.iter().any(|start| self.message.starts_with(start)))
+            }
             OpenErrorKind::Protocol
             | OpenErrorKind::Configuration
             | OpenErrorKind::Unsupported
@@ -169,6 +173,15 @@ impl fmt::Display for ConfigError {
 }
 
 impl Error for ConfigError {}
+
+/// How PgBouncer's messages begin that speak of the moment; it has but 08P01 for them. `src/errors/transient.ts` has them too.
+const POOLER_IS_BUSY: [&str; 5] = [
+    "no more connections allowed",
+    "pgbouncer cannot connect to server",
+    "query_wait_timeout",
+    "server conn crashed",
+    "server login has been failing",
+];
 
 /// Names of errors that say that there is no server, or no way to it.
 const NOBODY_THERE: [&str; 6] = ["ECONNREFUSED", "ENOENT", "ENOTFOUND", "EHOSTUNREACH", "ENETUNREACH", "ENETDOWN"];

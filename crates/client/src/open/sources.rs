@@ -353,9 +353,8 @@ fn check_spelling(keyword: &str, origin: &str) -> Result<(), ConfigError> {
             return Ok(());
         }
         let advice = match (form, dsn) {
-            (Form::Setting, _) | (_, Dsn::Read | Dsn::Refused | Dsn::Ignored) => {
-                format!("expected the keyword {known}")
-            }
+            (Form::Setting, _) | (_, Dsn::Read | Dsn::Ignored) => format!("expected the keyword {known}"),
+            (_, Dsn::Refused) if option.is_empty() => format!("{known} is not supported"),
             _ => format!("a DSN has no such keyword; expected the option {option}"),
         };
         return Err(ConfigError::new(format!("{origin}: {advice}")));

@@ -66,7 +66,7 @@ impl Changes {
             match token {
                 Token::Semicolon => statement = Statement::default(),
                 Token::Word(word) => statement.push(word, &mut changes),
-                Token::Parenthesis | Token::Other => {}
+                Token::Parenthesis | Token::ClosingParenthesis | Token::Other => {}
             }
         }
         changes

@@ -14,7 +14,7 @@ pub(super) struct Traits {
     pub(super) ends_transaction: bool,
     /// A single BEGIN or START TRANSACTION.
     pub(super) is_begin: bool,
-    /// There is certainly another statement behind the first.
+    /// There is certainly another statement behind the first, or a part of a CREATE FUNCTION or a CREATE RULE.
     pub(super) is_several: bool,
     /// COPY: nothing may be written behind it (rule 6).
     pub(super) is_copy: bool,
@@ -94,6 +94,49 @@ pub(super) fn may_commit(script: &str) -> bool {
     false
 }
 
+/// Whether a server with this setting takes a text for more than one statement. As psql has it, a `;` between parentheses
+/// (CREATE RULE) or between BEGIN ATOMIC and END (CREATE FUNCTION) is a part of one.
+pub(super) fn is_several(text: &str, standard_conforming_strings: bool) -> bool {
+    let (mut statements, mut is_inside) = (0_usize, false);
+    let (mut parentheses, mut blocks) = (0_usize, 0_usize);
+    let mut words: Vec<&str> = Vec::with_capacity(4);
+    for token in Scanner::knowing(text, standard_conforming_strings) {
+        match token {
+            Token::Semicolon if parentheses == 0 && blocks == 0 => {
+                is_inside = false;
+                words.clear();
+                continue;
+            }
+            Token::Parenthesis => parentheses += 1,
+            Token::ClosingParenthesis => parentheses = parentheses.saturating_sub(1),
+            Token::Word(word) => {
+                if words.len() < words.capacity() {
+                    words.push(word);
+                }
+                if parentheses == 0 && makes_routine(&words) {
+                    match () {
+                        () if word.eq_ignore_ascii_case("BEGIN") => blocks += 1,
+                        () if word.eq_ignore_ascii_case("CASE") && blocks > 0 => blocks += 1,
+                        () if word.eq_ignore_ascii_case("END") => blocks = blocks.saturating_sub(1),
+                        () => {}
+                    }
+                }
+            }
+            Token::Semicolon | Token::Other => {}
+        }
+        statements += usize::from(!is_inside);
+        is_inside = true;
+    }
+    statements > 1
+}
+
+/// CREATE [OR REPLACE] FUNCTION or PROCEDURE.
+fn makes_routine(words: &[&str]) -> bool {
+    let is = |place: usize, keyword: &str| words.get(place).is_some_and(|word| word.eq_ignore_ascii_case(keyword));
+    let what = if is(1, "OR") && is(2, "REPLACE") { 3 } else { 1 };
+    is(0, "CREATE") && (is(what, "FUNCTION") || is(what, "PROCEDURE"))
+}
+
 /// Whether a text has a statement that ends a transaction, by COMMIT or ROLLBACK: if one is open afterwards, by AND CHAIN
 /// or a BEGIN behind it, it is another one. ROLLBACK TO a savepoint ends none.
 pub(super) fn ends_transaction(text: &str) -> bool {
@@ -151,7 +194,7 @@ impl<'a> FirstWords<'a> {
             }
             Token::Parenthesis if self.first.is_none() => {}
             Token::Semicolon => (self.is_done, self.is_over) = (true, true),
-            Token::Parenthesis | Token::Other => self.is_done = true,
+            Token::Parenthesis | Token::ClosingParenthesis | Token::Other => self.is_done = true,
         }
     }
 
@@ -192,6 +235,40 @@ mod tests {
         ] {
             assert!(!classify(text).is_several, "{text}");
         }
+    }
+
+    #[test]
+    fn texts_that_a_server_takes_for_several() {
+        for text in [
+            "select 1; select 2",
+            "; select 1; select 2",
+            r"select '\' ; drop table victim",
+            r"select '\\' ; drop table victim --'",
+            "create function f() returns int begin atomic select 1; end; drop table t",
+            "create function f() returns int language sql as 'select 1'; begin; select 1; end",
+            "select 1 as begin; select 2",
+            "create rule r as on insert to t do also (select 1; select 2); select 3",
+            "do $$ begin null; end $$; select 1",
+        ] {
+            assert!(is_several(text, true), "{text}");
+        }
+        for text in [
+            "",
+            ";",
+            ";select 1",
+            "select 1;;",
+            "select ';'",
+            r"select E'\' ; drop table victim'",
+            "create function f() returns int begin atomic select 1; select case when true then 2 end; end",
+            "CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC SELECT 1; SELECT 2; END;",
+            "create rule r as on insert to t do also (select 1; select 2)",
+            "do $$ begin null; end $$",
+        ] {
+            assert!(!is_several(text, true), "{text}");
+        }
+        assert!(!is_several(r"select '\' ; drop table victim'", false));
+        assert!(!is_several("select 'a'\n'b;\\' ; c'", false), "continued on the next line");
+        assert!(is_several(r"select '\\' ; drop table victim --'", false));
     }
 
     #[test]

@@ -13,6 +13,8 @@ pub(super) enum Token<'a> {
     Semicolon,
     /// `(`
     Parenthesis,
+    /// `)`
+    ClosingParenthesis,
     /// A string, quoted identifier, number, parameter or operator.
     Other,
 }
@@ -21,6 +23,8 @@ pub(super) enum Token<'a> {
 pub(super) struct Scanner<'a> {
     text: &'a str,
     at: usize,
+    /// A backslash in any string escapes what follows: `standard_conforming_strings` is off.
+    has_escapes: bool,
     /// Where a string or comment ends cannot be told for certain.
     pub(super) is_doubtful: bool,
 }
@@ -35,7 +39,12 @@ fn is_word(byte: u8) -> bool {
 
 impl<'a> Scanner<'a> {
     pub(super) fn new(text: &'a str) -> Self {
-        Self { text, at: 0, is_doubtful: false }
+        Self { text, at: 0, has_escapes: false, is_doubtful: false }
+    }
+
+    /// In a session whose `standard_conforming_strings` is known.
+    pub(super) fn knowing(text: &'a str, standard_conforming_strings: bool) -> Self {
+        Self { has_escapes: !standard_conforming_strings, ..Self::new(text) }
     }
 
     fn peek(&self, ahead: usize) -> Option<u8> {
@@ -170,6 +179,11 @@ impl<'a> Iterator for Scanner<'a> {
                 self.at += 1;
                 return Some(Token::Parenthesis);
             }
+            b')' => {
+                self.at += 1;
+                return Some(Token::ClosingParenthesis);
+            }
+            b'\'' if self.has_escapes => self.skip_escape_string(),
             b'\'' | b'"' => self.skip_quoted(byte, false),
             b'$' => self.skip_dollar(),
             b'0'..=b'9' => self.skip_while(|byte| is_word(byte) || byte == b'.'),

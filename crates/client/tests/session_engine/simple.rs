@@ -191,13 +191,22 @@ fn what_the_protocol_has_not_is_refused_unsent() {
 #[test]
 fn a_second_result_that_could_not_be_foreseen_is_an_error_that_is_not_safe_to_retry() {
     let mut client = Client::simple();
-    // By its text it may be one string.
-    client.query(1, r"insert 1 '\'; select 8 1; insert 2 '\'", 0);
+    // One string to PostgreSQL, and to the model server several statements.
+    client.query(1, r"insert 1 E'\'; select 8 1; insert 2 '", 0);
     client.query(2, "select 7 1", 0);
     client.settle_all();
     assert_eq!((client.kind(1), client.failure(1).is_safe_to_retry), (FailureKind::Interface, false));
     assert_eq!(client.sink.rows.keys().collect::<Vec<_>>(), [&2], "no row of another result");
     assert_eq!(client.completed(2), 1);
+}
+
+#[test]
+fn a_statement_behind_a_string_that_ends_in_a_backslash_is_not_sent() {
+    let mut client = Client::simple();
+    client.query(1, r"select '\' ; insert 1", 0);
+    client.settle_all();
+    assert_eq!((client.kind(1), client.failure(1).is_safe_to_retry), (FailureKind::Interface, true));
+    assert_eq!(client.server.log, "");
 }
 
 #[test]

@@ -70,6 +70,7 @@ impl Task {
     /// Why it cannot be done by the session's query protocol, if it cannot.
     pub(super) fn refusal_of(&self, shared: &Shared) -> Option<Failure> {
         let what = match self {
+            Self::Simple(task) => return task.refusal_of(shared),
             Self::Prepare(_) => "there are no prepared statements",
             Self::Batch(_) => "there are no parameters",
             _ => return None,

@@ -13,11 +13,13 @@ use crate::session::copy;
 use crate::session::course::{Course, Phase, Stage, Turn};
 use crate::session::event::{Event, Sink};
 use crate::session::failure::{Failure, FailureKind};
+use crate::session::keyword::is_several;
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::{self, Frame, command_tag, nothing};
 use crate::session::request::Work;
 use crate::session::result_options::{ResultForm, ResultFormats, ResultOptions};
 use crate::session::rows::{Rows, changing};
+use crate::session::shared::Shared;
 use crate::session::standing::Standing;
 use crate::session::tag::{Command, CommandTag};
 use crate::session::violation::ProtocolViolation;
@@ -77,6 +79,13 @@ impl SimpleTask {
         let told = bind.map(|bind| bind.description);
         let has_parameters = told.as_ref().is_some_and(|told| !told.parameters.is_empty());
         Self { query, result, has_parameters, told, run: Run::new(result) }
+    }
+
+    /// The server would execute all that is in the text, so it has to be told what belongs to a string by the server's own
+    /// setting.
+    pub(super) fn refusal_of(&self, shared: &Shared) -> Option<Failure> {
+        let are_strings_plain = shared.parameter("standard_conforming_strings") != Some("off");
+        is_several(&self.query.text, are_strings_plain).then(|| Failure::interface(SEVERAL))
     }
 
     /// The columns of the result are known, if not their types.
@@ -143,11 +152,7 @@ impl RequestKind for SimpleTask {
 
     fn refusal(&self) -> Option<Failure> {
         let unsupported = || Failure::new(FailureKind::Unsupported, None, PARAMETERS).unsent();
-        let several = || Failure::interface(SEVERAL);
-        self.query
-            .refusal()
-            .or_else(|| self.has_parameters.then(unsupported))
-            .or_else(|| self.query.traits.is_several.then(several))
+        self.query.refusal().or_else(|| self.has_parameters.then(unsupported))
     }
 
     fn begin<S: Sink>(&mut self, _is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
