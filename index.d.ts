@@ -1928,7 +1928,8 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
     transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /**
-     * Calls `listener` with each notice and warning that the server sends.
+     * Calls `listener` with each notice and warning that the server sends. What it said at the startup (a login trigger,
+     * PostgreSQL 19 of MD5 passwords) is told to the first that listens, soon after.
      *
      * @returns A function that ends it.
      */

@@ -137,13 +137,22 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   }
 
   /**
-   * Calls `listener` with each notice and warning that the server sends.
+   * Calls `listener` with each notice and warning that the server sends. What it said at the startup (a login trigger,
+   * PostgreSQL 19 of MD5 passwords) is told to the first that listens, soon after.
    *
    * @returns A function that ends it.
    */
   onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void {
     checkFunction('onNotice', listener)
-    this.#target.onNotice = (fields) => this.#notices.call(logMessageFromFields(fields), this)
+    const tell = (fields: Readonly<Record<string, string>>) =>
+      this.#notices.call(logMessageFromFields(fields), this)
+    const { startupNotices } = this.#target
+    this.#target.onNotice = tell
+    if (startupNotices.length > 0) {
+      this.#target.startupNotices = []
+      // Not before the caller has what this gives.
+      queueMicrotask(() => startupNotices.forEach(tell))
+    }
     return this.#notices.add(listener)
   }
 

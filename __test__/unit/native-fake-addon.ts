@@ -226,7 +226,7 @@ export async function connected(): Promise<{
   const addon = new FakeAddon()
   const environment = new Environment(addon)
   const request = openConnectionIn(environment, '{}', undefined)
-  const facts = { backendPid: 4711, parameters: [['TimeZone', 'UTC']], transactionStatus: 'I' }
+  const facts = { backendPid: 4711, parameters: [['TimeZone', 'UTC']], transactionStatus: 'I', notices: [] }
   addon.play([[5, request.slot, 7, 0]], [facts])
   await request.settled
   return { addon, environment, connection: request.connection! }

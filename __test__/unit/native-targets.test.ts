@@ -14,7 +14,12 @@ const NOTICE = 9
 const NOTIFICATION = 10
 const PARAMETER = 11
 const POOL = 0x8010_0000
-const FACTS = { backendPid: 12, parameters: [['server_version', '18.0']], transactionStatus: 'I' }
+const FACTS = {
+  backendPid: 12,
+  parameters: [['server_version', '18.0']],
+  transactionStatus: 'I',
+  notices: [],
+}
 
 async function pooled() {
   const addon = new FakeAddon()

@@ -27,6 +27,8 @@ export interface SessionFacts {
   readonly backendPid: number
   readonly parameters: readonly (readonly [name: string, value: string])[]
   readonly transactionStatus: string
+  /** What the server said at the startup, each by its fields. */
+  readonly notices: readonly Readonly<Record<string, string>>[]
 }
 
 /** An asynchronous message of another session (`NOTIFY`). */
@@ -242,6 +244,8 @@ export class ConnectionTarget extends Target {
   closeFailure: Failure | undefined = undefined
   /** What has the session for itself. */
   readonly occupancy = new Occupancy()
+  /** Notices of the startup that nobody has heard yet, each by its fields. */
+  startupNotices: readonly Readonly<Record<string, string>>[]
   /** The fields of a NoticeResponse, named as in {@link Failure}. */
   onNotice: ((fields: Record<string, string>) => void) | undefined = undefined
   onNotification: ((notification: Notification) => void) | undefined = undefined
@@ -259,6 +263,7 @@ export class ConnectionTarget extends Target {
     this.backendPid = facts.backendPid
     this.parameters = new Map(facts.parameters)
     this.transactionStatus = facts.transactionStatus as TransactionStatus
+    this.startupNotices = facts.notices
   }
 
   /** CLOSED: the session is over, for this reason if there was one. */

@@ -41,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) looked_at_ms: u64,
     /// What it knew of types before it got codecs of its own, and goes back to.
     pub(crate) catalogs_below: Vec<Rc<Catalog>>,
+    /// What the server said at the startup, until JavaScript hears of the session: each by its fields' codes.
+    pub(crate) startup_notices: Vec<Vec<(u8, String)>>,
 }
 
 /// What goes into a new [`Connection`].
@@ -50,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) channel: Channel,
     pub(crate) leftover: Vec<u8>,
     pub(crate) pool: u32,
+    pub(crate) startup_notices: Vec<Vec<(u8, String)>>,
 }
 
 impl Connection {
@@ -74,6 +77,7 @@ impl Connection {
             last_head: 0,
             looked_at_ms: 0,
             catalogs_below: Vec::new(),
+            startup_notices: parts.startup_notices,
         })
     }
 

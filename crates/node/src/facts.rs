@@ -85,7 +85,7 @@ pub(crate) fn type_tree(env: sys::napi_env, tree: &Type) -> sys::napi_value {
     object
 }
 
-/// `{ backendPid, parameters: [[name, value], …], transactionStatus }`
+/// `{ backendPid, parameters: [[name, value], …], transactionStatus, notices: [fields, …] }`
 pub(crate) fn session(env: sys::napi_env, facts: &SessionFacts) -> sys::napi_value {
     let object = value::object(env);
     value::set(env, object, "backendPid", value::number(env, f64::from(facts.backend_pid)));
@@ -94,6 +94,8 @@ pub(crate) fn session(env: sys::napi_env, facts: &SessionFacts) -> sys::napi_val
     });
     value::set(env, object, "parameters", value::array(env, parameters));
     value::set(env, object, "transactionStatus", value::text(env, &[facts.transaction_status]));
+    let notices = facts.notices.iter().map(|fields| named_texts(env, fields));
+    value::set(env, object, "notices", value::array(env, notices));
     object
 }
 

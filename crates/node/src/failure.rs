@@ -197,7 +197,8 @@ const FIELD_NAMES: &[(u8, &str)] = &[
     (b'R', "routine"),
 ];
 
-fn named(fields: &[(u8, String)]) -> Vec<(&'static str, String)> {
+/// Fields by their names in JavaScript.
+pub(crate) fn named(fields: &[(u8, String)]) -> Vec<(&'static str, String)> {
     let name = |code: u8| FIELD_NAMES.iter().find(|(known, _)| *known == code).map(|(_, name)| *name);
     fields.iter().filter_map(|(code, text)| Some((name(*code)?, text.clone()))).collect()
 }

@@ -4,11 +4,12 @@
 
 use std::rc::Rc;
 
-use oxpg_client::session::{Description, Session};
+use oxpg_client::session::Description;
 use oxpg_codec::batch::{Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, own_memory_row};
 use oxpg_codec::boundary::{MAILBOX_RECORDS, RECORD_WORDS, record, record_word as word};
 
-use crate::failure::FailureData;
+use crate::connection::Connection;
+use crate::failure::{self, FailureData};
 
 /// Records past which rows wait for a delivery; completions are always taken.
 const ROW_RECORDS: usize = MAILBOX_RECORDS - 96;
@@ -50,14 +51,19 @@ pub(crate) struct SessionFacts {
     pub(crate) backend_pid: i32,
     pub(crate) parameters: Vec<(String, String)>,
     pub(crate) transaction_status: u8,
+    /// What the server said at the startup.
+    pub(crate) notices: Vec<Vec<(&'static str, String)>>,
 }
 
 impl SessionFacts {
-    pub(crate) fn of(session: &Session) -> Self {
+    pub(crate) fn of(connection: &mut Connection) -> Self {
+        let notices = std::mem::take(&mut connection.startup_notices);
+        let session = &connection.session;
         Self {
             backend_pid: session.backend_pid(),
             parameters: session.parameters().to_vec(),
             transaction_status: session.transaction_status(),
+            notices: notices.iter().map(|fields| failure::named(fields)).collect(),
         }
     }
 }

@@ -189,7 +189,7 @@ impl Environment {
         match self.adopt(opened, config, 0) {
             Ok(id) => {
                 self.calls.requests.end(slot);
-                let Some(facts) = self.connections.get(id).map(|held| SessionFacts::of(&held.session)) else { return };
+                let Some(facts) = self.connections.get_mut(id).map(SessionFacts::of) else { return };
                 self.mailbox.push_extra(
                     Kind::Opened,
                     slot,
@@ -218,7 +218,14 @@ impl Environment {
         let catalog = self.pools.get(pool).filter(|_| pool != 0).map(|driver| Rc::clone(&driver.catalog));
         let session = Session::new(options, start, catalog.unwrap_or_else(|| Catalog::of(&self.schema)));
         let channel = Channel::new(opened.socket, opened.tls);
-        let parts = Parts { session, cancel_target: opened.peer, channel, leftover: opened.leftover, pool };
+        let parts = Parts {
+            session,
+            cancel_target: opened.peer,
+            channel,
+            leftover: opened.leftover,
+            pool,
+            startup_notices: opened.notices,
+        };
         let id = self.connections.reserve();
         match Connection::adopt(parts, id, &mut self.reactor) {
             Ok(connection) => {

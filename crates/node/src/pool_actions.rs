@@ -115,7 +115,7 @@ impl Environment {
                 let facts = self.connections.get_mut(connection).and_then(|held| {
                     held.is_leased = true;
                     held.lease_queries = 0;
-                    is_unseen.then(|| SessionFacts::of(&held.session))
+                    is_unseen.then(|| SessionFacts::of(held))
                 });
                 let fill = |words: &mut [i32; RECORD_WORDS]| words[word::OPENED_CONNECTION] = connection.cast_signed();
                 match facts {
