@@ -6,34 +6,20 @@ mod open_server;
 use std::future::Future;
 use std::sync::Arc;
 
-use open_server::{SECRET, Server, authentication, error, run, sasl, welcome};
+use open_server::{SECRET, Server, authentication, error, file, run, sasl, welcome};
 use oxpg_client::open::{Config, OpenError, OpenErrorKind, open};
-use rustls::ServerConfig;
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use oxpg_testkit::tls::Identity;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 const TOKEN: &str = "marked-token.of-some/length==";
 
 type Encrypted = Server<TlsStream<TcpStream>>;
 
-fn file(name: &str) -> String {
-    format!("{}/../../__test__/support/certificates/{name}", env!("CARGO_MANIFEST_DIR"))
-}
-
-fn acceptor() -> TlsAcceptor {
-    let chain = CertificateDer::pem_file_iter(file("server.crt")).unwrap().map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_file(file("server.key")).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
+/// The server's certificate, and its key.
+fn identity() -> Identity {
+    Identity { certificate: file("server.crt").into(), key: file("server.key").into() }
 }
 
 fn config(port: u16, said: &str) -> Config {
@@ -62,7 +48,7 @@ where
             let (mut stream, _) = listener.accept().await.unwrap();
             stream.read_exact(&mut [0; 8]).await.unwrap();
             stream.write_all(b"S").await.unwrap();
-            let mut server = Server { stream: acceptor().accept(stream).await.unwrap() };
+            let mut server = Server { stream: identity().acceptor().unwrap().accept(stream).await.unwrap() };
             server.startup().await;
             script(server).await
         });

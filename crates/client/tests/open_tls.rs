@@ -9,7 +9,7 @@ mod open_server;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use open_server::{SECRET, Scram, Server, authentication, error, run, server_final, welcome};
+use open_server::{SECRET, Scram, Server, authentication, error, file, run, server_final, welcome};
 use oxpg_client::open::{Config, OpenErrorKind, open};
 use oxpg_testkit::scripted::Record;
 use oxpg_testkit::tls::Identity;
@@ -304,10 +304,6 @@ where
     if !server.rest().await.is_empty() {
         heard.note("something");
     }
-}
-
-fn file(name: &str) -> String {
-    format!("{}/../../__test__/support/certificates/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
 fn acceptor() -> (TlsAcceptor, Vec<u8>) {

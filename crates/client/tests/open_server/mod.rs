@@ -15,6 +15,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 /// A password that must show up nowhere.
 pub(crate) const SECRET: &str = "marked-Geheimnis";
 
+/// A file of the tests' certificates.
+pub(crate) fn file(name: &str) -> String {
+    format!("{}/../../__test__/support/certificates/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
 pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }

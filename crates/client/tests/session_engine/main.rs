@@ -10,6 +10,7 @@ mod hostile;
 mod keywords;
 mod limits;
 mod looking_up;
+mod looking_up_rows;
 mod owing;
 mod poolers;
 mod properties;
