@@ -117,6 +117,7 @@ export class FakeConnection {
   readonly savepoints: string[] = []
   readonly batches: FakeBatch[] = []
   transactionStatus: 'I' | 'T' | 'E' = 'I'
+  startupNotices: readonly Readonly<Record<string, string>>[] = []
   transactionsEnded = 0
   isClosed = false
   isReleased = false
