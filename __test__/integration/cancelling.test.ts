@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
 import { connect, PostgresError, TimeoutError } from 'oxpg'
-import { connection, pool, RUNNING, uniqueName, until, url } from '../support/server.js'
+import { connection, pool, RUNNING, SLEEPING, uniqueName, until, url } from '../support/server.js'
 import { FaultProxy } from '../support/testkit.js'
 
 test('timeoutMs rejects, the server stops, the connection is usable', async (t) => {
@@ -27,7 +27,7 @@ test('a signal rejects with its reason and stops the server', async (t) => {
   const controller = new AbortController()
   const reason = new Error('the user went away')
   const call = t.throwsAsync(c.fetch('select pg_sleep(60)', [], { signal: controller.signal }))
-  await until(async () => (await other.fetchVal(RUNNING, [c.serverPid])) === 1, 'the start of the query')
+  await until(async () => (await other.fetchVal(SLEEPING, [c.serverPid])) === 1, 'the start of the query')
   controller.abort(reason)
   t.is(await call, reason)
   t.is(await c.fetchVal('select 1'), 1)
@@ -215,7 +215,7 @@ test('a cancel request that never ends holds nothing up once the call was interr
   for (let round = 0; round < 3; round += 1) {
     const controller = new AbortController()
     const call = t.throwsAsync(c.fetch('select pg_sleep(60)', [], { signal: controller.signal }))
-    await until(async () => (await other.fetchVal(RUNNING, [c.serverPid])) === 1, 'the start of the query')
+    await until(async () => (await other.fetchVal(SLEEPING, [c.serverPid])) === 1, 'the start of the query')
     controller.abort(new Error('never mind'))
     await call
     // Less than a cancel request may take.
@@ -230,7 +230,7 @@ test('a connection whose cancels have no effect is closed in the end', async (t)
   const other = await connection(t)
   const controller = new AbortController()
   const call = t.throwsAsync(c.fetch('select pg_sleep(120)', [], { signal: controller.signal }))
-  await until(async () => (await other.fetchVal(RUNNING, [c.serverPid])) === 1, 'the start of the query')
+  await until(async () => (await other.fetchVal(SLEEPING, [c.serverPid])) === 1, 'the start of the query')
   controller.abort(new Error('never mind'))
   await call
   const waiting = t.throwsAsync(c.fetch('select 1'))

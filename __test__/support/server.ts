@@ -50,6 +50,12 @@ export async function pool<M extends RowMode = 'object'>(
 /** 1 while the backend with the process id `$1` runs a statement. */
 export const RUNNING = "select count(*)::int from pg_stat_activity where pid = $1 and state = 'active'"
 
+/**
+ * 1 while it sleeps in `pg_sleep`. A statement is active from its Parse on, and between that and its Execute a cancel hits
+ * nothing.
+ */
+export const SLEEPING = `${RUNNING} and wait_event = 'PgSleep'`
+
 /** The names of this process's threads, on Linux. */
 export async function threadNames(): Promise<string[]> {
   const tasks = await readdir('/proc/self/task')
