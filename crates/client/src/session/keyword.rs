@@ -14,8 +14,6 @@ pub(super) struct Traits {
     pub(super) ends_transaction: bool,
     /// A single BEGIN or START TRANSACTION.
     pub(super) is_begin: bool,
-    /// There is certainly another statement behind the first, or a part of a CREATE FUNCTION or a CREATE RULE.
-    pub(super) is_several: bool,
     /// COPY: nothing may be written behind it (rule 6).
     pub(super) is_copy: bool,
     /// DISCARD or DEALLOCATE: prepared statements may be gone afterwards (rule 4).
@@ -51,17 +49,13 @@ pub(super) fn classify(text: &str) -> Traits {
     }
     let is_any_of = |keywords: &[&str]| keywords.iter().any(|keyword| words.is_first(keyword));
     let has_ended = words.is_over || scanner.by_ref().any(|token| token == Token::Semicolon);
-    let behind = if has_ended { scanner.next() } else { None };
-    let is_single = behind.is_none();
-    let is_empty = |token: Token<'_>| token == Token::Semicolon;
-    let is_several = behind.is_some_and(|first| !is_empty(first) || !scanner.by_ref().all(is_empty));
+    let is_single = !has_ended || scanner.next().is_none();
     let changes = Changes::of(text);
     Traits {
         is_shareable: is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful && !changes.makes_table,
         is_commit: words.is_commit(),
         ends_transaction: ends_transaction(text),
         is_begin: is_single && is_any_of(&["BEGIN", "START"]) && !scanner.is_doubtful,
-        is_several: is_several && !scanner.is_doubtful,
         is_copy: is_any_of(&["COPY"]),
         forgets_statements: is_any_of(&["DISCARD", "DEALLOCATE"]),
         may_change_encoding: names_client_encoding(text) || words.is_set_names(),
@@ -114,11 +108,11 @@ pub(super) fn is_several(text: &str, standard_conforming_strings: bool) -> bool 
                     words.push(word);
                 }
                 if parentheses == 0 && makes_routine(&words) {
-                    match () {
-                        () if word.eq_ignore_ascii_case("BEGIN") => blocks += 1,
-                        () if word.eq_ignore_ascii_case("CASE") && blocks > 0 => blocks += 1,
-                        () if word.eq_ignore_ascii_case("END") => blocks = blocks.saturating_sub(1),
-                        () => {}
+                    let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
+                    if is("BEGIN") || (is("CASE") && blocks > 0) {
+                        blocks += 1;
+                    } else if is("END") {
+                        blocks = blocks.saturating_sub(1);
                     }
                 }
             }
@@ -220,12 +214,13 @@ mod tests {
 
     #[test]
     fn texts_of_several_statements() {
-        for text in ["select 1; select 2", "select 1;;select 2", "; select 1", "begin; select ';'; commit;"] {
-            assert!(classify(text).is_several, "{text}");
+        for text in ["select 1; select 2", "select 1;;select 2", "begin; select ';'; commit;"] {
+            assert!(is_several(text, true) && is_several(text, false), "{text}");
         }
         for text in [
             "",
             ";",
+            "; select 1",
             "select 1",
             "select 1;",
             "select 1; ; -- select 2",
@@ -233,7 +228,7 @@ mod tests {
             r"select '\'; x'",
             "select 'a; b",
         ] {
-            assert!(!classify(text).is_several, "{text}");
+            assert!(!is_several(text, false), "{text}");
         }
     }
 

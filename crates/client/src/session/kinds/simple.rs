@@ -232,7 +232,7 @@ impl RequestKind for SimpleTask {
     fn standing(&self) -> Standing<'_> {
         let is_shareable = self.query.is_shareable;
         Standing {
-            is_single: !self.query.traits.is_several && is_shareable,
+            is_single: is_shareable,
             may_repeat: is_shareable && self.run.row_count == 0,
             may_move: is_shareable,
             is_copying_out: self.run.is_copying_out,
