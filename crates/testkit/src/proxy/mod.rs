@@ -1,6 +1,7 @@
 //! A proxy that plays a bad network: it cuts, stalls, swallows, delays and recuts what goes between a client and a server,
 //! connection by connection and while it runs.
 
+mod clock;
 mod connection;
 mod deaf;
 mod pipe;

@@ -2,15 +2,16 @@
 //! to its fault.
 
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::sleep;
 
 use super::Direction;
+use super::clock::sleep_until;
 use super::connection::Line;
 use super::plan::{Effect, Fault, Flow, Pieces, Place};
 use super::random::Random;
@@ -59,23 +60,23 @@ async fn read(
     delay: Duration,
     line: &Line,
 ) -> Result<(), Broken> {
+    let mut buffer = vec![0; CHUNK];
     loop {
         let permit = tokio::select! {
             permit = sender.reserve() => permit,
             () = closed_while_stalled(&from, line) => return source_ended(direction, false).await,
         };
         let Ok(permit) = permit else { return Ok(()) };
-        let mut bytes = vec![0; CHUNK];
-        let result = from.read(&mut bytes).await;
-        match result {
+        let result = from.read(&mut buffer).await;
+        let count = match result {
             Ok(0) if line.is_passing() => return Ok(()),
             Err(error) if line.is_passing() => {
                 return Err(Broken::Source(error.kind() == io::ErrorKind::ConnectionReset));
             }
             Ok(0) | Err(_) => return source_ended(direction, result.is_err()).await,
-            Ok(count) => bytes.truncate(count),
-        }
-        permit.send((Instant::now() + delay, bytes));
+            Ok(count) => count,
+        };
+        permit.send((Instant::now() + delay, buffer[..count].to_vec()));
     }
 }
 
