@@ -1,0 +1,32 @@
+import { readFileSync } from 'node:fs'
+import { createPool, PostgresError, TimeoutError } from 'oxpg'
+
+const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'))
+
+export async function open({ url, connections }) {
+  const pool = await createPool(url, { maxSize: connections })
+  const asker = (target) => {
+    const fetch = (sql, parameters) => target.fetch(sql, parameters)
+    return { prepared: fetch, fresh: fetch }
+  }
+  return {
+    version,
+    pool: asker(pool),
+    transaction: (work) => pool.transaction((tx) => work(asker(tx))),
+    leased: (work) => pool.use((connection) => work(asker(connection))),
+    cancellable: (sql, parameters, signal) => pool.fetch(sql, parameters, { signal }),
+    isCancelled: (error, signal) => error === signal.reason,
+    limited: (sql, parameters, timeoutMs) => pool.fetch(sql, parameters, { timeoutMs }),
+    isTimeout: (error) => error instanceof TimeoutError,
+    executeMany: (sql, list) => pool.executeMany(sql, list),
+    fetchMany: (sql, list) => pool.fetchMany(sql, list),
+    handle: (sql, lists) =>
+      pool.use(async (connection) => {
+        const statement = await connection.prepare(sql)
+        return await Promise.all(lists.map((parameters) => statement.fetch(parameters)))
+      }),
+    sqlstate: (error) => (error instanceof PostgresError ? error.sqlstate : undefined),
+    missing: {},
+    close: () => pool.close(),
+  }
+}
