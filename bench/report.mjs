@@ -8,6 +8,7 @@ const BEFORE_TARGETS = [
   'queries/s',
   'p50 ms',
   'p99 ms',
+  'p99.9 ms',
   'CPU µs/query',
   'peak MiB',
   'oxpg is',
@@ -15,6 +16,11 @@ const BEFORE_TARGETS = [
 ]
 /** Of the main thread, which only some workloads have measured: its CPU, and how late its loop is. */
 const WATCHED = ['main µs/query', 'oxpg needs of it', 'loop p50 ms', 'loop p99 ms', 'loop max ms']
+
+/** Of the speed of `before`, the build that ours is compared to: no change may cost more than the noise of a run. */
+const LEAST_OF_BEFORE = 0.98
+
+const QUANTILES = { p50: 'Half', p99: '99 of 100', p999: '999 of 1 000', max: 'The slowest' }
 
 const headerOf = ({ isWatched }) => [...BEFORE_TARGETS, ...(isWatched ? WATCHED : []), 'target', '']
 
@@ -27,7 +33,7 @@ const times = (ratio) => `${ratio.toFixed(2)}×`
 function rowsOf(result) {
   const { peers, absent, targets, isWatched } = result
   const rows = Object.entries(peers).map(([name, figures]) => {
-    const target = targets[name]
+    const target = name === 'before' ? LEAST_OF_BEFORE : targets[name]
     const { ratio, cpuRatio } = figures
     const isOther = ratio !== undefined && name !== 'oxpg'
     return [
@@ -35,6 +41,7 @@ function rowsOf(result) {
       short(figures.queriesPerSecond),
       short(figures.latencyMs.p50),
       short(figures.latencyMs.p99),
+      short(figures.latencyMs.p999),
       figures.cpuMicrosecondsPerQuery.toFixed(1),
       figures.peakRssMebibytes.toFixed(0),
       isOther ? times(ratio) : '',
@@ -67,22 +74,42 @@ function watchedCells({ mainThreadMicrosecondsPerQuery, mainThreadRatio, loopDel
   ]
 }
 
-const title = ({ question, callers, connections, isEncrypted, task }) => {
+const title = ({ question, callers, connections, isEncrypted, distanceMs, task }) => {
   const of = (count, one) => `${count} ${one}${count === 1 ? '' : 's'}`
   const setting =
     task === 'connect' ? `${callers} at once` : `${of(callers, 'caller')}, ${of(connections, 'connection')}`
-  return `${question}; ${setting}${isEncrypted ? ', over TLS' : ''}`
+  const away = distanceMs === undefined ? '' : `, ${distanceMs} ms away`
+  return `${question}; ${setting}${away}${isEncrypted ? ', over TLS' : ''}`
 }
 
 /** What is to be known below a table. */
 function footnotes(result) {
-  return [...targetsOfMainThread(result), values(result), ciphers(result)].filter(
-    (note) => note !== undefined,
+  const { note } = result
+  return [
+    ...targetsOfLatencies(result),
+    ...targetsOfMainThread(result),
+    note,
+    values(result),
+    ciphers(result),
+    proxy(result),
+  ].filter((line) => line !== undefined)
+}
+
+const verdict = (isReached) => (isReached ? 'reached' : 'missed')
+
+function targetsOfLatencies({ peers, latencyTargets = {} }) {
+  return Object.entries(latencyTargets).flatMap(([quantile, targets]) =>
+    Object.entries(targets).map(([name, target]) => {
+      const ratio = peers[name]?.latencyRatios[quantile]
+      if (ratio === undefined) return undefined
+      const [ours, theirs] = ['oxpg', name].map((peer) => short(peers[peer].latencyMs[quantile]))
+      const is = `${times(ratio)} (${ours} and ${theirs} ms), ${verdict(ratio <= target)}`
+      return `${QUANTILES[quantile]} of oxpg's latencies: at most ${target}× that of ${name}: ${is}.`
+    }),
   )
 }
 
 function targetsOfMainThread({ peers, mainThreadTargets = {}, loopDelayTargetMs }) {
-  const verdict = (isReached) => (isReached ? 'reached' : 'missed')
   const notes = Object.entries(mainThreadTargets).map(([name, target]) => {
     const ratio = peers[name]?.mainThreadRatio
     if (ratio === undefined) return undefined
@@ -100,6 +127,14 @@ function targetsOfMainThread({ peers, mainThreadTargets = {}, loopDelayTargetMs 
 function values({ returns = {}, peers }) {
   const groups = groupedBy(Object.keys(peers), (name) => returns[name])
   return groups === '' ? undefined : `A value is: ${groups}.`
+}
+
+/** How busy the proxy was: near 1 it was the proxy that was measured. */
+function proxy({ peers }) {
+  const loads = Object.entries(peers).flatMap(([name, { proxyLoad }]) =>
+    proxyLoad === undefined ? [] : [`${proxyLoad.toFixed(2)} (${name})`],
+  )
+  return loads.length === 0 ? undefined : `Of a processor the proxy took ${loads.join(', ')}.`
 }
 
 /** What encrypted the drivers' sessions, by the server's word. */
@@ -193,8 +228,8 @@ export function saveResults({ results, loading, rounds, sliceMs, serverVersion, 
       .map(([name, version]) => `${name} ${version}`)
       .join(', ')}.`,
     '"oxpg is" is the median of the per-round ratios of throughput, ours to theirs, "oxpg needs" that of CPU per query;',
-    'both the middle of two bouts, whose processes were started in opposite orders. p50 and p99 are those of a slice, in the',
-    'middle of all slices.',
+    'both the middle of two bouts, whose processes were started in opposite orders. p50, p99 and p99.9 are those of a slice,',
+    'in the middle of all slices.',
   ]
   for (const result of results) {
     const header = headerOf(result)

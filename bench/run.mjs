@@ -13,6 +13,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { connect } from '../dist/index.mjs'
 import { CERTIFICATES, startWithTls } from '../scripts/tls-servers.mjs'
+import { openDistance } from './distance.mjs'
 import { installPeers } from './install-peers.mjs'
 import { measureLoading } from './loading.mjs'
 import { isInNode, obstacle, Peer, peerNames } from './peers/index.mjs'
@@ -35,6 +36,7 @@ const rounds = Number(options.rounds)
 const sliceMs = Number(options['slice-ms'])
 const chosenWorkloads = options.workloads?.split(',')
 const chosenPeers = options.peers?.split(',') ?? peerNames
+const QUANTILES = ['p50', 'p99', 'p999', 'max']
 /** One cipher for all peers: of two clients, each may prefer another. */
 const CIPHERS = { ssl_tls13_ciphers: 'TLS_AES_256_GCM_SHA384' }
 
@@ -58,9 +60,15 @@ try {
         )
         continue
       }
-      const result = await measure(workload, setting)
-      printSetting(result)
-      results.push(result)
+      const distance = await distanceOf(workload, setting)
+      if (setting.distanceMs !== undefined && distance === undefined) continue
+      try {
+        const result = await measure(workload, setting, distance)
+        printSetting(result)
+        results.push(result)
+      } finally {
+        await distance?.close()
+      }
     }
   }
   const wantsLoading = chosenWorkloads === undefined || chosenWorkloads.includes('loading')
@@ -71,13 +79,24 @@ try {
   await server?.stop()
 }
 
+/** What makes the server so far away, if the setting has it so and it can be had. */
+async function distanceOf({ name }, { distanceMs }) {
+  if (distanceMs === undefined) return undefined
+  try {
+    return await openDistance(clear.url, distanceMs)
+  } catch (error) {
+    console.log(`\nskipped: ${name}: ${error.message}\n${error.output ?? ''}`.trimEnd())
+    return undefined
+  }
+}
+
 /**
  * Runs one workload in one setting: all peers, in turn, `rounds` times after a warm-up.
  *
  * Half of the rounds (a bout) have the processes started in the one order, half in the other: of two processes of the
  * very same build the one that was started first was up to 10 % behind for as long as both lived.
  */
-async function measure(workload, setting) {
+async function measure(workload, setting, distance) {
   const absent = {}
   const [versions, ciphers] = [{}, {}]
   const present = chosenPeers.filter((name) => {
@@ -85,18 +104,21 @@ async function measure(workload, setting) {
     if (reason !== undefined) absent[name] = reason
     return reason === undefined
   })
-  const { task, sql, parameters, rows, isWatched } = workload
+  const { task = 'repeat', sql, parameters, rows, texts, slow, isWatched, note } = workload
   const durationMs = Math.max(sliceMs, workload.sliceMs ?? 0)
-  const request = { task, sql, parameters, rows, isWatched, callers: setting.callers, durationMs }
+  const { callers } = setting
+  const request = { task, sql, parameters, rows, texts, slow, isWatched, callers, durationMs }
   const inOneOrder = Math.ceil(rounds / 2)
+  const run = { setting, request, distance, versions, ciphers }
   const bouts = [
-    await bout(present, setting, request, inOneOrder, { versions, ciphers }),
-    await bout(present.toReversed(), setting, request, rounds - inOneOrder, { versions, ciphers }),
+    await bout(present, 0, inOneOrder, run),
+    await bout(present.toReversed(), inOneOrder, rounds, run),
   ]
   return {
     workload: workload.name,
     question: workload.question,
     returns: workload.returns,
+    note,
     task,
     isWatched,
     ...setting,
@@ -108,12 +130,11 @@ async function measure(workload, setting) {
 }
 
 /** Starts the peers, warms them up, and gives each a slice a round; the slices, by the peer's name. */
-async function bout(names, setting, request, roundCount, { versions, ciphers }) {
+async function bout(names, from, to, { setting, request, distance, versions, ciphers }) {
   const slices = Object.fromEntries(names.map((name) => [name, []]))
-  if (roundCount === 0) return slices
-  const peers = names.map(
-    (name) => new Peer(name, setting.isEncrypted ? encrypted : clear, setting.connections),
-  )
+  if (from === to) return slices
+  const server = setting.isEncrypted ? encrypted : (distance ?? clear)
+  const peers = names.map((name) => new Peer(name, server, setting.connections))
   try {
     for (const peer of peers) {
       const { version, tls } = await peer.ready()
@@ -121,9 +142,12 @@ async function bout(names, setting, request, roundCount, { versions, ciphers }) 
       versions[peer.name] = version
       ciphers[peer.name] = tls ?? undefined
     }
-    for (const peer of peers) await peer.slice({ ...request, durationMs: Math.max(request.durationMs, 1000) })
-    for (let round = 0; round < roundCount; round += 1) {
-      for (const peer of peers) slices[peer.name].push(await peer.slice(request))
+    const warmUp = { ...request, durationMs: Math.max(request.durationMs, 1000), seed: rounds }
+    for (const peer of peers) await peer.slice(warmUp)
+    for (let round = from; round < to; round += 1) {
+      for (const peer of peers) {
+        slices[peer.name].push(await besideProxy(distance, () => peer.slice({ ...request, seed: round })))
+      }
     }
     return slices
   } finally {
@@ -131,10 +155,20 @@ async function bout(names, setting, request, roundCount, { versions, ciphers }) 
   }
 }
 
+/** A slice, with how much of a processor the proxy took during it, where there is one and the system tells. */
+async function besideProxy(distance, work) {
+  const [started, startedCpu] = [performance.now(), distance?.cpuMicroseconds()]
+  const slice = await work()
+  if (startedCpu === undefined) return slice
+  const cpu = distance.cpuMicroseconds() - startedCpu
+  return { ...slice, proxyLoad: cpu / 1000 / (performance.now() - started) }
+}
+
 function summary(names, bouts) {
   const rate = ({ queries, elapsedMs }) => (queries / elapsedMs) * 1000
   const cpu = ({ queries, cpuMicroseconds }) => cpuMicroseconds / queries
   const mainThread = ({ queries, mainThreadMicroseconds }) => mainThreadMicroseconds / queries
+  const latency = (quantile) => (slice) => slice.latencyMs[quantile]
   /** Ours to theirs, round by round: above 1 oxpg is faster, or needs more CPU. */
   const ratio = (of, name) =>
     geometricMean(
@@ -147,14 +181,18 @@ function summary(names, bouts) {
     const own = bouts.flatMap((slices) => slices[name])
     const middle = (of) => median(own.map(of))
     const ratioOf = (of) => (names.includes('oxpg') ? ratio(of, name) : undefined)
-    const { loopDelayMs, mainThreadMicroseconds } = own[0]
+    const forEachQuantile = (figure) =>
+      Object.fromEntries(QUANTILES.map((quantile) => [quantile, figure(quantile)]))
+    const { loopDelayMs, mainThreadMicroseconds, proxyLoad } = own[0]
     peers[name] = {
       queriesPerSecond: middle(rate),
-      latencyMs: { p50: middle((slice) => slice.latencyMs.p50), p99: middle((slice) => slice.latencyMs.p99) },
+      latencyMs: forEachQuantile((quantile) => middle(latency(quantile))),
+      latencyRatios: forEachQuantile((quantile) => ratioOf(latency(quantile))),
       cpuMicrosecondsPerQuery: middle(cpu),
       peakRssMebibytes: Math.max(...own.map(({ peakRssBytes }) => peakRssBytes)) / 2 ** 20,
       ratio: ratioOf(rate),
       cpuRatio: ratioOf(cpu),
+      ...(proxyLoad === undefined ? {} : { proxyLoad: middle((slice) => slice.proxyLoad) }),
       ...(mainThreadMicroseconds === undefined
         ? {}
         : { mainThreadMicrosecondsPerQuery: middle(mainThread), mainThreadRatio: ratioOf(mainThread) }),

@@ -37,9 +37,17 @@ export async function buildDeclarations(output) {
 export const generateTables = (...options) =>
   run('cargo', ['run', '--quiet', '-p', 'oxpg-codegen', '--', ...options])
 
-/** The testkit's program (crates/testkit), for tests; gives its path. */
-export async function buildTestkit() {
-  await run('cargo', ['build', '--quiet', '-p', 'oxpg-testkit'])
+/** A program of the workspace that is fast, and is built in less time than the addon. */
+const OPTIMIZED = { CARGO_PROFILE_RELEASE_LTO: 'off', CARGO_PROFILE_RELEASE_CODEGEN_UNITS: '16' }
+
+/**
+ * The testkit's program (crates/testkit); gives its path.
+ *
+ * @param {{ isOptimized?: boolean }} [options] for benchmarks it is optimized
+ */
+export async function buildTestkit({ isOptimized = false } = {}) {
+  const [options, env] = isOptimized ? [['--release'], OPTIMIZED] : [[], {}]
+  await run('cargo', ['build', '--quiet', '-p', 'oxpg-testkit', ...options], { env })
   const { stdout } = await run('cargo', ['metadata', '--format-version', '1', '--no-deps'])
-  return join(JSON.parse(stdout).target_directory, 'debug', 'oxpg-testkit')
+  return join(JSON.parse(stdout).target_directory, isOptimized ? 'release' : 'debug', 'oxpg-testkit')
 }

@@ -1,13 +1,14 @@
 // The JavaScript peers' side of the runner's protocol: one JSON object a line on stdin, one answer a line on stdout.
 //
-// The peer says `{ "version", "tls" }` once it is connected. `{ "task", "sql", "parameters", "rows", "callers",
-// "durationMs", "isWatched" }` then runs one slice; the answer is `{ "queries", "elapsedMs", "latencyMs",
-// "cpuMicroseconds", "peakRssBytes" }`, with `"mainThreadMicroseconds"` and `"loopDelayMs"` of one that is watched, or
-// `{ "error" }`.
+// The peer says `{ "version", "tls" }` once it is connected. `{ "task", "sql", "parameters", "rows", "texts", "slow",
+// "callers", "durationMs", "seed", "isWatched" }` then runs one slice; the answer is `{ "queries", "elapsedMs",
+// "latencyMs", "cpuMicroseconds", "peakRssBytes" }`, with `"mainThreadMicroseconds"` and `"loopDelayMs"` of one that is
+// watched, or `{ "error" }`.
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { quantiles } from '../statistics.mjs'
 import { mainThreadMicroseconds, watchLoop } from './main-thread.mjs'
+import { TASKS } from './tasks.mjs'
 
 /** What encrypts the session, as the server has it; null in the clear. */
 const TLS_SQL = `SELECT CASE WHEN ssl THEN version || ' ' || cipher END AS tls FROM pg_stat_ssl
@@ -39,46 +40,13 @@ export async function serveSlices(open) {
   await peer.close()
 }
 
-async function runSlice(peer, openOne, { task, sql, parameters, rows, callers, durationMs, isWatched }) {
-  const next = () =>
-    parameters.map(({ fixed, from, to }) => fixed ?? from + Math.floor(Math.random() * (to - from)))
-  const ask = async (session) => {
-    const { length } = await session.fetch(sql, next())
-    if (length === 0 || (rows > 0 && length !== rows)) {
-      throw new Error(`${length} rows came, ${rows} were expected`)
-    }
-  }
-  const latencies = []
-  const loop = isWatched ? watchLoop() : undefined
+async function runSlice(peer, openOne, request) {
+  const loop = request.isWatched ? watchLoop() : undefined
   const startedCpu = process.cpuUsage()
-  const startedMain = isWatched ? mainThreadMicroseconds() : undefined
-  const started = performance.now()
-  const end = started + durationMs
-  const repeat = async () => {
-    for (let at = started; at < end; ) {
-      await ask(peer)
-      const now = performance.now()
-      latencies.push(now - at)
-      at = now
-    }
-  }
-  const connectOnce = async () => {
-    const at = performance.now()
-    const session = await openOne()
-    await ask(session)
-    await session.close()
-    latencies.push(performance.now() - at)
-  }
-  const atOnce = (call) => Promise.all(Array.from({ length: callers }, call))
-  if (task === 'connect') {
-    // All begin together, again and again: that is what a restarted server or a new process sees.
-    while (performance.now() < end) await atOnce(connectOnce)
-  } else {
-    await atOnce(repeat)
-  }
-  const elapsedMs = performance.now() - started
+  const startedMain = request.isWatched ? mainThreadMicroseconds() : undefined
+  const { latencies, elapsedMs } = await TASKS[request.task]({ peer, openOne, request })
   const cpu = process.cpuUsage(startedCpu)
-  const mainThread = isWatched ? mainThreadMicroseconds() : undefined
+  const mainThread = request.isWatched ? mainThreadMicroseconds() : undefined
   return {
     queries: latencies.length,
     elapsedMs,

@@ -1,12 +1,15 @@
 // The workloads, in the order of the report's table. One question a file.
 
 import * as arrays from './arrays.mjs'
+import * as burst from './burst.mjs'
 import * as catalog from './catalog.mjs'
 import * as composites from './composites.mjs'
 import * as connecting from './connecting.mjs'
+import * as distance from './distance.mjs'
 import * as hundredMegabytes from './hundred-megabytes.mjs'
 import * as hundredRows from './hundred-rows.mjs'
 import * as jsonb from './jsonb.mjs'
+import * as mix from './mix.mjs'
 import * as numerics from './numerics.mjs'
 import * as oneRow from './one-row.mjs'
 import * as overTls from './over-tls.mjs'
@@ -26,24 +29,38 @@ import * as timestamps from './timestamps.mjs'
  * @property {number} callers
  * @property {number} connections
  * @property {boolean} [isEncrypted] over TLS, the server verified
+ * @property {number} [distanceMs] so much longer is each round trip
  * @property {Readonly<Record<string, number>>} targets
+ * @property {Readonly<Record<string, Readonly<Record<string, number>>>>} [latencyTargets] by the quantile (`p50`, `p99`,
+ * `p999`, `max`): how much of each driver's ours is to be at most
  * @property {Readonly<Record<string, number>>} [mainThreadTargets] of a watched workload: how much of the main thread's
  * CPU (ours to theirs) we mean to need at most
  * @property {number} [loopDelayTargetMs] of a watched workload: the delay of the loop that 99 of 100 of ours are not to
  * exceed
  *
- * @typedef {object} Workload
- * @property {string} name
- * @property {string} question
+ * @typedef {object} Query
  * @property {string} sql
  * @property {readonly Parameter[]} parameters
  * @property {number} rows that each answer must have
- * @property {'connect'} [task] a session is opened for each query, and closed after it; `callers` at once, again and again
+ * @property {number} [texts] so many texts, each with another number below it in place of `{n}`
+ *
+ * @typedef {object} OfWorkload
+ * @property {string} name
+ * @property {string} question
+ * @property {'repeat' | 'connect' | 'mix' | 'burst'} [task] see peers/tasks.mjs. Default `'repeat'`: each caller asks again
+ * as soon as it has its answer. `'connect'`: a session is opened for each query, and closed after it; `callers` at once,
+ * again and again. `'mix'`: as `'repeat'`, with slow queries among the others. `'burst'`: slow queries, and `callers`
+ * others directly behind them
+ * @property {Query & { share?: number, count?: number }} [slow] of `'mix'` and `'burst'`: slow queries, which do not
+ * count; their share of all queries, or how many there are before each burst
  * @property {boolean} [isWatched] the main thread's CPU and the delays of its loop are measured as well, in Node only
  * @property {number} [sliceMs] at least so long is a slice
  * @property {readonly Setting[]} settings
  * @property {Readonly<Record<string, string>>} [returns] what each driver makes of a value by default, where they
  * differ or may be thought to; printed below the table
+ * @property {string} [note] what else is to be known; printed below the table
+ *
+ * @typedef {Query & OfWorkload} Workload
  */
 
 /** @type {readonly Workload[]} */
@@ -59,6 +76,9 @@ export const workloads = [
   numerics,
   timestamps,
   composites,
+  mix,
+  burst,
+  distance,
   hundredMegabytes,
   overTls,
   connecting,

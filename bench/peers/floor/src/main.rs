@@ -64,7 +64,7 @@ fn slice(session: &mut Session, request: &Value) -> Value {
     json!({
         "queries": latencies.len(),
         "elapsedMs": ends[ends.len() - 1].as_secs_f64() * 1000.0,
-        "latencyMs": { "p50": quantile(0.5), "p99": quantile(0.99) },
+        "latencyMs": { "p50": quantile(0.5), "p99": quantile(0.99), "p999": quantile(0.999), "max": quantile(1.0) },
         "cpuMicroseconds": cpu,
         "peakRssBytes": usage().ru_maxrss * 1024,
     })
