@@ -62,6 +62,15 @@ pub(crate) unsafe fn on_ready(environment: *mut Environment, connection: u32, re
     }
 }
 
+/// The loop is about to wait for I/O: what a socket tells from here on, it has not told before.
+///
+/// # Safety
+/// As for [`guard`].
+pub(crate) unsafe fn before_io(environment: *mut Environment) {
+    // SAFETY: by the caller's promise.
+    unsafe { guard(environment, || (*environment).before_io()) }
+}
+
 /// The loop's turn has done its I/O: deliver, parse what had no room, deliver again.
 ///
 /// # Safety

@@ -1,8 +1,11 @@
-//! The clock of all deadlines of one environment.
+//! The clock of one environment: of all deadlines, and of what the server takes.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-/// Milliseconds since the environment began.
+/// How long the loop has at least been waiting when it has slept.
+const SLEPT: Duration = Duration::from_micros(10);
+
+/// Time since the environment began.
 pub(crate) struct Clock {
     started: Instant,
 }
@@ -12,7 +15,77 @@ impl Clock {
         Self { started: Instant::now() }
     }
 
+    pub(crate) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
     pub(crate) fn now_ms(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.now().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// When the loop has looked at its sockets. An answer that it finds after it has slept has just arrived; one that was
+/// there before it could look has come at some time since the last look, while JavaScript ran, say.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    /// When the loop last began to wait for sockets.
+    began: Duration,
+    /// The same of the turn before.
+    began_before: Duration,
+    /// When this turn's first socket was found ready.
+    found: Option<Duration>,
+}
+
+impl Looks {
+    /// The loop begins to wait for sockets.
+    pub(crate) fn begin(&mut self, now: Duration) {
+        self.began_before = std::mem::replace(&mut self.began, now);
+        self.found = None;
+    }
+
+    /// A socket is ready; `now` is asked for once a turn.
+    pub(crate) fn find(&mut self, now: impl FnOnce() -> Duration) {
+        self.found.get_or_insert_with(now);
+    }
+
+    /// What has not been told of by now was not there at this time.
+    pub(crate) fn looked_at(&self) -> Duration {
+        self.found.unwrap_or(self.began)
+    }
+
+    /// When the answers of this turn arrived, at the earliest.
+    pub(crate) fn arrived_at(&self) -> Duration {
+        let found = self.looked_at();
+        if found.saturating_sub(self.began) < SLEPT { self.began_before } else { found }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn us(us: u64) -> Duration {
+        Duration::from_micros(us)
+    }
+
+    #[test]
+    fn an_answer_for_which_the_loop_slept_has_just_arrived() {
+        let mut looks = Looks::default();
+        looks.begin(us(1_000));
+        looks.find(|| us(1_400));
+        looks.find(|| unreachable!("the others of the turn were there as well"));
+        assert_eq!((looks.arrived_at(), looks.looked_at()), (us(1_400), us(1_400)));
+    }
+
+    #[test]
+    fn one_that_was_there_already_may_have_come_since_the_last_look() {
+        let mut looks = Looks::default();
+        looks.begin(us(1_000));
+        // JavaScript has run for long.
+        looks.begin(us(90_000));
+        looks.find(|| us(90_003));
+        assert_eq!(looks.arrived_at(), us(1_000));
+        looks.begin(us(91_000));
+        assert_eq!((looks.looked_at(), looks.arrived_at()), (us(91_000), us(90_000)));
     }
 }

@@ -120,7 +120,7 @@ impl Environment {
 
     /// Ends a request that its engine has already forgotten.
     fn end_by_failure(&mut self, slot: u32, connection: u32, failure: FailureData) {
-        self.calls.errands.extend(self.calls.requests.get(slot).and_then(|state| state.query_over(connection)));
+        self.calls.errands.extend(self.calls.requests.get(slot).and_then(|state| state.query_over(connection, false)));
         self.fail(slot, failure);
     }
 

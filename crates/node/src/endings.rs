@@ -14,7 +14,7 @@ use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind};
 use crate::reactor::Reactor;
 use crate::requests::Place;
-use crate::sink::Errand;
+use crate::sink::{Errand, Part};
 
 /// Errands for which memory is kept when all are done.
 const KEPT_ERRANDS: usize = 1 << 12;
@@ -23,7 +23,7 @@ impl Environment {
     /// The caller of a request no longer waits for it. True when the slot is still to be ended by the caller.
     pub(crate) fn leave(&mut self, slot: RequestId) -> bool {
         let Some(state) = self.calls.requests.get(slot) else { return false };
-        let (place, pool, was_leased) = (state.place, state.pool, state.holds_lease);
+        let (place, pool, part) = (state.place, state.pool, state.part(false));
         match place {
             Place::Nowhere => return false,
             Place::Opening(opening) => self.give_up_opening(opening),
@@ -33,14 +33,11 @@ impl Environment {
                 self.drive(connection, |connection, sink| connection.session.abandon(slot, sink));
                 // If its rows were held back, nobody holds them back any more.
                 self.resume(connection);
-                if pool != 0 && was_leased {
-                    self.calls.errands.push_back(Errand::QueryOver { pool, connection, was_leased });
-                } else if pool != 0 {
-                    // It may run on for a while, and the pool counts it until the session is past it.
-                    if let Some(connection) = self.connections.get_mut(connection) {
-                        connection.abandoned_queries += 1;
+                if pool != 0 {
+                    match part {
+                        Part::Lease => self.calls.errands.push_back(Errand::QueryOver { pool, connection, part }),
+                        Part::Share { ticket, .. } => self.abandon_shared(pool, connection, ticket),
                     }
-                    self.count_abandoned(connection);
                 }
                 self.guard(connection);
             }
@@ -52,9 +49,7 @@ impl Environment {
     pub(crate) fn run_errands(&mut self) {
         while let Some(errand) = self.calls.errands.pop_front() {
             match errand {
-                Errand::QueryOver { pool, connection, was_leased } => {
-                    self.pool_query_over(pool, connection, was_leased);
-                }
+                Errand::QueryOver { pool, connection, part } => self.pool_query_over(pool, connection, part),
                 Errand::InternalOver { connection, request, is_clean } => {
                     self.pool_internal_over(connection, request, is_clean);
                 }

@@ -12,7 +12,7 @@ use oxpg_client::session::{Request, RequestId, Schema, Work};
 
 use crate::background::Job;
 use crate::calls::Calls;
-use crate::clock::Clock;
+use crate::clock::{Clock, Looks};
 use crate::connection::Connection;
 use crate::connections::{Connections, Surroundings};
 use crate::failure::FailureData;
@@ -36,6 +36,7 @@ pub(crate) struct Environment {
     pub(crate) host: Host,
     pub(crate) reactor: HostReactor,
     pub(crate) clock: Clock,
+    pub(crate) looks: Looks,
     /// What its connections tell each other of changes.
     pub(crate) schema: Rc<Schema>,
     pub(crate) mailbox: Mailbox,
@@ -56,6 +57,7 @@ impl Environment {
             host,
             reactor,
             clock: Clock::start(),
+            looks: Looks::default(),
             schema: Schema::new(),
             mailbox,
             outbox: Outbox::empty(),

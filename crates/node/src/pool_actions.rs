@@ -1,6 +1,7 @@
 //! Carrying out what a pool's policy decides: opening, lending, resetting and closing its connections.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use oxpg_client::open::{Config, OpenError, Opened, Particulars};
 use oxpg_client::pool::{Action, OpenFailure, Rejection};
@@ -20,6 +21,9 @@ use crate::requests::Place;
 impl Environment {
     /// Carries out what the policy has decided, until it has nothing more to say.
     pub(crate) fn run_actions(&mut self, pool: u32) {
+        if let Some(driver) = self.pools.get_mut(pool) {
+            driver.policy.looked(self.looks.looked_at());
+        }
         while let Some(action) = self.pools.get_mut(pool).and_then(|driver| driver.policy.next_action()) {
             match action {
                 Action::Open { attempt } => self.open_for_pool(pool, attempt),
@@ -67,6 +71,7 @@ impl Environment {
     ) {
         let now_ms = self.now_ms();
         let Some(driver) = self.pools.get_mut(pool) else { return };
+        let connecting = result.as_ref().map_or(Duration::ZERO, |(opened, _)| opened.connecting);
         let outcome = match result {
             Ok((opened, config)) => {
                 driver.config = Configuration::Parsed(Arc::clone(&config));
@@ -79,7 +84,7 @@ impl Environment {
             Ok(connection) => {
                 driver.last_open_error = None;
                 driver.unseen.insert(connection);
-                driver.policy.opened(at(now_ms), attempt, connection);
+                driver.policy.opened(at(now_ms), attempt, connection, connecting);
             }
             Err((kind, failure)) => self.open_failed(pool, attempt, kind, failure),
         }
@@ -97,14 +102,8 @@ impl Environment {
         });
         let Some(driver) = self.pools.get_mut(pool) else { return };
         match work {
-            Some(work) => {
-                if is_lease {
-                    self.submit(connection, slot, work);
-                } else {
-                    driver.policy.query_started(connection, at(now_ms));
-                    self.submit_shared(connection, slot, work);
-                }
-            }
+            Some(work) if is_lease => self.submit(connection, slot, work),
+            Some(work) => self.submit_shared(pool, connection, slot, work),
             None if self.calls.requests.get(slot).is_none() => {
                 // The waiter is gone; the policy is told of those, so this guards against a leak only.
                 let _ = driver.policy.release(at(now_ms), connection, false);

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxpg_client::pool::{Guards, Pool, PoolOptions, Want};
+use oxpg_client::pool::{Guards, Pool, PoolOptions, Statement, Ticket, Want};
 use oxpg_client::session::{Catalog, Route, Work};
 use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::POOL_BIT;
@@ -15,6 +15,7 @@ use crate::background::Configuration;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::requests::Place;
+use crate::sink::Part;
 use crate::slab::Slab;
 
 /// A pool's policy with what it needs on this loop.
@@ -123,6 +124,14 @@ pub(crate) fn due_ms(due: Duration) -> u64 {
     u64::try_from(due.as_millis()).unwrap_or(u64::MAX).saturating_add(1)
 }
 
+/// The statement of a call that may share a connection (rule 8).
+fn shared_statement(work: &Work) -> Option<Statement> {
+    match work {
+        Work::Query { query, .. } if query.is_shareable => Some(query.fingerprint),
+        _ => None,
+    }
+}
+
 impl Environment {
     /// `createPool()`: resolves once `min_size` connections are open.
     pub(crate) fn open_pool(&mut self, slot: u32, config: &str, options_json: &str) -> u32 {
@@ -156,23 +165,22 @@ impl Environment {
     pub(crate) fn dispatch_to_pool(&mut self, target: u32, slot: u32, work: Work, now_ms: u64) {
         let pool = target & !POOL_BIT;
         self.look_at_idle(pool, now_ms);
-        let is_shareable = matches!(&work, Work::Query { query, .. } if query.is_shareable);
+        let statement = shared_statement(&work);
+        let looked_at = self.looks.looked_at();
         let Some(driver) = self.pools.get_mut(pool) else {
             return self.fail(slot, FailureData::pool_closed());
         };
-        if is_shareable && let Some(connection) = driver.policy.choose_shared(at(now_ms)) {
-            driver.policy.query_started(connection, at(now_ms));
-            if let Some(state) = self.calls.requests.get_mut(slot) {
-                state.place = Place::Connection(connection);
-                state.pool = pool;
-            }
-            self.submit_shared(connection, slot, work);
+        driver.policy.looked(looked_at);
+        if let Some(statement) = statement
+            && let Some(connection) = driver.policy.choose_shared(at(now_ms), statement)
+        {
+            self.submit_shared(pool, connection, slot, work);
         } else {
             if let Some(state) = self.calls.requests.get_mut(slot) {
                 state.place = Place::Pool(pool);
                 state.waiting_work = Some(work);
             }
-            let want = if is_shareable { Want::Share } else { Want::Lease };
+            let want = statement.map_or(Want::Lease, Want::Share);
             driver.policy.request(at(now_ms), slot, want, None);
         }
         self.run_actions(pool);
@@ -224,15 +232,45 @@ impl Environment {
         let now_ms = self.now_ms();
         let Some(state) = self.calls.requests.get_mut(slot) else { return };
         state.holds_lease = false;
+        state.ticket = None;
         state.text = ResultText::default();
         self.dispatch_to_pool(pool, slot, work, now_ms);
     }
 
-    pub(crate) fn submit_shared(&mut self, connection: u32, slot: u32, work: Work) {
+    /// A call on a pool goes to a connection that others use as well.
+    pub(crate) fn submit_shared(&mut self, pool: u32, connection: u32, slot: u32, work: Work) {
+        let now = self.clock.now();
+        let Some(driver) = self.pools.get_mut(pool) else { return };
+        let ticket = driver.policy.query_started(connection, now, shared_statement(&work).unwrap_or_default());
+        if let Some(state) = self.calls.requests.get_mut(slot) {
+            state.place = Place::Connection(connection);
+            state.pool = pool;
+            state.ticket = ticket;
+        }
         if let Some(connection) = self.connections.get_mut(connection) {
             connection.shared_queries += 1;
         }
         self.submit(connection, slot, work);
+    }
+
+    /// What was to be written on a connection has been.
+    pub(crate) fn pool_written(&mut self, connection: u32, now: Duration) {
+        let Some(pool) = self.connections.get(connection).map(|held| held.pool) else { return };
+        if let Some(driver) = self.pools.get_mut(pool) {
+            driver.policy.written(connection, now);
+        }
+    }
+
+    /// The caller of a shared query has left. It may run on for a while, and the pool counts it until the session is past
+    /// it.
+    pub(crate) fn abandon_shared(&mut self, pool: u32, connection: u32, ticket: Option<Ticket>) {
+        if let Some(held) = self.connections.get_mut(connection) {
+            held.abandoned_queries += 1;
+        }
+        if let (Some(driver), Some(ticket)) = (self.pools.get_mut(pool), ticket) {
+            driver.policy.query_abandoned(connection, ticket);
+        }
+        self.count_abandoned(connection);
     }
 
     pub(crate) fn give_up_waiting(&mut self, pool: u32, slot: u32) {
@@ -248,18 +286,32 @@ impl Environment {
         self.run_actions(pool);
     }
 
-    pub(crate) fn pool_query_over(&mut self, pool: u32, connection: u32, was_leased: bool) {
-        let now_ms = self.now_ms();
-        if !was_leased && let Some(connection) = self.connections.get_mut(connection) {
-            connection.shared_queries = connection.shared_queries.saturating_sub(1);
+    pub(crate) fn pool_query_over(&mut self, pool: u32, connection: u32, part: Part) {
+        let now = self.clock.now();
+        if part != Part::Lease {
+            self.count_shared_out(connection);
         }
+        let arrived_at = self.looks.arrived_at();
         let Some(driver) = self.pools.get_mut(pool) else { return };
-        if was_leased {
-            let _ = driver.policy.release(at(now_ms), connection, true);
-        } else {
-            driver.policy.query_finished(connection, at(now_ms));
+        match part {
+            Part::Lease => {
+                let _ = driver.policy.release(now, connection, true);
+            }
+            Part::Share { ticket: Some(ticket), is_answered: true } => {
+                driver.policy.query_finished(connection, now, ticket, arrived_at);
+            }
+            Part::Share { ticket: Some(ticket), is_answered: false } => {
+                driver.policy.query_returned(connection, now, ticket);
+            }
+            Part::Share { ticket: None, .. } => {}
         }
         self.run_actions(pool);
+    }
+
+    fn count_shared_out(&mut self, connection: u32) {
+        if let Some(held) = self.connections.get_mut(connection) {
+            held.shared_queries = held.shared_queries.saturating_sub(1);
+        }
     }
 
     /// Tells the pool of abandoned queries that a session is past by now.
@@ -267,8 +319,13 @@ impl Environment {
         let Some(held) = self.connections.get_mut(connection) else { return };
         if held.abandoned_queries > 0 {
             let (pool, past) = (held.pool, held.take_past_queries());
+            let now = self.clock.now();
             for _ in 0..past {
-                self.pool_query_over(pool, connection, false);
+                self.count_shared_out(connection);
+                if let Some(driver) = self.pools.get_mut(pool) {
+                    driver.policy.abandoned_is_over(connection, now);
+                }
+                self.run_actions(pool);
             }
         }
     }
@@ -286,12 +343,6 @@ impl Environment {
         let Some(driver) = self.pools.get_mut(pool) else { return };
         driver.policy.reset_done(at(now_ms), connection, is_clean);
         self.run_actions(pool);
-    }
-
-    pub(crate) fn pool_head_changed(&mut self, pool: u32, connection: u32, now_ms: u64) {
-        if let Some(driver) = self.pools.get_mut(pool) {
-            driver.policy.head_changed(connection, at(now_ms));
-        }
     }
 
     /// A session only reads. A pool whose sessions are to write wants another in its place: a failover, or a full disk,

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use oxpg_client::pool::Ticket;
 use oxpg_client::session::{Description, Work};
 use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::SLOT_LIMIT;
 
 use crate::failure::FailureData;
-use crate::sink::Errand;
+use crate::sink::{Errand, Part};
 
 /// Request ids from here on are the node layer's own (resets, pings): JavaScript never sees them.
 pub(crate) const FIRST_INTERNAL: u32 = SLOT_LIMIT;
@@ -35,6 +36,8 @@ pub(crate) struct RequestState {
     pub(crate) pool: u32,
     /// This request alone holds a lease on its connection, given back when it is over.
     pub(crate) holds_lease: bool,
+    /// What its pool knows it by while it shares a connection.
+    pub(crate) ticket: Option<Ticket>,
     /// Milliseconds of the environment's clock, `u64::MAX` for none.
     pub(crate) deadline_ms: u64,
     /// The timeout as it was given, for the error.
@@ -53,8 +56,13 @@ pub(crate) struct RequestState {
 
 impl RequestState {
     /// What its pool has to be told when it is over on this connection; nothing unless it is a call on a pool.
-    pub(crate) fn query_over(&self, connection: u32) -> Option<Errand> {
-        (self.pool != 0).then_some(Errand::QueryOver { pool: self.pool, connection, was_leased: self.holds_lease })
+    pub(crate) fn query_over(&self, connection: u32, is_answered: bool) -> Option<Errand> {
+        (self.pool != 0).then_some(Errand::QueryOver { pool: self.pool, connection, part: self.part(is_answered) })
+    }
+
+    /// What a call on a pool has of its connection.
+    pub(crate) fn part(&self, is_answered: bool) -> Part {
+        if self.holds_lease { Part::Lease } else { Part::Share { ticket: self.ticket, is_answered } }
     }
 
     fn free() -> Self {
@@ -62,6 +70,7 @@ impl RequestState {
             place: Place::Nowhere,
             pool: 0,
             holds_lease: false,
+            ticket: None,
             deadline_ms: u64::MAX,
             timeout_ms: 0,
             moves: 0,
@@ -133,6 +142,7 @@ impl Requests {
         state.place = Place::Nowhere;
         state.pool = 0;
         state.holds_lease = false;
+        state.ticket = None;
         state.moves = 0;
         state.text = ResultText::default();
         state.description = None;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+use oxpg_client::pool::Ticket;
 use oxpg_client::session::{CommandTag, Description, Event, Request, RequestId, ResultFormats, RowTaken, Sink, Work};
 use oxpg_codec::batch::RowFault;
 use oxpg_codec::boundary::{record_word as word, transaction_status as status};
@@ -20,7 +21,7 @@ const READ_ONLY_TRANSACTION: &str = "25006";
 /// Something to do once the engine has returned: it may concern other connections, or the pool.
 pub(crate) enum Errand {
     /// A query counted by a pool's policy is over.
-    QueryOver { pool: u32, connection: u32, was_leased: bool },
+    QueryOver { pool: u32, connection: u32, part: Part },
     /// A request of the node layer's own is over; `is_clean` when it ended well and outside a transaction.
     InternalOver { connection: u32, request: u32, is_clean: bool },
     /// A call on the pool did not run on its connection and goes to another.
@@ -33,6 +34,15 @@ pub(crate) enum Errand {
     Closed { connection: u32, failure: Option<Box<FailureData>> },
 }
 
+/// What a call on a pool has of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// All of it, until the call is over.
+    Lease,
+    /// A place among others. `is_answered`: the server has executed it, or said why not.
+    Share { ticket: Option<Ticket>, is_answered: bool },
+}
+
 /// The sink of one connection while its engine runs.
 pub(crate) struct Deliveries<'a> {
     pub(crate) connection: u32,
@@ -43,13 +53,13 @@ pub(crate) struct Deliveries<'a> {
 
 impl Deliveries<'_> {
     /// Frees a request's slot and tells its pool.
-    fn over(&mut self, request: RequestId, is_clean: bool) {
+    fn over(&mut self, request: RequestId, is_clean: bool, is_answered: bool) {
         let connection = self.connection;
         if request >= FIRST_INTERNAL {
             self.errands.push_back(Errand::InternalOver { connection, request, is_clean });
             return;
         }
-        self.errands.extend(self.requests.get(request).and_then(|state| state.query_over(connection)));
+        self.errands.extend(self.requests.get(request).and_then(|state| state.query_over(connection, is_answered)));
         self.requests.end(request);
     }
 
@@ -119,23 +129,24 @@ impl Sink for Deliveries<'_> {
                         None => crate::facts::push_done(self.mailbox, request, tag, is_suspended, transaction_status),
                     }
                 }
-                self.over(request, transaction_status == status::IDLE);
+                self.over(request, transaction_status == status::IDLE, true);
             }
             Event::Failed { request, failure, transaction_status } => {
                 if failure.sqlstate.as_deref() == Some(READ_ONLY_TRANSACTION) {
                     // Before the pool hears that the request is over, and lends the connection again.
                     self.errands.push_back(Errand::ReadOnly { connection: self.connection });
                 }
+                let is_answered = failure.sqlstate.is_some();
                 if request < FIRST_INTERNAL {
                     self.failed(request, Box::new(FailureData::from(failure)), transaction_status);
                 }
-                self.over(request, false);
+                self.over(request, false, is_answered);
             }
             Event::Returned { request: Request { id: request, work }, failure, transaction_status } => {
                 let may_move = |state: &RequestState| state.pool != 0 && state.moves < MOST_MOVES;
                 if let Some(state) = self.requests.get_mut(request).filter(|state| may_move(state)) {
                     state.moves += 1;
-                    self.errands.extend(state.query_over(self.connection));
+                    self.errands.extend(state.query_over(self.connection, false));
                     self.errands.push_back(Errand::Move { pool: state.pool, request, work: Box::new(work) });
                 } else {
                     self.event(Event::Failed { request, failure, transaction_status });
@@ -145,7 +156,7 @@ impl Sink for Deliveries<'_> {
                 let refusal = self.requests.get_mut(request).and_then(|state| state.refusal.take());
                 let failure = refusal.unwrap_or_else(|| Box::new(FailureData::taken_back()));
                 self.failed(request, failure, transaction_status);
-                self.over(request, false);
+                self.over(request, false, false);
             }
             Event::Drained { request } => self.mailbox.push(Kind::Drained, request, |_| {}),
             Event::Notice(message) => {

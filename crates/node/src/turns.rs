@@ -19,9 +19,10 @@ const STALE_MS: u64 = 50;
 impl Environment {
     /// A socket has something for us, or takes something from us.
     pub(crate) fn on_socket(&mut self, id: u32, is_readable: bool, is_writable: bool) {
-        let Self { connections, clock, .. } = self;
+        let Self { connections, clock, looks, .. } = self;
         // One that is queued for parsing has its turn in `parse_waiting`, after the others.
         if is_readable && !connections.is_parse_queued(id) && !connections.budget.is_out_of_bytes() {
+            looks.find(|| clock.now());
             connections.budget.start(|| clock.now_ms());
             self.read_connection(id);
         }
@@ -62,6 +63,11 @@ impl Environment {
         for id in self.connections.ids() {
             self.on_socket(id, true, false);
         }
+    }
+
+    /// The loop is about to wait for its sockets.
+    pub(crate) fn before_io(&mut self) {
+        self.looks.begin(self.clock.now());
     }
 
     /// Looks at a connection that nobody has used for a while, before it is used again: its server may have ended the
@@ -120,8 +126,10 @@ impl Environment {
     /// Writes every connection's output once.
     pub(crate) fn flush_dirty(&mut self) {
         let mut dirty = self.connections.take_dirty();
+        let now = self.clock.now();
         for id in dirty.drain(..) {
             self.flush_connection(id);
+            self.pool_written(id, now);
         }
         self.connections.return_dirty(dirty);
         self.run_errands();
@@ -232,8 +240,8 @@ impl Environment {
         }
     }
 
-    /// Another request may have become the head of a connection's pipeline: its pool is told (rule 9), and one that was
-    /// abandoned has its time from here on.
+    /// Another request may have become the head of a connection's pipeline: one that was abandoned has its time from here
+    /// on.
     fn note_head(&mut self, id: u32) {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let sequence = connection.session.head_sequence();
@@ -242,13 +250,7 @@ impl Environment {
         }
         connection.last_head = sequence;
         let session = &connection.session;
-        let has_limit = session.has_abandoned() || session.is_held_by_cancel();
-        let pool = connection.pool;
-        if pool != 0 {
-            let now_ms = self.now_ms();
-            self.pool_head_changed(pool, id, now_ms);
-        }
-        if has_limit {
+        if session.has_abandoned() || session.is_held_by_cancel() {
             self.guard(id);
         }
     }

@@ -1,6 +1,7 @@
 //! One address of one opening: with TLS and without, as far as the mode allows for both.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -73,18 +74,20 @@ pub(super) struct Attempt<'a> {
 pub(super) struct Started {
     pub(super) link: Link,
     pub(super) startup: Startup,
+    connecting: Duration,
     tls: Option<TlsSetup>,
 }
 
 impl Started {
     /// Takes it off the runtime.
     pub(super) fn into_opened(self, endpoint: &Endpoint) -> Result<Opened, OpenError> {
-        let Self { link, mut startup, tls: setup } = self;
+        let Self { link, mut startup, connecting, tls: setup } = self;
         let (socket, mut tls) = link.into_parts().map_err(|error| OpenError::io(&error))?;
         if let Some(session) = &mut tls {
             startup.leftover.extend(session.take_plaintext());
         }
         Ok(Opened {
+            connecting,
             socket,
             tls,
             parameters: startup.parameters,
@@ -121,10 +124,12 @@ impl Attempt<'_> {
     /// One connection.
     async fn start_with(&self, encryption: Encryption) -> Result<Started, Box<Failure>> {
         let config = self.config;
+        let began = Instant::now();
         let connecting = Stream::connect(self.endpoint, &config.keepalive);
         let stream = bounded(connecting, self.deadline, "to connect")
             .await
             .map_err(|error| Failure::new(error, "could not connect to", self.place))?;
+        let connecting = began.elapsed();
         let starting = async {
             let (mut link, tls) = match encryption {
                 Encryption::Plain => (Link::Plain(stream), None),
@@ -146,7 +151,7 @@ impl Attempt<'_> {
                 (Encryption::Tls, None) => OpenError { stage: FailureStage::Other, ..error },
                 _ => error,
             })?;
-            Ok(Started { link, startup, tls })
+            Ok(Started { link, startup, connecting, tls })
         };
         bounded(starting, self.deadline, "to start the session")
             .await

@@ -29,6 +29,8 @@ pub struct Opened {
     pub socket: Socket,
     /// What encrypts and decrypts what goes over the socket; `None` if nothing does.
     pub tls: Option<Box<TlsSession>>,
+    /// How long the system took to connect the socket: about one round trip to whoever listens there.
+    pub connecting: Duration,
     /// What the server reported by ParameterStatus: the latest value of each name.
     pub parameters: Vec<(String, String)>,
     /// The backend's process ID; 0 if the server told none.

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::service::Statement;
+
 /// A connection, by the driver's number. Numbers may be used again once the policy has been told of the loss.
 pub type ConnectionId = u32;
 /// Somebody who waits for a connection, by the driver's number; free again after its answer.
@@ -14,8 +16,8 @@ pub type AttemptId = u32;
 /// What a waiter needs a connection for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Want {
-    /// One statement that may run between those of others.
-    Share,
+    /// One statement that may run between those of others, by its text's fingerprint.
+    Share(Statement),
     /// The connection alone, until it is released.
     Lease,
 }

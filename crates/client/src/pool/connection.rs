@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use super::action::{CloseReason, ConnectionId};
+use super::in_flight::InFlight;
 
 /// A connection, whatever it does.
 pub(super) struct Connection {
     pub(super) id: ConnectionId,
     pub(super) state: State,
-    pub(super) in_flight: u32,
+    pub(super) in_flight: InFlight,
     pub(super) queries: u64,
-    /// When the request at the head of the pipeline became it.
-    pub(super) head_since: Duration,
+    /// The head of the pipeline was found to have outlived its estimate.
+    pub(super) is_head_late: bool,
     pub(super) idle_since: Duration,
     pub(super) expires_at: Option<Duration>,
     /// To be closed as soon as nobody uses it, and why.
@@ -37,13 +38,13 @@ pub(super) enum State {
 
 impl Connection {
     /// One that was opened just now.
-    pub(super) const fn new(id: ConnectionId, now: Duration, expires_at: Option<Duration>) -> Self {
+    pub(super) fn new(id: ConnectionId, now: Duration, connecting: Duration, expires_at: Option<Duration>) -> Self {
         Self {
             id,
             state: State::Idle,
-            in_flight: 0,
+            in_flight: InFlight::new(connecting),
             queries: 0,
-            head_since: now,
+            is_head_late: false,
             idle_since: now,
             expires_at,
             retired: None,

@@ -5,25 +5,28 @@ use std::time::Duration;
 
 use super::action::{Action, CloseReason, ConnectionId, NotLeased};
 use super::connection::{Connection, State};
+use super::in_flight::Ticket;
 use super::load_heap::LoadHeap;
 use super::recency::Recency;
+use super::service::{Services, Statement};
 use crate::id_map::IdMap;
 
-/// A head of a pipeline that has been running for so long is no point query: nothing goes behind it if there is
-/// another way.
-const YOUNG_HEAD: Duration = Duration::from_millis(5);
+/// The least load of a connection behind whose queries nothing may go.
+const NO_ROOM: u32 = 1 << 31;
 
-/// All open connections. Each is in at most one of `idle`, `young` and `aged`.
+/// All open connections. Each is in at most one of `idle` and `shared`.
 #[derive(Default)]
 pub(super) struct Connections {
     slots: Vec<Option<Connection>>,
     free: Vec<usize>,
     by_id: IdMap<usize>,
     idle: Recency,
-    /// Running shared queries and open to more, whose head was young when last looked at.
-    young: LoadHeap,
-    /// The same with a head that runs for long.
-    aged: LoadHeap,
+    /// Running shared queries, and neither retired nor draining, by what is expected to be in front of another query, in
+    /// microseconds; [`NO_ROOM`] more where none may go there.
+    shared: LoadHeap,
+    /// How many of `shared` have room.
+    with_room: usize,
+    pub(super) services: Services,
     lifetimes: BTreeSet<(Duration, usize)>,
     /// Slots that were told to drain; some may have done so since.
     drained: Vec<usize>,
@@ -65,8 +68,8 @@ impl Connections {
     }
 
     /// A fresh connection, idle.
-    pub(super) fn add(&mut self, id: ConnectionId, now: Duration, expires_at: Option<Duration>) {
-        let connection = Connection::new(id, now, expires_at);
+    pub(super) fn add(&mut self, id: ConnectionId, now: Duration, connecting: Duration, expires_at: Option<Duration>) {
+        let connection = Connection::new(id, now, connecting, expires_at);
         let slot = match self.free.pop() {
             Some(slot) => {
                 self.slots[slot] = Some(connection);
@@ -107,55 +110,57 @@ impl Connections {
         self.idle.oldest().and_then(|slot| self.at(slot)).map(|connection| (connection.id, connection.idle_since))
     }
 
-    /// The connection with the least in flight among those whose head is young, and how much that is.
+    /// The connection behind whose queries another one will be answered first, as far as the driver has looked at them by
+    /// `looked_at`; with how many those are. `None` when it is better to wait for what becomes ready (rule 9).
     ///
-    /// Looks at each head once after it has aged, so this is O(log n) amortized.
-    pub(super) fn least_loaded_young(&mut self, now: Duration) -> Option<(ConnectionId, u32)> {
+    /// Looks at each head once after it has outlived its estimate, so this is O(log n) amortized.
+    pub(super) fn readiest(&mut self, looked_at: Duration) -> Option<(ConnectionId, usize)> {
         loop {
-            let slot = self.young.least()?;
-            let connection = self.slots.get(slot)?.as_ref()?;
-            let (id, in_flight) = (connection.id, connection.in_flight);
-            if now.saturating_sub(connection.head_since) <= YOUNG_HEAD {
-                return Some((id, in_flight));
+            let slot = self.shared.least().filter(|(_, load)| *load < NO_ROOM)?.0;
+            let connection = self.slots.get_mut(slot)?.as_mut()?;
+            if !connection.in_flight.has_outlived_estimate(looked_at) {
+                return Some((connection.id, connection.in_flight.len()));
             }
-            self.young.remove(slot);
-            self.aged.set(slot, in_flight);
+            connection.is_head_late = true;
+            self.load_changed(slot);
         }
     }
 
-    /// The connection with the least in flight among those whose head was found to run for long.
-    pub(super) fn least_loaded_aged(&self) -> Option<ConnectionId> {
-        self.aged.least().and_then(|slot| self.at(slot)).map(|connection| connection.id)
+    /// How many connections a quick query may go to at once.
+    pub(super) const fn ready(&self) -> usize {
+        self.idle.len() + self.with_room
     }
 
-    /// Whether any connection runs shared queries and takes more.
-    pub(super) fn has_shareable(&self) -> bool {
-        self.young.least().or(self.aged.least()).is_some()
+    /// Whether any connection runs shared queries and may be drained.
+    pub(super) fn has_shared(&self) -> bool {
+        self.shared.least().is_some()
     }
 
-    /// A shared query is on this connection now; false if that is not a thing to count as granted.
-    pub(super) fn start_query(&mut self, id: ConnectionId, now: Duration) -> bool {
-        let max_queries = self.max_queries;
-        let Some((slot, connection)) = self.find(id) else { return false };
+    /// A shared query is on this connection now, behind which another one may go or not. `None`: it is not there for
+    /// sharing, and the query is not counted as granted.
+    pub(super) fn start_query(
+        &mut self,
+        id: ConnectionId,
+        statement: Statement,
+        now: Duration,
+    ) -> Option<(Ticket, bool)> {
+        let slot = *self.by_id.get(&id)?;
+        let connection = self.slots.get_mut(slot)?.as_mut()?;
         connection.queries = connection.queries.saturating_add(1);
         match connection.state {
             State::Idle => {
                 connection.state = State::Shared;
-                connection.in_flight = 1;
-                connection.head_since = now;
                 self.idle.remove(slot);
-                self.young.set(slot, 1);
             }
-            State::Shared => {
-                connection.in_flight = connection.in_flight.saturating_add(1);
-                self.load_changed(slot);
-            }
-            _ => return false,
+            State::Shared => {}
+            _ => return None,
         }
-        if self.at(slot).is_some_and(|connection| connection.queries >= max_queries) {
-            self.retire(id, CloseReason::MaxQueries);
+        let started = connection.in_flight.push(statement, &self.services, now);
+        if connection.queries >= self.max_queries {
+            connection.retired.get_or_insert(CloseReason::MaxQueries);
         }
-        true
+        self.load_changed(slot);
+        Some(started)
     }
 
     /// Queries that the policy has not been told of one by one.
@@ -165,25 +170,54 @@ impl Connections {
         }
     }
 
-    pub(super) fn finish_query(&mut self, id: ConnectionId, now: Duration) {
-        let Some((slot, connection)) = self.find(id) else { return };
-        if connection.state != State::Shared {
-            return;
-        }
-        connection.in_flight = connection.in_flight.saturating_sub(1);
-        if connection.in_flight > 0 {
-            self.load_changed(slot);
-        } else {
-            self.became_free(slot, now);
+    /// The driver has written all that was started on this connection.
+    pub(super) fn written(&mut self, id: ConnectionId, now: Duration) {
+        if let Some((_, connection)) = self.find(id) {
+            connection.in_flight.written(now);
         }
     }
 
-    pub(super) fn head_changed(&mut self, id: ConnectionId, now: Duration) {
+    /// A shared query was answered.
+    pub(super) fn answered(&mut self, id: ConnectionId, ticket: Ticket, arrived_at: Duration, now: Duration) {
+        let Some(slot) = self.by_id.get(&id).copied() else { return };
+        let Self { slots, services, .. } = self;
+        let Some(connection) = slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        connection.in_flight.answered(ticket, arrived_at, services);
+        self.head_changed(slot, now);
+    }
+
+    /// A shared query ended without an answer that tells how long it takes.
+    pub(super) fn forgot(&mut self, id: ConnectionId, ticket: Ticket, now: Duration) {
         let Some((slot, connection)) = self.find(id) else { return };
-        connection.head_since = now;
-        let in_flight = connection.in_flight;
-        if self.aged.remove(slot) {
-            self.young.set(slot, in_flight);
+        connection.in_flight.forgot(ticket);
+        self.head_changed(slot, now);
+    }
+
+    /// The caller of a shared query has left.
+    pub(super) fn abandoned(&mut self, id: ConnectionId, ticket: Ticket) {
+        let Some((slot, connection)) = self.find(id) else { return };
+        connection.in_flight.abandoned(ticket);
+        self.load_changed(slot);
+    }
+
+    /// The server is past one of the queries whose callers have left.
+    pub(super) fn abandoned_is_over(&mut self, id: ConnectionId, now: Duration) {
+        let Some((slot, connection)) = self.find(id) else { return };
+        if connection.in_flight.abandoned_is_over() {
+            self.head_changed(slot, now);
+        }
+    }
+
+    fn head_changed(&mut self, slot: usize, now: Duration) {
+        let Some(connection) = self.slots.get_mut(slot).and_then(Option::as_mut) else { return };
+        if connection.state != State::Shared {
+            return;
+        }
+        connection.is_head_late = false;
+        if connection.in_flight.is_empty() {
+            self.became_free(slot, now);
+        } else {
+            self.load_changed(slot);
         }
     }
 
@@ -269,9 +303,8 @@ impl Connections {
     }
 
     /// Lets a shared connection run dry, the one that will probably be first.
-    pub(super) fn drain_one(&mut self, now: Duration) {
-        let best = self.least_loaded_young(now).map(|(id, _)| id).or_else(|| self.least_loaded_aged());
-        if let Some((slot, _)) = best.and_then(|id| self.find(id)) {
+    pub(super) fn drain_one(&mut self) {
+        if let Some((slot, _)) = self.shared.least() {
             self.stop_offering(slot);
             let slots = &self.slots;
             self.drained.retain(|slot| slots[*slot].as_ref().is_some_and(|connection| connection.is_draining));
@@ -283,9 +316,9 @@ impl Connections {
     /// Nobody waits for a connection of its own any more: what drains is open to shared queries again.
     pub(super) fn stop_draining(&mut self) {
         for slot in std::mem::take(&mut self.drained) {
-            if let Some(in_flight) = self.at(slot).filter(|it| it.is_draining).map(|it| it.in_flight) {
+            if self.at(slot).is_some_and(|connection| connection.is_draining) {
                 self.set_draining(slot, false);
-                self.young.set(slot, in_flight);
+                self.load_changed(slot);
             }
         }
     }
@@ -332,20 +365,32 @@ impl Connections {
         }
     }
 
+    /// What is in front of another query on a connection has changed, or whether it takes one at all.
     fn load_changed(&mut self, slot: usize) {
-        let Some(in_flight) = self.at(slot).map(|connection| connection.in_flight) else { return };
-        if self.young.contains(slot) {
-            self.young.set(slot, in_flight);
-        } else if self.aged.contains(slot) {
-            self.aged.set(slot, in_flight);
+        let Some(connection) = self.at(slot) else { return };
+        if connection.state != State::Shared || connection.is_draining || connection.retired.is_some() {
+            return self.leave_shared(slot);
+        }
+        let in_flight = &connection.in_flight;
+        // Where nothing is known of times, the number decides.
+        let number = u32::try_from(in_flight.len()).unwrap_or(u32::MAX);
+        let load = in_flight.expected_us().saturating_add(number).min(NO_ROOM - 1);
+        let has_room = in_flight.has_room() && !connection.is_head_late;
+        let load = if has_room { load } else { load + NO_ROOM };
+        let former = self.shared.set(slot, load);
+        self.with_room += usize::from(has_room);
+        self.with_room -= usize::from(former.is_some_and(|former| former < NO_ROOM));
+    }
+
+    fn leave_shared(&mut self, slot: usize) {
+        if self.shared.remove(slot).is_some_and(|former| former < NO_ROOM) {
+            self.with_room -= 1;
         }
     }
 
     fn stop_offering(&mut self, slot: usize) {
         self.idle.remove(slot);
-        if !self.young.remove(slot) {
-            self.aged.remove(slot);
-        }
+        self.leave_shared(slot);
     }
 
     fn set_state(&mut self, slot: usize, state: State) {

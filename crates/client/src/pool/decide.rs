@@ -5,11 +5,20 @@ use std::time::Duration;
 
 use super::action::{Action, CloseReason, ConnectionId, Rejection, Want};
 use super::policy::{Phase, Pool};
+use super::service::Statement;
+use super::waiters::Waiter;
 
 /// While a new connection is on its way, a busy one is shared only up to so many queries.
-const FEW_IN_FLIGHT: u32 = 4;
+const FEW_IN_FLIGHT: usize = 4;
 /// How long a lease waits for one connection to run dry before a second one is kept free for it.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(50);
+/// While the last quick query is not longer ago, more are expected.
+const QUICK_LATELY: Duration = Duration::from_millis(50);
+/// One part in so many of its own time a slow query leaves the last connection to quick ones, and at most so long.
+const HOLD_SHARE: u32 = 32;
+const LONGEST_HOLD: Duration = Duration::from_millis(10);
+/// How long it does so at most for the sake of being apart from the last one that has begun.
+const LONGEST_APART: Duration = Duration::from_millis(25);
 
 impl Pool {
     /// What the driver must do next; `None` when nothing is left until something happens.
@@ -39,17 +48,14 @@ impl Pool {
         let retry = self.growth.retry_at().filter(|_| self.wanted() > 0);
         let expected = self.expected_until().filter(|_| !self.waiters.is_empty());
         let drain = self.drain_at().map(|drain_at| drain_at.max(self.now));
-        let due = [waiter, self.connections.next_lifetime(), self.reap_at(), retry, expected, drain];
+        let due = [waiter, self.connections.next_lifetime(), self.reap_at(), retry, expected, drain, self.held_until()];
         due.into_iter().flatten().min()
     }
 
     /// A connection that is busy with shared queries and fit for one more (rule 9).
     pub(super) fn shareable(&mut self) -> Option<ConnectionId> {
-        let young = self.connections.least_loaded_young(self.now);
-        if self.expected_until().is_some() {
-            return young.filter(|(_, in_flight)| *in_flight < FEW_IN_FLIGHT).map(|(id, _)| id);
-        }
-        young.map(|(id, _)| id).or_else(|| self.connections.least_loaded_aged())
+        let (id, in_flight) = self.connections.readiest(self.looked_at)?;
+        (in_flight < FEW_IN_FLIGHT || self.expected_until().is_none()).then_some(id)
     }
 
     /// Whether a connection may be opened at this moment.
@@ -118,6 +124,7 @@ impl Pool {
     fn next_grant_of_idle(&mut self) -> Option<Action> {
         let first = self.waiters.first()?;
         let connection = self.connections.newest_idle()?;
+        let first = if self.holds_back(first) { self.waiters.first_quick_share()? } else { first };
         self.waiters.remove(first.id);
         let is_lease = first.want == Want::Lease;
         if is_lease {
@@ -140,18 +147,61 @@ impl Pool {
         if self.connections.draining() > 0 && !self.waiters.has_lease() {
             self.connections.stop_draining();
         } else if self.drain_at().is_some_and(|drain_at| drain_at <= self.now) {
-            self.connections.drain_one(self.now);
+            self.connections.drain_one();
             self.drained_at = self.now;
         }
-        let waiter = self.waiters.first_share()?;
+        let first = self.waiters.first_share()?;
         let connection = self.shareable()?;
-        self.waiters.remove(waiter);
-        Some(Action::Grant { waiter, connection, is_lease: false })
+        let first = if self.holds_back(first) { self.waiters.first_quick_share()? } else { first };
+        self.waiters.remove(first.id);
+        Some(Action::Grant { waiter: first.id, connection, is_lease: false })
+    }
+
+    /// Whether a query that is known to be slow is about to take the last connection that quick ones can go to, and
+    /// leaves it to them for a moment: when slow ones have all connections, and all at the same time, whoever is quick
+    /// waits for nearly as long as they take. It is a small part of its own time, once, and only while quick ones come.
+    fn holds_back(&mut self, waiter: Waiter) -> bool {
+        let Want::Share(statement) = waiter.want else { return false };
+        // What is known now counts, and not what was known when it asked.
+        let Some(slow_us) = self.connections.services.slow_us(statement).filter(|_| self.is_last_for_quick()) else {
+            return false;
+        };
+        let until = match self.held {
+            Some((held, until)) if held == waiter.id => until,
+            _ => self.now.saturating_add(hold_of(slow_us)).max(self.apart_from_last(slow_us)),
+        };
+        self.held = Some((waiter.id, until));
+        self.now < until
+    }
+
+    /// When the next one of so slow a text may take the last connection, so that they do not end at the same time.
+    fn apart_from_last(&self, slow_us: u32) -> Duration {
+        let share =
+            Duration::from_micros(u64::from(slow_us)) / u32::try_from(self.connections.len().max(1)).unwrap_or(1);
+        self.slow_at.map_or(Duration::ZERO, |slow_at| slow_at.saturating_add(share.min(LONGEST_APART)))
+    }
+
+    /// The same for one that comes just now: it has to wait for its turn.
+    pub(super) fn is_held_back(&self, statement: Statement) -> bool {
+        self.connections.services.slow_us(statement).is_some() && (self.waiters.has_share() || self.is_last_for_quick())
+    }
+
+    /// Whether there are quick queries, and one connection at most that they can go to.
+    fn is_last_for_quick(&self) -> bool {
+        let since = |at: Duration| self.now.saturating_sub(at);
+        let is_quick_there = self.waiters.has_quick_share() || self.quick_at.is_some_and(|at| since(at) < QUICK_LATELY);
+        is_quick_there && self.connections.ready() <= 1
+    }
+
+    /// When the waiter that is held back has been so for long enough.
+    fn held_until(&self) -> Option<Duration> {
+        let (waiter, until) = self.held?;
+        (self.connections.ready() > 0 && self.waiters.is_waiting(waiter) && until > self.now).then_some(until)
     }
 
     /// When a connection is to be drained (again); `None` when no lease needs it or none is there.
     fn drain_at(&self) -> Option<Duration> {
-        if !self.waiters.has_lease() || !self.connections.has_shareable() || self.expected_until().is_some() {
+        if !self.waiters.has_lease() || !self.connections.has_shared() || self.expected_until().is_some() {
             return None;
         }
         // A share that has waited longer goes first.
@@ -175,4 +225,8 @@ impl Pool {
         self.connections.retire(oldest, CloseReason::Inactive);
         self.next_chore()
     }
+}
+
+fn hold_of(slow_us: u32) -> Duration {
+    Duration::from_micros(u64::from(slow_us / HOLD_SHARE)).min(LONGEST_HOLD)
 }

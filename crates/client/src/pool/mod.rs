@@ -15,11 +15,13 @@ mod connections;
 mod decide;
 mod growth;
 mod guards;
+mod in_flight;
 mod load_heap;
 mod options;
 mod policy;
 mod random;
 mod recency;
+mod service;
 #[cfg(test)]
 mod tests;
 mod waiters;
@@ -28,5 +30,7 @@ pub use action::{
     Action, AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Rejection, Stats, WaiterId, Want,
 };
 pub use guards::{Guards, LEFTOVER_LIMIT, Look, Owed};
+pub use in_flight::Ticket;
 pub use options::PoolOptions;
 pub use policy::Pool;
+pub use service::Statement;

@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::action::{AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Stats, WaiterId, Want};
 use super::connections::Connections;
 use super::growth::Growth;
+use super::in_flight::Ticket;
 use super::options::PoolOptions;
 use super::random::Random;
+use super::service::Statement;
 use super::waiters::{Turn, Waiters};
 
 /// A pool's policy.
@@ -18,6 +20,14 @@ pub struct Pool {
     pub(super) options: PoolOptions,
     pub(super) random: Random,
     pub(super) now: Duration,
+    /// When the driver last looked at the connections: what has not been answered by then was still running.
+    pub(super) looked_at: Duration,
+    /// When a query last started behind which others may go.
+    pub(super) quick_at: Option<Duration>,
+    /// The same of one behind which none may go.
+    pub(super) slow_at: Option<Duration>,
+    /// The waiter that leaves the last connection to quick queries, and until when.
+    pub(super) held: Option<(WaiterId, Duration)>,
     pub(super) phase: Phase,
     /// `Action::Closed` has been given.
     pub(super) is_over: bool,
@@ -56,6 +66,10 @@ impl Pool {
         Self {
             random: Random::new(seed),
             now,
+            looked_at: now,
+            quick_at: None,
+            slow_at: None,
+            held: None,
             phase: Phase::Open,
             is_over: false,
             connections: Connections::new(options.max_queries),
@@ -76,16 +90,24 @@ impl Pool {
         self.observe(now);
         let deadline = deadline.or_else(|| self.now.checked_add(self.options.acquire_timeout?));
         let want = if self.options.share_connections { want } else { Want::Lease };
-        self.waiters.push(waiter, want, self.now, deadline);
+        let is_slow = matches!(want, Want::Share(statement) if self.connections.services.slow_us(statement).is_some());
+        self.waiters.push(waiter, want, is_slow, self.now, deadline);
+    }
+
+    /// The driver has told of all answers that were there at this time. It is the measure of what runs: a loop that
+    /// JavaScript holds up does not make the server's statements slow.
+    pub fn looked(&mut self, looked_at: Duration) {
+        self.looked_at = self.looked_at.max(looked_at);
     }
 
     /// The connection for one more shared query, if one is at hand: then `query_started` follows. Otherwise the
     /// query waits: `request` with [`Want::Share`]. Allocates nothing, and takes O(log n) of the connections.
-    pub fn choose_shared(&mut self, now: Duration) -> Option<ConnectionId> {
+    pub fn choose_shared(&mut self, now: Duration, statement: Statement) -> Option<ConnectionId> {
         self.observe(now);
         if self.phase != Phase::Open
             || !self.options.share_connections
-            || self.waiters.has_share()
+            || self.waiters.has_quick_share()
+            || self.is_held_back(statement)
             || self.connections.next_lifetime().is_some_and(|expires_at| expires_at <= self.now)
         {
             return None;
@@ -100,12 +122,21 @@ impl Pool {
         self.shareable()
     }
 
-    /// A shared query was handed to this connection. On a leased one this only counts for `max_queries`.
-    pub fn query_started(&mut self, connection: ConnectionId, now: Duration) {
+    /// A shared query of this text was handed to this connection; it is named by the ticket from now on. `None` on a
+    /// leased one, where this only counts for `max_queries`.
+    pub fn query_started(&mut self, connection: ConnectionId, now: Duration, statement: Statement) -> Option<Ticket> {
         self.observe(now);
-        if self.connections.start_query(connection, self.now) {
-            self.counters.granted += 1;
-        }
+        let (ticket, is_quick) = self.connections.start_query(connection, statement, self.now)?;
+        let at = if is_quick { &mut self.quick_at } else { &mut self.slow_at };
+        *at = Some(self.now);
+        self.counters.granted += 1;
+        Some(ticket)
+    }
+
+    /// All that was started on this connection has been written.
+    pub fn written(&mut self, connection: ConnectionId, now: Duration) {
+        self.observe(now);
+        self.connections.written(connection, self.now);
     }
 
     /// So many queries were made on a leased connection, beside the one that the lease counts as.
@@ -113,16 +144,29 @@ impl Pool {
         self.connections.count_queries(connection, count);
     }
 
-    /// A shared query is over, however it ended. No effect on a leased connection.
-    pub fn query_finished(&mut self, connection: ConnectionId, now: Duration) {
+    /// A shared query was answered, well or with an error; its answer had arrived at `arrived_at`, as far as that is
+    /// known: not later than now, and not before the driver had looked the last time and found nothing.
+    pub fn query_finished(&mut self, connection: ConnectionId, now: Duration, ticket: Ticket, arrived_at: Duration) {
         self.observe(now);
-        self.connections.finish_query(connection, self.now);
+        self.connections.answered(connection, ticket, arrived_at, self.now);
     }
 
-    /// Another request became the head of this connection's pipeline.
-    pub fn head_changed(&mut self, connection: ConnectionId, now: Duration) {
+    /// A shared query has left its connection without an answer: it did not run there.
+    pub fn query_returned(&mut self, connection: ConnectionId, now: Duration, ticket: Ticket) {
         self.observe(now);
-        self.connections.head_changed(connection, self.now);
+        self.connections.forgot(connection, ticket, self.now);
+    }
+
+    /// The caller of a shared query has left, and the server may still be at it: until
+    /// [`abandoned_is_over`](Self::abandoned_is_over) says otherwise, nothing goes behind it.
+    pub fn query_abandoned(&mut self, connection: ConnectionId, ticket: Ticket) {
+        self.connections.abandoned(connection, ticket);
+    }
+
+    /// The server is past one of the abandoned queries of this connection.
+    pub fn abandoned_is_over(&mut self, connection: ConnectionId, now: Duration) {
+        self.observe(now);
+        self.connections.abandoned_is_over(connection, self.now);
     }
 
     /// A waiter no longer waits; it gets no answer. No effect if it has had one.
@@ -131,7 +175,8 @@ impl Pool {
     }
 
     /// An attempt brought a connection. One that nobody wants any more (the pool was closed) is closed again.
-    pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId) {
+    /// `connecting` is how long its transport took to be there, names and TLS aside: how far the server is at most.
+    pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId, connecting: Duration) {
         self.observe(now);
         let is_wanted = self.growth.succeed(attempt);
         self.is_unreachable = false;
@@ -146,7 +191,7 @@ impl Pool {
             .options
             .max_lifetime
             .and_then(|lifetime| self.now.checked_add(self.random.around(lifetime, self.options.lifetime_jitter)));
-        self.connections.add(connection, self.now, expires_at);
+        self.connections.add(connection, self.now, connecting, expires_at);
         self.counters.opened += 1;
         if !is_wanted {
             let is_terminated = self.phase == Phase::Terminated;

@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// Evenly distributed in [0, 1).
-    fn fraction(&mut self) -> f64 {
+    pub(super) fn fraction(&mut self) -> f64 {
         let high = u32::try_from(self.next() >> 32).unwrap_or(0);
         f64::from(high) / (f64::from(u32::MAX) + 1.0)
     }

@@ -14,7 +14,10 @@ pub(super) type Turn = u64;
 pub(super) struct Waiters {
     by_id: IdMap<Waiter>,
     leases: BTreeMap<Turn, WaiterId>,
+    /// Those whose query is quick, or not known to be slow.
     shares: BTreeMap<Turn, WaiterId>,
+    /// Those whose query is known to be slow.
+    slow_shares: BTreeMap<Turn, WaiterId>,
     deadlines: BTreeSet<(Duration, Turn, WaiterId)>,
     last_turn: Turn,
 }
@@ -25,6 +28,8 @@ pub(super) struct Waiter {
     pub(super) id: WaiterId,
     pub(super) turn: Turn,
     pub(super) want: Want,
+    /// Its query was known to be slow when it asked.
+    pub(super) is_slow: bool,
     pub(super) since: Duration,
     deadline: Option<Duration>,
 }
@@ -39,14 +44,22 @@ impl Waiters {
     }
 
     /// Queues a waiter; an id that waits already keeps its place, since it can get only one answer.
-    pub(super) fn push(&mut self, id: WaiterId, want: Want, since: Duration, deadline: Option<Duration>) {
+    pub(super) fn push(
+        &mut self,
+        id: WaiterId,
+        want: Want,
+        is_slow: bool,
+        since: Duration,
+        deadline: Option<Duration>,
+    ) {
         if self.by_id.contains_key(&id) {
             return;
         }
         self.last_turn += 1;
         let turn = self.last_turn;
-        self.by_id.insert(id, Waiter { id, turn, want, since, deadline });
-        self.queue(want).insert(turn, id);
+        let waiter = Waiter { id, turn, want, is_slow, since, deadline };
+        self.by_id.insert(id, waiter);
+        self.queue(&waiter).insert(turn, id);
         if let Some(deadline) = deadline {
             self.deadlines.insert((deadline, turn, id));
         }
@@ -55,7 +68,7 @@ impl Waiters {
     /// Takes a waiter out; `None` when it does not wait.
     pub(super) fn remove(&mut self, id: WaiterId) -> Option<Waiter> {
         let waiter = self.by_id.remove(&id)?;
-        self.queue(waiter.want).remove(&waiter.turn);
+        self.queue(&waiter).remove(&waiter.turn);
         if let Some(deadline) = waiter.deadline {
             self.deadlines.remove(&(deadline, waiter.turn, id));
         }
@@ -64,17 +77,27 @@ impl Waiters {
 
     /// The one who has waited longest.
     pub(super) fn first(&self) -> Option<Waiter> {
-        let (lease, share) = (self.leases.first_key_value(), self.shares.first_key_value());
-        let (_, id) = match (lease, share) {
-            (Some(lease), Some(share)) => lease.min(share),
-            (lease, share) => lease.or(share)?,
-        };
-        self.by_id.get(id).copied()
+        let fronts = [&self.leases, &self.shares, &self.slow_shares].map(BTreeMap::first_key_value);
+        self.earliest(fronts)
     }
 
     /// The one who has waited longest for a share.
-    pub(super) fn first_share(&self) -> Option<WaiterId> {
-        self.shares.first_key_value().map(|(_, id)| *id)
+    pub(super) fn first_share(&self) -> Option<Waiter> {
+        self.earliest([&self.shares, &self.slow_shares].map(BTreeMap::first_key_value))
+    }
+
+    /// The one who has waited longest for a share, and whose query is not known to be slow.
+    pub(super) fn first_quick_share(&self) -> Option<Waiter> {
+        self.earliest([self.shares.first_key_value()])
+    }
+
+    fn earliest<const N: usize>(&self, fronts: [Option<(&Turn, &WaiterId)>; N]) -> Option<Waiter> {
+        let (_, id) = fronts.into_iter().flatten().min()?;
+        self.by_id.get(id).copied()
+    }
+
+    pub(super) fn is_waiting(&self, id: WaiterId) -> bool {
+        self.by_id.contains_key(&id)
     }
 
     pub(super) fn has_lease(&self) -> bool {
@@ -82,20 +105,23 @@ impl Waiters {
     }
 
     pub(super) fn has_share(&self) -> bool {
+        self.has_quick_share() || !self.slow_shares.is_empty()
+    }
+
+    pub(super) fn has_quick_share(&self) -> bool {
         !self.shares.is_empty()
     }
 
     /// The turn of the waiter at `index` in the order of asking, or of the last one before it.
     pub(super) fn turn_at(&self, index: usize) -> Option<Turn> {
-        let (mut leases, mut shares) = (self.leases.keys().peekable(), self.shares.keys().peekable());
+        let mut queues = [&self.leases, &self.shares, &self.slow_shares].map(|queue| queue.keys().copied().peekable());
         let mut turn = None;
         for _ in 0..=index {
-            let next = match (leases.peek(), shares.peek()) {
-                (Some(lease), Some(share)) if lease < share => leases.next(),
-                (_, Some(_)) => shares.next(),
-                (_, None) => leases.next(),
-            };
-            turn = next.copied().or(turn);
+            let fronts = queues.iter_mut().map(|queue| (queue.peek().copied(), queue));
+            let next = fronts.filter(|(front, _)| front.is_some()).min_by_key(|(front, _)| *front);
+            let Some((front, queue)) = next else { break };
+            queue.next();
+            turn = front;
         }
         turn
     }
@@ -105,10 +131,11 @@ impl Waiters {
         self.deadlines.first().map(|(deadline, _, id)| (*deadline, *id))
     }
 
-    fn queue(&mut self, want: Want) -> &mut BTreeMap<Turn, WaiterId> {
-        match want {
-            Want::Lease => &mut self.leases,
-            Want::Share => &mut self.shares,
+    fn queue(&mut self, waiter: &Waiter) -> &mut BTreeMap<Turn, WaiterId> {
+        match (waiter.want, waiter.is_slow) {
+            (Want::Lease, _) => &mut self.leases,
+            (Want::Share(_), false) => &mut self.shares,
+            (Want::Share(_), true) => &mut self.slow_shares,
         }
     }
 }
@@ -119,31 +146,37 @@ mod tests {
 
     const NOW: Duration = Duration::ZERO;
 
+    const SHARE: Want = Want::Share(0);
+
     #[test]
-    fn the_order_of_asking_holds_across_both_wishes() {
+    fn the_order_of_asking_holds_across_all_wishes() {
         let mut waiters = Waiters::default();
-        for (id, want) in [(5, Want::Share), (3, Want::Lease), (9, Want::Share), (1, Want::Lease)] {
-            waiters.push(id, want, NOW, None);
+        let asked =
+            [(5, SHARE, false), (3, Want::Lease, false), (9, SHARE, true), (1, Want::Lease, false), (2, SHARE, false)];
+        for (id, want, is_slow) in asked {
+            waiters.push(id, want, is_slow, NOW, None);
         }
         assert_eq!(waiters.turn_at(0), Some(1));
         assert_eq!(waiters.turn_at(2), Some(3));
-        assert_eq!(waiters.turn_at(50), Some(4));
-        assert!(waiters.remove(9).is_some());
-        assert!(waiters.remove(9).is_none());
+        assert_eq!(waiters.turn_at(50), Some(5));
+        assert!(waiters.remove(5).is_some());
+        assert!(waiters.remove(5).is_none());
+        assert_eq!(waiters.first_share().map(|waiter| waiter.id), Some(9));
+        assert_eq!(waiters.first_quick_share().map(|waiter| waiter.id), Some(2));
         let mut order = Vec::new();
         while let Some(waiter) = waiters.first() {
             order.push(waiter.id);
             waiters.remove(waiter.id);
         }
-        assert_eq!(order, [5, 3, 1]);
+        assert_eq!(order, [3, 9, 1, 2]);
         assert_eq!(waiters.turn_at(0), None);
     }
 
     #[test]
     fn an_id_that_waits_already_keeps_its_place_and_deadline() {
         let mut waiters = Waiters::default();
-        waiters.push(1, Want::Lease, NOW, Some(Duration::from_secs(1)));
-        waiters.push(1, Want::Share, NOW, Some(Duration::from_secs(9)));
+        waiters.push(1, Want::Lease, false, NOW, Some(Duration::from_secs(1)));
+        waiters.push(1, SHARE, false, NOW, Some(Duration::from_secs(9)));
         assert_eq!((waiters.len(), waiters.has_share()), (1, false));
         assert_eq!(waiters.first_deadline(), Some((Duration::from_secs(1), 1)));
         waiters.remove(1);

@@ -1,6 +1,7 @@
 //! Query texts and what a server said about them.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use oxpg_codec::batch::RowTypes;
@@ -23,6 +24,9 @@ pub struct Query {
     pub id: u32,
     /// The text with `$1` placeholders.
     pub text: Box<str>,
+    /// Of the text; what a pool knows of its service time is kept by it, since numbers are used again. Two texts with
+    /// the same one would be scheduled as one, which harms nobody.
+    pub fingerprint: u64,
     /// It may share a pool's connection with other callers (rule 8; see [`keyword::is_shareable`]).
     pub is_shareable: bool,
     /// It may become a named statement. Otherwise the unnamed statement is used each time, unless it is held.
@@ -33,6 +37,12 @@ pub struct Query {
     description: RefCell<Option<Rc<Description>>>,
 }
 
+fn fingerprint(text: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    text.hash(&mut hasher);
+    hasher.finish()
+}
+
 impl Query {
     /// Takes a text into use and classifies it.
     #[must_use]
@@ -41,6 +51,7 @@ impl Query {
         Rc::new(Self {
             id,
             text: text.into(),
+            fingerprint: fingerprint(text),
             is_shareable: traits.is_shareable,
             is_cacheable,
             is_held: Cell::new(false),

@@ -15,10 +15,10 @@ fn close_rejects_waiters_and_waits_for_leases_and_shared_queries() {
     pool.close(ms(1));
     assert_eq!(actions(&mut pool), [closed(1)]);
     assert_eq!(pool.next_deadline(), None);
-    assert_eq!(pool.choose_shared(ms(2)), None);
+    assert_eq!(pool.choose_shared(ms(2), QUICK), None);
     pool.request(ms(2), 5, Want::Lease, None);
     assert_eq!(actions(&mut pool), [Action::Reject { waiter: 5, reason: Rejection::Closed }]);
-    pool.query_finished(shared, ms(3));
+    finish(&mut pool, shared, ms(3), 1);
     assert_eq!(actions(&mut pool), [closed(shared)]);
     // A dirty session is closed, not reset.
     pool.release(ms(4), leased, true).unwrap();
@@ -29,7 +29,7 @@ fn close_rejects_waiters_and_waits_for_leases_and_shared_queries() {
 fn close_rejects_those_who_wait_already() {
     let mut pool = full_pool(1);
     let leased = take_lease(&mut pool, ms(0), 1);
-    pool.request(ms(0), 2, Want::Share, None);
+    pool.request(ms(0), 2, Want::Share(QUICK), None);
     pool.request(ms(0), 3, Want::Lease, None);
     actions(&mut pool);
     pool.close(ms(1));
@@ -49,7 +49,7 @@ fn closed_comes_exactly_once() {
     pool.lost(ms(3), 1);
     pool.tick(ms(4));
     assert_eq!(actions(&mut pool), []);
-    pool.request(ms(5), 1, Want::Share, None);
+    pool.request(ms(5), 1, Want::Share(QUICK), None);
     assert_eq!(actions(&mut pool), [Action::Reject { waiter: 1, reason: Rejection::Closed }]);
 }
 
@@ -72,7 +72,7 @@ fn an_attempt_is_stopped_at_the_end_and_what_it_brings_all_the_same_is_closed() 
     pool.close(ms(1));
     let abandoned = |attempt| Action::Abandon { attempt };
     assert_eq!(actions(&mut pool), [abandoned(opening[1]), abandoned(opening[0]), Action::Closed]);
-    pool.opened(ms(2), opening[0], 1);
+    pool.opened(ms(2), opening[0], 1, Duration::ZERO);
     assert_eq!(actions(&mut pool), [closed(1)]);
     pool.open_failed(ms(3), opening[1], OpenFailure::Final);
     assert_eq!(actions(&mut pool), []);

@@ -36,7 +36,7 @@ fn a_dirty_connection_is_reset_before_the_next_user() {
     pool.release(ms(2), connection, true).unwrap();
     assert_eq!(actions(&mut pool), [Action::Reset { connection }]);
     assert_eq!((pool.stats().in_use, pool.stats().idle), (1, 0));
-    assert_eq!(pool.choose_shared(ms(2)), None);
+    assert_eq!(pool.choose_shared(ms(2), QUICK), None);
     pool.reset_done(ms(3), connection, true);
     assert_eq!(actions(&mut pool), [lease(2, connection)]);
 }
@@ -64,7 +64,7 @@ fn a_connection_that_cannot_be_reset_is_closed_and_replaced() {
     let next = actions(&mut pool);
     assert_eq!(next[0], Action::Close { connection, reason: CloseReason::ResetFailed });
     let attempt = attempts(&next)[0];
-    pool.opened(ms(4), attempt, 7);
+    pool.opened(ms(4), attempt, 7, Duration::ZERO);
     assert_eq!(actions(&mut pool), [lease(2, 7)]);
 }
 
@@ -86,7 +86,7 @@ fn a_lost_lease_is_replaced_and_its_release_is_refused() {
     pool.lost(ms(2), connection);
     let attempt = attempts(&actions(&mut pool))[0];
     assert_eq!(pool.release(ms(3), connection, true), Err(NotLeased));
-    pool.opened(ms(4), attempt, connection);
+    pool.opened(ms(4), attempt, connection, Duration::ZERO);
     assert_eq!(actions(&mut pool), [lease(2, connection)]);
 }
 
@@ -96,7 +96,7 @@ fn a_waiter_is_rejected_exactly_at_its_deadline_with_figures() {
     take_lease(&mut pool, ms(0), 1);
     take_lease(&mut pool, ms(0), 2);
     pool.request(ms(10), 3, Want::Lease, Some(ms(110)));
-    pool.request(ms(10), 4, Want::Share, None);
+    pool.request(ms(10), 4, Want::Share(QUICK), None);
     assert_eq!(actions(&mut pool), []);
     assert_eq!(pool.next_deadline(), Some(ms(110)));
     pool.tick(ms(109));
@@ -154,7 +154,7 @@ fn a_connection_lost_at_hand_over_is_not_handed_over() {
     pool.lost(ms(1), connection);
     let next = actions(&mut pool);
     assert_eq!(attempts(&next).len(), next.len());
-    pool.opened(ms(2), attempts(&next)[0], 5);
+    pool.opened(ms(2), attempts(&next)[0], 5, Duration::ZERO);
     assert_eq!(actions(&mut pool), [lease(2, 5)]);
 }
 

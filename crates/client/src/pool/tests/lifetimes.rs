@@ -11,7 +11,7 @@ fn grown_pool() -> Pool {
     }
     let opening = attempts(&actions(&mut pool));
     for (attempt, connection) in opening.into_iter().zip(2..) {
-        pool.opened(ms(0), attempt, connection);
+        pool.opened(ms(0), attempt, connection, Duration::ZERO);
     }
     actions(&mut pool);
     for (connection, at) in [(1, 1_000), (2, 2_000), (3, 3_000)] {
@@ -83,7 +83,7 @@ fn lifetimes_are_spread_by_the_jitter() {
                     assert_eq!(reason, CloseReason::MaxLifetime);
                     ends.push(due);
                 }
-                Action::Open { attempt } => pool.opened(due, attempt, 1_000 + attempt),
+                Action::Open { attempt } => pool.opened(due, attempt, 1_000 + attempt, Duration::ZERO),
                 other => panic!("{other:?}"),
             }
         }
@@ -109,11 +109,11 @@ fn an_old_connection_is_closed_when_it_comes_back_never_in_mid_use() {
 #[test]
 fn an_old_idle_connection_is_never_chosen_even_before_the_tick() {
     let mut pool = pool_with(aging(1));
-    assert_eq!(pool.choose_shared(ms(2_000_000)), None);
-    pool.request(ms(2_000_000), 1, Want::Share, None);
+    assert_eq!(pool.choose_shared(ms(2_000_000), QUICK), None);
+    pool.request(ms(2_000_000), 1, Want::Share(QUICK), None);
     let next = actions(&mut pool);
     assert_eq!(next[0], Action::Close { connection: 1, reason: CloseReason::MaxLifetime });
-    pool.opened(ms(2_000_001), attempts(&next)[0], 2);
+    pool.opened(ms(2_000_001), attempts(&next)[0], 2, Duration::ZERO);
     assert_eq!(actions(&mut pool), [share(1, 2)]);
 }
 
@@ -122,8 +122,7 @@ fn a_lease_counts_as_one_query_and_the_queries_reported_during_it_count_too() {
     let limits = PoolOptions { max_queries: 4, max_inactive_lifetime: None, ..options(1, 1) };
     let mut pool = pool_with(limits);
     take_lease(&mut pool, ms(0), 1);
-    pool.query_started(1, ms(0));
-    pool.query_finished(1, ms(0));
+    assert_eq!(pool.query_started(1, ms(0), QUICK), None);
     pool.release(ms(0), 1, false).unwrap();
     take_lease(&mut pool, ms(1), 2);
     pool.release(ms(1), 1, true).unwrap();
@@ -162,15 +161,15 @@ fn expire_all_replaces_idle_connections_now_and_others_when_they_are_free() {
     let expired = |connection| Action::Close { connection, reason: CloseReason::Expired };
     let next = actions(&mut pool);
     assert_eq!((&next[0], attempts(&next).len()), (&expired(1), 1));
-    assert_eq!(pool.choose_shared(ms(1)), None);
-    pool.query_finished(shared, ms(2));
+    assert_eq!(pool.choose_shared(ms(1), QUICK), None);
+    finish(&mut pool, shared, ms(2), 1);
     assert_eq!(actions(&mut pool)[0], expired(shared));
     pool.reset_done(ms(3), dirty, true);
     assert_eq!(actions(&mut pool)[0], expired(dirty));
     pool.release(ms(4), leased, true).unwrap();
     assert_eq!(actions(&mut pool)[0], expired(leased));
     // What is opened afterwards is not expired.
-    pool.opened(ms(5), attempts(&next)[0], 50);
+    pool.opened(ms(5), attempts(&next)[0], 50, Duration::ZERO);
     assert_eq!(take_lease(&mut pool, ms(5), 3), 50);
 }
 

@@ -6,17 +6,29 @@ mod leases;
 mod lifetimes;
 mod opening;
 mod sharing;
+mod simulation;
 mod step;
 mod world;
 mod worlds;
 
 use std::time::Duration;
 
-use super::{Action, AttemptId, ConnectionId, Pool, PoolOptions, Want};
+use super::{Action, AttemptId, ConnectionId, Pool, PoolOptions, Statement, Ticket, Want};
+
+/// A statement that takes 50 µs, which every pool of these tests knows.
+const QUICK: Statement = 1;
+/// One that takes half a second.
+const SLOW: Statement = 2;
+/// One of which nothing is known.
+const UNKNOWN: Statement = 3;
 
 /// Milliseconds of the test's clock.
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
+}
+
+fn us(microseconds: u64) -> Duration {
+    Duration::from_micros(microseconds)
 }
 
 /// Everything the pool wants done now.
@@ -51,6 +63,10 @@ fn full_pool(size: usize) -> Pool {
 fn pool_with(options: PoolOptions) -> Pool {
     let wanted = options.min_size;
     let mut pool = Pool::new(options, 42, ms(0));
+    for _ in 0..30 {
+        pool.connections.services.observe(QUICK, us(50));
+        pool.connections.services.observe(SLOW, ms(500));
+    }
     let mut id = 0;
     loop {
         let attempts = attempts(&actions(&mut pool));
@@ -59,7 +75,7 @@ fn pool_with(options: PoolOptions) -> Pool {
         }
         for attempt in attempts {
             id += 1;
-            pool.opened(ms(0), attempt, id);
+            pool.opened(ms(0), attempt, id, Duration::ZERO);
         }
     }
     assert_eq!((pool.stats().size, pool.stats().idle), (wanted, wanted));
@@ -76,10 +92,29 @@ fn take_lease(pool: &mut Pool, now: Duration, waiter: u32) -> ConnectionId {
     }
 }
 
-/// Starts a shared query where the pool chooses.
+/// Starts a quick query where the pool chooses, after a look at all connections.
 fn start_shared(pool: &mut Pool, now: Duration) -> ConnectionId {
-    let connection = pool.choose_shared(now).expect("a connection to share");
-    pool.query_started(connection, now);
+    start(pool, now, QUICK).0
+}
+
+/// Starts a shared query where the pool chooses, after a look at all connections.
+fn start(pool: &mut Pool, now: Duration, statement: Statement) -> (ConnectionId, Ticket) {
+    pool.looked(now);
+    let connection = pool.choose_shared(now, statement).expect("a connection to share");
+    let ticket = start_on(pool, connection, now, statement);
     assert_eq!(actions(pool), []);
-    connection
+    (connection, ticket)
+}
+
+/// Starts a shared query on a connection, and writes it.
+fn start_on(pool: &mut Pool, connection: ConnectionId, now: Duration, statement: Statement) -> Ticket {
+    let ticket = pool.query_started(connection, now, statement).expect("a connection that is shared");
+    pool.written(connection, now);
+    ticket
+}
+
+/// The answer of the query that is first on a connection arrives now. Tickets of one connection begin at 1.
+fn finish(pool: &mut Pool, connection: ConnectionId, now: Duration, ticket: Ticket) {
+    pool.looked(now);
+    pool.query_finished(connection, now, ticket, now);
 }

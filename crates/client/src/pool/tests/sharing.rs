@@ -12,7 +12,7 @@ fn an_idle_connection_is_preferred() {
 }
 
 #[test]
-fn a_hundred_queries_on_ten_connections_are_spread_evenly() {
+fn a_hundred_quick_queries_on_ten_connections_are_spread_evenly() {
     let mut pool = full_pool(10);
     let mut load = [0; 11];
     for _ in 0..100 {
@@ -20,13 +20,224 @@ fn a_hundred_queries_on_ten_connections_are_spread_evenly() {
     }
     assert_eq!(load[1..], [10; 10]);
     // Whichever finishes most gets the next.
-    for _ in 0..5 {
-        pool.query_finished(7, ms(2));
+    for ticket in 1..=5 {
+        finish(&mut pool, 7, ms(1) + us(50) * ticket, ticket);
     }
     for _ in 0..5 {
-        assert_eq!(start_shared(&mut pool, ms(2)), 7);
+        assert_eq!(start_shared(&mut pool, ms(1) + us(250)), 7);
     }
     assert_eq!(pool.stats().granted, 105);
+}
+
+#[test]
+fn nothing_goes_behind_what_is_slow_or_unknown() {
+    for statement in [SLOW, UNKNOWN] {
+        let mut pool = full_pool(2);
+        let (busy, ticket) = start(&mut pool, ms(0), statement);
+        let quick = start_shared(&mut pool, ms(0));
+        assert_ne!(quick, busy);
+        for _ in 0..5 {
+            assert_eq!(start_shared(&mut pool, ms(0)), quick);
+        }
+        // It may go behind others itself; then it waits for as little as they do.
+        pool.quick_at = None;
+        let (connection, _) = start(&mut pool, ms(0), statement);
+        assert_eq!((connection, pool.choose_shared(ms(0), QUICK)), (quick, None));
+        pool.request(ms(0), 50, Want::Share(QUICK), None);
+        assert_eq!(actions(&mut pool), []);
+        finish(&mut pool, busy, ms(1), ticket);
+        assert_eq!(actions(&mut pool), [share(50, busy)]);
+    }
+}
+
+#[test]
+fn a_slow_query_leaves_the_last_connection_to_quick_ones_for_a_moment() {
+    let mut pool = full_pool(2);
+    let (busy, _) = start(&mut pool, ms(0), SLOW);
+    let quick = start_shared(&mut pool, ms(100));
+    assert_ne!(quick, busy);
+    assert_eq!(pool.choose_shared(ms(100), SLOW), None);
+    pool.request(ms(100), 50, Want::Share(SLOW), None);
+    assert_eq!(actions(&mut pool), []);
+    // Those who come meanwhile go ahead of it, and another slow one does not.
+    assert_eq!(start_shared(&mut pool, ms(101)), quick);
+    assert_eq!(pool.choose_shared(ms(101), SLOW), None);
+    let due = pool.next_deadline().unwrap();
+    assert_eq!(due, ms(110), "10 ms, since a 32nd part of half a second is more");
+    pool.tick(due);
+    assert_eq!(actions(&mut pool), [share(50, quick)]);
+}
+
+#[test]
+fn slow_queries_that_come_together_do_not_take_all_connections_together() {
+    let mut pool = full_pool(2);
+    start_shared(&mut pool, ms(0));
+    start_shared(&mut pool, ms(0));
+    finish(&mut pool, 1, us(50), 1);
+    let (busy, _) = start(&mut pool, us(50), SLOW);
+    pool.request(us(50), 50, Want::Share(SLOW), None);
+    assert_eq!(actions(&mut pool), []);
+    let due = pool.next_deadline().unwrap();
+    assert_eq!(due, ms(25) + us(50));
+    pool.tick(due);
+    assert_eq!(actions(&mut pool), [share(50, 3 - busy)]);
+}
+
+#[test]
+fn without_quick_queries_a_slow_one_takes_the_last_connection_at_once() {
+    let mut pool = full_pool(2);
+    start_shared(&mut pool, ms(0));
+    finish(&mut pool, 1, us(50), 1);
+    finish(&mut pool, 2, us(50), 1);
+    start(&mut pool, ms(60), SLOW);
+    start(&mut pool, ms(60), SLOW);
+}
+
+#[test]
+fn a_text_is_known_when_it_has_been_answered() {
+    let mut pool = full_pool(1);
+    let (connection, first) = start(&mut pool, ms(0), UNKNOWN);
+    assert_eq!(pool.choose_shared(ms(0), QUICK), None);
+    finish(&mut pool, connection, us(90), first);
+    start(&mut pool, us(90), UNKNOWN);
+    assert_eq!(start(&mut pool, us(90), UNKNOWN).0, connection);
+}
+
+#[test]
+fn what_is_in_front_of_a_query_takes_no_longer_than_the_budget_together() {
+    let mut pool = full_pool(1);
+    let mut count = 0;
+    while pool.choose_shared(ms(0), QUICK).is_some() {
+        start_shared(&mut pool, ms(0));
+        count += 1;
+    }
+    // Of 50 µs each, with deviations.
+    assert!((20..=41).contains(&count), "{count}");
+    pool.request(ms(0), 50, Want::Share(QUICK), None);
+    assert_eq!(actions(&mut pool), []);
+    finish(&mut pool, 1, us(50), 1);
+    assert_eq!(actions(&mut pool), [share(50, 1)]);
+}
+
+#[test]
+fn a_distant_server_lets_more_go_behind_each_other() {
+    let room = |connecting: Duration| {
+        let mut pool = Pool::new(options(1, 1), 42, ms(0));
+        for _ in 0..30 {
+            pool.connections.services.observe(QUICK, us(50));
+        }
+        let attempt = attempts(&actions(&mut pool))[0];
+        pool.opened(ms(0), attempt, 1, connecting);
+        let mut count = 0;
+        while pool.choose_shared(ms(0), QUICK).is_some() {
+            start_shared(&mut pool, ms(0));
+            count += 1;
+        }
+        count
+    };
+    assert!(room(ms(50)) > 4 * room(ms(0)));
+    assert_eq!(room(Duration::from_secs(5)), 1_000, "what is in flight is bounded");
+}
+
+#[test]
+fn nothing_goes_behind_a_head_that_has_outlived_its_estimate() {
+    let mut pool = full_pool(2);
+    let (stuck, ticket) = start(&mut pool, ms(0), QUICK);
+    let other = start_shared(&mut pool, ms(10));
+    assert_ne!(stuck, other);
+    for _ in 0..5 {
+        assert_eq!(start_shared(&mut pool, ms(10)), other);
+    }
+    pool.looked(ms(100));
+    assert_eq!(pool.choose_shared(ms(100), QUICK), None);
+    pool.request(ms(100), 50, Want::Share(QUICK), None);
+    assert_eq!(actions(&mut pool), []);
+    finish(&mut pool, stuck, ms(101), ticket);
+    assert_eq!(actions(&mut pool), [share(50, stuck)]);
+}
+
+#[test]
+fn a_head_is_not_late_before_the_driver_has_looked() {
+    let mut pool = full_pool(1);
+    start_shared(&mut pool, ms(0));
+    // The loop was held up: the answer may be there since long.
+    assert_eq!(pool.choose_shared(ms(100), QUICK), Some(1));
+    pool.looked(ms(100));
+    assert_eq!(pool.choose_shared(ms(100), QUICK), None);
+}
+
+#[test]
+fn a_head_that_is_written_late_is_not_late() {
+    let mut pool = full_pool(1);
+    let ticket = pool.query_started(1, ms(0), QUICK).unwrap();
+    pool.looked(ms(50));
+    assert_eq!(pool.choose_shared(ms(50), QUICK), Some(1));
+    pool.written(1, ms(50));
+    pool.looked(ms(50) + us(900));
+    assert_eq!(pool.choose_shared(ms(51), QUICK), Some(1));
+    finish(&mut pool, 1, ms(51), ticket);
+    assert_eq!(pool.stats().idle, 1);
+}
+
+#[test]
+fn nothing_goes_behind_a_query_whose_caller_has_left() {
+    let mut pool = full_pool(1);
+    let (_, first) = start(&mut pool, ms(0), QUICK);
+    let (_, second) = start(&mut pool, ms(0), QUICK);
+    pool.query_abandoned(1, first);
+    pool.query_abandoned(1, first);
+    assert_eq!(pool.choose_shared(ms(0), QUICK), None);
+    pool.abandoned_is_over(1, us(20));
+    pool.abandoned_is_over(1, us(20));
+    assert_eq!(pool.choose_shared(us(20), QUICK), Some(1));
+    finish(&mut pool, 1, us(30), second);
+    assert_eq!(pool.stats().idle, 1);
+}
+
+#[test]
+fn answers_of_one_read_share_the_time_that_they_took_together() {
+    let mut pool = full_pool(1);
+    let tickets: Vec<Ticket> = (0..10).map(|_| start(&mut pool, ms(0), QUICK).1).collect();
+    for ticket in &tickets {
+        finish(&mut pool, 1, ms(1), *ticket);
+    }
+    let estimate = pool.connections.services.estimate(QUICK).unwrap();
+    assert!(estimate.mean_us < 110, "{estimate:?}");
+}
+
+#[test]
+fn what_did_not_run_teaches_nothing() {
+    let mut pool = full_pool(1);
+    let (_, ticket) = start(&mut pool, ms(0), UNKNOWN);
+    pool.query_returned(1, ms(5), ticket);
+    assert_eq!(pool.connections.services.estimate(UNKNOWN), None);
+    assert_eq!(pool.stats().idle, 1);
+}
+
+#[test]
+fn an_answer_that_waited_for_the_loop_is_not_a_slow_one() {
+    let mut pool = full_pool(1);
+    for round in 0..20 {
+        let began = ms(100) * round;
+        let (_, ticket) = start(&mut pool, began, QUICK);
+        // JavaScript held the loop up for 90 ms; the driver's last look was before the query was written.
+        pool.query_finished(1, began + ms(90), ticket, began.saturating_sub(ms(1)));
+        actions(&mut pool);
+    }
+    assert!(pool.connections.services.estimate(QUICK).unwrap().mean_us < 50);
+}
+
+#[test]
+fn a_distance_that_connecting_did_not_show_is_found_by_the_shortest_answer() {
+    // A proxy on the same machine, and a server 5 ms behind it.
+    let mut pool = full_pool(1);
+    for round in 0..30 {
+        let began = ms(10) * round;
+        let (_, ticket) = start(&mut pool, began, UNKNOWN);
+        finish(&mut pool, 1, began + ms(5) + us(40), ticket);
+        actions(&mut pool);
+    }
+    assert!(pool.connections.services.estimate(UNKNOWN).unwrap().most_us() < 500);
 }
 
 #[test]
@@ -34,14 +245,14 @@ fn a_new_connection_is_preferred_to_a_busy_one_which_serves_until_it_is_there() 
     let mut pool = pool_with(options(1, 2));
     assert_eq!(start_shared(&mut pool, ms(0)), 1);
     // The pool may grow: the query asks, so that a connection is opened, and is served meanwhile.
-    assert_eq!(pool.choose_shared(ms(0)), None);
-    pool.request(ms(0), 50, Want::Share, None);
+    assert_eq!(pool.choose_shared(ms(0), QUICK), None);
+    pool.request(ms(0), 50, Want::Share(QUICK), None);
     let next = actions(&mut pool);
     assert_eq!((attempts(&next).len(), next.last()), (1, Some(&share(50, 1))));
-    pool.query_started(1, ms(0));
+    start_on(&mut pool, 1, ms(0), QUICK);
     // No second attempt while one is under way and the first connection has little to do.
     assert_eq!(start_shared(&mut pool, ms(1)), 1);
-    pool.opened(ms(2), attempts(&next)[0], 2);
+    pool.opened(ms(2), attempts(&next)[0], 2, Duration::ZERO);
     assert_eq!(actions(&mut pool), []);
     assert_eq!(start_shared(&mut pool, ms(2)), 2);
 }
@@ -50,76 +261,68 @@ fn a_new_connection_is_preferred_to_a_busy_one_which_serves_until_it_is_there() 
 fn while_a_connection_is_being_opened_a_busy_one_takes_only_a_few() {
     let mut pool = pool_with(options(1, 2));
     start_shared(&mut pool, ms(0));
-    pool.request(ms(0), 50, Want::Share, None);
+    pool.request(ms(0), 50, Want::Share(QUICK), None);
     let attempt = attempts(&actions(&mut pool))[0];
-    pool.query_started(1, ms(0));
+    start_on(&mut pool, 1, ms(0), QUICK);
     start_shared(&mut pool, ms(0));
     start_shared(&mut pool, ms(0));
-    assert_eq!(pool.choose_shared(ms(0)), None);
-    pool.request(ms(0), 51, Want::Share, None);
+    assert_eq!(pool.choose_shared(ms(0), QUICK), None);
+    pool.request(ms(0), 51, Want::Share(QUICK), None);
     assert_eq!(actions(&mut pool), []);
-    pool.opened(ms(1), attempt, 2);
+    pool.opened(ms(1), attempt, 2, Duration::ZERO);
     assert_eq!(actions(&mut pool), [share(51, 2)]);
-    pool.query_started(2, ms(1));
+    start_on(&mut pool, 2, ms(1), QUICK);
 }
 
 #[test]
-fn nothing_goes_behind_a_long_running_head_while_a_connection_is_being_opened() {
-    let mut pool = pool_with(options(1, 2));
-    start_shared(&mut pool, ms(0));
-    pool.request(ms(20), 50, Want::Share, None);
-    let attempt = attempts(&actions(&mut pool))[0];
-    assert_eq!(pool.stats().waiting, 1);
-    // A new head is as good as new.
-    pool.head_changed(1, ms(21));
-    assert_eq!(actions(&mut pool), [share(50, 1)]);
-    pool.query_started(1, ms(21));
-    pool.request(ms(40), 51, Want::Share, None);
+fn a_burst_of_an_unknown_text_waits_for_connections_that_take_long_to_open() {
+    let mut pool = pool_with(options(1, 3));
+    let (_, ticket) = start(&mut pool, ms(0), UNKNOWN);
+    for waiter in 50..60 {
+        pool.request(ms(0), waiter, Want::Share(QUICK), None);
+    }
+    let opening = attempts(&actions(&mut pool));
+    assert_eq!(opening.len(), 2);
+    for due in [ms(251), ms(800)] {
+        pool.tick(due);
+        assert_eq!(actions(&mut pool), []);
+    }
+    pool.opened(ms(900), opening[0], 2, ms(90));
+    assert_eq!(pool.next_action(), Some(share(50, 2)));
+    start_on(&mut pool, 2, ms(900), UNKNOWN);
     assert_eq!(actions(&mut pool), []);
-    pool.opened(ms(41), attempt, 2);
-    assert_eq!(actions(&mut pool), [share(51, 2)]);
+    finish(&mut pool, 1, ms(901), ticket);
+    assert_eq!(pool.next_action(), Some(share(51, 1)));
 }
 
 #[test]
-fn a_connection_that_takes_long_to_open_is_not_waited_for() {
+fn a_quick_query_does_not_wait_for_a_connection_that_takes_long_to_open() {
     let mut pool = pool_with(options(1, 2));
-    start_shared(&mut pool, ms(0));
-    pool.request(ms(20), 50, Want::Share, None);
+    for _ in 0..4 {
+        start_on(&mut pool, 1, ms(0), QUICK);
+    }
+    pool.request(ms(0), 50, Want::Share(QUICK), None);
     assert_eq!(attempts(&actions(&mut pool)).len(), 1);
     let due = pool.next_deadline().unwrap();
-    assert_eq!(due, ms(270));
+    assert_eq!(due, ms(250));
     pool.tick(due);
     assert_eq!(actions(&mut pool), [share(50, 1)]);
-}
-
-#[test]
-fn a_younger_head_is_preferred_to_a_shorter_queue() {
-    let mut pool = full_pool(2);
-    let slow = start_shared(&mut pool, ms(0));
-    let quick = start_shared(&mut pool, ms(10));
-    for _ in 0..5 {
-        assert_eq!(start_shared(&mut pool, ms(10)), quick);
-    }
-    // Both are old now: the least in flight.
-    assert_eq!(start_shared(&mut pool, ms(100)), slow);
-    pool.head_changed(quick, ms(101));
-    assert_eq!(start_shared(&mut pool, ms(101)), quick);
 }
 
 #[test]
 fn a_share_waits_when_every_connection_is_leased() {
     let mut pool = full_pool(1);
     let connection = take_lease(&mut pool, ms(0), 1);
-    assert_eq!(pool.choose_shared(ms(0)), None);
+    assert_eq!(pool.choose_shared(ms(0), QUICK), None);
     for waiter in [2, 3] {
-        pool.request(ms(0), waiter, Want::Share, None);
+        pool.request(ms(0), waiter, Want::Share(QUICK), None);
     }
     assert_eq!(actions(&mut pool), []);
     pool.release(ms(1), connection, false).unwrap();
     assert_eq!(pool.next_action(), Some(share(2, connection)));
-    pool.query_started(connection, ms(1));
+    start_on(&mut pool, connection, ms(1), QUICK);
     assert_eq!(pool.next_action(), Some(share(3, connection)));
-    pool.query_started(connection, ms(1));
+    start_on(&mut pool, connection, ms(1), QUICK);
     assert_eq!(pool.stats().in_use, 1);
 }
 
@@ -127,9 +330,9 @@ fn a_share_waits_when_every_connection_is_leased() {
 fn a_newcomer_does_not_overtake_a_share_that_waits() {
     let mut pool = full_pool(1);
     let connection = take_lease(&mut pool, ms(0), 1);
-    pool.request(ms(0), 2, Want::Share, None);
+    pool.request(ms(0), 2, Want::Share(QUICK), None);
     pool.release(ms(1), connection, false).unwrap();
-    assert_eq!(pool.choose_shared(ms(1)), None);
+    assert_eq!(pool.choose_shared(ms(1), QUICK), None);
     assert_eq!(actions(&mut pool), [share(2, connection)]);
 }
 
@@ -144,14 +347,14 @@ fn a_lease_that_waits_gets_a_connection_in_spite_of_a_stream_of_shared_queries()
     // One connection takes no more and runs dry; the other one carries on.
     let busy = start_shared(&mut pool, ms(1));
     let drained = 3 - busy;
-    for _ in 0..20 {
+    for _ in 0..15 {
         assert_eq!(start_shared(&mut pool, ms(1)), busy);
     }
-    pool.query_finished(drained, ms(2));
+    finish(&mut pool, drained, ms(1), 1);
     assert_eq!(actions(&mut pool), []);
-    pool.query_finished(drained, ms(2));
+    finish(&mut pool, drained, ms(1), 2);
     assert_eq!(actions(&mut pool), [lease(9, drained)]);
-    assert_eq!(start_shared(&mut pool, ms(3)), busy);
+    assert_eq!(start_shared(&mut pool, ms(1)), busy);
 }
 
 #[test]
@@ -160,22 +363,22 @@ fn shares_and_leases_on_one_connection_take_turns_in_the_order_of_asking() {
     start_shared(&mut pool, ms(0));
     pool.request(ms(0), 10, Want::Lease, None);
     assert_eq!(actions(&mut pool), []);
-    pool.request(ms(0), 11, Want::Share, None);
-    pool.request(ms(0), 12, Want::Share, None);
+    pool.request(ms(0), 11, Want::Share(QUICK), None);
+    pool.request(ms(0), 12, Want::Share(QUICK), None);
     pool.request(ms(0), 13, Want::Lease, None);
-    pool.request(ms(0), 14, Want::Share, None);
+    pool.request(ms(0), 14, Want::Share(QUICK), None);
     assert_eq!(actions(&mut pool), []);
-    pool.query_finished(1, ms(1));
+    finish(&mut pool, 1, ms(1), 1);
     assert_eq!(actions(&mut pool), [lease(10, 1)]);
     pool.release(ms(2), 1, false).unwrap();
     for waiter in [11, 12] {
         assert_eq!(pool.next_action(), Some(share(waiter, 1)));
-        pool.query_started(1, ms(2));
+        start_on(&mut pool, 1, ms(2), QUICK);
     }
     // 14 asked after 13.
     assert_eq!(pool.next_action(), None);
-    pool.query_finished(1, ms(3));
-    pool.query_finished(1, ms(3));
+    finish(&mut pool, 1, ms(3), 2);
+    finish(&mut pool, 1, ms(3), 3);
     assert_eq!(actions(&mut pool), [lease(13, 1)]);
     pool.release(ms(4), 1, false).unwrap();
     assert_eq!(actions(&mut pool), [share(14, 1)]);
@@ -186,11 +389,11 @@ fn a_draining_connection_serves_all_again_when_the_lease_gives_up() {
     let mut pool = full_pool(1);
     start_shared(&mut pool, ms(0));
     pool.request(ms(0), 10, Want::Lease, None);
-    pool.request(ms(0), 11, Want::Share, None);
+    pool.request(ms(0), 11, Want::Share(QUICK), None);
     assert_eq!(actions(&mut pool), []);
     pool.give_up(10);
     assert_eq!(actions(&mut pool), [share(11, 1)]);
-    pool.query_started(1, ms(1));
+    start_on(&mut pool, 1, ms(1), QUICK);
     assert_eq!(start_shared(&mut pool, ms(1)), 1);
 }
 
@@ -205,8 +408,9 @@ fn a_second_connection_is_drained_when_the_first_is_stuck() {
     assert_eq!(pool.next_deadline(), Some(ms(50)));
     pool.tick(ms(50));
     assert_eq!(actions(&mut pool), []);
-    let only = start_shared(&mut pool, ms(51));
-    assert_eq!(start_shared(&mut pool, ms(51)), only);
+    let only = pool.choose_shared(ms(51), QUICK).unwrap();
+    start_on(&mut pool, only, ms(51), QUICK);
+    assert_eq!(pool.choose_shared(ms(51), QUICK), Some(only));
     assert_eq!(pool.next_deadline(), Some(ms(100)));
 }
 
@@ -217,17 +421,17 @@ fn no_connection_is_drained_while_a_new_one_is_expected() {
     pool.request(ms(0), 10, Want::Lease, None);
     let attempt = attempts(&actions(&mut pool))[0];
     assert_eq!(start_shared(&mut pool, ms(1)), 1);
-    pool.opened(ms(2), attempt, 2);
+    pool.opened(ms(2), attempt, 2, Duration::ZERO);
     assert_eq!(actions(&mut pool), [lease(10, 2)]);
 }
 
 #[test]
 fn without_sharing_a_share_is_a_lease() {
     let mut pool = pool_with(PoolOptions { share_connections: false, ..options(1, 1) });
-    assert_eq!(pool.choose_shared(ms(0)), None);
-    pool.request(ms(0), 1, Want::Share, None);
+    assert_eq!(pool.choose_shared(ms(0), QUICK), None);
+    pool.request(ms(0), 1, Want::Share(QUICK), None);
     assert_eq!(actions(&mut pool), [lease(1, 1)]);
-    pool.request(ms(0), 2, Want::Share, None);
+    pool.request(ms(0), 2, Want::Share(QUICK), None);
     assert_eq!(actions(&mut pool), []);
     pool.release(ms(1), 1, false).unwrap();
     assert_eq!(actions(&mut pool), [lease(2, 1)]);
@@ -239,12 +443,12 @@ fn a_connection_that_has_served_max_queries_takes_no_more_and_closes_when_they_a
     for _ in 0..3 {
         start_shared(&mut pool, ms(0));
     }
-    assert_eq!(pool.choose_shared(ms(0)), None);
-    for _ in 0..2 {
-        pool.query_finished(1, ms(1));
+    assert_eq!(pool.choose_shared(ms(0), QUICK), None);
+    for ticket in 1..=2 {
+        finish(&mut pool, 1, ms(1), ticket);
         assert_eq!(actions(&mut pool), []);
     }
-    pool.query_finished(1, ms(1));
+    finish(&mut pool, 1, ms(1), 3);
     let next = actions(&mut pool);
     assert_eq!(next[0], Action::Close { connection: 1, reason: CloseReason::MaxQueries });
     assert_eq!(attempts(&next).len(), 1);
@@ -255,8 +459,8 @@ fn a_connection_lost_with_queries_in_flight_is_forgotten_with_them() {
     let mut pool = full_pool(2);
     let lost = start_shared(&mut pool, ms(0));
     pool.lost(ms(1), lost);
-    pool.query_finished(lost, ms(1));
-    pool.head_changed(lost, ms(1));
+    finish(&mut pool, lost, ms(1), 1);
+    pool.written(lost, ms(1));
     assert_eq!(attempts(&actions(&mut pool)).len(), 1);
     assert_eq!((pool.stats().size, pool.stats().idle, pool.stats().closed), (1, 1, 1));
 }
@@ -265,7 +469,7 @@ fn a_connection_lost_with_queries_in_flight_is_forgotten_with_them() {
 fn a_driver_that_starts_nothing_after_a_grant_loses_no_slot() {
     let mut pool = full_pool(1);
     let connection = take_lease(&mut pool, ms(0), 1);
-    pool.request(ms(0), 2, Want::Share, None);
+    pool.request(ms(0), 2, Want::Share(QUICK), None);
     pool.request(ms(0), 3, Want::Lease, None);
     pool.release(ms(1), connection, false).unwrap();
     assert_eq!(actions(&mut pool), [share(2, connection), lease(3, connection)]);

@@ -15,7 +15,12 @@ pub(super) enum Step {
     /// Several shared queries at once.
     Burst(u8),
     FinishQuery(usize),
-    HeadChanged(usize),
+    /// A query did not run where it was: it comes back.
+    ReturnQuery(usize),
+    /// The caller of a query leaves.
+    AbandonQuery(usize),
+    Look,
+    Written(usize),
     Release {
         which: usize,
         is_dirty: bool,
@@ -60,7 +65,10 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         8 => Just(Step::Shared),
         1 => (1_u8..40).prop_map(Step::Burst),
         12 => which.clone().prop_map(Step::FinishQuery),
-        3 => which.clone().prop_map(Step::HeadChanged),
+        1 => which.clone().prop_map(Step::ReturnQuery),
+        2 => which.clone().prop_map(Step::AbandonQuery),
+        3 => Just(Step::Look),
+        3 => which.clone().prop_map(Step::Written),
         8 => (which.clone(), any::<bool>()).prop_map(|(which, is_dirty)| Step::Release { which, is_dirty }),
         1 => (0_u32..200).prop_map(Step::ReleaseWrongly),
         5 => (which.clone(), prop::bool::weighted(0.8)).prop_map(|(which, is_ok)| Step::ResetDone { which, is_ok }),

@@ -1,6 +1,6 @@
 //! A simulated driver and server: carries out what the pool decides and checks every decision.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::step::Step;
 use super::*;
@@ -11,19 +11,27 @@ use crate::pool::{CloseReason, NotLeased, Rejection, WaiterId};
 struct Connection {
     opened_at: Duration,
     is_leased: bool,
-    in_flight: u64,
+    /// Queries that are not over: what they are known by, and whether their callers have left.
+    in_flight: VecDeque<Sent>,
     is_reset_due: bool,
     is_resetting: bool,
 }
 
 impl Connection {
     fn is_idle(&self) -> bool {
-        !self.is_leased && self.in_flight == 0 && !self.is_reset_due && !self.is_resetting
+        !self.is_leased && self.in_flight.is_empty() && !self.is_reset_due && !self.is_resetting
     }
+}
+
+struct Sent {
+    ticket: Ticket,
+    statement: Statement,
+    is_abandoned: bool,
 }
 
 struct Waiting {
     want: Want,
+    is_slow: bool,
     since: Duration,
     deadline: Option<Duration>,
     order: u64,
@@ -36,6 +44,8 @@ pub(super) struct World {
     connections: BTreeMap<ConnectionId, Connection>,
     openings: Vec<AttemptId>,
     waiters: BTreeMap<WaiterId, Waiting>,
+    /// Texts of which an execution was answered.
+    answered: BTreeSet<Statement>,
     next_id: u32,
     opened: u64,
     gone: u64,
@@ -57,6 +67,7 @@ impl World {
             connections: BTreeMap::new(),
             openings: Vec::new(),
             waiters: BTreeMap::new(),
+            answered: BTreeSet::new(),
             next_id: 0,
             opened: 0,
             gone: 0,
@@ -76,7 +87,7 @@ impl World {
         let is_deferred = std::mem::replace(&mut self.is_deferred, matches!(step, Step::Defer));
         match *step {
             Step::Request { is_lease, timeout_ms } => {
-                let want = if is_lease { Want::Lease } else { Want::Share };
+                let want = if is_lease { Want::Lease } else { Want::Share(self.next_statement()) };
                 self.request(want, timeout_ms.map(|timeout_ms| self.now + ms(timeout_ms)));
             }
             Step::Shared => self.shared_query(),
@@ -89,14 +100,34 @@ impl World {
                 }
             }
             Step::FinishQuery(which) => {
-                if let Some(id) = self.pick(which, |connection| connection.in_flight > 0) {
-                    self.connection(id).in_flight -= 1;
-                    self.pool.query_finished(id, self.now);
+                if let Some(id) = self.pick(which, |connection| !connection.in_flight.is_empty()) {
+                    self.finish_head(id);
                 }
             }
-            Step::HeadChanged(which) => {
+            Step::ReturnQuery(which) => {
+                if let Some(id) = self.pick(which, |connection| !connection.in_flight.is_empty()) {
+                    let in_flight = &mut self.connection(id).in_flight;
+                    let index = which % in_flight.len();
+                    if let Some(sent) = in_flight.get(index).filter(|sent| !sent.is_abandoned) {
+                        let ticket = sent.ticket;
+                        in_flight.remove(index);
+                        self.pool.query_returned(id, self.now, ticket);
+                    }
+                }
+            }
+            Step::AbandonQuery(which) => {
+                if let Some(id) = self.pick(which, |connection| !connection.in_flight.is_empty()) {
+                    let in_flight = &mut self.connection(id).in_flight;
+                    let index = which % in_flight.len();
+                    in_flight[index].is_abandoned = true;
+                    let ticket = in_flight[index].ticket;
+                    self.pool.query_abandoned(id, ticket);
+                }
+            }
+            Step::Look => self.pool.looked(self.now),
+            Step::Written(which) => {
                 if let Some(id) = self.pick(which, |_| true) {
-                    self.pool.head_changed(id, self.now);
+                    self.pool.written(id, self.now);
                 }
             }
             Step::Release { which, is_dirty } => {
@@ -122,7 +153,7 @@ impl World {
                     self.opened += 1;
                     let fresh = Connection { opened_at: self.now, ..Connection::default() };
                     self.connections.insert(self.next_id, fresh);
-                    self.pool.opened(self.now, attempt, self.next_id);
+                    self.pool.opened(self.now, attempt, self.next_id, ms(u64::from(self.next_id % 3)));
                 }
             }
             Step::OpenFails { which, failure } => {
@@ -191,9 +222,8 @@ impl World {
             for id in ids {
                 self.step(&Step::OpenSucceeds(0));
                 let Some(connection) = self.connections.get(&id) else { continue };
-                if connection.in_flight > 0 {
-                    self.connection(id).in_flight -= 1;
-                    self.pool.query_finished(id, self.now);
+                if !connection.in_flight.is_empty() {
+                    self.finish_head(id);
                 } else if connection.is_leased {
                     self.release(id, false);
                 } else if connection.is_resetting {
@@ -257,27 +287,56 @@ impl World {
         self.next_id += 1;
         let (id, order) = (self.next_id, u64::from(self.next_id));
         let effective = deadline.or_else(|| self.options.acquire_timeout.map(|timeout| self.now + timeout));
-        self.waiters.insert(id, Waiting { want, since: self.now, deadline: effective, order });
+        let is_slow = matches!(want, Want::Share(statement) if self.is_slow(statement));
+        self.waiters.insert(id, Waiting { want, is_slow, since: self.now, deadline: effective, order });
         self.pool.request(self.now, id, want, deadline);
     }
 
     fn shared_query(&mut self) {
-        match self.pool.choose_shared(self.now) {
+        let statement = self.next_statement();
+        let is_slow = self.is_slow(statement);
+        match self.pool.choose_shared(self.now, statement) {
             Some(id) => {
                 assert!(self.options.share_connections && !self.is_closing);
-                assert!(self.waiters.values().all(|waiting| waiting.want == Want::Lease), "overtakes a share");
-                self.start_query(id);
+                let may_be_overtaken = |waiting: &Waiting| waiting.want == Want::Lease || waiting.is_slow && !is_slow;
+                assert!(self.waiters.values().all(may_be_overtaken), "overtakes a share");
+                self.start_query(id, statement);
             }
-            None => self.request(Want::Share, None),
+            None => self.request(Want::Share(statement), None),
         }
     }
 
-    fn start_query(&mut self, id: ConnectionId) {
-        let connection = self.connection(id);
+    fn next_statement(&mut self) -> Statement {
+        self.next_id += 1;
+        u64::from(self.next_id % 5)
+    }
+
+    fn is_slow(&self, statement: Statement) -> bool {
+        self.options.share_connections && self.pool.connections.services.slow_us(statement).is_some()
+    }
+
+    fn start_query(&mut self, id: ConnectionId, statement: Statement) {
+        let ticket = self.pool.query_started(id, self.now, statement).expect("a connection that is shared");
+        let known = &self.answered;
+        let connection = self.connections.get_mut(&id).expect("a connection that is open");
         assert!(!connection.is_leased && !connection.is_reset_due && !connection.is_resetting, "not to be shared");
-        connection.in_flight += 1;
+        for ahead in &connection.in_flight {
+            assert!(!ahead.is_abandoned, "behind a query whose caller has left");
+            assert!(known.contains(&ahead.statement), "behind a text that is unknown");
+        }
+        connection.in_flight.push_back(Sent { ticket, statement, is_abandoned: false });
         self.granted += 1;
-        self.pool.query_started(id, self.now);
+    }
+
+    /// The server answers the first query of a connection.
+    fn finish_head(&mut self, id: ConnectionId) {
+        let Some(sent) = self.connection(id).in_flight.pop_front() else { return };
+        if sent.is_abandoned {
+            self.pool.abandoned_is_over(id, self.now);
+        } else {
+            self.answered.insert(sent.statement);
+            self.pool.query_finished(id, self.now, sent.ticket, self.now);
+        }
     }
 
     fn release(&mut self, id: ConnectionId, is_dirty: bool) {
@@ -328,7 +387,7 @@ impl World {
                     CloseReason::MaxQueries | CloseReason::Expired | CloseReason::Unfit | CloseReason::ResetFailed => {}
                 }
                 if reason != CloseReason::PoolTerminated {
-                    assert!(!closed.is_leased && closed.in_flight == 0 && !closed.is_resetting, "in mid-query");
+                    assert!(!closed.is_leased && closed.in_flight.is_empty() && !closed.is_resetting, "in mid-query");
                 }
                 self.gone += 1;
             }
@@ -363,18 +422,21 @@ impl World {
         assert!(waiting.deadline.is_none_or(|deadline| deadline > self.now), "too late");
         assert_eq!(is_lease, waiting.want == Want::Lease || !self.options.share_connections);
         let was_idle = self.connection(id).is_idle();
-        let is_first = |other: &Waiting| other.order > waiting.order;
-        if was_idle {
-            assert!(self.waiters.values().all(is_first), "overtakes somebody");
-        } else {
-            assert!(!is_lease, "leased while in use");
-            assert!(self.waiters.values().filter(|other| other.want == Want::Share).all(is_first));
-        }
+        assert!(was_idle || !is_lease, "leased while in use");
+        // A lease waits until a connection is idle; a slow share may leave the last connection to quick ones.
+        let mut earlier = self.waiters.values().filter(|other| other.order < waiting.order);
+        let is_left_by_slow =
+            !waiting.is_slow && !is_lease && earlier.clone().next().is_some_and(|first| first.is_slow);
+        let may_be_overtaken = |other: &Waiting| {
+            is_left_by_slow || !was_idle && other.want == Want::Lease || other.is_slow && !waiting.is_slow && !is_lease
+        };
+        assert!(earlier.all(may_be_overtaken), "overtakes somebody");
         if is_lease {
             self.connection(id).is_leased = true;
             self.granted += 1;
         } else if !std::mem::take(&mut self.drops_next_share) {
-            self.start_query(id);
+            let Want::Share(statement) = waiting.want else { panic!("a share for one who wants a lease") };
+            self.start_query(id, statement);
         }
     }
 
@@ -394,7 +456,8 @@ impl World {
             return;
         }
         assert_eq!(stats.opening, self.openings.len());
-        assert!(idle == 0 || self.waiters.is_empty(), "waits although a connection is idle");
+        let is_held = self.waiters.values().min_by_key(|waiting| waiting.order).is_some_and(|first| first.is_slow);
+        assert!(idle == 0 || self.waiters.is_empty() || idle == 1 && is_held, "waits although a connection is idle");
         let deadline = self.pool.next_deadline();
         assert!(deadline.is_none_or(|deadline| deadline > self.now), "a deadline that is past");
         let first = self.waiters.values().filter_map(|waiting| waiting.deadline).min();

@@ -33,6 +33,12 @@ pub(super) unsafe extern "C" fn on_poll(handle: RawHandle, status: c_int, events
     }
 }
 
+/// The loop is about to wait for I/O.
+pub(super) unsafe extern "C" fn on_prepare(handle: RawHandle) {
+    // SAFETY: as in `on_poll`.
+    unsafe { callbacks::before_io(context(handle).0) }
+}
+
 /// The loop's turn has done its I/O.
 pub(super) unsafe extern "C" fn on_check(handle: RawHandle) {
     // SAFETY: as in `on_poll`.

@@ -25,6 +25,7 @@ pub(super) enum HandleType {
     Check = 2,
     Idle = 6,
     Poll = 8,
+    Prepare = 9,
     Timer = 13,
 }
 
@@ -63,6 +64,9 @@ uv_functions! {
     check_init = c"uv_check_init": fn(Loop, RawHandle) -> c_int;
     check_start = c"uv_check_start": fn(RawHandle, unsafe extern "C" fn(RawHandle)) -> c_int;
     check_stop = c"uv_check_stop": fn(RawHandle) -> c_int;
+    prepare_init = c"uv_prepare_init": fn(Loop, RawHandle) -> c_int;
+    prepare_start = c"uv_prepare_start": fn(RawHandle, unsafe extern "C" fn(RawHandle)) -> c_int;
+    prepare_stop = c"uv_prepare_stop": fn(RawHandle) -> c_int;
     idle_init = c"uv_idle_init": fn(Loop, RawHandle) -> c_int;
     idle_start = c"uv_idle_start": fn(RawHandle, unsafe extern "C" fn(RawHandle)) -> c_int;
     idle_stop = c"uv_idle_stop": fn(RawHandle) -> c_int;

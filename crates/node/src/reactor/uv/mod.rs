@@ -20,6 +20,7 @@ pub(crate) struct UvReactor {
     uv: Uv,
     event_loop: Loop,
     environment: *mut Environment,
+    prepare: Handle,
     check: Handle,
     idle: Handle,
     timer: Handle,
@@ -74,20 +75,23 @@ impl UvReactor {
             open_handles += 1;
             Handle::allocate(&uv, kind, environment, 0)
         };
+        let prepare = create(HandleType::Prepare);
         let (check, idle, timer, wake) =
             (create(HandleType::Check), create(HandleType::Idle), create(HandleType::Timer), create(HandleType::Async));
         // SAFETY: each handle has memory of uv_handle_size bytes for its type, is initialised once, on the loop's
         // own thread; the callbacks are `extern "C"` and catch panics.
         let status = unsafe {
             [
+                (uv.prepare_init)(event_loop, prepare.raw()),
                 (uv.check_init)(event_loop, check.raw()),
                 (uv.idle_init)(event_loop, idle.raw()),
                 (uv.timer_init)(event_loop, timer.raw()),
                 (uv.async_init)(event_loop, wake.raw(), callbacks::on_wake),
+                (uv.prepare_start)(prepare.raw(), callbacks::on_prepare),
                 (uv.check_start)(check.raw(), callbacks::on_check),
             ]
         };
-        for handle in [check, idle, timer, wake] {
+        for handle in [prepare, check, idle, timer, wake] {
             handle.attach_context(&uv);
             // SAFETY: initialised above.
             unsafe { (uv.unreference)(handle.raw()) };
@@ -100,6 +104,7 @@ impl UvReactor {
             uv,
             event_loop,
             environment,
+            prepare,
             check,
             idle,
             timer,
@@ -231,12 +236,13 @@ impl Reactor for UvReactor {
     fn close(&mut self) {
         self.is_closing = true;
         self.waker.disarm();
-        // SAFETY: all four are open; libuv calls back once for each.
+        // SAFETY: all five are open; libuv calls back once for each.
         unsafe {
+            (self.uv.prepare_stop)(self.prepare.raw());
             (self.uv.check_stop)(self.check.raw());
             (self.uv.idle_stop)(self.idle.raw());
             (self.uv.timer_stop)(self.timer.raw());
-            for handle in [self.check, self.idle, self.timer, self.wake] {
+            for handle in [self.prepare, self.check, self.idle, self.timer, self.wake] {
                 (self.uv.close)(handle.raw(), Some(callbacks::on_closed));
             }
         }

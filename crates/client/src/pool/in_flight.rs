@@ -1,0 +1,223 @@
+//! The shared queries of one connection that are not over, in the order in which the server takes them.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::service::{BUDGET_US, Estimate, Services, Statement};
+
+/// Queries in flight on one connection at most, however quick they are.
+const MOST: usize = 1_000;
+/// A head that has been running for so long may still be within its estimate, whatever that is: below it, what is
+/// measured is the machine.
+const LEAST_AGE: Duration = Duration::from_millis(1);
+/// One part in so many of a longer round trip is believed: the shortest one is what counts, and the way may change.
+const DRIFT: u32 = 256;
+/// What an answer takes at least is the distance to the server if it is not longer than this, or than it took to connect;
+/// where a proxy stands between, connecting tells the distance to that. Beyond it, it is the statements that are slow.
+const FAR: Duration = Duration::from_millis(10);
+
+/// One shared query on a connection, by the policy's number; numbers of one connection rise.
+pub type Ticket = u32;
+
+/// The pipeline of one connection as the policy knows it.
+#[derive(Default)]
+pub(super) struct InFlight {
+    queries: VecDeque<Sent>,
+    last_ticket: Ticket,
+    /// Of `queries`, those at the end that the driver has not written.
+    unwritten: usize,
+    /// What they are expected to take together.
+    wait_us: u64,
+    /// The sum of the squares of their deviations.
+    variance: u64,
+    /// Those behind which nothing may go.
+    blocking: usize,
+    abandoned: usize,
+    /// When the last answer arrived.
+    answered_at: Duration,
+    /// Statements that were answered in the read of that time, and since when they had been running: what that took is
+    /// theirs together.
+    answered: Vec<Statement>,
+    running_since: Duration,
+    /// How long it took to connect, of which the server's process knows nothing.
+    connecting: Duration,
+    /// The shortest time between writing a query to an idle server and its answer.
+    shortest: Option<Duration>,
+}
+
+struct Sent {
+    ticket: Ticket,
+    statement: Statement,
+    /// When it was made, and, as soon as it has been, written.
+    written_at: Duration,
+    estimate: Estimate,
+    is_blocking: bool,
+    is_abandoned: bool,
+}
+
+impl InFlight {
+    /// Of a connection to whose server a packet and its acknowledgement took so long.
+    pub(super) fn new(connecting: Duration) -> Self {
+        Self { connecting, ..Self::default() }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.queries.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queries.is_empty()
+    }
+
+    /// How far the server is.
+    fn round_trip(&self) -> Duration {
+        self.shortest.map_or(self.connecting, |shortest| shortest.min(self.connecting.max(FAR)))
+    }
+
+    /// What is in flight is expected to take so long, in microseconds.
+    pub(super) fn expected_us(&self) -> u32 {
+        u32::try_from(self.wait_us).unwrap_or(u32::MAX)
+    }
+
+    /// Whether what is in flight, its head aside, lets another query go behind it: all of it is known and quick, and it
+    /// will not take long together. Deviations that do not depend on each other add up by their squares.
+    pub(super) fn has_room(&self) -> bool {
+        let budget_us = u64::from(self.budget_us());
+        let rest_us = budget_us.saturating_sub(self.wait_us);
+        let deviation_fits = self.variance.saturating_mul(16) <= rest_us * rest_us;
+        self.blocking == 0 && self.queries.len() < MOST && self.wait_us <= budget_us && deviation_fits
+    }
+
+    /// Whether the head has been running for longer than was to be expected, as far as the driver had looked at the
+    /// connection by `looked_at`.
+    pub(super) fn has_outlived_estimate(&self, looked_at: Duration) -> bool {
+        let Some(head) = self.queries.front() else { return false };
+        if self.unwritten == self.queries.len() {
+            return false;
+        }
+        let most = Duration::from_micros(u64::from(head.estimate.most_us())).max(LEAST_AGE);
+        let since = head.written_at.max(self.answered_at);
+        looked_at.saturating_sub(since) > most.saturating_add(self.round_trip())
+    }
+
+    /// A query goes to the end; whether another one may go behind it.
+    pub(super) fn push(&mut self, statement: Statement, services: &Services, now: Duration) -> (Ticket, bool) {
+        let estimate = services.estimate(statement);
+        let is_blocking = estimate.is_none_or(|estimate| estimate.most_us() > self.budget_us());
+        let estimate = estimate.unwrap_or_default();
+        self.last_ticket = self.last_ticket.wrapping_add(1);
+        let ticket = self.last_ticket;
+        self.queries.push_back(Sent { ticket, statement, written_at: now, estimate, is_blocking, is_abandoned: false });
+        self.unwritten += 1;
+        self.wait_us += u64::from(estimate.wait_us());
+        self.variance = self.variance.saturating_add(square(estimate.deviation_us));
+        self.blocking += usize::from(is_blocking);
+        (ticket, !is_blocking)
+    }
+
+    /// The driver has written what it had to write.
+    pub(super) fn written(&mut self, now: Duration) {
+        let first = self.queries.len() - self.unwritten;
+        for sent in self.queries.range_mut(first..) {
+            sent.written_at = now;
+        }
+        self.unwritten = 0;
+    }
+
+    /// A query was answered, and the answer had arrived at `arrived_at`.
+    pub(super) fn answered(&mut self, ticket: Ticket, arrived_at: Duration, services: &mut Services) {
+        let Some(index) = self.find(ticket) else { return };
+        let was_alone = self.queries.len() == 1;
+        let is_unwritten = index >= self.queries.len() - self.unwritten;
+        let Some(sent) = self.take(index) else { return };
+        if is_unwritten || index > 0 {
+            // It did not run, or it is not the order of the server that it ended in: nothing is learnt.
+            return;
+        }
+        if arrived_at > self.answered_at {
+            self.learn(services);
+            let at_server = sent.written_at.saturating_add(self.round_trip());
+            self.running_since = at_server.max(self.answered_at);
+            if self.answered_at <= sent.written_at {
+                self.observe_round_trip(arrived_at.saturating_sub(sent.written_at));
+            }
+            self.answered_at = arrived_at;
+        }
+        self.answered.push(sent.statement);
+        if was_alone {
+            self.learn(services);
+        }
+    }
+
+    /// A query ended without an answer of the server: it did not run, or nothing is to be learnt from it.
+    pub(super) fn forgot(&mut self, ticket: Ticket) {
+        if let Some(index) = self.find(ticket) {
+            self.take(index);
+        }
+    }
+
+    /// The caller of a query has left; the server may still be at it.
+    pub(super) fn abandoned(&mut self, ticket: Ticket) {
+        let Some(index) = self.find(ticket) else { return };
+        let Some(sent) = self.queries.get_mut(index).filter(|sent| !sent.is_abandoned) else { return };
+        sent.is_abandoned = true;
+        self.abandoned += 1;
+        if !std::mem::replace(&mut sent.is_blocking, true) {
+            self.blocking += 1;
+        }
+    }
+
+    /// The server is past one of the abandoned queries; false when there is none.
+    pub(super) fn abandoned_is_over(&mut self) -> bool {
+        if self.abandoned == 0 {
+            return false;
+        }
+        let index = self.queries.iter().position(|sent| sent.is_abandoned);
+        index.and_then(|index| self.take(index)).is_some()
+    }
+
+    /// Tells what the answers of the last read took: as much each, since only their sum is known.
+    fn learn(&mut self, services: &mut Services) {
+        let Ok(count @ 1..) = u32::try_from(self.answered.len()) else { return };
+        let each = self.answered_at.saturating_sub(self.running_since) / count;
+        for statement in self.answered.drain(..) {
+            services.observe(statement, each);
+        }
+    }
+
+    fn observe_round_trip(&mut self, took: Duration) {
+        self.shortest = Some(match self.shortest {
+            None => took,
+            Some(shortest) if took <= shortest => took,
+            Some(shortest) => shortest + (took - shortest).min(shortest) / DRIFT,
+        });
+    }
+
+    fn budget_us(&self) -> u32 {
+        let distance_us = u32::try_from(self.round_trip().as_micros() / 4).unwrap_or(u32::MAX);
+        BUDGET_US.saturating_add(distance_us)
+    }
+
+    /// Answers come in order, so that it is nearly always the first.
+    fn find(&self, ticket: Ticket) -> Option<usize> {
+        if self.queries.front()?.ticket == ticket {
+            return Some(0);
+        }
+        self.queries.iter().position(|sent| sent.ticket == ticket)
+    }
+
+    fn take(&mut self, index: usize) -> Option<Sent> {
+        let was_unwritten = index >= self.queries.len() - self.unwritten;
+        let sent = self.queries.remove(index)?;
+        self.unwritten -= usize::from(was_unwritten);
+        self.wait_us -= u64::from(sent.estimate.wait_us());
+        self.variance = self.variance.saturating_sub(square(sent.estimate.deviation_us));
+        self.blocking -= usize::from(sent.is_blocking);
+        self.abandoned -= usize::from(sent.is_abandoned);
+        Some(sent)
+    }
+}
+
+fn square(number: u32) -> u64 {
+    u64::from(number) * u64::from(number)
+}
