@@ -282,7 +282,8 @@ export interface PoolerOptions {
 /**
  * A stand-in for a pooler at its most inconvenient: it takes the server away from its client after every
  * transaction, and gives it to whoever has waited longest. Like PgBouncer's before 1.21, its clients' prepared statements
- * stay behind with the server. It asks for no password.
+ * stay behind with the server. It asks for no password. Cancel requests go to the server that the client has at that
+ * moment.
  */
 export class Pooler {
   readonly url: string
@@ -319,8 +320,16 @@ export class Pooler {
 
   /** How often a client was given another server than the last time. */
   async changes(): Promise<number> {
-    const { changes } = await running().call<{ changes: number }>('poolerCounts', { pooler: this.#number })
-    return changes
+    return (await this.#counts()).changes
+  }
+
+  /** How many cancel requests have reached a server. */
+  async cancels(): Promise<number> {
+    return (await this.#counts()).cancels
+  }
+
+  #counts(): Promise<{ changes: number; cancels: number }> {
+    return running().call('poolerCounts', { pooler: this.#number })
   }
 
   close(): Promise<void> {

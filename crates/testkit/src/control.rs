@@ -87,7 +87,7 @@ enum Call {
         mode: Mode,
         reset_query: Option<String>,
     },
-    /// → `{ changes }`
+    /// → `{ changes, cancels }`
     PoolerCounts {
         pooler: u64,
     },
@@ -224,8 +224,8 @@ impl Open {
                 return Ok(json!({ "pooler": number, "port": port }));
             }
             Call::PoolerCounts { pooler } => {
-                let changes = found(&mut self.poolers, "pooler", pooler)?.changes();
-                return Ok(json!({ "changes": changes }));
+                let pooler = found(&mut self.poolers, "pooler", pooler)?;
+                return Ok(json!({ "changes": pooler.changes(), "cancels": pooler.cancels() }));
             }
             Call::ClosePooler { pooler } => drop(self.poolers.remove(&pooler)),
             Call::OpenDeaf => {

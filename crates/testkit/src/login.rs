@@ -4,10 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::messages::{Message, message, startup_message};
+use crate::messages::{CANCEL_REQUEST, Message, message, startup_message};
 use crate::{malformed, scram};
 
 const PROTOCOL_3_0: i32 = 0x0003_0000;
@@ -32,9 +32,22 @@ pub struct Session {
     pub stream: TcpStream,
     /// What the server said of itself: the bodies of its ParameterStatus messages.
     pub parameters: Vec<Vec<u8>>,
+    /// What a cancel request names it by: the body of its BackendKeyData.
+    pub key: Vec<u8>,
 }
 
 impl Login {
+    /// Asks the server to interrupt what the session with this key does, and waits for the end of the connection: the
+    /// interrupt has been sent then.
+    ///
+    /// # Errors
+    /// When the server is not there.
+    pub async fn cancel(&self, key: &[u8]) -> io::Result<()> {
+        let mut stream = TcpStream::connect(self.address).await?;
+        stream.write_all(&startup_message(CANCEL_REQUEST, key)).await?;
+        stream.read_to_end(&mut Vec::new()).await.map(drop)
+    }
+
     /// Logs in.
     ///
     /// # Errors
@@ -46,7 +59,7 @@ impl Login {
         let body: String =
             settings.iter().map(|(name, value)| format!("{name}\0{value}\0")).chain(["\0".into()]).collect();
         stream.write_all(&startup_message(PROTOCOL_3_0, body.as_bytes())).await?;
-        let mut parameters = Vec::new();
+        let (mut parameters, mut key) = (Vec::new(), Vec::new());
         loop {
             let got = Message::read(&mut stream).await?;
             let body = got.body();
@@ -59,8 +72,9 @@ impl Login {
                 },
                 b'S' => parameters.push(body.to_vec()),
                 b'E' => return Err(malformed(format!("the server refuses: {}", String::from_utf8_lossy(body)))),
-                b'Z' => return Ok(Session { stream, parameters }),
-                // BackendKeyData, notices.
+                b'K' => key = body.to_vec(),
+                b'Z' => return Ok(Session { stream, parameters, key }),
+                // Notices.
                 _ => {}
             }
         }

@@ -183,6 +183,35 @@ fn a_pooler_gives_each_transaction_the_server_that_was_free_for_longest() {
 }
 
 #[test]
+fn a_pooler_passes_cancels_on_to_the_server_that_the_client_has() {
+    run(async {
+        let session = json!([{ "expect": "startup" }, { "send": ["welcome"] }, { "expect": { "tag": "Q" } }, "hold"]);
+        let scripts = vec![script(session), script(json!([{ "expect": "cancel" }]))];
+        let (server, mut reports) = ScriptedServer::start(scripts).await.unwrap();
+        let pooler = Pooler::start(login(server.port(), ""), 1, Mode::Transaction, None).await.unwrap();
+        let way = login(pooler.port(), "");
+        let (mut client, another) = (way.open().await.unwrap(), way.open().await.unwrap());
+        assert_ne!(client.key, another.key);
+        way.cancel(&client.key).await.unwrap();
+        assert_eq!(pooler.cancels(), 0, "it has no server");
+        client.stream.write_all(&messages::message(b'Q', b"select 1\0")).await.unwrap();
+        while pooler.cancels() == 0 {
+            way.cancel(&client.key).await.unwrap();
+        }
+        way.cancel(&another.key).await.unwrap();
+        assert_eq!(pooler.cancels(), 1, "of one that has none");
+        let told = loop {
+            match reports.recv().await.unwrap() {
+                report @ Report::Ended { connection: 2, .. } => break End::of(report),
+                _ => continue,
+            }
+        };
+        assert_eq!(told.error, None);
+        assert!(told.said.ends_with(&[0, 0, 0x12, 0x67, 1, 2, 3, 4]), "{:?}", told.said);
+    });
+}
+
+#[test]
 fn a_pooler_replaces_a_server_that_a_client_leaves_in_a_transaction() {
     run(async {
         let begin = json!([{ "expect": "startup" }, { "send": ["welcome"] }, { "expect": { "tag": "Q" } },

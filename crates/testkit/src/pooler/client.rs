@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{Backend, Mode, Shared};
+use super::{Backend, Mode, Served, Shared};
 use crate::messages::{
-    CANCEL_REQUEST, GSS_REQUEST, Message, SSL_REQUEST, authentication, error, key_data, length_of_first, message, ready,
+    CANCEL_REQUEST, GSS_REQUEST, Message, SSL_REQUEST, authentication, error, length_of_first, message, ready,
 };
 
 /// The first of the process ids that clients are told; there is no process with such a one.
@@ -23,14 +23,21 @@ struct Client {
     input: Vec<u8>,
     /// The server that it had last.
     last: Option<u64>,
+    /// The key that it was told.
+    key: Vec<u8>,
+    served: Served,
 }
 
 /// Serves a client until it has gone.
 pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    let mut client = Client { stream, input: Vec::new(), last: None };
+    let process = FIRST_PROCESS + shared.clients.fetch_add(1, Ordering::Relaxed);
+    let key = [process.to_be_bytes(), (!process).to_be_bytes()].concat();
+    let mut client = Client { stream, input: Vec::new(), last: None, key, served: Served::default() };
     // Whatever goes wrong on the way ends its connection.
     if client.greet(&shared).await.is_ok_and(|is_greeted| is_greeted) {
+        shared.served().insert(client.key.clone(), Arc::clone(&client.served));
         while client.transaction(&shared).await.is_ok_and(|goes_on| goes_on) {}
+        shared.served().remove(&client.key);
     }
 }
 
@@ -39,17 +46,19 @@ impl Client {
     async fn greet(&mut self, shared: &Shared) -> io::Result<bool> {
         self.stream.set_nodelay(true)?;
         loop {
-            match Message::read_startup(&mut self.stream).await?.startup_code() {
+            let first = Message::read_startup(&mut self.stream).await?;
+            match first.startup_code() {
                 Some(SSL_REQUEST | GSS_REQUEST) => self.stream.write_all(b"N").await?,
-                // There is nobody whom its key would name.
-                Some(CANCEL_REQUEST) => return Ok(false),
+                Some(CANCEL_REQUEST) => {
+                    shared.cancel(&first.body()[4..]).await?;
+                    return Ok(false);
+                }
                 _ => break,
             }
         }
         let settings = shared.greeting.iter().flat_map(|body| message(b'S', body));
-        let process = FIRST_PROCESS + shared.clients.fetch_add(1, Ordering::Relaxed);
         let greeting: Vec<u8> = authentication(0, &[]).into_iter().chain(settings).collect();
-        self.stream.write_all(&[greeting, key_data(process, &[0; 4]), ready(b'I')].concat()).await?;
+        self.stream.write_all(&[greeting, message(b'K', &self.key), ready(b'I')].concat()).await?;
         Ok(true)
     }
 
@@ -68,7 +77,10 @@ impl Client {
         if self.last.replace(backend.id) != Some(backend.id) {
             shared.changes.fetch_add(1, Ordering::Relaxed);
         }
-        match self.with(&mut backend, shared.mode).await {
+        *self.served.lock().await = Some(backend.session.key.clone());
+        let end = self.with(&mut backend, shared.mode).await;
+        *self.served.lock().await = None;
+        match end {
             Ok(()) => shared.recycle(backend).await?,
             Err(error) => {
                 // In the middle of something: nobody else may have it.

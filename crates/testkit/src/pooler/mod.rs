@@ -1,10 +1,12 @@
 //! A pooler at its most inconvenient: it takes the server away from its client after every ReadyForQuery outside a
-//! transaction, and gives it to whoever has waited longest. In statement mode it takes no transactions. Like PgBouncer's before 1.21, its clients' prepared
-//! statements stay behind with the server. It asks for no password.
+//! transaction, and gives it to whoever has waited longest. In statement mode it takes no transactions. Like PgBouncer's
+//! before 1.21, its clients' prepared statements stay behind with the server. It asks for no password. Cancel requests go to
+//! the server that the client has at that moment, which it keeps until the server has heard of them, as with PgBouncer from
+//! 1.18 on.
 
 mod client;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,6 +37,10 @@ struct Backend {
     session: Session,
 }
 
+/// What a cancel request of a client's would interrupt: the key of the server that it has, if any. Whoever has it locked
+/// keeps the client from giving the server back.
+type Served = Arc<tokio::sync::Mutex<Option<Vec<u8>>>>;
+
 /// Sessions that nobody has, and those who wait for one, the first first.
 #[derive(Default)]
 struct Queue {
@@ -52,11 +58,29 @@ struct Shared {
     backends: AtomicU64,
     changes: AtomicU64,
     clients: AtomicI32,
+    /// By the key that each client was told.
+    served: Mutex<HashMap<Vec<u8>, Served>>,
+    cancels: AtomicU64,
 }
 
 impl Shared {
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn served(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Served>> {
+        self.served.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes a cancel request on to the server that the client with this key has, and to nobody else's: it is not given
+    /// back before the server has heard of it.
+    async fn cancel(&self, key: &[u8]) -> io::Result<()> {
+        let served = self.served().get(key).cloned();
+        let Some(served) = served else { return Ok(()) };
+        let serving = served.lock().await;
+        let Some(key) = &*serving else { return Ok(()) };
+        self.cancels.fetch_add(1, Ordering::Relaxed);
+        self.login.cancel(key).await
     }
 
     /// A session, when it is one's turn.
@@ -132,8 +156,18 @@ impl Pooler {
         }
         let backends = AtomicU64::new(u64::try_from(size).unwrap_or(0));
         let queue = Mutex::new(queue);
-        let (changes, clients) = (AtomicU64::new(0), AtomicI32::new(0));
-        let shared = Arc::new(Shared { login, mode, reset_query, greeting, queue, backends, changes, clients });
+        let shared = Arc::new(Shared {
+            login,
+            mode,
+            reset_query,
+            greeting,
+            queue,
+            backends,
+            changes: AtomicU64::new(0),
+            clients: AtomicI32::new(0),
+            served: Mutex::default(),
+            cancels: AtomicU64::new(0),
+        });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let port = listener.local_addr()?.port();
         let pooler = Arc::clone(&shared);
@@ -159,6 +193,12 @@ impl Pooler {
     #[must_use]
     pub fn changes(&self) -> u64 {
         self.shared.changes.load(Ordering::Relaxed)
+    }
+
+    /// How many cancel requests have reached a server.
+    #[must_use]
+    pub fn cancels(&self) -> u64 {
+        self.shared.cancels.load(Ordering::Relaxed)
     }
 }
 
