@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x74b9047e
+export const FINGERPRINT = 0x21518c66
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -84,6 +84,8 @@ export const Opcode = {
   SETTLE: 17,
   /** The caller has given up waiting for a command that is not taken back: its connection is given up if the server stays silent */
   HURRY: 18,
+  /** The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot */
+  EXPIRE: 19,
 } as const
 
 /** Bits of a command's flags. */

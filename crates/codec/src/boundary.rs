@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x74b9047e;
+pub const FINGERPRINT: u32 = 0x21518c66;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -95,6 +95,8 @@ pub mod opcode {
     pub const SETTLE: u32 = 17;
     /// The caller has given up waiting for a command that is not taken back: its connection is given up if the server stays silent
     pub const HURRY: u32 = 18;
+    /// The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot
+    pub const EXPIRE: u32 = 19;
 }
 
 /// Bits of a command's flags.

@@ -15,10 +15,11 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
 use oxpg_client::open::{self, CancelTarget, Config, OpenError, Opened, Particulars, Socket};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 use crate::reactor::Wake;
 
@@ -29,8 +30,42 @@ pub(crate) enum Job {
     /// Wait until the server has ended a session that has said goodbye.
     Part { parting: u32, socket: Socket },
     /// Interrupt what a backend runs; `connection` is told when the server has closed the connection of its cancel
-    /// `number`.
-    Cancel { connection: u32, number: u32, target: CancelTarget, backend_pid: i32, secret_key: Vec<u8> },
+    /// `number`. Those of one pool go through `gate`.
+    Cancel {
+        connection: u32,
+        number: u32,
+        target: CancelTarget,
+        backend_pid: i32,
+        secret_key: Vec<u8>,
+        gate: Option<CancelGate>,
+    },
+}
+
+/// Lets so many cancel connections of a pool be open at a time: however many calls are given up together, they cost the
+/// server few connections beside the pool's own.
+#[derive(Clone)]
+pub(crate) struct CancelGate(Arc<Semaphore>);
+
+/// Cancels of one pool at a time.
+const CANCELS_AT_ONCE: usize = 10;
+/// One that takes longer, because its server is not there, say, is in nobody's way.
+const GATE_LIMIT: Duration = Duration::from_millis(500);
+
+impl CancelGate {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(Semaphore::new(CANCELS_AT_ONCE)))
+    }
+
+    async fn pass<T>(&self, cancel: impl Future<Output = T>) -> T {
+        // It is never closed.
+        let place = self.0.acquire().await;
+        let mut cancel = pin!(cancel);
+        if let Ok(result) = tokio::time::timeout(GATE_LIMIT, &mut cancel).await {
+            return result;
+        }
+        drop(place);
+        cancel.await
+    }
 }
 
 /// A configuration as JavaScript gave it, or as an earlier opening understood it.
@@ -154,9 +189,13 @@ async fn run(job: Job) -> Outcome {
             open::parted(socket).await;
             Outcome::Parted { parting }
         }
-        Job::Cancel { connection, number, target, backend_pid, secret_key } => {
+        Job::Cancel { connection, number, target, backend_pid, secret_key, gate } => {
+            let cancel = open::cancel(&target, backend_pid, &secret_key);
             // A cancel request that fails has the same meaning as one that came too late.
-            let _ = open::cancel(&target, backend_pid, &secret_key).await;
+            let _ = match &gate {
+                Some(gate) => gate.pass(cancel).await,
+                None => cancel.await,
+            };
             Outcome::CancelFinished { connection, number }
         }
     }
@@ -201,5 +240,62 @@ async fn open_session(config: Configuration, particulars: Particulars) -> Result
             let opened = open::open_with(Arc::clone(&config), particulars).await?;
             Ok((opened, config))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::pending;
+    use std::rc::Rc;
+
+    use tokio::task::{LocalSet, yield_now};
+
+    use super::*;
+
+    fn run(test: impl Future<Output = ()>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        LocalSet::new().block_on(&runtime, test);
+    }
+
+    #[test]
+    fn few_cancels_of_a_pool_are_under_way_at_a_time() {
+        run(async {
+            let gate = CancelGate::new();
+            let (open, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+            let cancels: Vec<_> = (0..100)
+                .map(|_| {
+                    let (gate, open, most) = (gate.clone(), Rc::clone(&open), Rc::clone(&most));
+                    tokio::task::spawn_local(async move {
+                        gate.pass(async {
+                            open.set(open.get() + 1);
+                            most.set(most.get().max(open.get()));
+                            yield_now().await;
+                            open.set(open.get() - 1);
+                        })
+                        .await;
+                    })
+                })
+                .collect();
+            for cancel in cancels {
+                cancel.await.unwrap();
+            }
+            assert_eq!(most.get(), CANCELS_AT_ONCE);
+        });
+    }
+
+    #[test]
+    fn cancels_that_hang_are_in_nobodys_way() {
+        run(async {
+            let gate = CancelGate::new();
+            for _ in 0..CANCELS_AT_ONCE {
+                let gate = gate.clone();
+                tokio::task::spawn_local(async move { gate.pass(pending::<()>()).await });
+            }
+            // Those have their turn.
+            yield_now().await;
+            assert_eq!(gate.0.available_permits(), 0);
+            gate.pass(async {}).await;
+        });
     }
 }

@@ -12,6 +12,7 @@ use oxpg_codec::parameters::{EncodeError, encode_parameters};
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::outbox::{Command, Letters};
+use crate::reactor::Reactor;
 use crate::requests::Place;
 
 impl Environment {
@@ -21,6 +22,10 @@ impl Environment {
     pub(crate) fn carry_out(&mut self, letters: Letters<'_>, extras: &[Vec<u8>]) {
         let now_ms = self.now_ms();
         self.schema.set_time(now_ms);
+        // JavaScript may have kept the loop: what a pool would say of whoever waits for it comes after what has come.
+        if self.reactor.armed_at_ms() <= now_ms {
+            self.read_overdue(now_ms);
+        }
         let text = letters.text;
         for command in letters.commands {
             let parcel = Parcel { command, text, extras, now_ms };
@@ -54,6 +59,7 @@ impl Environment {
             opcode::RESET => self.reset_session(parcel),
             opcode::SETTLE => self.await_leftovers(parcel),
             opcode::HURRY => self.hurry(command.slot),
+            opcode::EXPIRE => self.expire_by_caller(command.slot),
             // The two sides of one package agree; an unknown opcode cannot be answered.
             _ => {}
         }

@@ -72,6 +72,7 @@ impl Environment {
             target: connection.cancel_target.clone(),
             backend_pid: connection.session.backend_pid(),
             secret_key: connection.session.secret_key().to_vec(),
+            gate: self.pools.get(connection.pool).map(|driver| driver.cancels.clone()),
         };
         if self.submit_job(job).is_err() {
             self.cancel_finished(id, number);
@@ -147,6 +148,7 @@ impl Environment {
 
     /// A panic unwound out of the work of the connection whose engine ran: it cannot be trusted any more.
     pub(crate) fn end_panicked(&mut self) {
+        self.judged_ms = None;
         let Some(id) = self.connections.driving.take() else { return };
         if catch_unwind(AssertUnwindSafe(|| self.end_connection(id, EndCause::Panicked))).is_err() {
             // It panicked again at its end.

@@ -49,6 +49,8 @@ pub(crate) struct Environment {
     pub(crate) is_closing: bool,
     /// When nothing was left to do and nothing open, if that is so.
     unused_since_ms: Option<u64>,
+    /// The moment as of which deadlines are judged while something is read; see `deadlines.rs`.
+    pub(crate) judged_ms: Option<u64>,
 }
 
 impl Environment {
@@ -68,11 +70,13 @@ impl Environment {
             partings: Partings::new(),
             is_closing: false,
             unused_since_ms: None,
+            judged_ms: None,
         }
     }
 
+    /// The time as of which deadlines are judged.
     pub(crate) fn now_ms(&self) -> u64 {
-        self.clock.now_ms()
+        self.judged_ms.unwrap_or_else(|| self.clock.now_ms())
     }
 
     /// Gives the background thread something to do.

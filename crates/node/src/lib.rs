@@ -14,6 +14,7 @@ mod clock;
 mod commands;
 mod connection;
 mod connections;
+mod deadlines;
 mod delivery;
 mod endings;
 mod environment;

@@ -1,6 +1,6 @@
 //! Pools on the loop: a pool's policy is asked for connections, and told what happened to them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::POOL_BIT;
 use serde_json::Value;
 
-use crate::background::Configuration;
+use crate::background::{CancelGate, Configuration};
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::requests::Place;
@@ -39,6 +39,8 @@ pub(crate) struct PoolDriver {
     pub(crate) route: Rc<Route>,
     /// When its idle connections were last looked at.
     pub(crate) looked_at_ms: u64,
+    /// What its cancel requests go through.
+    pub(crate) cancels: CancelGate,
 }
 
 impl PoolDriver {
@@ -81,6 +83,15 @@ impl Pools {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.drivers.is_empty()
+    }
+
+    /// Those whose policy wants to look, and for which somebody waits.
+    pub(crate) fn overdue(&self, now_ms: u64) -> BTreeSet<u32> {
+        let is_overdue = |driver: &PoolDriver| {
+            driver.next_deadline_ms().is_some_and(|due_ms| due_ms <= now_ms) && driver.policy.stats().waiting > 0
+        };
+        let ids = self.drivers.ids().into_iter();
+        ids.filter(|id| self.drivers.get(*id).is_some_and(is_overdue)).collect()
     }
 
     /// When the first policy, or a guard, wants to look.
@@ -153,6 +164,7 @@ impl Environment {
             catalog: Catalog::of(&self.schema),
             route: Route::new(),
             looked_at_ms: now_ms,
+            cancels: CancelGate::new(),
         };
         let pool = self.pools.insert(driver);
         self.begin(slot, Place::Pool(pool), 0, now_ms);

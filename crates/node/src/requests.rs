@@ -42,6 +42,8 @@ pub(crate) struct RequestState {
     pub(crate) deadline_ms: u64,
     /// The timeout as it was given, for the error.
     pub(crate) timeout_ms: u32,
+    /// Since when its deadline has been put off, `u64::MAX` if it was not.
+    put_off_since_ms: u64,
     /// How often it has moved to another connection of its pool.
     pub(crate) moves: u8,
     /// How the result's text crosses; lives as long as the result.
@@ -73,6 +75,7 @@ impl RequestState {
             ticket: None,
             deadline_ms: u64::MAX,
             timeout_ms: 0,
+            put_off_since_ms: u64::MAX,
             moves: 0,
             text: ResultText::default(),
             description: None,
@@ -84,6 +87,8 @@ impl RequestState {
 
 /// Slots for which memory is kept while none is in use.
 const KEPT_SLOTS: usize = 1 << 10;
+/// How long a deadline may be put off in all. Answers that keep coming do not put it off for ever.
+const PUT_OFF_MS: u64 = 150;
 
 /// All requests of an environment, with their deadlines.
 pub(crate) struct Requests {
@@ -143,6 +148,7 @@ impl Requests {
         state.pool = 0;
         state.holds_lease = false;
         state.ticket = None;
+        state.put_off_since_ms = u64::MAX;
         state.moves = 0;
         state.text = ResultText::default();
         state.description = None;
@@ -164,6 +170,26 @@ impl Requests {
         self.deadlines.first().map(|(deadline_ms, _)| *deadline_ms)
     }
 
+    /// Where the requests are whose deadlines have passed.
+    pub(crate) fn overdue_places(&self, now_ms: u64) -> impl Iterator<Item = Place> {
+        let overdue = self.deadlines.range(..=(now_ms, u32::MAX));
+        overdue.filter_map(|(_, slot)| self.get(*slot)).map(|state| state.place)
+    }
+
+    /// Gives a request whose deadline has passed a little longer; false when it has had that.
+    pub(crate) fn put_off(&mut self, slot: u32, now_ms: u64) -> bool {
+        let Some(state) = self.get_mut(slot) else { return false };
+        let since_ms = state.put_off_since_ms.min(now_ms);
+        if now_ms - since_ms >= PUT_OFF_MS {
+            return false;
+        }
+        let before_ms = std::mem::replace(&mut state.deadline_ms, now_ms + 1);
+        state.put_off_since_ms = since_ms;
+        self.deadlines.remove(&(before_ms, slot));
+        self.deadlines.insert((now_ms + 1, slot));
+        true
+    }
+
     /// A request whose deadline has passed; it keeps its slot until the caller ends it.
     pub(crate) fn pop_expired(&mut self, now_ms: u64) -> Option<u32> {
         let (deadline_ms, slot) = *self.deadlines.first()?;
@@ -180,7 +206,7 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use super::{Place, Requests};
+    use super::{PUT_OFF_MS, Place, Requests};
 
     #[test]
     fn requests_expire_in_the_order_of_their_deadlines() {
@@ -222,6 +248,32 @@ mod tests {
         requests.end(0);
         requests.set_timeout(1, 5, 10);
         assert_eq!(requests.next_deadline_ms(), Some(15));
+    }
+
+    #[test]
+    fn a_deadline_is_put_off_for_a_while_and_not_for_ever() {
+        let mut requests = Requests::new();
+        // With a deadline of its own that is still to come, and with one that has passed.
+        for (slot, timeout_ms) in [(0, 60_000), (1, 10)] {
+            requests.begin(slot, Place::Connection(1));
+            requests.set_timeout(slot, timeout_ms, 0);
+        }
+        let mut now_ms = 10;
+        assert_eq!(requests.pop_expired(now_ms), Some(1));
+        assert!(requests.put_off(0, now_ms) && requests.put_off(1, now_ms));
+        assert_eq!(requests.overdue_places(now_ms).count(), 0);
+        while requests.put_off(1, now_ms) {
+            now_ms = requests.next_deadline_ms().unwrap();
+            assert_eq!(requests.overdue_places(now_ms).count(), 2);
+            assert!([requests.pop_expired(now_ms), requests.pop_expired(now_ms)].contains(&Some(1)));
+            assert_eq!(requests.pop_expired(now_ms), None);
+            requests.put_off(0, now_ms);
+        }
+        assert_eq!(now_ms, 10 + PUT_OFF_MS);
+        // Whoever has the slot next has nothing of that.
+        requests.end(1);
+        requests.begin(1, Place::Connection(1));
+        assert!(requests.put_off(1, now_ms));
     }
 
     #[test]

@@ -1,24 +1,24 @@
-//! A turn of the loop: sockets are read and written, the timer is set, and work that is left keeps the loop awake.
+//! A turn of the loop: sockets are read and written, and work that is left keeps the loop awake.
 
 use oxpg_client::pool::{Look, Owed};
 use oxpg_client::session::EndCause;
 
 use crate::connections::Connections;
 use crate::environment::Environment;
-use crate::failure::FailureData;
 use crate::pools::at;
 use crate::reactor::Reactor;
-use crate::requests::Place;
 use crate::wire::Reading;
 
-/// A timer that is this late was held up, and the sockets with it.
-const LATE_MS: u64 = 20;
 /// How long a connection may be idle before it is looked at, when it is used again.
 const STALE_MS: u64 = 50;
 
 impl Environment {
     /// A socket has something for us, or takes something from us.
     pub(crate) fn on_socket(&mut self, id: u32, is_readable: bool, is_writable: bool) {
+        self.before_deadlines(|environment| environment.serve_socket(id, is_readable, is_writable));
+    }
+
+    fn serve_socket(&mut self, id: u32, is_readable: bool, is_writable: bool) {
         let Self { connections, clock, looks, .. } = self;
         // One that is queued for parsing has its turn in `parse_waiting`, after the others.
         if is_readable && !connections.is_parse_queued(id) && !connections.budget.is_out_of_bytes() {
@@ -55,13 +55,6 @@ impl Environment {
                 self.count_abandoned(id);
             }
             None => {}
-        }
-    }
-
-    /// Reads whatever servers have said and the loop has not told of.
-    fn read_all(&mut self) {
-        for id in self.connections.ids() {
-            self.on_socket(id, true, false);
         }
     }
 
@@ -135,53 +128,10 @@ impl Environment {
         self.run_errands();
     }
 
-    /// The earliest deadline of requests and pools.
-    fn next_deadline_ms(&self) -> Option<u64> {
-        let requests = self.calls.requests.next_deadline_ms();
-        let pools = self.pools.next_deadline_ms();
-        requests.into_iter().chain(pools).min()
-    }
-
-    /// Arms the timer for the earliest deadline.
-    pub(crate) fn rearm(&mut self) {
-        if let Some(deadline_ms) = self.next_deadline_ms() {
-            let now_ms = self.now_ms();
-            self.reactor.arm(deadline_ms, now_ms);
-        }
-    }
-
-    pub(crate) fn on_timer(&mut self) {
-        self.reactor.disarmed();
-        let mut now_ms = self.now_ms();
-        if self.next_deadline_ms().is_some_and(|deadline_ms| deadline_ms.saturating_add(LATE_MS) < now_ms) {
-            // The process was frozen or the loop held up: what is waited for may be in the sockets since long.
-            self.read_all();
-            now_ms = self.now_ms();
-        }
-        while let Some(slot) = self.calls.requests.pop_expired(now_ms) {
-            let Some((place, timeout_ms)) = self.calls.requests.get(slot).map(|state| (state.place, state.timeout_ms))
-            else {
-                continue;
-            };
-            let failure = match place {
-                Place::Pool(pool) => {
-                    let open_error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
-                    FailureData::timeout_unsent(timeout_ms, open_error)
-                }
-                _ => FailureData::timeout(timeout_ms),
-            };
-            if self.leave(slot) {
-                self.fail(slot, failure);
-            }
-        }
-        self.look_at_guarded(now_ms);
-        self.tick_pools();
-        self.settle();
-    }
-
     /// Looks at a connection on which something has a limit: one that does not move is pressed, and given up in the end.
     pub(crate) fn guard(&mut self, id: u32) {
-        let now = at(self.now_ms());
+        // Not as of an earlier moment: its head stands still from now on.
+        let now = at(self.clock.now_ms());
         let Some(connection) = self.connections.get(id) else { return };
         let owed = Owed::of(&connection.session, connection.pool != 0, connection.reset);
         match self.pools.guards.look(now, id, connection.session.head_sequence(), owed) {
@@ -209,7 +159,7 @@ impl Environment {
         head(&self.connections) != before
     }
 
-    fn look_at_guarded(&mut self, now_ms: u64) {
+    pub(crate) fn look_at_guarded(&mut self, now_ms: u64) {
         while let Some(id) = self.pools.guards.pop_due(at(now_ms)) {
             self.guard(id);
         }
@@ -256,9 +206,14 @@ impl Environment {
     }
 
     pub(crate) fn on_wake(&mut self) {
+        self.before_deadlines(Self::take_outcomes);
+        self.settle();
+    }
+
+    /// Takes what the background thread has done.
+    pub(crate) fn take_outcomes(&mut self) {
         for outcome in self.openings.take_outcomes() {
             self.on_outcome(outcome);
         }
-        self.settle();
     }
 }

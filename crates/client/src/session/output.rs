@@ -43,6 +43,9 @@ pub(super) struct Output {
     sent: u64,
     /// What was dropped in the middle of the buffer: where it begins, and where it ends.
     dropped: BTreeMap<u64, u64>,
+    /// Ranges that were joined or skipped so far.
+    #[cfg(test)]
+    steps: usize,
 }
 
 impl Output {
@@ -85,6 +88,10 @@ impl Output {
         while let Some((&last, &end)) = self.dropped.last_key_value()
             && end == self.end()
         {
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
             self.dropped.remove(&last);
             self.buffer.truncate(self.offset(last).unwrap_or(0));
         }
@@ -103,6 +110,10 @@ impl Output {
 
     fn skip_dropped(&mut self) {
         while let Some(end) = self.dropped.remove(&self.sent) {
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
             self.skip(self.offset(end).unwrap_or(0));
         }
     }
@@ -187,4 +198,29 @@ pub(super) fn too_long() -> Failure {
 
 fn checked(result: std::io::Result<()>) {
     debug_assert!(result.is_ok(), "texts and lengths are checked at submit: {result:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dropping_all_of_a_long_output_takes_each_of_its_parts_once() {
+        const COUNT: u64 = 40_000;
+        let part = b"twelve bytes";
+        let length = part.len() as u64;
+        let orders: [fn(u64) -> u64; 3] = [|step| step, |step| COUNT - 1 - step, |step| (step * 7_919) % COUNT];
+        for order in orders {
+            let mut output = Output::default();
+            for _ in 0..COUNT {
+                output.buffer.put_slice(part);
+            }
+            for step in 0..COUNT {
+                let start = order(step) * length;
+                assert!(output.drop_range(start, start + length));
+            }
+            assert!(output.unsent().is_empty() && output.dropped.is_empty());
+            assert!(output.steps as u64 <= COUNT, "{} steps", output.steps);
+        }
+    }
 }

@@ -74,6 +74,9 @@ pub(crate) trait Reactor {
     /// `callbacks::on_timer`.
     fn arm(&mut self, deadline_ms: u64, now_ms: u64);
 
+    /// What the timer is armed for, `u64::MAX` when it is not.
+    fn armed_at_ms(&self) -> u64;
+
     /// The timer fired.
     fn disarmed(&mut self);
 

@@ -196,6 +196,10 @@ impl Reactor for UvReactor {
         }
     }
 
+    fn armed_at_ms(&self) -> u64 {
+        self.armed_at_ms
+    }
+
     fn disarmed(&mut self) {
         self.armed_at_ms = u64::MAX;
     }

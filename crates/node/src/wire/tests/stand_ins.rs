@@ -145,6 +145,10 @@ impl Reactor for Notes {
     }
     fn spin(&mut self, _wanted: bool) {}
     fn arm(&mut self, _deadline_ms: u64, _now_ms: u64) {}
+    fn armed_at_ms(&self) -> u64 {
+        u64::MAX
+    }
+
     fn disarmed(&mut self) {}
     fn waker(&self) -> Arc<dyn Wake> {
         Arc::new(NoWake)
