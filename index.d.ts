@@ -1737,11 +1737,14 @@ interface TransactionOptions {
      */
     retry?: number | undefined;
     /**
-     * Milliseconds that it may take to start: to get a connection of the pool, to wait for its turn, and for BEGIN; 0 for
-     * no limit. Default: `acquireTimeoutMs` of the pool for its connection, `commandTimeoutMs` for the rest.
+     * Milliseconds for all of it: for getting a connection of the pool, waiting for its turn, BEGIN, what is done in it, all
+     * repetitions, and COMMIT; 0 for no limit. When they are over the transaction is rolled back, what runs in it is
+     * cancelled, and it rejects with a TimeoutError, whether or not its callback has ended; but a COMMIT that has been sent is
+     * a TransactionResolutionUnknownError. Default: no limit for all of it; to start, `acquireTimeoutMs` of the pool for its
+     * connection and `commandTimeoutMs` for the rest.
      */
     timeoutMs?: number | undefined;
-    /** Ends the waiting for the start, which rejects with the signal's reason. What has started goes on. */
+    /** Ends it in the same way when it fires: it rejects with the signal's reason. */
     signal?: AbortSignal | undefined;
 }
 /** What is done in a transaction. */
@@ -1760,6 +1763,7 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      * callback.
      *
      * @throws InterfaceError when it has been started before, or when a transaction was begun by a query.
+     * @throws TimeoutError when it has not started in time.
      */
     start(): Promise<void>;
     /**
@@ -1767,15 +1771,18 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      *
      * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
      * @throws InterfaceError while an executeMany or fetchMany takes rows of an asynchronous iterable.
-     * @throws TransactionResolutionUnknownError when the server has not answered within `commandTimeoutMs`, or the connection
-     * was lost. The command is not taken back: the transaction ends, but how is not known.
+     * @throws TransactionResolutionUnknownError when the server has not answered within `commandTimeoutMs` or the time of the
+     * transaction, its signal has fired, or the connection was lost. The command is not taken back: the transaction ends, but
+     * how is not known.
+     * @throws TimeoutError, or the signal's reason, when its limit had ended it before.
      */
     commit(): Promise<void>;
     /**
      * Rolls it back, or rolls back to the savepoint. An executeMany or fetchMany whose asynchronous iterable is not at its
-     * end is taken back.
+     * end is taken back. One that its limit has ended is waited for.
      *
-     * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. It rolls back all the same.
+     * @throws TimeoutError when the server has not answered within `commandTimeoutMs` or the time of the transaction. It rolls
+     * back all the same.
      */
     rollback(): Promise<void>;
     /** A savepoint to be started by hand. */

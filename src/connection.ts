@@ -8,6 +8,7 @@ import {
   logMessageFromFields,
   type PostgresLogMessage,
 } from './errors/index'
+import type { Limit } from './limit'
 import { Listeners } from './listeners'
 import type { ConnectionTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
@@ -17,6 +18,7 @@ import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
 import { runTransaction, Transaction } from './transaction'
 import type { TransactionHost } from './transaction-host'
+import { wholeLimit } from './transaction-limits'
 import {
   checkTransactionOptions,
   type TransactionCallback,
@@ -131,9 +133,26 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   }
 
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    return this._beginWithin(options, wholeLimit(checkTransactionOptions(options)))
+  }
+
+  /** @internal A transaction that has been started, within a limit that has begun. */
+  async _beginWithin(
+    options: TransactionOptions | undefined,
+    whole: Limit | undefined,
+  ): Promise<Transaction<M>> {
     const transaction = new Transaction<M>(this, this.#scope, checkTransactionOptions(options))
-    await transaction.start()
+    await transaction._startWithin(whole)
     return transaction
+  }
+
+  /** @internal Runs one within a limit that has begun. */
+  _transactionWithin<R>(
+    callback: TransactionCallback<R, M>,
+    options: TransactionOptions | undefined,
+    whole: Limit | undefined,
+  ): Promise<R> {
+    return runTransaction(this, this.#scope, callback, options, whole)
   }
 
   /**

@@ -1,6 +1,6 @@
-import { forgetSignal, watchSignal } from './native/door'
+import { forgetSignal, isTimeOver, watchSignal } from './native/door'
 
-/** What has come when the work has not. */
+/** What ends a limit before the work: its time, or its signal. */
 const LATE = Symbol('late')
 const ABORTED = Symbol('aborted')
 
@@ -36,6 +36,47 @@ export class Limit {
     return this.timeoutMs === 0 ? 0 : Math.max(1, Math.ceil(this.#end - now()))
   }
 
+  /** Whether its time is over, or its signal has fired. */
+  get isOver(): boolean {
+    return (this.timeoutMs !== 0 && now() >= this.#end) || this.signal?.aborted === true
+  }
+
+  /**
+   * Calls back, once, when the time is over or the signal has fired.
+   *
+   * A loop that was held up runs timers before it hears of servers: then they are heard first, so that what came in time is
+   * in time.
+   *
+   * @param isReferenced Whether it keeps the process alive.
+   * @returns A function that ends it.
+   */
+  onEnd(end: (isAborted: boolean) => void, isReferenced = true): () => void {
+    const { signal, timeoutMs } = this
+    let isEnded = false
+    const first = (isAborted: boolean): void => {
+      if (isEnded) return
+      stop()
+      end(isAborted)
+    }
+    // What servers have said is delivered between the two.
+    const afterTurn = (isAborted: boolean): void => {
+      setImmediate(() => setImmediate(first, isAborted))
+    }
+    const abortable = {
+      abortedBySignal: (fired: AbortSignal) => (isTimeOver(fired) ? afterTurn(true) : first(true)),
+    }
+    const timer = timeoutMs === 0 ? undefined : setTimeout(afterTurn, this.remainingMs, false)
+    if (!isReferenced) timer?.unref()
+    const stop = (): void => {
+      isEnded = true
+      clearTimeout(timer)
+      if (signal !== undefined) forgetSignal(signal, abortable)
+    }
+    if (signal?.aborted) first(true)
+    else if (signal !== undefined) watchSignal(signal, abortable)
+    return stop
+  }
+
   /**
    * Waits for `work`, but no longer than the limit; what it comes to after that is nobody's any more.
    *
@@ -45,13 +86,9 @@ export class Limit {
   async hold<T>(work: PromiseLike<T>, late: (timeoutMs: number) => Error): Promise<T> {
     const { signal, timeoutMs } = this
     if (timeoutMs === 0 && signal === undefined) return await work
-    let timer: NodeJS.Timeout | undefined
-    let abortable!: { abortedBySignal(): void }
+    let stop: (() => void) | undefined
     const end = new Promise<typeof LATE | typeof ABORTED>((resolve) => {
-      abortable = { abortedBySignal: () => resolve(ABORTED) }
-      if (timeoutMs !== 0) timer = setTimeout(resolve, this.remainingMs, LATE)
-      if (signal?.aborted) resolve(ABORTED)
-      else if (signal !== undefined) watchSignal(signal, abortable)
+      stop = this.onEnd((isAborted) => resolve(isAborted ? ABORTED : LATE))
     })
     try {
       const first = await Promise.race([end, work])
@@ -59,8 +96,7 @@ export class Limit {
       if (first === ABORTED) throw signal?.reason
       return first as T
     } finally {
-      clearTimeout(timer)
-      if (signal !== undefined) forgetSignal(signal, abortable)
+      stop?.()
     }
   }
 }

@@ -207,21 +207,23 @@ export async function withRelease<R, M extends RowMode>(
  * The same of a call of the pool's own, such as a query or a transaction. What came of it stands, whatever the `reset` hook
  * does, and it does not wait for the reset of the session.
  *
- * @param signal When it fires, the caller waits no longer: the release goes on without him.
+ * @param limit When it ends, the caller waits no longer: the release goes on without him.
  */
 export async function withHandBack<R, M extends RowMode>(
   connection: PoolConnection<M>,
   call: (connection: PoolConnection<M>) => R | PromiseLike<R>,
-  signal?: AbortSignal,
+  limit: Limit = new Limit(0),
 ): Promise<R> {
-  const limit = new Limit(0, signal)
   let result: R
   try {
     result = await call(connection)
   } catch (error) {
-    await limit
-      .hold(connection._handBack(), lateReset)
-      .catch((second: unknown) => attachSuppressed(error, second))
+    if (limit.isOver) void connection._handBackQuietly()
+    else {
+      await limit
+        .hold(connection._handBack(), lateReset)
+        .catch((second: unknown) => attachSuppressed(error, second))
+    }
     throw error
   }
   await limit.hold(connection._handBackQuietly(), lateReset).catch(() => {})

@@ -14,6 +14,7 @@ import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
 import { attachSuppressed } from './suppressed'
 import type { Transaction } from './transaction'
+import { wholeLimit } from './transaction-limits'
 import {
   checkTransactionOptions,
   type TransactionCallback,
@@ -130,15 +131,15 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
-    const { connection, rest } = await this.#leaseToStart(options)
-    return withHandBack(connection, () => connection.transaction(callback, rest))
+    const { connection, whole } = await this.#leaseToStart(options)
+    return withHandBack(connection, () => connection._transactionWithin(callback, options, whole), whole)
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
-    const { connection, rest } = await this.#leaseToStart(options)
+    const { connection, whole } = await this.#leaseToStart(options)
     try {
-      const transaction = await connection.begin(rest)
+      const transaction = await connection._beginWithin(options, whole)
       transaction._whenOver(() => connection._handBackQuietly())
       return transaction
     } catch (error) {
@@ -236,15 +237,16 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return connection
   }
 
-  /** Leases a connection for a transaction; what is left of its limit goes on to its start. */
+  /** Leases a connection for a transaction, whose own limit begins here. */
   async #leaseToStart(
     options: TransactionOptions | undefined,
-  ): Promise<{ connection: PoolConnection<M>; rest: TransactionOptions | undefined }> {
-    const { timeoutMs, signal } = checkTransactionOptions(options)
-    const isGiven = timeoutMs !== undefined
-    const limit = new Limit(timeoutMs ?? this.#acquireTimeoutMs, signal)
+  ): Promise<{ connection: PoolConnection<M>; whole: Limit | undefined }> {
+    const checked = checkTransactionOptions(options)
+    const whole = wholeLimit(checked)
+    const isGiven = checked.timeoutMs !== undefined
+    const limit = isGiven ? whole! : new Limit(this.#acquireTimeoutMs, checked.signal)
     const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven)
-    return { connection, rest: isGiven ? { ...options, timeoutMs: limit.remainingMs } : options }
+    return { connection, whole }
   }
 
   /** Makes a call on a connection that is leased for it: its time is for the waiting, the hooks and the query together. */
@@ -265,7 +267,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
         if (connection.isInTransaction) throw leftOpen()
         return result
       },
-      limit.signal,
+      new Limit(0, limit.signal),
     )
   }
 

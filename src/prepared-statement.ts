@@ -241,7 +241,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
       await this.#host.transaction(async (transaction) => {
         plan = await explainOn(transaction, 'VERBOSE, ANALYZE', this.query, params, options)
         throw undo
-      })
+      }, limitsOf(options))
     } catch (error) {
       if (error !== undo) throw error
     }
@@ -272,6 +272,13 @@ export async function prepareOn(
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
   if (request.description === undefined) throw new InternalClientError('a statement without a description')
   return request.description
+}
+
+/** Of a call, for the transaction that it is made in. */
+function limitsOf(options: CallOptions | undefined): CallOptions | undefined {
+  if (options === undefined) return undefined
+  const { timeoutMs, signal } = options
+  return { timeoutMs, signal }
 }
 
 async function explainOn(

@@ -3,6 +3,7 @@ import { planFor, type ResultOptions, type ResultPlan, type RowMode, valuePlanFo
 import { InterfaceError } from './errors/index'
 import {
   BatchRequest,
+  type CallGroup,
   type Request,
   type ScriptOptions,
   type StatementOptions,
@@ -29,15 +30,19 @@ export class CallDefaults {
   /** Commands of the driver's own. */
   readonly control: ScriptOptions
 
-  constructor(plan: ResultPlan, commandTimeoutMs: number) {
-    const timeoutMs = commandTimeoutMs
-    const signal = undefined
+  constructor(plan: ResultPlan, commandTimeoutMs: number, group?: CallGroup) {
+    const common = { timeoutMs: commandTimeoutMs, signal: undefined, group }
     this.commandTimeoutMs = commandTimeoutMs
-    this.rows = Object.freeze({ timeoutMs, signal, plan, form: Form.ROWS, maxRows: 0 })
-    this.row = Object.freeze({ timeoutMs, signal, plan, form: Form.ROWS, maxRows: 1 })
-    this.value = Object.freeze({ timeoutMs, signal, plan: valuePlanFor(plan), form: Form.ROWS, maxRows: 1 })
-    this.count = Object.freeze({ timeoutMs, signal, plan, form: Form.COUNT, maxRows: 0 })
-    this.control = Object.freeze({ timeoutMs, signal, isControl: true })
+    this.rows = Object.freeze({ ...common, plan, form: Form.ROWS, maxRows: 0 })
+    this.row = Object.freeze({ ...common, plan, form: Form.ROWS, maxRows: 1 })
+    this.value = Object.freeze({ ...common, plan: valuePlanFor(plan), form: Form.ROWS, maxRows: 1 })
+    this.count = Object.freeze({ ...common, plan, form: Form.COUNT, maxRows: 0 })
+    this.control = Object.freeze({ ...common, isControl: true })
+  }
+
+  /** The same of calls that end with a group at the latest. */
+  within(group: CallGroup): CallDefaults {
+    return new CallDefaults(this.rows.plan, this.commandTimeoutMs, group)
   }
 }
 
@@ -61,6 +66,7 @@ export function statementOptions(
   return {
     timeoutMs: timeoutOf(options, given.timeoutMs),
     signal: signalOf(options),
+    group: given.group,
     plan: planFor(given.plan, options),
     form: given.form,
     maxRows: given.maxRows,
@@ -70,8 +76,9 @@ export function statementOptions(
 /** The same of a call that has no options for results. */
 export function callOptions(given: StatementOptions, options: CallOptions | undefined): StatementOptions {
   if (options === undefined) return given
-  const { plan, form, maxRows } = given
-  return { timeoutMs: timeoutOf(options, given.timeoutMs), signal: signalOf(options), plan, form, maxRows }
+  const { group, plan, form, maxRows } = given
+  const timeoutMs = timeoutOf(options, given.timeoutMs)
+  return { timeoutMs, signal: signalOf(options), group, plan, form, maxRows }
 }
 
 /** Sends a query whose rows are wanted: as many as `defaults`, one of the host's, says. */

@@ -6,13 +6,69 @@ import {
   TransactionResolutionUnknownError,
 } from './errors/index'
 import { Limit } from './limit'
+import { CallGroup, thrown } from './native/door'
 import type { TransactionHost } from './transaction-host'
-import type { CheckedTransactionOptions } from './transaction-options'
+import type { CheckedTransactionOptions as Checked } from './transaction-options'
 import type { Scope } from './transaction-scope'
 
-/** How long a transaction may take to start. */
-export function startLimit(host: TransactionHost, { timeoutMs, signal }: CheckedTransactionOptions): Limit {
-  return new Limit(timeoutMs ?? host._defaults.commandTimeoutMs, signal)
+/** What a transaction may take to start: all of its own limit, or else that of a call. */
+export function startLimit(host: TransactionHost, whole: Limit | undefined, options: Checked): Limit {
+  if (whole !== undefined && options.timeoutMs !== undefined) return whole
+  return new Limit(host._defaults.commandTimeoutMs, options.signal)
+}
+
+/** What is asked of all of a transaction, from here on; undefined when nothing is. */
+export function wholeLimit({ timeoutMs, signal }: Checked): Limit | undefined {
+  return timeoutMs === undefined && signal === undefined ? undefined : new Limit(timeoutMs ?? 0, signal)
+}
+
+/** A transaction's time limit and signal, over all that is done in it. */
+export class TransactionLimit {
+  /** The calls that are made in it, and the transactions inside it. */
+  readonly calls = new CallGroup()
+  readonly #limit: Limit
+  #stop: (() => void) | undefined
+  #isStopped = false
+
+  constructor(limit: Limit) {
+    this.#limit = limit
+  }
+
+  /** Calls back when the time is over or the signal fires, unless it was stopped. */
+  start(end: (failure: Failure) => void, isReferenced: boolean): void {
+    const stop = this.#limit.onEnd((isAborted) => end(this.#failure(isAborted)), isReferenced)
+    if (this.#isStopped) stop()
+    else this.#stop = stop
+  }
+
+  stop(): void {
+    this.#isStopped = true
+    this.#stop?.()
+  }
+
+  /** What has ended it, if its time is over or its signal has fired. */
+  get failure(): Failure | undefined {
+    const { signal } = this.#limit
+    return this.#limit.isOver ? this.#failure(signal?.aborted === true) : undefined
+  }
+
+  #failure(isAborted: boolean): Failure {
+    const { signal, timeoutMs } = this.#limit
+    if (isAborted) return thrown(signal?.reason)
+    return {
+      kind: 'timeout',
+      message: `the transaction did not end within ${timeoutMs} ms, and is rolled back`,
+      safeToRetry: this.calls.keepsTransaction(),
+    }
+  }
+}
+
+/** All of it, with what was tried. */
+export function lateRepetition(timeoutMs: number, cause: unknown): TimeoutError {
+  return new TimeoutError(`the transaction did not succeed within ${timeoutMs} ms`, {
+    safeToRetry: true,
+    cause,
+  })
 }
 
 /** How long the ROLLBACK of a callback that threw may take if nobody has set a limit: nobody asked for it either. */
@@ -30,10 +86,23 @@ export function isGivenUp({ kind }: Failure): boolean {
 
 /** Its end was not answered in time, but is on its way. Of a COMMIT that means what a lost answer means (08007). */
 export function lateEnd(command: string, timeoutMs: number): Error {
-  const message = `${command} was not answered within ${timeoutMs} ms; it still goes out, with an outcome not known`
+  const message = `${command} was not answered within ${timeoutMs} ms; ${GOES_OUT}`
   const late = new TimeoutError(message, { safeToRetry: false })
-  if (command !== 'COMMIT') return late
-  return new TransactionResolutionUnknownError(message, { safeToRetry: false, cause: late })
+  return command === 'COMMIT' ? unknownEnd(message, late) : late
+}
+
+/** The same where the transaction's own limit ended meanwhile, for this reason. */
+export function cutEnd(command: string, failure: Failure): unknown {
+  const cause = errorFromFailure({ ...failure, safeToRetry: false })
+  if (command !== 'COMMIT') return cause
+  const when = failure.kind === 'timeout' ? 'in the time of the transaction' : 'before the signal fired'
+  return unknownEnd(`COMMIT was not answered ${when}; ${GOES_OUT}`, cause)
+}
+
+const GOES_OUT = 'it still goes out, with an outcome not known'
+
+function unknownEnd(message: string, cause: unknown): Error {
+  return new TransactionResolutionUnknownError(message, { safeToRetry: false, cause })
 }
 
 /**
@@ -45,7 +114,7 @@ export function lateEnd(command: string, timeoutMs: number): Error {
 export async function checkNesting(
   host: TransactionHost,
   scope: Scope,
-  { isolation, isDeferrable }: CheckedTransactionOptions,
+  { isolation, isDeferrable }: Checked,
 ): Promise<void> {
   if (isDeferrable !== undefined) {
     throw new InterfaceError("option 'deferrable' is for the outermost transaction only")
@@ -53,7 +122,7 @@ export async function checkNesting(
   if (isolation === undefined) return
   let outer = scope.outermost.isolation
   if (outer === undefined) {
-    const options = { ...host._defaults.value, timeoutMs: 0 }
+    const options = { ...host._defaults.value, timeoutMs: 0, group: scope.calls }
     const request = host._target().query('SHOW transaction_isolation', undefined, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure)

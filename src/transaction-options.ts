@@ -28,11 +28,14 @@ export interface TransactionOptions {
    */
   retry?: number | undefined
   /**
-   * Milliseconds that it may take to start: to get a connection of the pool, to wait for its turn, and for BEGIN; 0 for
-   * no limit. Default: `acquireTimeoutMs` of the pool for its connection, `commandTimeoutMs` for the rest.
+   * Milliseconds for all of it: for getting a connection of the pool, waiting for its turn, BEGIN, what is done in it, all
+   * repetitions, and COMMIT; 0 for no limit. When they are over the transaction is rolled back, what runs in it is
+   * cancelled, and it rejects with a TimeoutError, whether or not its callback has ended; but a COMMIT that has been sent is
+   * a TransactionResolutionUnknownError. Default: no limit for all of it; to start, `acquireTimeoutMs` of the pool for its
+   * connection and `commandTimeoutMs` for the rest.
    */
   timeoutMs?: number | undefined
-  /** Ends the waiting for the start, which rejects with the signal's reason. What has started goes on. */
+  /** Ends it in the same way when it fires: it rejects with the signal's reason. */
   signal?: AbortSignal | undefined
 }
 

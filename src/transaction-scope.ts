@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { InFailedSQLTransactionError, InterfaceError, TimeoutError } from './errors/index'
+import {
+  errorFromFailure,
+  type Failure,
+  InFailedSQLTransactionError,
+  InterfaceError,
+  TimeoutError,
+} from './errors/index'
 import type { Limit } from './limit'
+import type { CallGroup } from './native/door'
 
 /** The transactions whose callbacks are running here, the innermost first. */
 interface Frame {
@@ -32,6 +39,12 @@ export class Scope {
   isolation: string | undefined
   /** Why a savepoint in this transaction could not be rolled back, if so. */
   brokenBy: unknown
+  /** What the calls made in this transaction end with: its limit, or that of one around it. */
+  calls: CallGroup | undefined
+  /** Why its limit has ended this transaction, if so. */
+  cutShortBy: Failure | undefined
+  /** Called once, when this transaction has ended or is forgotten. */
+  whenLeft: (() => void) | undefined
   #isBroken = false
   readonly #hasCallback: boolean
   #child: Scope | undefined
@@ -55,6 +68,7 @@ export class Scope {
     this.parent = parent
     this.root = parent === undefined ? this : parent.root
     this.owner = owner
+    this.calls = parent?.calls
     this.#hasCallback = hasCallback
   }
 
@@ -77,6 +91,17 @@ export class Scope {
   /** Whether this transaction, or one around it, has ended. */
   get isOver(): boolean {
     return this.#isOver || (this.parent?.isOver ?? false)
+  }
+
+  /** Whether its limit, or that of a transaction around it, has ended this one. */
+  get isCutShort(): boolean {
+    return this.cutShortBy !== undefined || (this.parent?.isCutShort ?? false)
+  }
+
+  /** Throws why its limit, or that of a transaction around it, has ended this one, if so. */
+  refuseWhenCutShort(): void {
+    if (this.cutShortBy !== undefined) throw errorFromFailure(this.cutShortBy)
+    this.parent?.refuseWhenCutShort()
   }
 
   /** Whether a transaction is open in this scope, or about to be. */
@@ -118,12 +143,12 @@ export class Scope {
   /**
    * The scope of a transaction that may start now; undefined when it has to wait for its turn.
    *
-   * @throws InterfaceError when the transaction around it is over.
+   * @throws InterfaceError when the transaction around it is over, or what has ended that.
    */
   enter(hasCallback: boolean): Scope | undefined {
     let scope = this.#here()
     while (scope.hasManualChild) scope = scope.#child!
-    if (scope.isOver) throw new InterfaceError('the transaction around this one is over')
+    scope.#refuseWhenOver()
     return scope.isBusy ? undefined : scope.#open(hasCallback)
   }
 
@@ -137,7 +162,7 @@ export class Scope {
     let scope = this.#here()
     for (;;) {
       while (scope.hasManualChild) scope = scope.#child!
-      if (scope.isOver) throw new InterfaceError('the transaction around this one is over')
+      scope.#refuseWhenOver()
       if (!scope.isBusy) return scope.#open(hasCallback)
       if (await scope.#turn(limit)) scope.#isReserved = false
     }
@@ -162,7 +187,9 @@ export class Scope {
   /** The transaction of this scope has ended, and the next one may start. */
   leave(): void {
     this.finish()
-    const { parent } = this
+    const { parent, whenLeft } = this
+    this.whenLeft = undefined
+    whenLeft?.()
     if (parent === undefined || parent.#child !== this) return
     parent.#child = undefined
     parent.#wakeNext()
@@ -208,10 +235,22 @@ export class Scope {
     return this.#child
   }
 
-  /** This scope, or the one inside it whose callback is being run. */
+  #refuseWhenOver(): void {
+    if (!this.isOver) return
+    this.refuseWhenCutShort()
+    throw new InterfaceError('the transaction around this one is over')
+  }
+
+  /**
+   * This scope, or the one inside it whose callback is being run. What a callback starts whose transaction was cut short is
+   * part of nothing.
+   */
   #here(): Scope {
     for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
-      if (frame.scope.#isWithin(this) && !frame.scope.isOver) return frame.scope
+      const { scope } = frame
+      if (!scope.#isWithin(this)) continue
+      if (!scope.isOver) return scope
+      scope.refuseWhenCutShort()
     }
     return this
   }

@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure, type Failure, InFailedSQLTransactionError, InterfaceError } from './errors/index'
 import { Limit } from './limit'
-import type { ConnectionTarget, ControlRequest, RequestOptions } from './native/door'
+import type { ConnectionTarget, ControlRequest, GroupMember, RequestOptions } from './native/door'
 import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
@@ -10,11 +10,15 @@ import { attachSuppressed } from './suppressed'
 import type { TransactionHost } from './transaction-host'
 import {
   checkNesting,
+  cutEnd,
   isGivenUp,
   lateEnd,
+  lateRepetition,
   lateStart,
   OWN_ROLLBACK_LIMIT_MS,
   startLimit,
+  TransactionLimit,
+  wholeLimit,
 } from './transaction-limits'
 import {
   beginCommand,
@@ -27,6 +31,11 @@ import {
 import { isRepeatable, pauseAfter } from './transaction-retry'
 import type { Scope } from './transaction-scope'
 import { endedByQuery, saysEndedByQuery, type TransactionState, wrongState } from './transaction-state'
+
+/** A limit has ended a transaction, for this reason. */
+interface Cut {
+  readonly failure: Failure
+}
 
 /** Of commands that end a transaction. */
 const UNLIMITED: RequestOptions = Object.freeze({ timeoutMs: 0, signal: undefined })
@@ -50,6 +59,14 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   #whenOver: (() => Promise<void>) | undefined
   /** The last one that ends it. */
   #lastCommand: ControlRequest | undefined
+  /** Its own. */
+  #limit: TransactionLimit | undefined
+  /** Those of its calls, where a limit holds. */
+  #limitedDefaults: CallDefaults | undefined
+  /** Tells who waits for its callback or its end that a limit has ended it. */
+  #tellCut: ((cut: Cut) => void) | undefined
+  /** Fulfilled when what its limit has cut short is undone, or the session gone. */
+  #undoing: Promise<void> | undefined
 
   /** @internal */
   constructor(host: TransactionHost, scope: Scope, options: CheckedTransactionOptions) {
@@ -66,11 +83,17 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
    * callback.
    *
    * @throws InterfaceError when it has been started before, or when a transaction was begun by a query.
+   * @throws TimeoutError when it has not started in time.
    */
   async start(): Promise<void> {
+    await this._startWithin(wholeLimit(this.#options))
+  }
+
+  /** @internal The same within a limit that has begun. */
+  async _startWithin(whole: Limit | undefined): Promise<void> {
     this.#require('new', 'start')
     this.#state = 'starting'
-    const limit = startLimit(this.#host, this.#options)
+    const limit = startLimit(this.#host, whole, this.#options)
     let scope: Scope
     try {
       forgetEnded(this.#host, this.#scope)
@@ -79,7 +102,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
       this.#state = 'failed'
       throw error
     }
-    await this.#begin(scope, limit)
+    await this.#begin(scope, limit, whole)
   }
 
   /**
@@ -87,11 +110,14 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
    *
    * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
    * @throws InterfaceError while an executeMany or fetchMany takes rows of an asynchronous iterable.
-   * @throws TransactionResolutionUnknownError when the server has not answered within `commandTimeoutMs`, or the connection
-   * was lost. The command is not taken back: the transaction ends, but how is not known.
+   * @throws TransactionResolutionUnknownError when the server has not answered within `commandTimeoutMs` or the time of the
+   * transaction, its signal has fired, or the connection was lost. The command is not taken back: the transaction ends, but
+   * how is not known.
+   * @throws TimeoutError, or the signal's reason, when its limit had ended it before.
    */
   async commit(): Promise<void> {
     this.#refuseManaged('commit')
+    this.#scope.refuseWhenCutShort()
     if (this.#host._isGone) await this.#overWithHost()
     this.#host._target()
     await this.#commit()
@@ -99,12 +125,17 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
 
   /**
    * Rolls it back, or rolls back to the savepoint. An executeMany or fetchMany whose asynchronous iterable is not at its
-   * end is taken back.
+   * end is taken back. One that its limit has ended is waited for.
    *
-   * @throws TimeoutError when the server has not answered within `commandTimeoutMs`. It rolls back all the same.
+   * @throws TimeoutError when the server has not answered within `commandTimeoutMs` or the time of the transaction. It rolls
+   * back all the same.
    */
   async rollback(): Promise<void> {
     this.#refuseManaged('roll back')
+    if (this.#scope.isCutShort) {
+      await this.#undoing
+      return
+    }
     if (this.#host._isGone) await this.#overWithHost()
     this.#host._targetOfEnd()
     this.#require('started', 'roll back')
@@ -134,7 +165,8 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** Rolls it back if it is still open. */
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#isManaged) return
-    if (this.#state === 'started' && !this.#scope.isOver && !this.#host._isGone) {
+    if (this.#scope.isCutShort) await this.#undoing
+    else if (this.#state === 'started' && !this.#scope.isOver && !this.#host._isGone) {
       void this.#host._vacate()
       await this.#rollback()
     } else if (this.#state !== 'ending') await this.#over()
@@ -146,11 +178,12 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
 
   /** @internal */
   get _defaults(): CallDefaults {
-    return this.#host._defaults
+    return this.#limitedDefaults ?? this.#host._defaults
   }
 
   /** @internal */
   _target(): ConnectionTarget {
+    this.#scope.refuseWhenCutShort()
     // It says why when the connection was released or lost.
     const target = this.#host._target()
     this.#require('started', 'make a query')
@@ -167,18 +200,23 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   /** @internal Runs all of it in a scope that has been entered. */
-  async _run<R>(scope: Scope, limit: Limit, callback: TransactionCallback<R, M>): Promise<R> {
+  async _run<R>(
+    scope: Scope,
+    limit: Limit,
+    whole: Limit | undefined,
+    callback: TransactionCallback<R, M>,
+  ): Promise<R> {
     this.#isManaged = true
     this.#state = 'starting'
-    await this.#begin(scope, limit)
+    await this.#begin(scope, limit, whole)
     let result: R
     try {
-      result = await scope.run(() => callback(this))
-      while (scope.isBusy && !scope.hasManualChild) await scope.change()
+      result = await this.#untilCut(this.#callBack(scope, callback), errorFromFailure)
     } catch (error) {
-      await this.#rollbackBecause(error)
+      if (!scope.isCutShort) await this.#rollbackBecause(error)
       throw error
     }
+    scope.refuseWhenCutShort()
     if (scope.hasManualChild) {
       const error = new InterfaceError('the callback left a nested transaction open, so all was rolled back')
       await this.#rollbackBecause(error)
@@ -188,7 +226,13 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     return result
   }
 
-  async #begin(scope: Scope, limit: Limit): Promise<void> {
+  async #callBack<R>(scope: Scope, callback: TransactionCallback<R, M>): Promise<R> {
+    const result = await scope.run(() => callback(this))
+    while (scope.isBusy && !scope.hasManualChild) await scope.change()
+    return result
+  }
+
+  async #begin(scope: Scope, limit: Limit, whole: Limit | undefined): Promise<void> {
     const isNested = !(scope.parent?.isConnection ?? true)
     this.#scope = scope
     this.#isNested = isNested
@@ -207,15 +251,18 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
       const command = isNested
         ? savepointCommand(this.#savepoint, this.#options)
         : beginCommand(this.#options)
-      request = this.#host._target().control(command, { timeoutMs: limit.remainingMs, signal: limit.signal })
+      const options = { timeoutMs: limit.remainingMs, signal: limit.signal, group: scope.calls }
+      request = this.#host._target().control(command, options)
       await request.settled
     } catch (error) {
       this.#end('failed')
+      scope.refuseWhenCutShort()
       throw error
     }
     if (request.failure !== undefined) {
       if (isGivenUp(request.failure) && !isNested && !this.#host._isGone) this.#undoBegin()
       else this.#end('failed')
+      scope.refuseWhenCutShort()
       if (request.failure.kind === 'timeout') throw lateStart(limit.timeoutMs)
       throw errorFromFailure(request.failure)
     }
@@ -223,6 +270,70 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     this.#endedBefore = request.transactionsEnded
     if (!isNested) scope.started(request.transactionsEnded)
     this.#state = 'started'
+    this.#holdTo(whole)
+    scope.refuseWhenCutShort()
+  }
+
+  /** From here on its own limit holds, and that of a transaction around it. */
+  #holdTo(whole: Limit | undefined): void {
+    const scope = this.#scope
+    const outer = scope.calls
+    if (whole === undefined && outer === undefined) return
+    const limit = whole === undefined ? undefined : new TransactionLimit(whole)
+    this.#limit = limit
+    scope.calls = limit?.calls ?? outer
+    this.#limitedDefaults = this.#host._defaults.within(scope.calls!)
+    const member: GroupMember = {
+      endBy: (failure) => this.#cutShort(failure, false),
+      keepsTransaction: () => limit?.calls.keepsTransaction() ?? true,
+    }
+    outer?.add(member)
+    scope.whenLeft = () => {
+      limit?.stop()
+      outer?.delete(member)
+    }
+    // One that was begun by hand and forgotten does not keep the process alive.
+    limit?.start((failure) => this.#cutShort(failure, true), this.#isManaged)
+  }
+
+  /**
+   * A limit ends it from outside: what runs in it is given up, and it is rolled back, whoever still works with it. An end
+   * that is on its way is not taken back.
+   *
+   * @param isOwn Whether it was its own limit. One of a transaction around it has that rolled back.
+   */
+  #cutShort(failure: Failure, isOwn: boolean): void {
+    const { _isGone: isGone } = this.#host
+    if (this.#state === 'started' && !this.#scope.isOver && !isGone) {
+      this.#scope.cutShortBy = failure
+      this.#tellCut?.({ failure })
+      this.#limit?.calls.endBy(failure)
+      if (isOwn) this.#undoing = this.#undo()
+    } else this.#tellCut?.({ failure })
+  }
+
+  /** Nobody waits for it, but the connection is in nobody else's hands before. */
+  async #undo(): Promise<void> {
+    try {
+      void this.#host._vacate()
+      const end = this.#thenOver(this.#sendRollback())
+      this.#lastCommand?.hurry()
+      await end
+    } catch {
+      // The session is gone, or will be with what is around the savepoint.
+    }
+  }
+
+  /** Waits for `work`, unless a limit ends the transaction before. */
+  async #untilCut<T>(work: Promise<T>, errorOf: (failure: Failure) => unknown): Promise<T> {
+    if (this.#limitedDefaults === undefined) return work
+    const cut = new Promise<Cut>((resolve) => {
+      this.#tellCut = resolve
+    })
+    const none = { failure: undefined }
+    const first = await Promise.race([cut, work.then((value) => ({ ...none, value }))])
+    if (first.failure !== undefined) throw errorOf(first.failure)
+    return (first as { value: T }).value
   }
 
   /** A BEGIN of which we stopped hearing may still be carried out; until it is undone nothing else starts. */
@@ -238,6 +349,12 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     this.#require('started', 'commit')
     if (this.#scope.isBusy) {
       throw new InterfaceError('the transaction cannot be committed: one that is nested in it is open')
+    }
+    // The loop may not have come round to it: better rolled back for certain than committed perhaps.
+    const late = this.#limit?.failure
+    if (late !== undefined) {
+      this.#cutShort(late, true)
+      throw errorFromFailure(late)
     }
     const command = this.#isNested ? `RELEASE SAVEPOINT ${this.#savepoint}` : 'COMMIT'
     await this.#ending(command, this.#scope.isBroken ? this.#rollbackBroken() : this.#sendCommit(command))
@@ -313,15 +430,19 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   /**
-   * Waits for the end of the transaction, but no longer than `commandTimeoutMs`. At that time only the caller gives up:
-   * the commands go out and the transaction stays in the way of others until they have been answered, or the server has
-   * been silent for so long that the session is given up.
+   * Waits for the end of the transaction, but no longer than `commandTimeoutMs` and its own limit. At that time only the
+   * caller gives up: the commands go out and the transaction stays in the way of others until they have been answered, or
+   * the server has been silent for so long that the session is given up.
    */
   async #ending(command: string, end: Promise<void>, defaultLimitMs = 0): Promise<void> {
     const limit = new Limit(this._defaults.commandTimeoutMs || defaultLimitMs)
-    await limit.hold(this.#thenOver(end), (limitMs) => {
+    const held = limit.hold(this.#thenOver(end), (limitMs) => {
       this.#lastCommand?.hurry()
       return lateEnd(command, limitMs)
+    })
+    await this.#untilCut(held, (failure) => {
+      this.#lastCommand?.hurry()
+      return cutEnd(command, failure)
     })
   }
 
@@ -393,6 +514,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   #require(state: TransactionState, what: string): void {
     const now = this.#stateNow()
     if (now === state) return
+    this.#scope.refuseWhenCutShort()
     throw wrongState(now, what)
   }
 
@@ -409,24 +531,31 @@ function forgetEnded(host: TransactionHost, scope: Scope): void {
   if (!host._isGone) scope.forgetEnded(host._targetOfEnd().transactionsEnded)
 }
 
-/** Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be. */
+/**
+ * Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be.
+ *
+ * @param given A limit that has begun, in place of that of the options.
+ */
 export async function runTransaction<R, M extends RowMode>(
   host: TransactionHost,
   from: Scope,
   callback: TransactionCallback<R, M>,
   options: TransactionOptions | undefined,
+  given?: Limit,
 ): Promise<R> {
   const checked = checkTransactionOptions(options)
+  const whole = given ?? wholeLimit(checked)
   for (let attempt = 0; ; attempt++) {
-    const limit = startLimit(host, checked)
+    const limit = startLimit(host, whole, checked)
     forgetEnded(host, from)
     const scope = from.enter(true) ?? (await from.enterInTurn(true, limit))
     try {
-      return await new Transaction<M>(host, scope, checked)._run(scope, limit, callback)
+      return await new Transaction<M>(host, scope, checked)._run(scope, limit, whole, callback)
     } catch (error) {
       const isOutermost = scope.outermost === scope
       if (!isOutermost || attempt >= checked.retry || !isRepeatable(error) || host._isGone) throw error
+      const pause = pauseAfter(attempt)
+      await (whole?.hold(pause, (timeoutMs) => lateRepetition(timeoutMs, error)) ?? pause)
     }
-    await pauseAfter(attempt)
   }
 }

@@ -1,6 +1,6 @@
 import { getEventListeners } from 'node:events'
 import test, { type ExecutionContext } from 'ava'
-import { connect, PostgresError, TimeoutError } from 'oxpg'
+import { connect, createPool, PostgresError, TimeoutError } from 'oxpg'
 import { connection, pool, RUNNING, SLEEPING, uniqueName, until, url } from '../support/server.js'
 import { FaultProxy } from '../support/testkit.js'
 
@@ -83,6 +83,30 @@ test("a server's own statement_timeout is a QueryCanceledError", async (t) => {
   t.is(await c.fetchVal('select 1'), 1)
 })
 
+test('a timeout is one budget for the wait, preparing, the look-up of types and the statement', async (t) => {
+  const owner = await connection(t)
+  const name = uniqueName('budget')
+  await owner.execute(`create type ${name} as (a int)`)
+  t.teardown(async () => {
+    const last = await connect(url)
+    await last.execute(`drop type ${name}`)
+    await last.close()
+  })
+  // Nothing goes to the server behind the preparation, or behind the look-up.
+  for (const text of [name, 'pg_type']) {
+    const fault = { at: { marker: { text } }, effect: 'mute' } as const
+    const proxy = await FaultProxy.for(t, { toServer: { fault } })
+    const p = await createPool(proxy.url, { minSize: 1, maxSize: 1 })
+    t.teardown(async () => p.terminate())
+    const busy = p.execute('select pg_sleep(0.2); select 1')
+    await t.throwsAsync(p.fetchVal(`select row(1)::${name}`, [], { timeoutMs: 1_000 }), {
+      instanceOf: TimeoutError,
+      message: /1000 ms/,
+    })
+    await busy
+  }
+})
+
 test('a call on the pool is cancelled like one on a connection', async (t) => {
   const p = await pool(t, { maxSize: 2 })
   await t.throwsAsync(p.fetch('select pg_sleep(60)', [], { timeoutMs: 30 }), { instanceOf: TimeoutError })
@@ -150,13 +174,39 @@ test('calls that one caller gives up on a pool cost the other callers nothing', 
 })
 
 test('a signal has one listener, however many calls are given it', async (t) => {
-  const c = await connection(t)
+  const warnings: Error[] = []
+  const note = (warning: Error): void => void warnings.push(warning)
+  process.on('warning', note)
+  t.teardown(() => void process.off('warning', note))
+  const [c, p] = [await connection(t), await pool(t, { maxSize: 2 })]
   const { signal } = new AbortController()
-  const calls = Array.from({ length: 50 }, (_, n) => c.fetchVal('select $1::int', [n], { signal }))
+  const calls = Array.from({ length: 10_000 }, (_, n) =>
+    (n % 2 === 0 ? c : p).fetchVal('select $1::int', [n], { signal }),
+  )
   await Promise.resolve()
   t.is(getEventListeners(signal, 'abort').length, 1)
-  await Promise.all(calls)
+  t.deepEqual(await Promise.all(calls), [...calls.keys()])
   t.is(getEventListeners(signal, 'abort').length, 0)
+  t.deepEqual(warnings, [])
+})
+
+test('calls by the ten thousand that are given up together leave a connection and a pool usable', async (t) => {
+  const [c, p] = [await connection(t), await pool(t, { maxSize: 2 })]
+  for (const host of [c, p]) {
+    const controller = new AbortController()
+    const { signal } = controller
+    const reason = new Error('enough')
+    const calls = Array.from({ length: 10_000 }, (_, n) => host.fetchVal('select $1::int', [n], { signal }))
+    const ends = Promise.allSettled(calls)
+    await Promise.resolve()
+    controller.abort(reason)
+    for (const [n, end] of (await ends).entries()) {
+      if (end.status === 'fulfilled') t.is(end.value, n)
+      else t.is(end.reason, reason)
+    }
+    t.is(await host.fetchVal('select 42'), 42)
+  }
+  t.is(p.stats.closed, 0)
 })
 
 test('all calls of a signal end with it, those that are made while it fires too', async (t) => {
@@ -223,18 +273,22 @@ test('a cancel request that never ends holds nothing up once the call was interr
   }
 })
 
-test('a connection whose cancels have no effect is closed in the end', async (t) => {
-  t.timeout(60_000)
-  const c = await connect((await FaultProxy.for(t, { cancels: 'swallow' })).url)
-  t.teardown(async () => c.terminate())
-  const other = await connection(t)
-  const controller = new AbortController()
-  const call = t.throwsAsync(c.fetch('select pg_sleep(120)', [], { signal: controller.signal }))
-  await until(async () => (await other.fetchVal(SLEEPING, [c.serverPid])) === 1, 'the start of the query')
-  controller.abort(new Error('never mind'))
-  await call
-  const waiting = t.throwsAsync(c.fetch('select 1'))
-  await c.close()
-  t.true(c.isClosed)
-  t.true(((await waiting) as PostgresError).safeToRetry, 'it was not sent')
-})
+for (const how of ['have no effect', 'reach nobody'] as const) {
+  test(`a connection whose cancels ${how} is closed in the end`, async (t) => {
+    t.timeout(60_000)
+    const proxy = await FaultProxy.for(t, how === 'reach nobody' ? {} : { cancels: 'swallow' })
+    const c = await connect(proxy.url)
+    t.teardown(async () => c.terminate())
+    if (how === 'reach nobody') await proxy.refuse()
+    const other = await connection(t)
+    const controller = new AbortController()
+    const call = t.throwsAsync(c.fetch('select pg_sleep(120)', [], { signal: controller.signal }))
+    await until(async () => (await other.fetchVal(SLEEPING, [c.serverPid])) === 1, 'the start of the query')
+    controller.abort(new Error('never mind'))
+    await call
+    const waiting = t.throwsAsync(c.fetch('select 1'))
+    await c.close()
+    t.true(c.isClosed)
+    t.true(((await waiting) as PostgresError).safeToRetry, 'it was not sent')
+  })
+}

@@ -324,19 +324,6 @@ test('timeoutMs and signal of a transaction hold while it waits for a connection
   await tx.rollback()
 })
 
-test('a transaction that has started goes on when its signal fires', async (t) => {
-  const c = await connection(t)
-  const { signal, abort } = signalWith('too late')
-  const value = await c.transaction(
-    async (tx) => {
-      abort()
-      return tx.fetchVal('select 1')
-    },
-    { signal, timeoutMs: 60_000 },
-  )
-  t.is(value, 1)
-})
-
 test('a limit that was asked for holds inside a transaction of the pool, and its error is the diagnosis', async (t) => {
   const p = await pool(t, { maxSize: 1, acquireTimeoutMs: 100 })
   await p.transaction(async () => {

@@ -1,7 +1,9 @@
+import { getEventListeners } from 'node:events'
 import test from 'ava'
 import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { BatchRequest } from '../../src/native/batch-request'
+import { CallGroup } from '../../src/native/call-group'
 import { Opcode } from '../../src/native/outbox'
 import type { ConnectionTarget } from '../../src/native/targets'
 import { Flag, Form } from '../../src/types/boundary'
@@ -362,6 +364,84 @@ test('the listener leaves the signal when the request settles', async (t) => {
   await tickEnd()
   t.is(addon.last.opcode, Opcode.QUERY)
   t.is(request.failure, undefined)
+})
+
+/** A signal that has fired because its time is over, and a request that it was given. */
+async function expired() {
+  const { addon, connection } = await connected()
+  const controller = new AbortController()
+  const request = query(connection, 'select 1', undefined, controller.signal)
+  await tickEnd()
+  controller.abort(new DOMException('The operation was aborted due to timeout', 'TimeoutError'))
+  await tickEnd()
+  return { addon, request, reason: controller.signal.reason as unknown }
+}
+
+test('a request whose signal fires because a time is over may have its answer already: Rust looks', async (t) => {
+  for (const answer of ['there', 'an error', 'not there'] as const) {
+    const { addon, request, reason } = await expired()
+    t.like(addon.last, { opcode: Opcode.EXPIRE, slot: request.slot })
+    t.false(request.isSettled)
+    if (answer === 'there') addon.play([[DONE, request.slot, SELECT, 0, 0, -1, IDLE]])
+    else {
+      const kind = answer === 'an error' ? 'server' : 'timeout'
+      addon.play([[FAILED, request.slot, 0]], [{ kind, message: 'what it says', safeToRetry: false }])
+    }
+    await request.settled
+    if (answer === 'there') t.is(request.failure, undefined)
+    else if (answer === 'an error') t.is(request.failure?.message, 'what it says')
+    else t.is(request.failure?.error, reason)
+  }
+})
+
+test('40 000 calls of one signal have one listener, and end with one command each', async (t) => {
+  const warnings: Error[] = []
+  const note = (warning: Error) => void warnings.push(warning)
+  process.on('warning', note)
+  t.teardown(() => void process.off('warning', note))
+  const { addon, connection } = await connected()
+  const controller = new AbortController()
+  const reason = new Error('enough')
+  const { signal } = controller
+  const requests = Array.from({ length: 40_000 }, () => query(connection, 'select 1', undefined, signal))
+  t.is(getEventListeners(signal, 'abort').length, 1)
+  await tickEnd()
+  const before = addon.sent.length
+  controller.abort(reason)
+  await tickEnd()
+  t.true(requests.every(({ failure }) => failure?.error === reason))
+  t.is(getEventListeners(signal, 'abort').length, 0)
+  const abandoned = addon.sent.slice(before)
+  t.true(abandoned.every(({ opcode }) => opcode === Opcode.ABANDON))
+  t.is(new Set(abandoned.map(({ slot }) => slot)).size, requests.length)
+  t.is(abandoned.length, requests.length)
+  t.deepEqual(warnings, [])
+})
+
+test('what is part of a group ends with it, and leaves it when it ends', async (t) => {
+  const { addon, connection } = await connected()
+  const group = new CallGroup()
+  const options = statement({ group })
+  const [first, second, third] = [
+    connection.query('select 1', undefined, options),
+    connection.query('select 2', undefined, options),
+    connection.startFed(BatchRequest, 'insert', options),
+  ]
+  await tickEnd()
+  addon.play([[DONE, first.slot, SELECT, 0, 0, -1, IDLE]])
+  t.true(group.keepsTransaction())
+  const script = connection.script('select 1; commit', { timeoutMs: 0, signal: undefined, group })
+  t.false(group.keepsTransaction())
+  const failure = { kind: 'timeout', message: 'over', safeToRetry: true } as const
+  group.endBy(failure)
+  await tickEnd()
+  t.is(first.failure, undefined)
+  t.deepEqual([second.failure, third.failure, script.failure], [failure, failure, failure])
+  t.is(addon.sent.filter(({ opcode }) => opcode === Opcode.ABANDON).length, 3)
+  t.true(group.keepsTransaction())
+  group.endBy(failure)
+  await tickEnd()
+  t.is(addon.sent.filter(({ opcode }) => opcode === Opcode.ABANDON).length, 3)
 })
 
 test('tags of commands', async (t) => {

@@ -18,13 +18,14 @@ export class ControlRequest extends Request {
   }
 
   /** Writes the SCRIPT, unless its signal has fired. */
-  sendText(text: string, { timeoutMs, signal }: RequestOptions): void {
+  sendText(text: string, { timeoutMs, signal, group }: RequestOptions): void {
     if (signal?.aborted) {
       this.freeSlot()
       this.settle(thrown(signal.reason))
       return
     }
     if (signal !== undefined) this.watch(signal)
+    if (group !== undefined) this.join(group)
     this.environment.outbox.script(this.slot, this.session.id, text, Flag.CONTROL, timeoutMs)
   }
 

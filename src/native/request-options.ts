@@ -1,5 +1,6 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Form } from '../types/boundary'
+import type { CallGroup } from './call-group'
 
 /** What is wanted of a result: its rows, or only how many the command tag counts. */
 export type ResultForm = (typeof Form)[keyof typeof Form]
@@ -9,6 +10,8 @@ export interface RequestOptions {
   /** Milliseconds after which it fails; 0 for none. */
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
+  /** What it ends with at the latest. */
+  readonly group?: CallGroup | undefined
 }
 
 /** How a statement is executed. Objects of it are made ahead where that can be, and never changed. */

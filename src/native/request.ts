@@ -6,13 +6,14 @@ import { DataError, type Failure, InterfaceError, InternalClientError } from '..
 import { isThrown, thrownMessage } from '../errors/thrown-reason'
 import { Flag, Form, Opcode, TextMode } from '../types/boundary'
 import { hasCodecs } from '../types/type-codec'
+import type { CallGroup, GroupMember } from './call-group'
 import { commandTag } from './command-tag'
 import type { Environment } from './environment'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
 import { checkLength } from './parameters-length'
 import type { Description, Query, StatementDescription } from './queries'
 import type { StatementOptions } from './request-options'
-import { type Abortable, forgetSignal, watchSignal } from './signals'
+import { type Abortable, forgetSignal, isTimeOver, watchSignal } from './signals'
 import type { ConnectionTarget, Target } from './targets'
 
 /** Nothing is to be told when the garbage collector takes a request. */
@@ -20,6 +21,10 @@ const NOT_TRACKED = { requireManualDestroy: true }
 
 /** Parameters of a request that has none. */
 export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
+
+/** How statements begin that certainly end no transaction, and what shows that others come behind one. */
+const ENDS_NOTHING = /^[\s(]*(?:select|insert|update|delete|merge|with|values|table)\b/i
+const HAS_OTHERS = /;\s*\S/
 
 /** Where the stack ends, an executor is not called, and its promise rejects. Nobody's promise is fulfilled for it then. */
 const NOBODYS = (): void => {}
@@ -29,7 +34,7 @@ const rememberResolver = (resolve: () => void): void => {
 }
 
 /** One request to Rust: from the call to the record that ends it. */
-export class Request implements Abortable {
+export class Request implements Abortable, GroupMember {
   /** Fulfilled once the outcome is known: {@link failure} is undefined, or says why not. It never rejects. */
   readonly settled: Promise<void>
   isSettled: boolean
@@ -55,6 +60,11 @@ export class Request implements Abortable {
   private readonly plan: ResultPlan | undefined
   private shape: Shape | undefined
   private signal: AbortSignal | undefined
+  private group: CallGroup | undefined
+  /** Of a script in a group. */
+  private text: string | undefined
+  /** What it fails with unless its answer is there already; Rust looks. */
+  private expiry: Failure | undefined
   /** The call's context of `AsyncLocalStorage`, where functions of the application's may run for it later. */
   private context: AsyncResource | undefined
   private command: number
@@ -86,6 +96,9 @@ export class Request implements Abortable {
     this.parameterMode = plan === undefined ? 0 : plan.parameterMode
     this.shape = undefined
     this.signal = undefined
+    this.group = undefined
+    this.text = undefined
+    this.expiry = undefined
     this.context =
       plan !== undefined && (plan.hasParsers || hasCodecs())
         ? new AsyncResource('OXPG_REQUEST', NOT_TRACKED)
@@ -117,15 +130,39 @@ export class Request implements Abortable {
     watchSignal(signal, this)
   }
 
+  /** Ends with the group at the latest; `text` is that of a script. */
+  join(group: CallGroup, text?: string): void {
+    this.group = group
+    this.text = text
+    group.add(this)
+  }
+
   abortedBySignal(signal: AbortSignal): void {
-    this.giveUp(signal.reason)
+    if (this.slot !== 0 && isTimeOver(signal)) this.expireBy(signal.reason)
+    else this.giveUp(signal.reason)
   }
 
   /** Nobody waits for it any more, for this reason. */
   giveUp(reason: unknown): void {
+    this.endBy(thrown(reason))
+  }
+
+  endBy(failure: Failure): void {
     if (this.isSettled) return
     this.abandon()
-    this.settle(thrown(reason))
+    this.settle(failure)
+  }
+
+  keepsTransaction(): boolean {
+    const text = this.query?.text ?? this.text
+    return text !== undefined && ENDS_NOTHING.test(text) && !HAS_OTHERS.test(text)
+  }
+
+  /** Its time is over: it settles with this reason, or with the answer if that is there. */
+  private expireBy(reason: unknown): void {
+    if (this.isSettled) return
+    this.expiry = thrown(reason)
+    this.environment.outbox.command(Opcode.EXPIRE, this.slot, 0, 0, 0, 0)
   }
 
   /** Writes the QUERY, with the parameters if their types are known. */
@@ -239,7 +276,9 @@ export class Request implements Abortable {
 
   /** FAILED. What went wrong here first is what the caller learns. */
   fail(failure: Failure): void {
-    if (!this.isSettled) this.settle(this.failure ?? failure)
+    if (this.isSettled) return
+    const isLate = failure.kind === 'timeout' || failure.kind === 'canceled'
+    this.settle(this.failure ?? (isLate ? this.expiry : undefined) ?? failure)
   }
 
   /** Rust has ended the request, or never heard of it. */
@@ -262,6 +301,7 @@ export class Request implements Abortable {
     this.isSettled = true
     this.failure = failure
     if (this.signal !== undefined) forgetSignal(this.signal, this)
+    if (this.group !== undefined) this.group.delete(this)
     this.resolve()
   }
 

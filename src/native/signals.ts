@@ -1,3 +1,5 @@
+import { isThrown } from '../errors/thrown-reason'
+
 /** What ends when its signal fires. */
 export interface Abortable {
   /** The signal has fired. It never throws. */
@@ -44,4 +46,18 @@ export function watchSignal(signal: AbortSignal, abortable: Abortable): void {
 /** The signal does not concern `abortable` any more. */
 export function forgetSignal(signal: AbortSignal, abortable: Abortable): void {
   watches.get(signal)?.delete(abortable)
+}
+
+/**
+ * Whether a signal has fired because a time was over, as those of `AbortSignal.timeout` do. Its timer goes before what has
+ * come from servers, so that after a loop which was held up it may fire though the answer is there.
+ */
+export function isTimeOver({ reason }: AbortSignal): boolean {
+  if (typeof DOMException === 'undefined' || !isThrown(reason, DOMException)) return false
+  try {
+    return reason.name === 'TimeoutError'
+  } catch {
+    // An accessor of the application's, in place of the name.
+    return false
+  }
 }

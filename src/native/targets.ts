@@ -113,7 +113,7 @@ export abstract class Target {
    */
   query(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Request {
     const { environment } = this
-    const { signal } = options
+    const { signal, group } = options
     if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
@@ -121,6 +121,7 @@ export abstract class Target {
     const request = new Request(environment, this, query, values, options.plan)
     try {
       if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
       request.send(options)
     } catch (error) {
       request.endUnsent(error)
@@ -132,13 +133,14 @@ export abstract class Target {
   /** Executes a script of any number of statements; gives the tag of the last one and no rows. */
   script(text: string, options: ScriptOptions): Request {
     const { environment } = this
-    const { signal } = options
+    const { signal, group } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     checkText(text)
     const request = this.request()
     const flags = options.isControl === true ? Flag.CONTROL : 0
     try {
       if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group, text)
       environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
     } catch (error) {
       request.endUnsent(error)
@@ -154,22 +156,20 @@ export abstract class Target {
   }
 
   /** Prepares a statement; the request's `description` says what it is. */
-  prepare(text: string, { timeoutMs, signal }: RequestOptions): Request {
+  prepare(text: string, options: RequestOptions): Request {
     const { environment } = this
+    const { signal } = options
     if (this.isSimple) throw callRefused('prepare')
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     const query = this.queries.use(text)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
-    return this.commanded(request, Opcode.PREPARE, query.id, 0, timeoutMs, signal)
+    return this.commanded(request, Opcode.PREPARE, query.id, 0, options)
   }
 
   /** Starts a request of one statement that is fed while it runs, such as a batch. */
-  startFed<R extends Request>(
-    kind: FedRequestClass<R>,
-    text: string,
-    { plan, form, timeoutMs, signal }: StatementOptions,
-  ): R {
+  startFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
     const { environment } = this
+    const { plan, form, signal } = options
     if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
     const query = this.queries.use(text)
     const request = new kind(environment, this, query, plan)
@@ -178,12 +178,12 @@ export abstract class Target {
       request.settle(thrown(signal.reason))
       return request
     }
-    return this.commanded(request, kind.opcode, query.id, form, timeoutMs, signal)
+    return this.commanded(request, kind.opcode, query.id, form, options)
   }
 
   /** Closes it gracefully: requests in flight end first. At the timeout it is terminated. */
   close(timeoutMs: number): Request {
-    return this.commanded(this.request(), Opcode.CLOSE, 0, 0, timeoutMs, undefined)
+    return this.commanded(this.request(), Opcode.CLOSE, 0, 0, { timeoutMs, signal: undefined })
   }
 
   /** Ends it at once; requests in flight fail. */
@@ -204,11 +204,11 @@ export abstract class Target {
     opcode: number,
     query: number,
     form: number,
-    timeoutMs: number,
-    signal: AbortSignal | undefined,
+    { timeoutMs, signal, group }: RequestOptions,
   ): R {
     try {
       if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
       this.environment.outbox.command(opcode, request.slot, this.id, query, form, timeoutMs)
     } catch (error) {
       request.endUnsent(error)
@@ -297,7 +297,7 @@ export class ConnectionTarget extends Target {
 
   /** Brings the session back to how it was when it was opened. */
   reset(timeoutMs: number): Request {
-    return this.commanded(this.request(), Opcode.RESET, 0, 0, timeoutMs, undefined)
+    return this.commanded(this.request(), Opcode.RESET, 0, 0, { timeoutMs, signal: undefined })
   }
 
   /**
@@ -387,9 +387,10 @@ export class PoolTarget extends Target {
   }
 
   /** Leases a connection alone; the request's `connection` when it has settled well. */
-  acquire({ timeoutMs, signal }: RequestOptions): Request {
+  acquire(options: RequestOptions): Request {
+    const { signal } = options
     if (signal?.aborted) return abortedRequest(this.environment, this, signal)
-    return this.commanded(this.request(), Opcode.ACQUIRE, 0, 0, timeoutMs, signal)
+    return this.commanded(this.request(), Opcode.ACQUIRE, 0, 0, options)
   }
 
   /** CREDENTIALS: a session that is being opened needs one. */
