@@ -1,8 +1,8 @@
 // npm run test:adversity: the rows of docs/reliability.md, in full against the newest PostgreSQL and in part against the
 // others that can be had here, and their results as that page's table.
 //   --majors 18,13   some of them, the first in full
-//   --rows cuts,…    some rows, see __test__/adversity/network.mjs; `policy` and `psql` are row 33. The others keep what the
-//                    table says of them
+//   --rows cuts,…    some rows, see __test__/adversity/network.mjs and cancels.mjs; `policy` and `psql` are row 33. The others
+//                    keep what the table says of them
 //   --no-write       does not touch the page
 import { parseArgs } from 'node:util'
 import { Results } from './adversity-results.mjs'
@@ -24,8 +24,10 @@ const { values } = parseArgs({
 const SCRIPTED = ['hostile', 'endless', 'scram', 'capture']
 const REAL = ['cuts', 'pieces', 'silence', 'stalls', 'addresses']
 const ELSEWHERE = ['policy', 'psql']
+/** Of __test__/adversity/cancels.mjs. */
+const CANCELS = ['races', 'poolers', 'storm']
 
-const ALL = [...REAL, ...SCRIPTED, ...ELSEWHERE]
+const ALL = [...REAL, ...SCRIPTED, ...ELSEWHERE, ...CANCELS]
 const asked = values.rows?.split(',') ?? ALL
 const unknown = asked.filter((name) => !ALL.includes(name))
 if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', ')}`)
@@ -33,10 +35,14 @@ if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', '
 const total = { passed: 0, failed: 0 }
 const results = new Results(asked.length === ALL.length)
 
-/** The rows of the network against one server, without TLS and with it. */
+/** The rows of the network against one server, without TLS and with it, and those of cancels. */
 async function play(major, testkit, isFull) {
-  const names = asked.filter((name) => REAL.includes(name) || (isFull && SCRIPTED.includes(name)))
-  if (names.length === 0) return
+  const names = {
+    network: asked.filter((name) => REAL.includes(name) || (isFull && SCRIPTED.includes(name))),
+    cancels: asked.filter((name) => CANCELS.includes(name)),
+  }
+  const scripts = Object.keys(names).filter((script) => names[script].length > 0)
+  if (scripts.length === 0) return
   let cluster
   try {
     cluster = await startCluster({ major, certificate: 'server' })
@@ -49,23 +55,23 @@ async function play(major, testkit, isFull) {
   const started = performance.now()
   try {
     const { url, port, logFile } = cluster.primary
-    const script = ['__test__/adversity/network.mjs', ...(isFull ? ['--full'] : [])]
-    const { stdout } = await run(process.execPath, [...script, '--json', '--rows', names.join(',')], {
-      env: {
-        OXPG_TEST_URL: url,
-        OXPG_TEST_TLS_PORT: `${port}`,
-        OXPG_TEST_SERVER_LOG: logFile,
-        OXPG_TESTKIT: testkit,
-      },
-      mayFail: true,
-      isLive: true,
-    })
-    for (const line of stdout.split('\n')) {
-      if (line.startsWith('{')) results.add(JSON.parse(line), major, isFull)
+    const env = {
+      OXPG_TEST_URL: url,
+      OXPG_TEST_TLS_PORT: `${port}`,
+      OXPG_TEST_SERVER_LOG: logFile,
+      OXPG_TESTKIT: testkit,
     }
-    const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [0, 0, 1]
-    total.passed += Number(passed)
-    total.failed += Number(failed)
+    for (const script of scripts) {
+      const program = [`__test__/adversity/${script}.mjs`, ...(isFull ? ['--full'] : [])]
+      const given = [...program, '--json', '--rows', names[script].join(',')]
+      const { stdout } = await run(process.execPath, given, { env, mayFail: true, isLive: true })
+      for (const line of stdout.split('\n')) {
+        if (line.startsWith('{')) results.add(JSON.parse(line), major, isFull)
+      }
+      const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [0, 0, 1]
+      total.passed += Number(passed)
+      total.failed += Number(failed)
+    }
     console.log(`PostgreSQL ${major}: ${duration(performance.now() - started)}`)
   } finally {
     await cluster.stop()
