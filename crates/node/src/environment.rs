@@ -7,6 +7,7 @@
 //! other `impl Environment` needs several of them.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use oxpg_client::session::{Request, RequestId, Schema, Work};
 
@@ -77,6 +78,11 @@ impl Environment {
     /// The time as of which deadlines are judged.
     pub(crate) fn now_ms(&self) -> u64 {
         self.judged_ms.unwrap_or_else(|| self.clock.now_ms())
+    }
+
+    /// The same, as pools have it.
+    pub(crate) fn now(&self) -> Duration {
+        self.judged_ms.map_or_else(|| self.clock.now(), Duration::from_millis)
     }
 
     /// Gives the background thread something to do.

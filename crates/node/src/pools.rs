@@ -251,7 +251,7 @@ impl Environment {
 
     /// A call on a pool goes to a connection that others use as well.
     pub(crate) fn submit_shared(&mut self, pool: u32, connection: u32, slot: u32, work: Work) {
-        let now = self.clock.now();
+        let now = self.now();
         let Some(driver) = self.pools.get_mut(pool) else { return };
         let ticket = driver.policy.query_started(connection, now, shared_statement(&work).unwrap_or_default());
         if let Some(state) = self.calls.requests.get_mut(slot) {
@@ -299,7 +299,7 @@ impl Environment {
     }
 
     pub(crate) fn pool_query_over(&mut self, pool: u32, connection: u32, part: Part) {
-        let now = self.clock.now();
+        let now = self.now();
         if part != Part::Lease {
             self.count_shared_out(connection);
         }
@@ -331,7 +331,7 @@ impl Environment {
         let Some(held) = self.connections.get_mut(connection) else { return };
         if held.abandoned_queries > 0 {
             let (pool, past) = (held.pool, held.take_past_queries());
-            let now = self.clock.now();
+            let now = self.now();
             for _ in 0..past {
                 self.count_shared_out(connection);
                 if let Some(driver) = self.pools.get_mut(pool) {
