@@ -5,8 +5,11 @@ import { nameOf, Row } from '../network/report.js'
 
 const MAX_SIZE = 10
 const PER_SECOND = 1_000
-/** Cancel connections beside those of the pool. */
-const BESIDE = 10
+/**
+ * Connections beside those of the pool: for each of the ten cancels at a time one, and one that its client has done with and
+ * whose end the proxy has not seen.
+ */
+const BESIDE = 20
 const EVERY_MS = 5
 const LIMIT_MS = 60_000
 
