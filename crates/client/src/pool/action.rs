@@ -110,7 +110,7 @@ pub enum Rejection {
     /// The pool was terminated.
     Terminated,
     /// The connection that would have served it could not be opened, and trying again would not help; or there is no
-    /// server, and nothing is open.
+    /// server, or it refuses for good, and nothing is open.
     OpenFailed,
 }
 

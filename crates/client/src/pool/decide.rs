@@ -114,7 +114,7 @@ impl Pool {
             self.counters.timed_out += 1;
             return Some(Action::Reject { waiter, reason: Rejection::Timeout { waited, size, in_use, waiting } });
         }
-        let is_hopeless = self.is_unreachable && self.connections.is_empty() && self.growth.is_backing_off(self.now);
+        let is_hopeless = self.is_refused && self.connections.is_empty() && self.growth.is_backing_off(self.now);
         let waiter = self.waiters.first().filter(|first| is_hopeless || first.turn <= self.failed_until)?.id;
         self.waiters.remove(waiter);
         Some(Action::Reject { waiter, reason: Rejection::OpenFailed })

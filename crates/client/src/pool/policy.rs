@@ -38,8 +38,8 @@ pub struct Pool {
     pub(super) drained_at: Duration,
     /// Waiters up to this turn get no connection: theirs could not be opened.
     pub(super) failed_until: Turn,
-    /// The last attempt found no server.
-    pub(super) is_unreachable: bool,
+    /// The last attempt found no server, or was refused for good.
+    pub(super) is_refused: bool,
     pub(super) counters: Counters,
 }
 
@@ -77,7 +77,7 @@ impl Pool {
             growth: Growth::new(),
             drained_at: Duration::ZERO,
             failed_until: 0,
-            is_unreachable: false,
+            is_refused: false,
             counters: Counters::default(),
             options,
         }
@@ -179,7 +179,7 @@ impl Pool {
     pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId, connecting: Duration) {
         self.observe(now);
         let is_wanted = self.growth.succeed(attempt);
-        self.is_unreachable = false;
+        self.is_refused = false;
         if self.connections.knows(connection) {
             if !is_wanted {
                 return;
@@ -201,15 +201,16 @@ impl Pool {
     }
 
     /// An attempt failed. If trying again may help, its waiters stay; otherwise the waiters that it would have served,
-    /// its share of all, are rejected. Either way the next attempt comes after a backoff. Where there is no server and
-    /// nothing is open, nobody waits: all are rejected, and so are those who come before the next attempt.
+    /// its share of all, are rejected. Either way the next attempt comes after a backoff. Where there is no server, or it
+    /// refuses for good, and nothing is open, nobody waits: all are rejected, and so are those who come before the next
+    /// attempt.
     pub fn open_failed(&mut self, now: Duration, attempt: AttemptId, failure: OpenFailure) {
         self.observe(now);
         let sources = self.connections.len() + self.growth.len();
         if !self.growth.fail(self.now, attempt, &mut self.random) {
             return;
         }
-        self.is_unreachable = failure == OpenFailure::Unreachable;
+        self.is_refused = failure != OpenFailure::Transient;
         if failure != OpenFailure::Final {
             return;
         }

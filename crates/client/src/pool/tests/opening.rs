@@ -236,11 +236,15 @@ fn a_permanent_failure_with_nothing_else_rejects_everybody() {
     let attempt = attempts(&actions(&mut pool))[0];
     pool.open_failed(ms(1), attempt, OpenFailure::Final);
     assert_eq!(actions(&mut pool).len(), 5);
-    // A waiter that comes later has an attempt of its own, after a pause.
+    // A waiter that comes before the next attempt is told the same at once; the next attempt is made for `min_size`.
     pool.request(ms(2), 6, Want::Share(QUICK), None);
-    assert_eq!(actions(&mut pool), []);
+    assert_eq!(actions(&mut pool), [Action::Reject { waiter: 6, reason: Rejection::OpenFailed }]);
     pool.tick(ms(60));
-    assert_eq!(attempts(&actions(&mut pool)).len(), 1);
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.request(ms(61), 7, Want::Lease, None);
+    assert_eq!(actions(&mut pool), []);
+    pool.opened(ms(62), attempt, 1, ms(1));
+    assert_eq!(actions(&mut pool), [lease(7, 1)]);
 }
 
 #[test]
