@@ -28,7 +28,12 @@ const fn reset_of(kind: ServerKind) -> &'static str {
     }
 }
 
-/// The request that resets a session once all that is in flight there has ended. It leaves prepared statements alone.
+/// Of a session in which the application has used PREPARE. The driver's own statements go as well, and are prepared again at
+/// their next use.
+const DEALLOCATE: &str = "; DEALLOCATE ALL";
+
+/// The request that resets a session once all that is in flight there has ended. It leaves the driver's prepared statements
+/// alone, unless there are others.
 ///
 /// With something still in flight the last known status says nothing of the transaction, and a ROLLBACK too many does
 /// no harm: the server answers it with a warning.
@@ -37,6 +42,9 @@ pub fn reset(session: &Session) -> Work {
     let kind = session.server_kind();
     let is_outside = session.is_idle() && session.transaction_status() == b'I';
     let text = match kind {
+        ServerKind::PostgreSql if session.has_prepared() => {
+            format!("{}{DEALLOCATE}", if is_outside { RESET } else { RESET_TRANSACTION }).into()
+        }
         _ if is_outside || !kind.has_transactions() => reset_of(kind).into(),
         ServerKind::PostgreSql => RESET_TRANSACTION.into(),
         _ => format!("ROLLBACK; {}", reset_of(kind)).into(),
@@ -131,5 +139,30 @@ mod tests {
             let text = text_of(reset(&session));
             assert_eq!(text.strip_prefix("ROLLBACK; "), Some(RESET));
         }
+    }
+
+    /// The server has executed a script that ended with this tag.
+    fn execute(session: &mut Session, tag: &str) {
+        session.submit(Request { id: 1, work: Work::Script { text: "…".into(), is_control: false } }, &mut Nobody);
+        let mut answer = vec![b'C'];
+        answer.extend(u32::try_from(tag.len() + 5).unwrap().to_be_bytes());
+        answer.extend(tag.as_bytes());
+        answer.extend(b"\0Z\0\0\0\x05I");
+        session.advance_output(session.output().len());
+        session.receive(&answer, &mut Nobody).unwrap();
+    }
+
+    #[test]
+    fn statements_of_prepare_go_and_while_there_are_none_the_drivers_stay() {
+        let mut session = session(b'I');
+        execute(&mut session, "SELECT 1");
+        assert_eq!(text_of(reset(&session)), RESET);
+        execute(&mut session, "PREPARE");
+        assert_eq!(text_of(reset(&session)), format!("{RESET}; DEALLOCATE ALL"));
+        // One of them may be left.
+        execute(&mut session, "DEALLOCATE");
+        assert!(session.has_prepared());
+        execute(&mut session, "DEALLOCATE ALL");
+        assert_eq!(text_of(reset(&session)), RESET);
     }
 }

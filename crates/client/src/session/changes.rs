@@ -12,7 +12,7 @@ pub(super) struct Changes {
     pub(super) path: bool,
     /// What else decides on the meaning of names in the session: its role, new (perhaps temporary) tables.
     pub(super) names: bool,
-    /// It is a SELECT INTO.
+    /// It is a SELECT INTO, or an EXPLAIN, which may execute it, of one or of a CREATE TABLE AS.
     pub(super) makes_table: bool,
 }
 
@@ -108,7 +108,9 @@ impl<'a> Statement<'a> {
                 self.is_created = true;
                 changes.create(word);
             }
-        } else if is_first(&["SELECT", "WITH"]) && is_any_of(last, &["INTO"]) {
+        } else if (is_first(&["SELECT", "WITH", "EXPLAIN"]) && is_any_of(last, &["INTO"]))
+            || (is_first(&["EXPLAIN"]) && is_any_of(last, &["CREATE"]))
+        {
             // That of an INSERT or MERGE within a WITH was passed by.
             changes.create(word);
             changes.makes_table = true;
@@ -201,6 +203,9 @@ mod tests {
             ("with a as (select 1) select * into t from a", Changes { makes_table: true, ..MADE }),
             ("with a as (insert into t values (1) returning *) select * from a", NONE),
             ("with a as (select 1) merge into t using a on true when matched then delete", NONE),
+            ("explain analyze create temp table t as select 1", Changes { makes_table: true, ..NAMES }),
+            ("explain (analyze) select 1 into t", Changes { makes_table: true, ..MADE }),
+            ("explain analyze insert into t select 1", NONE),
             ("insert into t select 1", NONE),
             ("insert into t (role, schema) values ($1, 'drop')", NONE),
             ("select 1 as \"alter\"", NONE),

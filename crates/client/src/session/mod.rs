@@ -166,6 +166,12 @@ impl Session {
         self.shared.transaction_status
     }
 
+    /// The application may have statements of its own here that it prepared by PREPARE.
+    #[must_use]
+    pub fn has_prepared(&self) -> bool {
+        self.shared.has_prepared
+    }
+
     /// The server process's id.
     #[must_use]
     pub fn backend_pid(&self) -> i32 {

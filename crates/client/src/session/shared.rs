@@ -100,6 +100,8 @@ pub(super) struct Shared {
     is_away: bool,
     /// The head has ended a transaction.
     has_ended_transaction: bool,
+    /// A PREPARE was executed, and not all statements were deallocated since.
+    pub(super) has_prepared: bool,
 }
 
 impl Shared {
@@ -125,6 +127,7 @@ impl Shared {
             changed: Changes::NONE,
             is_away: false,
             has_ended_transaction: false,
+            has_prepared: false,
         }
     }
 
@@ -238,8 +241,12 @@ impl Shared {
         if tag.command == Command::Rollback && self.changed.is_any() {
             self.change(self.changed);
         }
+        self.has_prepared |= tag.prepares();
         match tag.forgets_statements() {
-            Some(Forgotten::All) => self.statements.forget_all(false),
+            Some(Forgotten::All) => {
+                self.has_prepared = false;
+                self.statements.forget_all(false);
+            }
             // One of ours may be gone; closing the others keeps the server from hoarding them.
             Some(Forgotten::One) => self.statements.forget_all(true),
             None => {}

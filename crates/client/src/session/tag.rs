@@ -95,6 +95,11 @@ impl CommandTag {
         self.text.as_deref().is_some_and(|text| text == "RESET" || text.starts_with("DISCARD"))
     }
 
+    /// Whether the command has prepared a statement of the application's naming.
+    pub(super) fn prepares(&self) -> bool {
+        self.text.as_deref() == Some("PREPARE")
+    }
+
     /// Whether the command may have deallocated prepared statements, and whether all of them (rule 4).
     pub(super) fn forgets_statements(&self) -> Option<Forgotten> {
         match self.text.as_deref()? {

@@ -48,6 +48,8 @@ fn rule_8_everything_else_may_not() {
         "do $$ begin end $$",
         "call p()",
         "listen a",
+        "explain analyze create temp table t as select 1",
+        "explain (analyze) select 1 into temp t",
         "select 1; select 2",
         "select 1;;",
         "select ';'; begin",
