@@ -71,6 +71,18 @@ declare class PostgresLogMessage implements ServerMessageFields {
     get code(): string;
 }
 
+/** Who has a connection of a pool: one that the application leased and has not released. */
+interface PoolHolder {
+    /** The process id of the server's backend. */
+    readonly serverPid: number;
+    /** Milliseconds since it was leased. */
+    readonly heldMs: number;
+    /** The method of the pool that leased it. */
+    readonly call: 'acquire' | 'use' | 'transaction' | 'begin';
+    /** Where that was called, as the stack of an Error has it; undefined unless the pool has `leakDetectionMs`. */
+    readonly stack: string | undefined;
+}
+
 /** What a PostgresError can be given beside its message. */
 interface PostgresErrorFields extends ServerMessageFields {
     /** Whether the server sent it. Default false. */
@@ -1246,6 +1258,8 @@ declare class TargetServerAttributeNotMatched extends InternalClientError {
 }
 /** A time limit passed: `timeoutMs`, `commandTimeoutMs`, `acquireTimeoutMs` or `connectTimeoutMs`. */
 declare class TimeoutError extends ClientError {
+    /** Of waiting for a connection of a pool: who has leased some and not released them, the longest first. */
+    readonly holders: readonly PoolHolder[] | undefined;
     constructor(message: string, fields?: ClientErrorFields);
 }
 
@@ -1949,8 +1963,8 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
     onTermination(listener: (connection: Connection<M>) => void): () => void;
     /**
      * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
-     * closes cursors, ends LISTEN, resets the settings, drops temporary tables and forgets what sequences gave. Prepared
-     * statements, codecs and the listeners of `onNotice` and `onTermination` stay.
+     * closes cursors, ends LISTEN, resets the settings, drops temporary tables and statements of PREPARE, and forgets what
+     * sequences gave. Prepared statements of the driver, codecs and the listeners of `onNotice` and `onTermination` stay.
      */
     reset(options?: ResetOptions): Promise<void>;
     /**
@@ -2029,6 +2043,26 @@ declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M>
     [Symbol.asyncDispose](): Promise<void>;
 }
 
+/** A session of a pool, as its listeners are told of it: one object for as long as the session lives. */
+interface PoolSession {
+    /** The process id of the server's backend. */
+    readonly serverPid: number;
+    readonly serverVersion: ServerVersion;
+}
+/**
+ * Why a session of a pool has ended: it was idle for `maxInactiveConnectionLifetimeMs`, it was older than `maxLifetimeMs`,
+ * it had served `maxQueries`, `expireConnections()` was called, its server only reads and the pool is one for writing, what
+ * a lease had left behind could not be undone, the pool was closed, or terminated; `'lost'` when the server or the network
+ * has ended it, and `'terminated'` when the application or a hook's failure did.
+ */
+type PoolCloseReason = 'inactive' | 'maxLifetime' | 'maxQueries' | 'expired' | 'readOnly' | 'resetFailed' | 'poolClosed' | 'poolTerminated' | 'lost' | 'terminated';
+/** How a session of a pool has ended. */
+interface PoolSessionEnd {
+    readonly reason: PoolCloseReason;
+    /** What the server or the network has ended it with; undefined when that was the pool or the application. */
+    readonly error: Error | undefined;
+}
+
 /** Options of `acquire` and `use`. */
 interface AcquireOptions {
     /** Milliseconds to wait for a connection; 0 for no limit. Default: `acquireTimeoutMs` of the pool. */
@@ -2073,10 +2107,30 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     /** Replaces all connections: the idle ones now, the others when they come back. */
     expireConnections(): void;
     /**
-     * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
-     * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected.
+     * Calls `listener` with each notice and warning that the server sends on any of the pool's sessions, whoever uses it. What
+     * was said at the startup and nobody has heard yet is told soon after.
      *
-     * @throws TimeoutError
+     * @returns A function that ends it.
+     */
+    onNotice(listener: (message: PostgresLogMessage, session: PoolSession) => void): () => void;
+    /**
+     * Calls `listener` with each session that the pool opens; soon after, also with those that are open already.
+     *
+     * @returns A function that ends it.
+     */
+    onConnect(listener: (session: PoolSession) => void): () => void;
+    /**
+     * Calls `listener` with each session of the pool that has ended, and why.
+     *
+     * @returns A function that ends it.
+     */
+    onClose(listener: (session: PoolSession, end: PoolSessionEnd) => void): () => void;
+    /**
+     * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
+     * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected. After a minute a
+     * warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what.
+     *
+     * @throws TimeoutError, which names them as well.
      */
     close(options?: CloseOptions): Promise<void>;
     /** Ends all connections at once; calls in flight reject. */
@@ -2105,6 +2159,11 @@ interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
     maxLifetimeMs?: number | undefined;
     /** Milliseconds that a call may wait for a connection; 0 for no limit. Default 30 000. */
     acquireTimeoutMs?: number | undefined;
+    /**
+     * Milliseconds after which a warning of the process (`OXPG_LEASE_HELD`) tells of a lease that was not released, with the
+     * stack of the call that it came from. 0, the default, for never; it costs a stack for each lease.
+     */
+    leakDetectionMs?: number | undefined;
     /**
      * Whether calls on the pool itself may share a connection, if each is a single statement such as SELECT or INSERT.
      * Default true. With false each has one for itself, which is reset afterwards.
@@ -2550,6 +2609,6 @@ declare class Range<T> {
 }
 
 export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolHook, PoolOptions, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'

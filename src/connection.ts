@@ -83,11 +83,8 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     this.#defaults = parts.defaults
     this.#scope = Scope.ofConnection(parts.owner, parts.target.backendPid)
     this.#owner = parts.owner
-    this.#target.onClosed = () => {
-      this.#scope.forgetTransactions()
-      this.#terminations.call(this)
-      this.#terminations.clear()
-    }
+    const scope = this.#scope
+    this.#target.onClosed = () => scope.forgetTransactions()
   }
 
   /** @internal */
@@ -163,8 +160,11 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
    */
   onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void {
     checkFunction('onNotice', listener)
-    const tell = (fields: Readonly<Record<string, string>>) =>
-      this.#notices.call(logMessageFromFields(fields), this)
+    const reference = this._reference()
+    const tell = (fields: Readonly<Record<string, string>>) => {
+      const connection = reference.deref()
+      if (connection !== undefined) connection.#notices.call(logMessageFromFields(fields), connection)
+    }
     const { startupNotices } = this.#target
     this.#target.onNotice = tell
     if (startupNotices.length > 0) {
@@ -182,13 +182,22 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
    */
   onTermination(listener: (connection: Connection<M>) => void): () => void {
     checkFunction('onTermination', listener)
+    const reference = this._reference()
+    const scope = this.#scope
+    this.#target.onClosed = () => {
+      scope.forgetTransactions()
+      const connection = reference.deref()
+      if (connection === undefined) return
+      connection.#terminations.call(connection)
+      connection.#terminations.clear()
+    }
     return this.#terminations.add(listener)
   }
 
   /**
    * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
-   * closes cursors, ends LISTEN, resets the settings, drops temporary tables and forgets what sequences gave. Prepared
-   * statements, codecs and the listeners of `onNotice` and `onTermination` stay.
+   * closes cursors, ends LISTEN, resets the settings, drops temporary tables and statements of PREPARE, and forgets what
+   * sequences gave. Prepared statements of the driver, codecs and the listeners of `onNotice` and `onTermination` stay.
    */
   async reset(options?: ResetOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
@@ -286,6 +295,11 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   /** @internal The pool. */
   get _owner(): object | undefined {
     return this.#owner
+  }
+
+  /** @internal What the session may keep of this object while somebody listens. */
+  _reference(): { deref(): Connection<M> | undefined } {
+    return { deref: () => this }
   }
 
   /** @internal */

@@ -26,7 +26,7 @@ export async function createPool<M extends RowMode>(
   second?: PoolOptions<M>,
 ): Promise<Pool<M>> {
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
-  const { settings, hooks, isAcquireTimeoutGiven } = poolPlan(options)
+  const { settings, hooks, isAcquireTimeoutGiven, leakDetectionMs } = poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
   const { config, credentials, defaults, isSimple, signal } = connectPlan(dsn, options)
   const configJson = JSON.stringify(config)
@@ -54,7 +54,14 @@ export async function createPool<M extends RowMode>(
   }
   await openWithTypeCodecs(pool, typeCodecs, limit)
   const { acquireTimeoutMs } = settings
-  return Pool._of<M>({ target: pool, defaults, hooks, acquireTimeoutMs, isAcquireTimeoutGiven })
+  return Pool._of<M>({
+    target: pool,
+    defaults,
+    hooks,
+    acquireTimeoutMs,
+    isAcquireTimeoutGiven,
+    leakDetectionMs,
+  })
 }
 
 function reasonOf(error: unknown, credentials: CredentialFunctions): string {

@@ -10,7 +10,7 @@ let performance: typeof globalThis.performance | undefined
  * Milliseconds of a clock that nobody sets. `node:perf_hooks` takes 0.7 MiB, and is loaded for the first limit. A context
  * of node:vm, in which test runners load modules, may lack the global.
  */
-function now(): number {
+export function now(): number {
   if (performance === undefined) {
     const hooks: typeof import('node:perf_hooks') = require('node:perf_hooks')
     performance = hooks.performance

@@ -36,7 +36,9 @@ const OPTIONS: { readonly [name: string]: { readonly name: string; readonly note
   types: { name: 'typeCodecs', note: 'and for the usual choices timestamptz, int8, numeric and the like' },
   onConnect: { name: 'init' },
   onconnect: { name: 'init' },
-  onnotice: 'notices are heard by onNotice of a connection',
+  onnotice: 'notices are heard by onNotice(listener) of a connection or a pool',
+  onclose:
+    'the ends of sessions are heard by onTermination(listener) of a connection, onClose(listener) of a pool',
   allowExitOnIdle: 'idle connections never keep the process alive',
 }
 
@@ -71,7 +73,9 @@ const CALLS = {
     'columns, execute(query, params) the command tag; params is an array',
   connect: 'acquire() leases a connection of the pool, use(callback) gives it back by itself',
   end: 'close() waits for the calls in flight, terminate() does not',
-  on: 'there are onNotice(listener) and onTermination(listener); errors reject the calls that they concern',
+  on:
+    'there are onNotice(listener), onTermination(listener) of a connection and onConnect(listener) and onClose(listener) of a ' +
+    'pool; errors reject the calls that they concern',
 } as const
 
 /** What a method says that only other drivers have. */

@@ -4,6 +4,7 @@ import type { RowMode } from './decode/mapping'
 import { InterfaceError, TimeoutError } from './errors/index'
 import { Limit } from './limit'
 import type { ConnectionTarget } from './native/door'
+import type { PoolLeases } from './pool-leases'
 import type { PoolHook, PoolHooks } from './pool-options'
 import { attachSuppressed } from './suppressed'
 
@@ -13,6 +14,8 @@ export interface PoolConnectionParts<M extends RowMode> extends ConnectionParts 
   readonly hooks: PoolHooks<M>
   /** @internal What holds over the hooks of the acquisition; its duration over that of the release. */
   readonly limit: Limit
+  /** @internal Where it is one of the application's. */
+  readonly leases?: PoolLeases | undefined
 }
 
 /**
@@ -25,6 +28,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
   readonly #target: ConnectionTarget
   readonly #hooks: PoolHooks<M>
   readonly #limit: Limit
+  readonly #leases: PoolLeases | undefined
   #isReleased = false
   #handingBack: Promise<void> | undefined
   #releasing: Promise<void> | undefined
@@ -36,6 +40,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
     this.#target = parts.target
     this.#hooks = parts.hooks
     this.#limit = parts.limit
+    this.#leases = parts.leases
   }
 
   /** @internal */
@@ -89,6 +94,11 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
 
   override [Symbol.asyncDispose](): Promise<void> {
     return this.release()
+  }
+
+  /** @internal Whoever forgets to release it must not be kept from being found out by its listeners. */
+  override _reference(): { deref(): Connection<M> | undefined } {
+    return new WeakRef<Connection<M>>(this)
   }
 
   /** @internal */
@@ -171,6 +181,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
 
   #detach(): void {
     this.#isReleased = true
+    this.#leases?.end(this.#target)
     // They might never end, and the connection would never be back.
     void this._vacate()
     this._detach()

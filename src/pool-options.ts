@@ -26,6 +26,11 @@ export interface PoolOptions<M extends RowMode = 'object'> extends ConnectOption
   /** Milliseconds that a call may wait for a connection; 0 for no limit. Default 30 000. */
   acquireTimeoutMs?: number | undefined
   /**
+   * Milliseconds after which a warning of the process (`OXPG_LEASE_HELD`) tells of a lease that was not released, with the
+   * stack of the call that it came from. 0, the default, for never; it costs a stack for each lease.
+   */
+  leakDetectionMs?: number | undefined
+  /**
    * Whether calls on the pool itself may share a connection, if each is a single statement such as SELECT or INSERT.
    * Default true. With false each has one for itself, which is reset afterwards.
    */
@@ -60,6 +65,7 @@ export const POOL_OPTIONS: ReadonlySet<string> = new Set([
   'maxInactiveConnectionLifetimeMs',
   'maxLifetimeMs',
   'acquireTimeoutMs',
+  'leakDetectionMs',
   'shareConnections',
   'init',
   'setup',
@@ -84,6 +90,7 @@ export interface PoolPlan<M extends RowMode> {
   readonly hooks: PoolHooks<M>
   /** Whether `acquireTimeoutMs` was asked for. */
   readonly isAcquireTimeoutGiven: boolean
+  readonly leakDetectionMs: number
 }
 
 /** @throws ClientConfigurationError */
@@ -112,5 +119,6 @@ export function poolPlan<M extends RowMode>(options: PoolOptions<M>): PoolPlan<M
     },
     hooks: { init: options.init, setup: options.setup, reset: options.reset },
     isAcquireTimeoutGiven: options.acquireTimeoutMs !== undefined,
+    leakDetectionMs: durationMs('leakDetectionMs', options.leakDetectionMs ?? 0),
   }
 }

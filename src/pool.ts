@@ -2,12 +2,21 @@ import { inspect } from 'node:util'
 import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-arguments'
 import type { CloseOptions } from './connection'
 import type { RowMode } from './decode/mapping'
-import { errorFromFailure, InterfaceError, TimeoutError } from './errors/index'
+import {
+  errorFromFailure,
+  InterfaceError,
+  type PoolHolder,
+  type PostgresLogMessage,
+  TimeoutError,
+} from './errors/index'
 import { Limit } from './limit'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
 import { notACall, notByNew } from './other-drivers'
-import { PoolConnection, withHandBack, withRelease } from './pool-connection'
+import { waitForClose } from './pool-close'
+import { PoolConnection, type PoolConnectionParts, withHandBack, withRelease } from './pool-connection'
+import { PoolEvents, type PoolSession, type PoolSessionEnd } from './pool-events'
+import { describeHolders, PoolLeases } from './pool-leases'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
@@ -21,6 +30,7 @@ import {
   type TransactionOptions,
 } from './transaction-options'
 import { transactionPidOf } from './transaction-scope'
+import { CloseReason } from './types/boundary'
 import { describeArgument } from './types/describe-value'
 
 export type { PoolStats } from './native/door'
@@ -45,6 +55,15 @@ export interface PoolParts<M extends RowMode> {
   readonly acquireTimeoutMs: number
   /** @internal Whether it was asked for. */
   readonly isAcquireTimeoutGiven: boolean
+  /** @internal */
+  readonly leakDetectionMs: number
+}
+
+/** Which call of the application's a lease is for. */
+interface Claim {
+  readonly call: PoolHolder['call']
+  /** Of that call, if anybody will want to know it. */
+  readonly stack: string | undefined
 }
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
@@ -65,6 +84,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #acquireTimeoutMs: number
   readonly #isAcquireTimeoutGiven: boolean
   readonly #hasHooks: boolean
+  readonly #leases: PoolLeases
+  readonly #events: PoolEvents
   /** Sessions that have had their `init`. */
   readonly #initialized = new WeakSet<ConnectionTarget>()
   readonly #lend: Lender<M> = (call, options) => this.#lendFor(call, options)
@@ -79,6 +100,19 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     this.#isAcquireTimeoutGiven = parts.isAcquireTimeoutGiven
     const { init, setup, reset } = parts.hooks
     this.#hasHooks = init !== undefined || setup !== undefined || reset !== undefined
+    const leases = new PoolLeases(parts.leakDetectionMs)
+    const events = new PoolEvents(parts.target)
+    this.#leases = leases
+    this.#events = events
+    parts.target.onPooledClosed = (connection, failure, reason) => {
+      // What a terminated pool had lent is told of by the close that has waited for it.
+      if (reason !== CloseReason.POOL_TERMINATED) leases.end(connection)
+      events.ended(connection, failure, reason)
+    }
+    parts.target.onWaitInVain = () => {
+      const holders = leases.holders()
+      return { holders, text: describeHolders(holders) }
+    }
   }
 
   /** @internal */
@@ -99,9 +133,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
    * limit was asked for, and no connection has become free within a second.
    */
   async acquire(options?: AcquireOptions): Promise<PoolConnection<M>> {
-    checkCallOptions(options, CALL_OPTIONS)
-    const limit = new Limit(timeoutOf(options, this.#acquireTimeoutMs), signalOf(options))
-    return this.#lease(limit, options?.timeoutMs !== undefined || this.#isAcquireTimeoutGiven)
+    return this.#acquire(options, { call: 'acquire', stack: this.#leases.stackAt(this.acquire) })
   }
 
   /**
@@ -125,19 +157,22 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     options?: AcquireOptions,
   ): Promise<R> {
     checkFunction('use', callback)
-    return withRelease(await this.acquire(options), callback)
+    const claim: Claim = { call: 'use', stack: this.#leases.stackAt(this.use) }
+    return withRelease(await this.#acquire(options, claim), callback)
   }
 
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
-    const { connection, whole } = await this.#leaseToStart(options)
+    const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(this.transaction) }
+    const { connection, whole } = await this.#leaseToStart(options, claim)
     return withHandBack(connection, () => connection._transactionWithin(callback, options, whole), whole)
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
-    const { connection, whole } = await this.#leaseToStart(options)
+    const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(this.begin) }
+    const { connection, whole } = await this.#leaseToStart(options, claim)
     try {
       const transaction = await connection._beginWithin(options, whole)
       transaction._whenOver(() => connection._handBackQuietly())
@@ -154,21 +189,58 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   /**
-   * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
-   * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected.
+   * Calls `listener` with each notice and warning that the server sends on any of the pool's sessions, whoever uses it. What
+   * was said at the startup and nobody has heard yet is told soon after.
    *
-   * @throws TimeoutError
+   * @returns A function that ends it.
+   */
+  onNotice(listener: (message: PostgresLogMessage, session: PoolSession) => void): () => void {
+    checkFunction('onNotice', listener)
+    return this.#events.onNotice(listener)
+  }
+
+  /**
+   * Calls `listener` with each session that the pool opens; soon after, also with those that are open already.
+   *
+   * @returns A function that ends it.
+   */
+  onConnect(listener: (session: PoolSession) => void): () => void {
+    checkFunction('onConnect', listener)
+    return this.#events.onConnect(listener)
+  }
+
+  /**
+   * Calls `listener` with each session of the pool that has ended, and why.
+   *
+   * @returns A function that ends it.
+   */
+  onClose(listener: (session: PoolSession, end: PoolSessionEnd) => void): () => void {
+    checkFunction('onClose', listener)
+    return this.#events.onClose(listener)
+  }
+
+  /**
+   * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
+   * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected. After a minute a
+   * warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what.
+   *
+   * @throws TimeoutError, which names them as well.
    */
   async close(options?: CloseOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
     const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
     const request = this.#target.close(timeoutMs)
-    await request.settled
-    if (request.failure !== undefined) throw errorFromFailure(request.failure)
+    await waitForClose(request.settled, this.#leases, () => this.stats)
+    const { failure } = request
+    if (failure === undefined) return
+    this.#leases.silence()
+    if (failure.kind === 'timeout') this.#target.explainWait(failure)
+    throw errorFromFailure(failure)
   }
 
   /** Ends all connections at once; calls in flight reject. */
   terminate(): void {
+    this.#leases.silence()
     this.#target.terminate()
   }
 
@@ -197,17 +269,22 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   /** @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. */
-  override _lender(): Lender<M> | undefined {
-    return this.#hasHooks || this.#holderPidWhenFull() !== undefined ? this.#lend : undefined
+  override _lender(text?: string): Lender<M> | undefined {
+    if (!this.#hasHooks && this.#holderPidWhenFull() === undefined) return undefined
+    // On a connection that is lent it would be like any other query.
+    const refusal = text === undefined ? undefined : this.#target.refusalOf(text)
+    if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
+    return this.#lend
   }
 
   /**
    * Leases a connection.
    *
+   * @param claim What it is for, if that is the application's.
    * @param isAsked Whether the application asked for a limit: inside one of the pool's own transactions there is a shorter
    * one otherwise.
    */
-  async #lease(limit: Limit, isAsked: boolean): Promise<PoolConnection<M>> {
+  async #lease(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
     const holderPid = this.#holderPidWhenFull()
     const isShortened =
       holderPid !== undefined && !isAsked && (limit.timeoutMs === 0 || limit.timeoutMs > NESTED_TIMEOUT_MS)
@@ -222,13 +299,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
       throw new TimeoutError(`${failure.message}; ${nesting.message}`, { safeToRetry: true, cause: nesting })
     }
     const target = request.connection!
-    const connection = PoolConnection._lend({
-      target,
-      defaults: this.#defaults,
-      hooks: this.#hooks,
-      owner: this,
-      limit,
-    })
+    const parts = { target, defaults: this.#defaults, hooks: this.#hooks, owner: this, limit }
+    const leases = this.#leases
+    const connection = PoolConnection._lend<M>(claim === undefined ? parts : { ...parts, leases })
+    if (claim !== undefined) leases.open(connection, target, claim.call, claim.stack, takeBackOf(parts))
     if (this.#hasHooks) {
       const isNew = !this.#initialized.has(target)
       await connection._prepare(isNew)
@@ -237,15 +311,22 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return connection
   }
 
+  #acquire(options: AcquireOptions | undefined, claim: Claim): Promise<PoolConnection<M>> {
+    checkCallOptions(options, CALL_OPTIONS)
+    const limit = new Limit(timeoutOf(options, this.#acquireTimeoutMs), signalOf(options))
+    return this.#lease(limit, options?.timeoutMs !== undefined || this.#isAcquireTimeoutGiven, claim)
+  }
+
   /** Leases a connection for a transaction, whose own limit begins here. */
   async #leaseToStart(
     options: TransactionOptions | undefined,
+    claim: Claim,
   ): Promise<{ connection: PoolConnection<M>; whole: Limit | undefined }> {
     const checked = checkTransactionOptions(options)
     const whole = wholeLimit(checked)
     const isGiven = checked.timeoutMs !== undefined
     const limit = isGiven ? whole! : new Limit(this.#acquireTimeoutMs, checked.signal)
-    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven)
+    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven, claim)
     return { connection, whole }
   }
 
@@ -258,7 +339,11 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     const acquireMs = this.#acquireTimeoutMs
     const isShorter = limit.timeoutMs !== 0 && (acquireMs === 0 || limit.timeoutMs < acquireMs)
     const wait = isShorter ? limit : new Limit(acquireMs, limit.signal)
-    const connection = await this.#lease(wait, limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven)
+    const connection = await this.#lease(
+      wait,
+      limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven,
+      undefined,
+    )
     const rest = limit.timeoutMs === 0 ? options : ({ ...options, timeoutMs: limit.remainingMs } as O)
     return withHandBack(
       connection,
@@ -271,13 +356,21 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     )
   }
 
-  /** Called inside one of the pool's own transactions while no connection is free: the pid of its connection. */
+  /**
+   * Called inside one of the pool's own transactions while no connection is free for it: the pid of its connection. What is
+   * being opened is for those who wait already.
+   */
   #holderPidWhenFull(): number | undefined {
     const pid = transactionPidOf(this)
     if (pid === undefined) return undefined
-    const { idle, size, opening, maxSize } = this.stats
-    return idle === 0 && size + opening >= maxSize ? pid : undefined
+    const { idle, size, opening, waiting, maxSize } = this.stats
+    return idle === 0 && size + Math.max(opening, waiting) >= maxSize ? pid : undefined
   }
+}
+
+/** Gives a session back whose lease was forgotten. It must not know the leased object: that would never be forgotten. */
+function takeBackOf<M extends RowMode>(parts: PoolConnectionParts<M>): () => void {
+  return () => void PoolConnection._lend<M>(parts)._handBackQuietly()
 }
 
 /** As Rust says it of a call that needs no hooks. */
@@ -291,8 +384,8 @@ function leftOpen(): Error {
 
 function nestingError(maxSize: number, holderPid: number): Error {
   return new InterfaceError(
-    `a call on the pool inside one of the pool's own transactions waited for a connection, and all ${maxSize} are in ` +
-      `use, one of them (server pid ${holderPid}) by that transaction: make the call on the transaction, or make the ` +
-      'pool larger',
+    `a call on the pool inside one of the pool's own transactions waited for a connection, and none of ${maxSize} was ` +
+      `free, one of them (server pid ${holderPid}) in use by that transaction: make the call on the transaction, or make ` +
+      'the pool larger',
   )
 }

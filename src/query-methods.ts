@@ -76,8 +76,12 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     throw notACall('on')
   }
 
-  /** @internal Of a pool whose calls need a connection of their own: lends them one. */
-  _lender(): Lender<M> | undefined {
+  /**
+   * @internal Of a pool whose calls need a connection of their own: lends them one.
+   *
+   * @throws what a pool says of a query of which nothing would come there.
+   */
+  _lender(_text?: string): Lender<M> | undefined {
     return undefined
   }
 
@@ -85,7 +89,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const text = textOf(query)
     const values = parametersOf(query, params)
     checkQueryOptions(options, CALL_OPTIONS)
-    const lend = this._lender()
+    const lend = this._lender(text)
     if (lend !== undefined) return lend((host, rest) => host.execute(query, params, rest), options)
     const request =
       values === undefined ? sendScript(this, text, options) : sendExecute(this, text, values, options)
@@ -117,7 +121,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   async fetch(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     const text = textOf(query)
     const values = parametersOf(query, params)
-    const lend = this._lender()
+    const lend = this._lender(text)
     if (lend !== undefined)
       return lend((host, rest) => host.fetch(query, params, rest as FetchOptions<M>), options)
     const request = sendFetch(this, text, values, options, this._defaults.rows)
@@ -149,7 +153,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   async fetchRow(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     const text = textOf(query)
     const values = parametersOf(query, params)
-    const lend = this._lender()
+    const lend = this._lender(text)
     if (lend !== undefined)
       return lend((host, rest) => host.fetchRow(query, params, rest as FetchOptions<M>), options)
     const request = sendFetch(this, text, values, options, this._defaults.row)
@@ -181,7 +185,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   async run(query: Query, params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     const text = textOf(query)
     const values = parametersOf(query, params)
-    const lend = this._lender()
+    const lend = this._lender(text)
     if (lend !== undefined)
       return lend((host, rest) => host.run(query, params, rest as FetchOptions<M>), options)
     const request = sendFetch(this, text, values, options, this._defaults.rows)
@@ -197,7 +201,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   ): Promise<T | null> {
     const text = textOf(query)
     const values = parametersOf(query, params)
-    const lend = this._lender()
+    const lend = this._lender(text)
     if (lend !== undefined) return lend((host, rest) => host.fetchVal<T>(query, params, rest), options)
     const request = sendFetchVal(this, text, values, options)
     await request.settled
@@ -232,7 +236,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   ): Promise<unknown[]> {
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
-    const lend = this._lender()
+    const lend = this._lender(text)
     if (lend !== undefined)
       return lend((host, rest) => host.fetchMany(query, paramsList, rest as FetchOptions<M>), options)
     const batch = sendFetchMany(this, text, options)
@@ -245,7 +249,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
     checkQueryOptions(options, CALL_OPTIONS)
-    const lend = this._lender()
+    const lend = this._lender(text)
     if (lend !== undefined) return lend((host, rest) => host.executeMany(query, paramsList, rest), options)
     const batch = sendExecuteMany(this, text, options)
     await feed(batch, paramsList)
@@ -256,7 +260,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>> {
     const text = textWithoutParameters(query)
     checkQueryOptions(options, CALL_OPTIONS)
-    const lend = this._lender()
+    const lend = this._lender(text)
     const held = this._target().hold(text)
     try {
       const description = await (lend === undefined

@@ -1,14 +1,8 @@
 import { inspect } from 'node:util'
 import test from 'ava'
-import {
-  connect,
-  createPool,
-  InterfaceError,
-  InvalidPasswordError,
-  TimeoutError,
-  UnsupportedClientFeatureError,
-} from 'oxpg'
+import { connect, createPool, InterfaceError, InvalidPasswordError, type Pool, TimeoutError } from 'oxpg'
 import { pool, uniqueName, until, url, urlWith } from '../support/server.js'
+import { FaultProxy } from '../support/testkit.js'
 
 test('minSize connections are open when the pool is', async (t) => {
   const p = await pool(t, { minSize: 3, maxSize: 5 })
@@ -42,61 +36,6 @@ test('a pool grows to maxSize under load, and not beyond', async (t) => {
   const fourth = p.acquire()
   t.like(p.stats, { size: 3, opening: 0, waiting: 1 })
   for (const c of [...leases, await leases[0]!.release().then(() => fourth)]) await c.release()
-})
-
-/** What a call on a pool that leaves a transaction open is told. */
-const leftOpen = { instanceOf: InterfaceError, message: /left a transaction open.*begin\(\) of the pool/ }
-
-test('a call on the pool that leaves a transaction open, or listens, is told that nothing comes of it', async (t) => {
-  const ways = { alone: {}, 'with a hook': { setup: () => {} } }
-  for (const [way, options] of Object.entries(ways)) {
-    const p = await pool(t, { maxSize: 1, ...options })
-    for (const query of ['begin', 'start transaction', 'begin; select 1', 'begin; select nonsense']) {
-      const error = await t.throwsAsync(p.execute(query), undefined, `${way}: ${query}`)
-      // A query that failed says why itself.
-      if (query.includes('nonsense')) t.is((error as { code?: string }).code, '42703')
-      else t.regex(error.message, leftOpen.message)
-    }
-    await t.throwsAsync(p.fetch('begin'), leftOpen)
-    t.is(await p.execute('begin; select 1; commit'), 'COMMIT')
-  }
-  const p = await pool(t, { maxSize: 1 })
-  for (const call of [() => p.execute('listen somebody'), () => p.fetch('listen somebody')]) {
-    await t.throwsAsync(call, {
-      instanceOf: UnsupportedClientFeatureError,
-      message: /LISTEN has no effect through a pool/,
-    })
-  }
-  await p.use((c) => c.execute('listen somebody'))
-  t.is(await p.fetchVal('select 1'), 1)
-})
-
-test('what may leave something behind runs alone, on a session that is clean afterwards', async (t) => {
-  const p = await pool(t, { minSize: 1, maxSize: 1 })
-  await p.execute("set application_name to 'left behind'")
-  t.not(await p.fetchVal('show application_name'), 'left behind')
-  await t.throwsAsync(p.execute('begin'), leftOpen)
-  t.is(
-    await p.fetchVal(
-      "select count(*)::int from pg_stat_activity where pid = pg_backend_pid() and xact_start < query_start - interval '1 s'",
-    ),
-    0,
-  )
-  const table = uniqueName('shared')
-  t.teardown(async () => {
-    const c = await connect(url)
-    await c.execute(`drop table if exists ${table}`)
-    await c.close()
-  })
-  await Promise.all([
-    t.throwsAsync(p.execute('begin'), leftOpen),
-    p.execute(`create table ${table} (id int)`),
-    p.fetch('select 1'),
-  ])
-  await p.execute(`insert into ${table} values (1)`)
-  const c = await connect(url)
-  t.is(await c.fetchVal(`select count(*) from ${table}`), 1)
-  await c.close()
 })
 
 test('acquire and release', async (t) => {
@@ -308,15 +247,40 @@ test('what was leased is dead from the call of release on, and a reset hook has 
   t.is(p.stats.opened, 1)
 })
 
-test("a call on the pool inside the pool's own transaction does not deadlock", async (t) => {
-  const p = await pool(t, { minSize: 1, maxSize: 1 })
-  await t.throwsAsync(
-    p.transaction(async () => {
-      await p.execute('begin')
-    }),
-    { message: /transaction/ },
-  )
-  t.is(await p.fetchVal('select 1'), 1)
+for (const [name, call] of [
+  ['a query that could share', (p) => p.fetchVal('select 1')],
+  ['a query that needs a connection alone', (p) => p.execute('set work_mem to default')],
+  ['executeMany', (p) => p.executeMany('select $1::int', [[1]])],
+  ['acquire', (p) => p.acquire()],
+  ['transaction', (p) => p.transaction(async () => {})],
+] as [string, (p: Pool) => Promise<unknown>][]) {
+  test(`${name} on the pool inside the pool's own transaction does not deadlock`, async (t) => {
+    const p = await pool(t, { minSize: 1, maxSize: 1 })
+    const nested = {
+      instanceOf: InterfaceError,
+      message: /inside one of the pool's own transactions.*server pid/,
+    }
+    await p.transaction(() => t.throwsAsync(call(p), nested))
+    t.is(p.stats.waiting, 0)
+    t.is(await p.fetchVal('select 1'), 1)
+  })
+}
+
+test("connections that are being opened for others do not keep a call inside the pool's own transaction waiting", async (t) => {
+  const link = await FaultProxy.for(t)
+  const p = await createPool(link.url, { minSize: 1, maxSize: 3 })
+  t.teardown(async () => p.terminate())
+  const leases = await p.transaction(async () => {
+    await link.refuse()
+    const waiting = [1, 2].map(() => p.acquire({ timeoutMs: 0 }))
+    await t.throwsAsync(p.fetchVal('select 1'), {
+      instanceOf: InterfaceError,
+      message: /inside one of the pool's own transactions/,
+    })
+    await link.listen()
+    return waiting
+  })
+  for (const lease of await Promise.all(leases)) await lease.release()
 })
 
 test('many transactions and queries at once keep to themselves', async (t) => {

@@ -1,8 +1,8 @@
 // A server that is not there: pools say so at once, and find it when it is back.
 import { setTimeout as sleep } from 'node:timers/promises'
 import test from 'ava'
-import { ConnectionFailureError, createPool, TimeoutError } from 'oxpg'
-import { until } from '../support/server.js'
+import { ConnectionFailureError, createPool, InvalidPasswordError, TimeoutError } from 'oxpg'
+import { until, urlWith } from '../support/server.js'
 import { FaultProxy } from '../support/testkit.js'
 
 const refused = { instanceOf: ConnectionFailureError, message: /could not connect/ }
@@ -38,6 +38,32 @@ test('with the server down every call on the pool says why at once, and works wh
   t.is(p.stats.waiting, 0)
   await link.listen()
   await until(async () => (await p.fetchVal('select 1').catch(() => 0)) === 1, 'the recovery')
+})
+
+test('a server that refuses for good says so to every call at once, while nothing is open', async (t) => {
+  const refusedForGood = { instanceOf: InvalidPasswordError }
+  const p = await createPool(urlWith({ password: 'wrong' }), { minSize: 0, maxSize: 4, acquireTimeoutMs: 0 })
+  t.teardown(async () => p.terminate())
+  for (const call of [() => p.fetchVal('select 1'), () => p.acquire(), () => p.transaction(async () => {})]) {
+    await t.throwsAsync(call(), refusedForGood)
+  }
+  await Promise.all(Array.from({ length: 50 }, () => t.throwsAsync(p.fetchVal('select 1'), refusedForGood)))
+  t.is(p.stats.waiting, 0)
+})
+
+test('minSize is kept while nobody asks for anything, also through an outage', async (t) => {
+  const link = await FaultProxy.for(t)
+  const p = await createPool(link.url, { minSize: 3, maxSize: 5 })
+  t.teardown(async () => p.terminate())
+  await link.change('fin')
+  await until(async () => p.stats.opened === 6 && p.stats.idle === 3, 'the floor')
+  await link.refuse()
+  await link.change('rst')
+  await until(async () => p.stats.size === 0, 'the loss')
+  await link.listen()
+  await until(async () => p.stats.idle === 3, 'the floor')
+  t.is(p.stats.opened, 9)
+  t.is(await p.fetchVal('select 1'), 1)
 })
 
 test('a call that has to wait for a connection in use is not refused, and its TimeoutError says why none was opened', async (t) => {

@@ -62,6 +62,21 @@ test('a warning after the password reaches the first listeners', async (t) => {
   t.deepEqual(also, [WARNING], 'once')
 })
 
+test('so it does on a pool, from its sessions that are open and from new ones', async (t) => {
+  const p = await createPool({ ...(await warning(t)), minSize: 1, maxSize: 2 })
+  t.teardown(async () => p.terminate())
+  const heard: string[] = []
+  p.onNotice((notice, { serverPid }) => heard.push(`${serverPid}: ${notice.message}`))
+  t.is(heard.length, 0, 'not within the call')
+  await Promise.resolve()
+  t.deepEqual(heard, [`9: ${WARNING}`])
+  const leases = await Promise.all([p.acquire(), p.acquire()])
+  t.deepEqual(heard, [`9: ${WARNING}`, `9: ${WARNING}`])
+  leases[0]!.onNotice((notice) => heard.push(notice.message))
+  await Promise.resolve()
+  t.is(heard.length, 2, 'once')
+})
+
 test('so it does on a connection of a pool', async (t) => {
   const heard: string[] = []
   const p = await createPool({ ...(await warning(t)), minSize: 1, maxSize: 1 })

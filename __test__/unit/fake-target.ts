@@ -310,6 +310,8 @@ export class FakePool {
   #isLeased = false
   #waiting: (() => void)[] = []
 
+  refusalOf(): undefined {}
+
   query(text: string): FakeRequest {
     this.direct.push(text)
     const request = new FakeRequest()
@@ -377,5 +379,6 @@ export function poolOn(
     hooks: { ...NO_HOOKS, ...hooks },
     acquireTimeoutMs: 30_000,
     isAcquireTimeoutGiven,
+    leakDetectionMs: 0,
   })
 }

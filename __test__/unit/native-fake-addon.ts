@@ -119,6 +119,7 @@ export class FakeAddon implements Addon {
       setDefaultRoots: () => {},
       explainConfig: () => '{}',
       poolStats: () => this.stats as never,
+      refusalThroughPool: () => undefined,
       expirePool: note('expirePool'),
       familyOf: (typeName) => (typeName === 'int4' ? 3 : 0),
       chooseCodec: (...given) => {

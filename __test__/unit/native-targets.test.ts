@@ -13,6 +13,7 @@ const CLOSED = 8
 const NOTICE = 9
 const NOTIFICATION = 10
 const PARAMETER = 11
+const POOLED = 13
 const POOL = 0x8010_0000
 const FACTS = {
   backendPid: 12,
@@ -149,7 +150,9 @@ test('a pool leases the same object for the same connection, until it is closed'
   const first = pool.acquire({ timeoutMs: 750, signal: undefined })
   await tickEnd()
   t.like(addon.last, { opcode: Opcode.ACQUIRE, slot: first.slot, target: POOL, words: [0, 750, 0, 0] })
-  addon.play([[GRANTED, first.slot, 7, 0]], [FACTS])
+  addon.play([[POOLED, 7, 0, POOL | 0]], [FACTS])
+  t.deepEqual(pool.connections(), [...environment.connections.values()])
+  addon.play([[GRANTED, first.slot, 7, -1]])
   await first.settled
   const connection = first.connection!
   connection.noteTransactionStatus(0x54)
@@ -174,7 +177,13 @@ test('a lease that nobody waits for any more goes back', async (t) => {
   const { slot } = request
   await tickEnd()
   controller.abort()
-  addon.play([[GRANTED, slot, 7, 0]], [FACTS])
+  addon.play(
+    [
+      [POOLED, 7, 0, POOL | 0],
+      [GRANTED, slot, 7, -1],
+    ],
+    [FACTS],
+  )
   await tickEnd()
   t.like(addon.last, { opcode: Opcode.RELEASE, target: 7 })
   const next = pool.acquire({ timeoutMs: 0, signal: undefined })
@@ -207,7 +216,13 @@ async function run(addon: FakeAddon, target: Target, text = 'select 1'): Promise
 test('a text is known to one connection, or to one pool with its connections', async (t) => {
   const { addon, environment, pool } = await pooled()
   const lease = pool.acquire({ timeoutMs: 0, signal: undefined })
-  addon.play([[GRANTED, lease.slot, 7, 0]], [FACTS])
+  addon.play(
+    [
+      [POOLED, 7, 0, POOL | 0],
+      [GRANTED, lease.slot, 7, -1],
+    ],
+    [FACTS],
+  )
   await lease.settled
   const { pool: otherPool } = openPoolIn(environment, '{}', '{}', undefined)
   const opened = [8, 9].map((id) => {

@@ -1,3 +1,5 @@
+import type { PoolHolder } from './pool-holder'
+
 /** What an error of the driver can be given beside its message. */
 export interface ClientErrorFields {
   /** Whether the request certainly took no effect. */
@@ -61,6 +63,9 @@ export class TargetServerAttributeNotMatched extends InternalClientError {
 
 /** A time limit passed: `timeoutMs`, `commandTimeoutMs`, `acquireTimeoutMs` or `connectTimeoutMs`. */
 export class TimeoutError extends ClientError {
+  /** Of waiting for a connection of a pool: who has leased some and not released them, the longest first. */
+  declare readonly holders: readonly PoolHolder[] | undefined
+
   constructor(message: string, fields: ClientErrorFields = {}) {
     super(message, true, fields.safeToRetry ?? false, fields.cause)
   }

@@ -10,6 +10,7 @@ import {
   UnsupportedClientFeatureError,
 } from './client-errors'
 import type { PostgresLogMessage } from './log-message'
+import type { PoolHolder } from './pool-holder'
 import { PostgresError, type PostgresErrorFields } from './postgres-error'
 import { countInUnits, serverFieldsFromText } from './server-message'
 import { ConnectionFailureError, DataError, QueryCanceledError } from './sqlstate'
@@ -50,6 +51,10 @@ export interface Failure {
   element?: number
   /** The row of a batch, counted from 0. */
   row?: number
+  /** It waited for a connection of a pool in vain. */
+  waitedForPool?: boolean
+  /** Who had them, as far as that is known. */
+  holders?: readonly PoolHolder[]
   /** Of kind `thrown`: what the call rejects with. */
   error?: unknown
 }
@@ -74,6 +79,10 @@ export function errorFromFailure(failure: Failure, context?: FailureContext): un
     // As of an AggregateError: Node prints it, and JSON has it not.
     const value = failure.attempts.map((attempt) => errorFromFailure(attempt))
     Object.defineProperty(error, 'errors', { value, configurable: true, writable: true })
+  }
+  if (failure.holders !== undefined) {
+    // The message names them.
+    Object.defineProperty(error, 'holders', { value: failure.holders, configurable: true, writable: true })
   }
   return error
 }

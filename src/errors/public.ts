@@ -12,6 +12,7 @@ export {
   UnsupportedServerFeatureError,
 } from './client-errors'
 export { PostgresLogMessage } from './log-message'
+export type { PoolHolder } from './pool-holder'
 export {
   FatalPostgresError,
   PostgresError,

@@ -34,7 +34,9 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
     return
   }
   if (kind >= RecordKind.CLOSED) {
-    takeEvent(environment, kind, id, extraAt(extras, records[at + RecordWord.EVENT_EXTRA]!))
+    const extra = extraAt(extras, records[at + RecordWord.EVENT_EXTRA]!)
+    if (kind === RecordKind.POOLED) pooled(environment, records[at + RecordWord.POOLED_POOL]!, id, extra)
+    else takeEvent(environment, kind, id, extra, records[at + RecordWord.CLOSED_REASON]!)
     return
   }
   const request = environment.slots.get(id)
@@ -67,7 +69,7 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
     case RecordKind.FAILED:
       request.freeSlot()
       request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!)
-      request.fail(extras[records[at + RecordWord.FAILED_FAILURE]!] as Failure)
+      takeFailure(request, extras[records[at + RecordWord.FAILED_FAILURE]!] as Failure)
       break
     case RecordKind.DESCRIBED:
       request.takeDescription(
@@ -86,6 +88,21 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
       request.takeDrained()
       break
   }
+}
+
+function takeFailure(request: Request, failure: Failure): void {
+  if (failure.waitedForPool === true) request.target?.explainWait(failure)
+  request.fail(failure)
+}
+
+/** A pool has a new connection. */
+function pooled(environment: Environment, poolId: number, id: number, facts: unknown): void {
+  const pool = environment.pools.get(poolId >>> 0)
+  // It was terminated, and CLOSED follows.
+  if (pool === undefined) return
+  const connection = new ConnectionTarget(environment, id, facts as SessionFacts, pool)
+  environment.connections.set(id, connection)
+  pool.onPooled?.(connection)
 }
 
 /** A session was opened, or a pool granted one, or the pool itself is open. */
@@ -107,7 +124,7 @@ function grant(
     // The pool has reset it since its last lease.
     connection.transactionStatus = 'I'
   } else if (facts !== undefined) {
-    connection = new ConnectionTarget(environment, id, facts, request.target)
+    connection = new ConnectionTarget(environment, id, facts, undefined)
     connections.set(id, connection)
   }
   if (request.isSettled || connection === undefined) {
@@ -121,16 +138,17 @@ function grant(
 }
 
 /** What happens to a connection, not to a request. */
-function takeEvent(environment: Environment, kind: number, id: number, extra: unknown): void {
+function takeEvent(environment: Environment, kind: number, id: number, extra: unknown, reason: number): void {
   const connection = environment.connections.get(id)
   if (connection === undefined) return
   switch (kind) {
     case RecordKind.CLOSED:
       environment.connections.delete(id)
-      connection.noteClosed(extra as Failure | undefined)
+      connection.noteClosed(extra as Failure | undefined, reason)
       break
     case RecordKind.NOTICE:
       connection.onNotice?.(extra as Record<string, string>)
+      connection.pool?.onPooledNotice?.(connection, extra as Record<string, string>)
       break
     case RecordKind.NOTIFICATION:
       connection.onNotification?.(extra as Notification)

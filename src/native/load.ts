@@ -55,6 +55,8 @@ export interface NativeFunctions {
   /** Closes the query's statements on every connection. */
   forgetQuery(id: number): void
   holdQuery(id: number, isHeld: boolean): void
+  /** Why a query is not sent through a pool: nothing would come of it there. */
+  refusalThroughPool(text: string): Failure | null | undefined
   poolStats(poolId: number): PoolStats | null | undefined
   expirePool(poolId: number): void
   /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */

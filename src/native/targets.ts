@@ -1,5 +1,5 @@
 import type { ResultPlan } from '../decode/mapping'
-import type { Failure } from '../errors/index'
+import type { Failure, PoolHolder } from '../errors/index'
 import { Flag, Opcode, TransactionStatusByte } from '../types/boundary'
 import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
@@ -194,6 +194,9 @@ export abstract class Target {
   /** ReadyForQuery said so at the end of a request; 0 when it did not. */
   noteTransactionStatus(_status: number): void {}
 
+  /** A request has waited in vain for a connection of the pool that this is: adds who has them. */
+  explainWait(_failure: Failure): void {}
+
   protected request(): Request {
     return new Request(this.environment, this, undefined, NO_PARAMETERS, undefined)
   }
@@ -220,7 +223,8 @@ export abstract class Target {
 
 /** One session. Connections of a pool are the same object at each lease. */
 export class ConnectionTarget extends Target {
-  private readonly pool: Target | undefined
+  /** The pool that it belongs to. */
+  readonly pool: PoolTarget | undefined
   /** What is known of statements in the pool that leases it, if any does. */
   private readonly poolQueries: Queries | undefined
   /** Of a pool's connection: it has codecs of its own for good. */
@@ -255,7 +259,7 @@ export class ConnectionTarget extends Target {
   onClosed: ((failure: Failure | undefined) => void) | undefined = undefined
 
   /** `pool` is the one that leases it, if any does. */
-  constructor(environment: Environment, id: number, facts: SessionFacts, pool: Target | undefined) {
+  constructor(environment: Environment, id: number, facts: SessionFacts, pool: PoolTarget | undefined) {
     super(environment, id, pool?.queries ?? new Queries(environment.native, CONNECTION_QUERIES))
     this.pool = pool
     this.isSimple = pool?.isSimple ?? false
@@ -266,14 +270,15 @@ export class ConnectionTarget extends Target {
     this.startupNotices = facts.notices
   }
 
-  /** CLOSED: the session is over, for this reason if there was one. */
-  noteClosed(failure: Failure | undefined): void {
+  /** CLOSED: the session is over, for this reason if there was one; `reason` is its pool's, −1 for none. */
+  noteClosed(failure: Failure | undefined, reason: number): void {
     this.isClosed = true
     this.closeFailure = failure
     this.forget({ queries: this.queries, scope: undefined })
     this.closeTypes()
     if (this.afterRelease !== undefined) this.forget(this.afterRelease)
     this.onClosed?.(failure)
+    this.pool?.onPooledClosed?.(this, failure, reason)
   }
 
   /** Its codecs. A pool's connection gets some of its own: the pool's other connections keep theirs. */
@@ -382,8 +387,40 @@ export class PoolTarget extends Target {
   /** Called for each new session when the pool was opened so; {@link answerCredentials} or {@link refuseCredentials} follows. */
   onCredentials: ((opening: number) => void) | undefined = undefined
 
+  /** POOLED: it has a new connection. */
+  onPooled: ((connection: ConnectionTarget) => void) | undefined = undefined
+  /** A connection's NoticeResponse, by its fields. */
+  onPooledNotice: ((connection: ConnectionTarget, fields: Record<string, string>) => void) | undefined =
+    undefined
+  /** A connection is gone; `reason` is one of `CloseReason`, −1 when the pool did not close it. */
+  onPooledClosed:
+    | ((connection: ConnectionTarget, failure: Failure | undefined, reason: number) => void)
+    | undefined = undefined
+  /** Gives who has leased its connections, and the same in words. */
+  onWaitInVain: (() => { readonly holders: readonly PoolHolder[]; readonly text: string }) | undefined =
+    undefined
+  /** What that gave in this turn: many may wait in vain at once. */
+  private held: { readonly holders: readonly PoolHolder[]; readonly text: string } | undefined = undefined
+
   constructor(environment: Environment, id: number) {
     super(environment, id, new Queries(environment.native, POOL_QUERIES))
+  }
+
+  /** Its connections that are open, as far as JavaScript has heard. */
+  connections(): ConnectionTarget[] {
+    return [...this.environment.connections.values()].filter((connection) => connection.isOf(this))
+  }
+
+  override explainWait(failure: Failure): void {
+    if (this.held === undefined) {
+      this.held = this.onWaitInVain?.()
+      queueMicrotask(() => {
+        this.held = undefined
+      })
+    }
+    if (this.held === undefined) return
+    failure.holders = this.held.holders
+    if (this.held.text !== '') failure.message += `; ${this.held.text}`
   }
 
   /** Leases a connection alone; the request's `connection` when it has settled well. */
@@ -410,6 +447,11 @@ export class PoolTarget extends Target {
   refuseCredentials(opening: number, why: string, isLate: boolean): void {
     this.environment.outbox.flush()
     this.environment.native.refuseCredentials(opening, why, isLate)
+  }
+
+  /** Why a query is not sent through a pool, where nothing would come of it. Rust refuses those by itself that it gets. */
+  refusalOf(text: string): Failure | undefined {
+    return this.environment.native.refusalThroughPool(text) ?? undefined
   }
 
   /** The counters now; of a pool that is gone the last ones, with nothing open. */
@@ -447,9 +489,7 @@ export class PoolTarget extends Target {
   override terminate(): void {
     this.stats()
     super.terminate()
-    for (const connection of this.environment.connections.values()) {
-      if (connection.isOf(this)) connection.isClosed = true
-    }
+    for (const connection of this.connections()) connection.isClosed = true
     this.forget()
   }
 

@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x21518c66
+export const FINGERPRINT = 0x26ba2c2b
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -130,6 +130,8 @@ export const RecordKind = {
   PARAMETER: 11,
   /** A pool wants the password or token of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerCredentials` or `refuseCredentials` follows */
   CREDENTIALS: 12,
+  /** A pool has a new connection */
+  POOLED: 13,
 } as const
 
 /** Words of a record, by the kind that has them. */
@@ -166,12 +168,16 @@ export const RecordWord = {
   FAILED_FAILURE: 2,
   /** Of OPENED and GRANTED: the connection's id; a pool's when it is the pool that is open */
   OPENED_CONNECTION: 2,
-  /** Of OPENED and GRANTED: index in extras of `{ parameters, backendPid, … }`, −1 when JavaScript has them */
+  /** Of OPENED: index in extras of `{ parameters, backendPid, … }` */
   OPENED_FACTS: 3,
   /** Of CREDENTIALS: the number of the opening */
   CREDENTIALS_OPENING: 2,
-  /** From CLOSED on: index in extras, or −1 */
+  /** From CLOSED on: index in extras, or −1; of POOLED the facts, as of OPENED */
   EVENT_EXTRA: 2,
+  /** Of CLOSED: why its pool closed it, below; −1 when no pool did */
+  CLOSED_REASON: 3,
+  /** Of POOLED: the pool's id, with `POOL_BIT` */
+  POOLED_POOL: 3,
 } as const
 
 /** Commands of the tags in DONE records. */
@@ -290,4 +296,24 @@ export const CodecChoice = {
   TUPLE: 3,
   /** As values of a family of types */
   FAMILY: 4,
+} as const
+
+/** Why a pool has closed a connection. */
+export const CloseReason = {
+  /** Idle for `maxInactiveConnectionLifetimeMs` */
+  INACTIVE: 0,
+  /** Older than `maxLifetimeMs` */
+  MAX_LIFETIME: 1,
+  /** It has served `maxQueries` */
+  MAX_QUERIES: 2,
+  /** It is older than a call of `expireConnections` */
+  EXPIRED: 3,
+  /** Its server only reads, and the pool is one for writing */
+  UNFIT: 4,
+  /** What a lease left behind could not be undone */
+  RESET_FAILED: 5,
+  /** The pool was closed */
+  POOL_CLOSED: 6,
+  /** The pool was terminated */
+  POOL_TERMINATED: 7,
 } as const

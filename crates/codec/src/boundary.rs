@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x21518c66;
+pub const FINGERPRINT: u32 = 0x26ba2c2b;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -141,6 +141,8 @@ pub mod record {
     pub const PARAMETER: i32 = 11;
     /// A pool wants the password or token of a new session: SLOT is the pool's id, with `POOL_BIT`; `answerCredentials` or `refuseCredentials` follows
     pub const CREDENTIALS: i32 = 12;
+    /// A pool has a new connection
+    pub const POOLED: i32 = 13;
 }
 
 /// Words of a record, by the kind that has them.
@@ -177,12 +179,16 @@ pub mod record_word {
     pub const FAILED_FAILURE: usize = 2;
     /// Of OPENED and GRANTED: the connection's id; a pool's when it is the pool that is open
     pub const OPENED_CONNECTION: usize = 2;
-    /// Of OPENED and GRANTED: index in extras of `{ parameters, backendPid, … }`, −1 when JavaScript has them
+    /// Of OPENED: index in extras of `{ parameters, backendPid, … }`
     pub const OPENED_FACTS: usize = 3;
     /// Of CREDENTIALS: the number of the opening
     pub const CREDENTIALS_OPENING: usize = 2;
-    /// From CLOSED on: index in extras, or −1
+    /// From CLOSED on: index in extras, or −1; of POOLED the facts, as of OPENED
     pub const EVENT_EXTRA: usize = 2;
+    /// Of CLOSED: why its pool closed it, below; −1 when no pool did
+    pub const CLOSED_REASON: usize = 3;
+    /// Of POOLED: the pool's id, with `POOL_BIT`
+    pub const POOLED_POOL: usize = 3;
 }
 
 const _: () = assert!(record_word::KIND < RECORD_WORDS);
@@ -204,6 +210,8 @@ const _: () = assert!(record_word::OPENED_CONNECTION < RECORD_WORDS);
 const _: () = assert!(record_word::OPENED_FACTS < RECORD_WORDS);
 const _: () = assert!(record_word::CREDENTIALS_OPENING < RECORD_WORDS);
 const _: () = assert!(record_word::EVENT_EXTRA < RECORD_WORDS);
+const _: () = assert!(record_word::CLOSED_REASON < RECORD_WORDS);
+const _: () = assert!(record_word::POOLED_POOL < RECORD_WORDS);
 
 /// Commands of the tags in DONE records.
 pub mod command {
@@ -321,6 +329,26 @@ pub mod codec_choice {
     pub const TUPLE: u32 = 3;
     /// As values of a family of types
     pub const FAMILY: u32 = 4;
+}
+
+/// Why a pool has closed a connection.
+pub mod close_reason {
+    /// Idle for `maxInactiveConnectionLifetimeMs`
+    pub const INACTIVE: i32 = 0;
+    /// Older than `maxLifetimeMs`
+    pub const MAX_LIFETIME: i32 = 1;
+    /// It has served `maxQueries`
+    pub const MAX_QUERIES: i32 = 2;
+    /// It is older than a call of `expireConnections`
+    pub const EXPIRED: i32 = 3;
+    /// Its server only reads, and the pool is one for writing
+    pub const UNFIT: i32 = 4;
+    /// What a lease left behind could not be undone
+    pub const RESET_FAILED: i32 = 5;
+    /// The pool was closed
+    pub const POOL_CLOSED: i32 = 6;
+    /// The pool was terminated
+    pub const POOL_TERMINATED: i32 = 7;
 }
 
 // Cells start on 8 bytes.

@@ -223,7 +223,10 @@ impl Environment {
     /// Sends work to a connection, or to a pool that chooses one.
     fn dispatch(&mut self, target: u32, slot: u32, work: Work, now_ms: u64) {
         if target & POOL_BIT != 0 {
-            self.dispatch_to_pool(target, slot, work, now_ms);
+            match work.misplaced() {
+                Some(misplaced) => self.fail(slot, FailureData::misplaced(misplaced)),
+                None => self.dispatch_to_pool(target, slot, work, now_ms),
+            }
         } else {
             self.look_first(target, now_ms);
             self.submit(target, slot, work);

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use oxpg_client::open::{CancelTarget, Socket};
+use oxpg_client::pool::CloseReason;
 use oxpg_client::session::{Catalog, RequestId, Session};
 
 use crate::reactor::HostReactor;
@@ -33,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) abandoned_queries: usize,
     /// Its pool's reset, while that is in flight.
     pub(crate) reset: Option<RequestId>,
+    /// Why its pool closes it.
+    pub(crate) close_reason: Option<CloseReason>,
     /// The user called `ref()`.
     pub(crate) is_referenced: bool,
     /// The engine's head sequence when it was last looked at.
@@ -73,6 +76,7 @@ impl Connection {
             shared_queries: 0,
             abandoned_queries: 0,
             reset: None,
+            close_reason: None,
             is_referenced: false,
             last_head: 0,
             looked_at_ms: 0,

@@ -71,6 +71,10 @@ impl Connections {
         self.open.ids()
     }
 
+    pub(crate) fn of_pool(&self, pool: u32) -> impl Iterator<Item = &Connection> {
+        self.open.values().filter(move |connection| connection.pool == pool)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.open.is_empty()
     }
@@ -98,6 +102,7 @@ impl Connections {
         *driving = Some(id);
         let mut sink = Deliveries {
             connection: id,
+            is_resetting: connection.reset.is_some(),
             mailbox: around.mailbox,
             requests: &mut around.calls.requests,
             errands: &mut around.calls.errands,

@@ -117,7 +117,7 @@ impl Environment {
         let failure = match place {
             Place::Pool(pool) => {
                 let open_error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
-                FailureData::timeout_unsent(timeout_ms, open_error)
+                FailureData::timeout_unsent(timeout_ms, self.pool_uses(pool), open_error)
             }
             _ => FailureData::timeout(timeout_ms),
         };

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oxpg_client::open::Socket;
+use oxpg_client::pool::CloseReason;
 use oxpg_client::session::{EndCause, RequestId};
-use oxpg_codec::boundary::record_word as word;
+use oxpg_codec::boundary::{RECORD_WORDS, close_reason, record_word as word};
 
 use crate::attached;
 use crate::background::Job;
@@ -18,6 +19,30 @@ use crate::sink::{Errand, Part};
 
 /// Errands for which memory is kept when all are done.
 const KEPT_ERRANDS: usize = 1 << 12;
+
+/// What is left of a connection that was taken down.
+struct TakenOut {
+    pool: u32,
+    /// Why its pool has closed it, if that did.
+    reason: Option<CloseReason>,
+    /// The requests that wait for its close.
+    waiters: Vec<RequestId>,
+    socket: Socket,
+}
+
+/// As JavaScript has it.
+const fn number_of(reason: CloseReason) -> i32 {
+    match reason {
+        CloseReason::Inactive => close_reason::INACTIVE,
+        CloseReason::MaxLifetime => close_reason::MAX_LIFETIME,
+        CloseReason::MaxQueries => close_reason::MAX_QUERIES,
+        CloseReason::Expired => close_reason::EXPIRED,
+        CloseReason::Unfit => close_reason::UNFIT,
+        CloseReason::ResetFailed => close_reason::RESET_FAILED,
+        CloseReason::PoolClosed => close_reason::POOL_CLOSED,
+        CloseReason::PoolTerminated => close_reason::POOL_TERMINATED,
+    }
+}
 
 impl Environment {
     /// The caller of a request no longer waits for it. True when the slot is still to be ended by the caller.
@@ -97,8 +122,8 @@ impl Environment {
         self.reactor.spin(true);
     }
 
-    /// Takes a connection down; gives its pool, the requests that wait for its close, and its socket.
-    fn take_out(&mut self, id: u32) -> Option<(u32, Vec<RequestId>, Socket)> {
+    /// Takes a connection down.
+    fn take_out(&mut self, id: u32) -> Option<TakenOut> {
         let mut connection = self.connections.remove(id)?;
         self.pools.guards.forget(id);
         if connection.is_referenced {
@@ -108,16 +133,20 @@ impl Environment {
             self.finish_close(slot);
         }
         let waiters = std::mem::take(&mut connection.close_waiters);
-        Some((connection.pool, waiters, connection.take_down(&self.reactor)))
+        let (pool, reason) = (connection.pool, connection.close_reason);
+        Some(TakenOut { pool, reason, waiters, socket: connection.take_down(&self.reactor) })
     }
 
     /// Tells JavaScript and the pool that a connection is gone.
-    fn tell_closed(&mut self, id: u32, pool: u32, failure: Option<Box<FailureData>>) {
+    fn tell_closed(&mut self, id: u32, pool: u32, reason: Option<CloseReason>, failure: Option<Box<FailureData>>) {
+        let fill = |words: &mut [i32; RECORD_WORDS]| {
+            words[word::CLOSED_REASON] = reason.map_or(-1, number_of);
+        };
         match failure {
             Some(failure) => {
-                self.mailbox.push_extra(Kind::Closed, id, word::EVENT_EXTRA, Extra::Failure(failure), |_| {})
+                self.mailbox.push_extra(Kind::Closed, id, word::EVENT_EXTRA, Extra::Failure(failure), fill)
             }
-            None => self.mailbox.push(Kind::Closed, id, |_| {}),
+            None => self.mailbox.push(Kind::Closed, id, fill),
         }
         self.reactor.spin(true);
         if pool != 0 {
@@ -127,7 +156,7 @@ impl Environment {
 
     /// The session has told everything.
     fn forget_connection(&mut self, id: u32, failure: Option<Box<FailureData>>) {
-        let Some((pool, waiters, socket)) = self.take_out(id) else { return };
+        let Some(TakenOut { pool, reason, waiters, socket }) = self.take_out(id) else { return };
         // A graceful close is over when the server has ended the session too.
         if !waiters.is_empty() {
             let parting = self.partings.begin();
@@ -136,7 +165,7 @@ impl Environment {
         } else if let Some(parting) = self.pools.get(pool).and_then(|driver| driver.parting) {
             self.part(parting, socket);
         }
-        self.tell_closed(id, pool, failure);
+        self.tell_closed(id, pool, reason, failure);
     }
 
     /// Ends a connection or pool at once.
@@ -159,11 +188,11 @@ impl Environment {
 
     /// The connection goes without a word, and its requests are failed here.
     fn abandon_connection(&mut self, id: u32) {
-        let Some((pool, waiters, _)) = self.take_out(id) else { return };
+        let Some(TakenOut { pool, reason, waiters, .. }) = self.take_out(id) else { return };
         for slot in waiters.into_iter().chain(self.calls.requests.slots_at(Place::Connection(id))) {
             self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
         }
-        self.tell_closed(id, pool, None);
+        self.tell_closed(id, pool, reason, None);
     }
 
     /// Stops everything; called by the clean-up hook, or when nothing uses the environment any more. The close callbacks

@@ -5,10 +5,11 @@ use std::io;
 use napi_sys as sys;
 use oxpg_client::open::{ConfigError, OpenError, OpenErrorKind};
 use oxpg_client::pool::Rejection;
-use oxpg_client::session::{Failure, FailureKind, ServerMessage};
+use oxpg_client::session::{Failure, FailureKind, Misplaced, ServerMessage};
 use oxpg_codec::parameters::EncodeError;
 
 use crate::napi_value as value;
+use crate::pool_uses::PoolUses;
 
 /// A failure on its way to JavaScript; `src/errors/failure.ts` knows the same shape.
 #[derive(Clone, Debug)]
@@ -34,6 +35,8 @@ pub(crate) struct FailureData {
     pub(crate) element: Option<usize>,
     /// 0-based, of a row of a batch.
     pub(crate) row: Option<u32>,
+    /// It waited for a connection of a pool, and JavaScript may know who had them.
+    pub(crate) waited_for_pool: bool,
 }
 
 impl FailureData {
@@ -50,6 +53,7 @@ impl FailureData {
             parameter: None,
             element: None,
             row: None,
+            waited_for_pool: false,
         }
     }
 
@@ -74,9 +78,17 @@ impl FailureData {
 
     /// The same of a call that still waited for a connection of its pool; `open_error` is why the last one could not be
     /// opened.
-    pub(crate) fn timeout_unsent(timeout_ms: u32, open_error: Option<Self>) -> Self {
-        let mut failure = Self::timeout(timeout_ms).unsent();
-        failure.message.push_str(": it was still waiting for a connection of the pool");
+    pub(crate) fn timeout_unsent(timeout_ms: u32, uses: PoolUses, open_error: Option<Self>) -> Self {
+        let text = format!(
+            "the call did not finish within {timeout_ms} ms: it was still waiting for a connection of the pool: {uses}"
+        );
+        Self::waited(text, open_error)
+    }
+
+    /// Nobody gave it a connection of its pool in time.
+    fn waited(text: String, open_error: Option<Self>) -> Self {
+        let mut failure = Self::new("timeout", text).unsent();
+        failure.waited_for_pool = true;
         failure.because_of(open_error)
     }
 
@@ -87,11 +99,28 @@ impl FailureData {
         Self::new("interface", text)
     }
 
-    /// A call on a pool subscribed its connection, which is reset.
+    /// A script through a pool ended with a LISTEN, and its connection is reset.
     pub(crate) fn listen_through_pool() -> Self {
-        let text = "LISTEN has no effect through a pool: it ends with the call, when the connection is reset; \
-                    notifications need a connection of their own, and are not supported yet";
-        Self::new("unsupported", text)
+        Self::new("unsupported", LISTEN_THROUGH_POOL)
+    }
+
+    /// A call on a pool whose text does nothing there; it is not sent.
+    pub(crate) fn misplaced(misplaced: Misplaced) -> Self {
+        let (kind, text) = match misplaced {
+            Misplaced::Begin => (
+                "interface",
+                "a transaction cannot be begun by a query through a pool, whose next query may run on any connection: \
+                 call transaction() or begin() of the pool, or acquire() for a session of your own",
+            ),
+            Misplaced::Transaction => (
+                "interface",
+                "there is no transaction on a pool that a query could end or set a savepoint in, since its queries may \
+                 run on any connection: transaction() and begin() of the pool give one that has commit(), rollback() and \
+                 savepoints, acquire() a session of your own",
+            ),
+            Misplaced::Listen => ("unsupported", LISTEN_THROUGH_POOL),
+        };
+        Self::new(kind, text).unsent()
     }
 
     /// A pool's function for the password or the token gave none.
@@ -165,6 +194,9 @@ impl FailureData {
                 value::set(env, object, name, value::number(env, f64::from(number)));
             }
         }
+        if self.waited_for_pool {
+            value::set(env, object, "waitedForPool", value::boolean(env, true));
+        }
         if let Some(cause) = &self.cause {
             value::set(env, object, "cause", cause.to_js(env));
         }
@@ -175,6 +207,9 @@ impl FailureData {
         object
     }
 }
+
+const LISTEN_THROUGH_POOL: &str = "LISTEN has no effect through a pool: it ends with the call, when the connection is \
+    reset; listen(), on a connection of its own, is not supported yet";
 
 /// JavaScript's names of the fields of ErrorResponse and NoticeResponse (manual, "Error and Notice Message Fields").
 const FIELD_NAMES: &[(u8, &str)] = &[
@@ -260,14 +295,12 @@ impl From<ConfigError> for FailureData {
 
 impl FailureData {
     /// A pool gives up on a waiter; `open_error` is why its last connection could not be opened.
-    pub(crate) fn rejected(reason: &Rejection, open_error: Option<Self>) -> Self {
+    pub(crate) fn rejected(reason: &Rejection, uses: impl FnOnce() -> PoolUses, open_error: Option<Self>) -> Self {
         match reason {
-            Rejection::Timeout { waited, size, in_use, waiting } => {
-                let text = format!(
-                    "no connection of the pool was free within {} ms: {size} open, {in_use} in use, {waiting} waiting",
-                    waited.as_millis()
-                );
-                Self::new("timeout", text).unsent().because_of(open_error)
+            Rejection::Timeout { waited, .. } => {
+                let uses = uses().and_one_who_waited();
+                let text = format!("no connection of the pool was free within {} ms: {uses}", waited.as_millis());
+                Self::waited(text, open_error)
             }
             Rejection::Closed => Self::new("interface", "the pool is closing").unsent(),
             Rejection::Terminated => Self::new("interface", "the pool was terminated").unsent(),

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use napi_sys as sys;
 use oxpg_client::open::{Config, DefaultRoots, Particulars, Secret, explain};
-use oxpg_client::session::Query;
+use oxpg_client::session::{Misplaced, Query};
 
 use crate::attached::Attachment;
 use crate::callbacks::after_panic;
@@ -36,6 +36,7 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("defineQuery", define_query),
     ("forgetQuery", forget_query),
     ("holdQuery", hold_query),
+    ("refusalThroughPool", refusal_through_pool),
     ("poolStats", pool_stats),
     ("expirePool", expire_pool),
     ("reference", reference),
@@ -293,6 +294,17 @@ unsafe extern "C" fn forget_query(env: sys::napi_env, info: sys::napi_callback_i
             let id = call.number(0);
             crate::commands::forget_query(call.environment, id);
             None
+        })
+    }
+}
+
+/// `refusalThroughPool(text)`: why a query is not sent through a pool, or undefined.
+unsafe extern "C" fn refusal_through_pool(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let misplaced = Misplaced::of(&call.text(0))?;
+            Some(FailureData::misplaced(misplaced).to_js(env))
         })
     }
 }

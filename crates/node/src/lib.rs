@@ -29,6 +29,7 @@ mod openings;
 mod outbox;
 mod partings;
 mod pool_actions;
+mod pool_uses;
 mod pools;
 mod reactor;
 mod requests;

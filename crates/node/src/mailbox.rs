@@ -32,6 +32,7 @@ pub(crate) enum Kind {
     Notification = record::NOTIFICATION,
     Parameter = record::PARAMETER,
     Credentials = record::CREDENTIALS,
+    Pooled = record::POOLED,
 }
 
 /// A value that crosses beside the cells, in the array of extras.

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oxpg_client::open::{Config, OpenError, Opened, Particulars};
-use oxpg_client::pool::{Action, OpenFailure, Rejection};
+use oxpg_client::pool::{Action, CloseReason, OpenFailure, Rejection};
 use oxpg_client::reset;
 use oxpg_client::session::EndCause;
-use oxpg_codec::boundary::{POOL_BIT, RECORD_WORDS, record_word as word};
+use oxpg_codec::boundary::{POOL_BIT, record_word as word};
 
 use crate::background::Configuration;
 use crate::environment::Environment;
@@ -30,11 +30,18 @@ impl Environment {
                 Action::Abandon { attempt } => self.openings.give_up_attempt(pool, attempt),
                 Action::Grant { waiter, connection, is_lease } => self.grant(pool, waiter, connection, is_lease),
                 Action::Reset { connection } => self.reset(connection),
-                Action::Close { connection, .. } => self.end_connection(connection, EndCause::Terminated),
+                Action::Close { connection, reason } => self.close_for_pool(connection, reason),
                 Action::Reject { waiter, reason } => self.reject(pool, waiter, &reason),
                 Action::Closed => self.pool_closed(pool),
             }
         }
+    }
+
+    fn close_for_pool(&mut self, connection: u32, reason: CloseReason) {
+        if let Some(held) = self.connections.get_mut(connection) {
+            held.close_reason = Some(reason);
+        }
+        self.end_connection(connection, EndCause::Terminated);
     }
 
     pub(crate) fn open_for_pool(&mut self, pool: u32, attempt: u32) {
@@ -83,13 +90,23 @@ impl Environment {
         match outcome {
             Ok(connection) => {
                 driver.last_open_error = None;
-                driver.unseen.insert(connection);
                 driver.policy.opened(at(now_ms), attempt, connection, connecting);
+                self.tell_pooled(pool, connection);
             }
             Err((kind, failure)) => self.open_failed(pool, attempt, kind, failure),
         }
         self.pool_ready(pool);
         self.run_actions(pool);
+    }
+
+    /// JavaScript knows every connection of its pools: what happens there may be told.
+    fn tell_pooled(&mut self, pool: u32, connection: u32) {
+        let Some(facts) = self.connections.get_mut(connection).map(SessionFacts::of) else { return };
+        let extra = Extra::Opened(Box::new(facts));
+        self.mailbox.push_extra(Kind::Pooled, connection, word::EVENT_EXTRA, extra, |words| {
+            words[word::POOLED_POOL] = (pool | POOL_BIT).cast_signed();
+        });
+        self.reactor.spin(true);
     }
 
     pub(crate) fn grant(&mut self, pool: u32, slot: u32, connection: u32, is_lease: bool) {
@@ -109,21 +126,13 @@ impl Environment {
                 let _ = driver.policy.release(at(now_ms), connection, false);
             }
             None => {
-                let is_unseen = driver.unseen.remove(&connection);
                 self.calls.requests.end(slot);
-                let facts = self.connections.get_mut(connection).and_then(|held| {
+                if let Some(held) = self.connections.get_mut(connection) {
                     held.is_leased = true;
                     held.lease_queries = 0;
-                    is_unseen.then(|| SessionFacts::of(held))
-                });
-                let fill = |words: &mut [i32; RECORD_WORDS]| words[word::OPENED_CONNECTION] = connection.cast_signed();
-                match facts {
-                    Some(facts) => {
-                        let extra = Extra::Opened(Box::new(facts));
-                        self.mailbox.push_extra(Kind::Granted, slot, word::OPENED_FACTS, extra, fill);
-                    }
-                    None => self.mailbox.push(Kind::Granted, slot, fill),
                 }
+                self.mailbox
+                    .push(Kind::Granted, slot, |words| words[word::OPENED_CONNECTION] = connection.cast_signed());
                 self.reactor.spin(true);
             }
         }
@@ -141,7 +150,8 @@ impl Environment {
 
     pub(crate) fn reject(&mut self, pool: u32, slot: u32, reason: &Rejection) {
         let error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
-        self.fail(slot, FailureData::rejected(reason, error));
+        let failure = FailureData::rejected(reason, || self.pool_uses(pool), error);
+        self.fail(slot, failure);
     }
 
     pub(crate) fn pool_closed(&mut self, pool: u32) {

@@ -1,6 +1,6 @@
 //! Pools on the loop: a pool's policy is asked for connections, and told what happened to them.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +30,6 @@ pub(crate) struct PoolDriver {
     pub(crate) close_waiters: Vec<u32>,
     /// While it is closed gracefully: where its sessions' ends are counted.
     pub(crate) parting: Option<u32>,
-    /// Connections that JavaScript has not seen: it learns of one when it is first leased.
-    pub(crate) unseen: HashSet<u32>,
     pub(crate) last_open_error: Option<FailureData>,
     /// What is known of the types of its database.
     pub(crate) catalog: Rc<Catalog>,
@@ -159,7 +157,6 @@ impl Environment {
             ready: Some((slot, wanted)),
             close_waiters: Vec::new(),
             parting: None,
-            unseen: HashSet::new(),
             last_open_error: None,
             catalog: Catalog::of(&self.schema),
             route: Route::new(),
@@ -372,7 +369,6 @@ impl Environment {
     pub(crate) fn pool_lost(&mut self, pool: u32, connection: u32) {
         let now_ms = self.now_ms();
         if let Some(driver) = self.pools.get_mut(pool) {
-            driver.unseen.remove(&connection);
             driver.policy.lost(at(now_ms), connection);
             self.run_actions(pool);
         }

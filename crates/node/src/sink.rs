@@ -18,6 +18,9 @@ const MOST_MOVES: u8 = 5;
 /// SQLSTATE read_only_sql_transaction.
 const READ_ONLY_TRANSACTION: &str = "25006";
 
+/// SQLSTATE no_active_sql_transaction.
+const NO_TRANSACTION: &str = "25P01";
+
 /// Something to do once the engine has returned: it may concern other connections, or the pool.
 pub(crate) enum Errand {
     /// A query counted by a pool's policy is over.
@@ -46,6 +49,8 @@ pub(crate) enum Part {
 /// The sink of one connection while its engine runs.
 pub(crate) struct Deliveries<'a> {
     pub(crate) connection: u32,
+    /// Its pool's reset is in flight.
+    pub(crate) is_resetting: bool,
     pub(crate) mailbox: &'a mut Mailbox,
     pub(crate) requests: &'a mut Requests,
     pub(crate) errands: &'a mut VecDeque<Errand>,
@@ -159,6 +164,8 @@ impl Sink for Deliveries<'_> {
                 self.over(request, false, false);
             }
             Event::Drained { request } => self.mailbox.push(Kind::Drained, request, |_| {}),
+            // A reset rolls back where a transaction may be open: that there was none is nobody's affair.
+            Event::Notice(message) if self.is_resetting && message.field(b'C') == Some(NO_TRANSACTION) => {}
             Event::Notice(message) => {
                 let fields = crate::failure::fields_of(&message);
                 self.mailbox.push_extra(

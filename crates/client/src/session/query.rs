@@ -12,6 +12,7 @@ use super::catalog::Catalog;
 use super::column::Column;
 use super::failure::Failure;
 use super::keyword::{self, Traits};
+use super::misplaced::Misplaced;
 use super::output::{self, Format};
 use super::result_options::ResultFormats;
 
@@ -29,6 +30,8 @@ pub struct Query {
     pub fingerprint: u64,
     /// It may share a pool's connection with other callers (rule 8; see [`keyword::is_shareable`]).
     pub is_shareable: bool,
+    /// Nothing would come of it through a pool, where it is refused.
+    pub misplaced: Option<Misplaced>,
     /// It may become a named statement. Otherwise the unnamed statement is used each time, unless it is held.
     is_cacheable: bool,
     /// The application holds a prepared statement of it: no connection evicts its own.
@@ -53,6 +56,7 @@ impl Query {
             text: text.into(),
             fingerprint: fingerprint(text),
             is_shareable: traits.is_shareable,
+            misplaced: Misplaced::of(text),
             is_cacheable,
             is_held: Cell::new(false),
             traits,

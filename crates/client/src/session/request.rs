@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::misplaced::Misplaced;
 use super::query::{Bind, Query};
 use super::result_options::{ResultForm, ResultOptions};
 
@@ -52,4 +53,16 @@ pub enum Work {
         /// suspended.
         form: ResultForm,
     },
+}
+
+impl Work {
+    /// What it is, if nothing would come of it through a pool; the driver's own texts are in their place.
+    #[must_use]
+    pub fn misplaced(&self) -> Option<Misplaced> {
+        match self {
+            Self::Query { query, .. } | Self::Prepare { query } | Self::Batch { query, .. } => query.misplaced,
+            Self::Script { text, is_control: false } => Misplaced::of(text),
+            Self::Script { .. } => None,
+        }
+    }
 }

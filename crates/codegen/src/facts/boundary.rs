@@ -57,6 +57,7 @@ pub(crate) static GROUPS: &[Group] = &[
     group("text_mode", "TextMode", "i32", "How the text ranges of a segment are meant."),
     group("cell_tag", "CellTag", "i32", "Tags of parameter cells, and their payloads."),
     group("codec_choice", "CodecChoice", "u32", "How values of one type are to cross, as `chooseCodec` takes it."),
+    group("close_reason", "CloseReason", "i32", "Why a pool has closed a connection."),
 ];
 
 /// One line of the table.
