@@ -273,6 +273,8 @@ test("connections that are being opened for others do not keep a call inside the
   const leases = await p.transaction(async () => {
     await link.refuse()
     const waiting = [1, 2].map(() => p.acquire({ timeoutMs: 0 }))
+    // After a failure one is opened at a time.
+    await until(async () => p.stats.opening < 2, 'the failure')
     await t.throwsAsync(p.fetchVal('select 1'), {
       instanceOf: InterfaceError,
       message: /inside one of the pool's own transactions/,
