@@ -150,6 +150,12 @@ impl Connections {
         true
     }
 
+    /// Whether a socket is to be read at once: one that is queued for parsing has its turn in `parse_waiting`, after the
+    /// others.
+    pub(crate) fn may_be_read(&self, id: u32) -> bool {
+        !self.is_parse_queued(id) && !self.budget.is_out_of_bytes()
+    }
+
     /// Whether a connection waits for its turn to parse.
     pub(crate) fn is_parse_queued(&self, id: u32) -> bool {
         self.open.get(id).is_some_and(|connection| connection.is_parse_queued)

@@ -9,8 +9,9 @@ use crate::pools::at;
 use crate::reactor::Reactor;
 use crate::wire::Reading;
 
-/// How long a connection may be idle before it is looked at, when it is used again.
-const STALE_MS: u64 = 50;
+/// How long ago the loop may have looked at its sockets, or we at a connection, when that is used again. A loop that turns
+/// freely looks more often; one that is held up, or was frozen, may not know of the end of a session.
+const STALE_MS: u64 = 5;
 
 impl Environment {
     /// A socket has something for us, or takes something from us.
@@ -19,17 +20,26 @@ impl Environment {
     }
 
     fn serve_socket(&mut self, id: u32, is_readable: bool, is_writable: bool) {
-        let Self { connections, clock, looks, .. } = self;
-        // One that is queued for parsing has its turn in `parse_waiting`, after the others.
-        if is_readable && !connections.is_parse_queued(id) && !connections.budget.is_out_of_bytes() {
-            looks.find(|| clock.now());
-            connections.budget.start(|| clock.now_ms());
-            self.read_connection(id);
+        if is_readable {
+            let Self { connections, clock, looks, .. } = self;
+            if connections.may_be_read(id) {
+                looks.find(|| clock.now());
+            }
+            self.read_now(id);
         }
         if is_writable {
             self.flush_connection(id);
         }
         self.run_errands();
+    }
+
+    /// Reads a socket, whether or not the loop has told of it.
+    fn read_now(&mut self, id: u32) {
+        let Self { connections, clock, .. } = self;
+        if connections.may_be_read(id) {
+            connections.budget.start(|| clock.now_ms());
+            self.read_connection(id);
+        }
     }
 
     /// The reactor stopped watching a socket that has an error; what was sent before the error is still to be read.
@@ -63,19 +73,36 @@ impl Environment {
         self.looks.begin(self.clock.now());
     }
 
+    /// Whether the loop has not looked at its sockets for a while.
+    fn is_look_late(&self, now_ms: u64) -> bool {
+        let looked_at_ms = u64::try_from(self.looks.looked_at().as_millis()).unwrap_or(u64::MAX);
+        now_ms.saturating_sub(looked_at_ms) > STALE_MS
+    }
+
     /// Looks at a connection that nobody has used for a while, before it is used again: its server may have ended the
     /// session, and the loop may not have told of it.
     pub(crate) fn look_first(&mut self, id: u32, now_ms: u64) {
+        if self.is_look_late(now_ms) {
+            self.look(id, now_ms);
+        }
+    }
+
+    fn look(&mut self, id: u32, now_ms: u64) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let is_stale = now_ms.saturating_sub(connection.looked_at_ms) > STALE_MS;
-        if is_stale && connection.session.is_idle() {
+        if now_ms.saturating_sub(connection.looked_at_ms) > STALE_MS && connection.session.is_idle() {
             connection.looked_at_ms = now_ms;
-            self.on_socket(id, true, false);
+            self.before_deadlines(|environment| {
+                environment.read_now(id);
+                environment.run_errands();
+            });
         }
     }
 
     /// The same for those that a pool may choose.
     pub(crate) fn look_at_idle(&mut self, pool: u32, now_ms: u64) {
+        if !self.is_look_late(now_ms) {
+            return;
+        }
         let Some(driver) = self.pools.get_mut(pool) else { return };
         if now_ms.saturating_sub(driver.looked_at_ms) <= STALE_MS {
             return;
@@ -83,7 +110,7 @@ impl Environment {
         driver.looked_at_ms = now_ms;
         for id in self.connections.ids() {
             if self.connections.get(id).is_some_and(|connection| connection.pool == pool) {
-                self.look_first(id, now_ms);
+                self.look(id, now_ms);
             }
         }
     }
