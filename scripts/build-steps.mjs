@@ -1,5 +1,5 @@
 // The three products of a build: the native addon, dist/ and the rolled-up declarations.
-import { mkdirSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { PROGRAMS, ROOT, run, runNode } from './run.mjs'
 
@@ -50,4 +50,17 @@ export async function buildTestkit({ isOptimized = false } = {}) {
   await run('cargo', ['build', '--quiet', '-p', 'oxpg-testkit', ...options], { env })
   const { stdout } = await run('cargo', ['metadata', '--format-version', '1', '--no-deps'])
   return join(JSON.parse(stdout).target_directory, isOptimized ? 'release' : 'debug', 'oxpg-testkit')
+}
+
+/** An addon that panics where a test wishes (crates/codec/src/failpoint.rs), for tests; gives its path. */
+export async function buildFailpoints() {
+  const { stdout } = await run('cargo', ['metadata', '--format-version', '1', '--no-deps'])
+  // A folder of its own: the features of what it stands on are others than those of the tests.
+  const folder = join(JSON.parse(stdout).target_directory, 'failpoints')
+  const build = ['build', '--quiet', '-p', 'oxpg-node', '--features', 'failpoints', '--target-dir', folder]
+  await run('cargo', build)
+  const library = process.platform === 'darwin' ? 'liboxpg_node.dylib' : 'liboxpg_node.so'
+  const path = join(folder, 'oxpg.failpoints.node')
+  copyFileSync(join(folder, 'debug', library), path)
+  return path
 }

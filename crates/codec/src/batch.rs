@@ -15,6 +15,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::decode::{BlockSpace, Destination, MOST_BYTES, RowStop, TextSpace, decode_row, fields};
+use crate::failpoint;
 use crate::types::{NoTypes, Type, TypeCode, TypeSource};
 
 /// The most text of one segment in bytes: kept values keep the segment's string alive.
@@ -235,6 +236,7 @@ impl Batch {
         data_row: &[u8],
         remaining: usize,
     ) -> Result<Pushed, RowError> {
+        failpoint::pass("codec.decode");
         let fields = fields(data_row, types.codes.len())?;
         // A row without columns takes a cell as well, so that no number of them is free.
         let row_end = self.row_cells + types.codes.len().max(1);

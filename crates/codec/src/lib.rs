@@ -8,6 +8,7 @@ pub mod batch;
 pub mod boundary;
 mod calendar;
 mod decode;
+pub mod failpoint;
 pub mod ids;
 pub mod parameters;
 pub mod types;

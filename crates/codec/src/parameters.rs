@@ -28,6 +28,7 @@ use limits::Limits;
 use scalar::Format;
 use target::Target;
 
+use crate::failpoint;
 use crate::types::ParameterType;
 
 /// Encodes one execution's parameters: appends to `out` a Bind message's part from the number of parameter format
@@ -43,6 +44,7 @@ pub fn encode_parameters(
     extras: &[Vec<u8>],
     out: &mut Vec<u8>,
 ) -> Result<usize, EncodeError> {
+    failpoint::pass("codec.encode");
     let start = out.len();
     let mut cells = Cells::new(cells, text, extras);
     let result = encode(types, &mut cells, out);

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use oxpg_client::open::{self, CancelTarget, Config, OpenError, Opened, Particulars, Socket};
+use oxpg_codec::failpoint;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::{Semaphore, oneshot, watch};
 
@@ -177,6 +178,7 @@ async fn serve(mut orders: UnboundedReceiver<Order>) {
 async fn run(job: Job) -> Outcome {
     match job {
         Job::Open { opening, config, particulars, wanted } => {
+            failpoint::pass("open.session");
             let (mut given_up, mut opened) = (pin!(wanted), pin!(open_session(config, particulars)));
             let first = poll_fn(|context| match given_up.as_mut().poll(context) {
                 Poll::Ready(_) => Poll::Ready(None),
@@ -186,10 +188,12 @@ async fn run(job: Job) -> Outcome {
             Outcome::Opened { opening, result: Box::new(result) }
         }
         Job::Part { parting, socket } => {
+            failpoint::pass("open.parting");
             open::parted(socket).await;
             Outcome::Parted { parting }
         }
         Job::Cancel { connection, number, target, backend_pid, secret_key, gate } => {
+            failpoint::pass("open.cancel");
             let cancel = open::cancel(&target, backend_pid, &secret_key);
             // A cancel request that fails has the same meaning as one that came too late.
             let _ = match &gate {

@@ -17,11 +17,13 @@ pub(crate) enum Readiness {
     Failed,
 }
 
-/// Runs a callback's body; a panic fails the connection whose engine ran, and nothing else.
+/// Runs a callback's body; a panic takes down what it came from, and nothing else (`recovery.rs`).
 ///
 /// # Safety
 /// `environment` must be live, on its own thread, with no borrow of it alive.
 unsafe fn guard(environment: *mut Environment, body: impl FnOnce()) {
+    // SAFETY: by the caller's promise.
+    unsafe { (*environment).pools.touched = None };
     if catch_unwind(AssertUnwindSafe(body)).is_err() {
         // SAFETY: by the caller's promise; the body's borrows ended when it unwound.
         unsafe {
@@ -34,15 +36,15 @@ unsafe fn guard(environment: *mut Environment, body: impl FnOnce()) {
     }
 }
 
-/// Takes down the connection that a panic came from, and lets `resume` go on with what the panic interrupted.
+/// Takes down what a panic came from, and lets `resume` go on with what the panic interrupted.
 ///
 /// # Safety
 /// As for [`guard`].
 pub(crate) unsafe fn after_panic(environment: *mut Environment, resume: impl FnOnce(&mut Environment)) {
     // SAFETY: by the caller's promise; no JavaScript runs in what follows.
     let environment = unsafe { &mut *environment };
-    environment.end_panicked();
     // What panics once more here is left to the environment's end.
+    let _ = catch_unwind(AssertUnwindSafe(|| environment.recover()));
     let _ = catch_unwind(AssertUnwindSafe(|| resume(environment)));
 }
 

@@ -7,6 +7,7 @@ use oxpg_client::pool::LEFTOVER_LIMIT;
 use oxpg_client::reset;
 use oxpg_client::session::{Bind, Description, Query, ResultForm, ResultOptions, Work};
 use oxpg_codec::boundary::{PARAMETER_CELL_BYTES, POOL_BIT, cell_tag, flag, form, opcode};
+use oxpg_codec::failpoint;
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
 
 use crate::environment::Environment;
@@ -31,16 +32,16 @@ impl Environment {
             let parcel = Parcel { command, text, extras, now_ms };
             if catch_unwind(AssertUnwindSafe(|| self.carry_out_one(&parcel))).is_err() {
                 // The commands behind it concern others.
-                self.end_panicked();
-                if self.calls.requests.get(command.slot).is_some() {
-                    self.fail(command.slot, FailureData::internal("an internal error of the driver"));
-                }
+                self.recover();
+                self.fail_panicked(command.slot, command.slot != 0 && begins_request(command.opcode));
             }
         }
         self.settle();
     }
 
     fn carry_out_one(&mut self, parcel: &Parcel<'_>) {
+        self.pools.touched = None;
+        failpoint::pass("node.command");
         let command = parcel.command;
         match command.opcode {
             opcode::QUERY => self.query(parcel),
@@ -271,6 +272,23 @@ impl Parcel<'_> {
         };
         std::str::from_utf8(bytes).ok()
     }
+}
+
+/// Whether a command makes its request known.
+fn begins_request(opcode: u32) -> bool {
+    !matches!(
+        opcode,
+        opcode::BIND
+            | opcode::BATCH_ROW
+            | opcode::BATCH_CHUNK
+            | opcode::BATCH_END
+            | opcode::BATCH_ABORT
+            | opcode::ABANDON
+            | opcode::EXPIRE
+            | opcode::REFUSE
+            | opcode::HURRY
+            | opcode::TERMINATE
+    )
 }
 
 /// What becomes of a result's rows.

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use oxpg_codec::failpoint;
+
 use crate::budget::Budget;
 use crate::calls::Calls;
 use crate::connection::Connection;
@@ -119,6 +121,7 @@ impl Connections {
     /// Writes a connection's output. False when that failed, and the rest is to be read.
     pub(crate) fn flush(&mut self, id: u32, around: Surroundings<'_>) -> bool {
         let is_well = self.drive(id, around, |connection, sink, reactor| {
+            failpoint::pass("node.write");
             connection.is_flush_queued = false;
             connection.wire.flush(&mut connection.session, reactor, sink)
         });
@@ -130,6 +133,7 @@ impl Connections {
         let Self { open, dirty, driving, budget, read_buffer, .. } = self;
         let reading = budget.lend(|rest| {
             Self::run(open, dirty, driving, id, around, |connection, sink, reactor| {
+                failpoint::pass("node.read");
                 connection.wire.read(&mut connection.session, (read_buffer, rest), reactor, sink)
             })
         });
@@ -186,6 +190,15 @@ impl Connections {
     /// Takes the list of those that have something to write.
     pub(crate) fn take_dirty(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.dirty)
+    }
+
+    /// After a panic: those whose turn to write was lost with the list have it again.
+    pub(crate) fn requeue_dirty(&mut self) {
+        for id in self.open.ids() {
+            if self.open.get(id).is_some_and(|connection| connection.is_flush_queued) && !self.dirty.contains(&id) {
+                self.dirty.push(id);
+            }
+        }
     }
 
     /// Gives the list back, empty, so that its memory serves again.

@@ -8,6 +8,7 @@
 use std::collections::BTreeSet;
 
 use oxpg_client::session::RequestId;
+use oxpg_codec::failpoint;
 
 use crate::environment::Environment;
 use crate::failure::FailureData;
@@ -44,6 +45,7 @@ impl Environment {
         self.read_overdue(now_ms);
         // What has passed since then has not been read for.
         self.judged_ms = Some(now_ms);
+        failpoint::pass("node.timer");
         while let Some(slot) = self.calls.requests.pop_expired(now_ms) {
             self.expire(slot, now_ms);
         }
@@ -121,7 +123,7 @@ impl Environment {
             }
             _ => FailureData::timeout(timeout_ms),
         };
-        if self.leave(slot) {
+        if self.leave_or_recover(slot) {
             self.fail(slot, failure);
         }
     }

@@ -2,11 +2,13 @@
 //!
 //! No borrow of the environment is alive while JavaScript runs: it may send, close or acquire from inside.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use napi_sys as sys;
 use oxpg_codec::batch::{ExtraValue, TextMode};
 use oxpg_codec::boundary::{RECORD_WORDS, record_word as word, text_mode};
+use oxpg_codec::failpoint;
 
 use crate::attached;
 use crate::environment::Environment;
@@ -29,9 +31,14 @@ pub(crate) unsafe fn deliver(environment: *mut Environment) {
     unsafe { sys::napi_open_handle_scope(env, &raw mut scope) };
     let mut ended = 0;
     for records in records.chunks(capacity) {
-        ended += records.iter().filter(|record| ends_request(record)).count();
         // SAFETY: as above; the borrow ends with this statement, the values are plain handles.
-        let extras = lay_out(env, unsafe { &(*environment).mailbox }, records);
+        let laid_out = catch_unwind(AssertUnwindSafe(|| lay_out(env, unsafe { &(*environment).mailbox }, records)));
+        let Ok(extras) = laid_out else {
+            // SAFETY: as above.
+            unsafe { (*environment).lose(records) };
+            continue;
+        };
+        ended += records.iter().filter(|record| ends_request(record)).count();
         let count = value::number(env, f64::from(u32::try_from(records.len()).unwrap_or(0)));
         call(env, context, deliver, &[count, extras]);
     }
@@ -102,6 +109,7 @@ fn ends_request(record: &Record) -> bool {
 
 /// Writes the records into JavaScript's memory and makes the array of extras (`undefined` when there are none).
 fn lay_out(env: sys::napi_env, mailbox: &Mailbox, records: &[Record]) -> sys::napi_value {
+    failpoint::pass("node.deliver");
     let values = mailbox.batch.extras();
     let mut extras: Vec<sys::napi_value> = values.iter().map(|extra| extra_of_row(env, extra)).collect();
     // SAFETY: `Mailbox::new`'s promise, and `records` is one chunk of at most `records_capacity`.

@@ -117,6 +117,10 @@ impl Environment {
 
     /// A graceful close is over.
     pub(crate) fn finish_close(&mut self, slot: RequestId) {
+        // After a panic its caller may have been told already.
+        if self.calls.requests.get(slot).is_none() {
+            return;
+        }
         self.calls.requests.end(slot);
         crate::facts::push_closed(&mut self.mailbox, slot);
         self.reactor.spin(true);
@@ -175,19 +179,8 @@ impl Environment {
         }
     }
 
-    /// A panic unwound out of the work of the connection whose engine ran: it cannot be trusted any more.
-    pub(crate) fn end_panicked(&mut self) {
-        self.judged_ms = None;
-        let Some(id) = self.connections.driving.take() else { return };
-        if catch_unwind(AssertUnwindSafe(|| self.end_connection(id, EndCause::Panicked))).is_err() {
-            // It panicked again at its end.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.abandon_connection(id)));
-        }
-        self.reactor.spin(true);
-    }
-
     /// The connection goes without a word, and its requests are failed here.
-    fn abandon_connection(&mut self, id: u32) {
+    pub(crate) fn abandon_connection(&mut self, id: u32) {
         let Some(TakenOut { pool, reason, waiters, .. }) = self.take_out(id) else { return };
         for slot in waiters.into_iter().chain(self.calls.requests.slots_at(Place::Connection(id))) {
             self.fail(slot, FailureData::internal("an internal error of the driver ended the connection"));
@@ -215,12 +208,13 @@ impl Environment {
         self.host.release();
     }
 
-    /// `process.exit` runs no clean-up hook: say goodbye to idle servers, and let the background thread be.
+    /// `process.exit` runs no clean-up hook: say goodbye to servers that do nothing for anybody, the reset of a pool's
+    /// session included, and let the background thread be.
     pub(crate) fn say_goodbye(&mut self) {
         self.openings.stop();
         for id in self.connections.ids() {
             if let Some(connection) = self.connections.get_mut(id)
-                && connection.session.is_idle()
+                && (connection.session.is_idle() || connection.reset.is_some())
             {
                 connection.farewell();
             }

@@ -54,6 +54,29 @@ pub(crate) fn boundary_fingerprint() -> u32 {
     FINGERPRINT
 }
 
+/// The places of `failpoint::PLACES`, where tests make the driver panic.
+#[cfg(feature = "failpoints")]
+#[napi]
+#[must_use]
+pub(crate) fn failpoints() -> Vec<String> {
+    oxpg_codec::failpoint::PLACES.iter().map(|place| (*place).to_owned()).collect()
+}
+
+/// Lets `skip` passes of a place go well, and the `times` after them panic.
+#[cfg(feature = "failpoints")]
+#[napi]
+pub(crate) fn arm_failpoint(place: String, skip: u32, times: u32) {
+    oxpg_codec::failpoint::arm(&place, skip, times);
+}
+
+/// How often a place has panicked.
+#[cfg(feature = "failpoints")]
+#[napi]
+#[must_use]
+pub(crate) fn failpoint_hits(place: String) -> u32 {
+    oxpg_codec::failpoint::hits(&place)
+}
+
 /// Makes an environment on this thread: `cells`, `marks`, `bytes` and `records` become the mailbox, `deliver` is called
 /// with what arrives in it, and `let_go` when nothing uses the environment any more and it is freed. The result is an
 /// object of functions; `src/native/load.ts` has their types.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use napi_sys as sys;
 use oxpg_client::open::{Config, DefaultRoots, Particulars, Secret, explain};
 use oxpg_client::session::{Misplaced, Query};
+use oxpg_codec::boundary::POOL_BIT;
 
 use crate::attached::Attachment;
 use crate::callbacks::after_panic;
@@ -97,6 +98,7 @@ unsafe fn run_unless_gone(
     let Some(pointer) = Attachment::find(data) else { return gone() };
     // SAFETY: what is attached lives, and by the caller's promise nobody borrows it.
     let environment = unsafe { &mut *pointer };
+    environment.pools.touched = None;
     let mut call = Call { env, environment, arguments };
     if let Ok(result) = catch_unwind(AssertUnwindSafe(|| body(&mut call))) {
         return result.unwrap_or(ptr::null_mut());
@@ -157,7 +159,7 @@ unsafe extern "C" fn open(env: sys::napi_env, info: sys::napi_callback_info) -> 
     unsafe {
         run(env, info, |call| {
             let (slot, config) = (call.number(0), call.text(1));
-            call.environment.open(slot, &config);
+            call.environment.open_or_recover(slot, |environment| environment.open(slot, &config));
             call.environment.settle();
             None
         })
@@ -170,9 +172,12 @@ unsafe extern "C" fn open_pool(env: sys::napi_env, info: sys::napi_callback_info
     unsafe {
         run(env, info, |call| {
             let (slot, config) = (call.number(0), call.text(1));
-            let id = call.environment.open_pool(slot, &config, &call.text(2));
+            let options = call.text(2);
+            let opened =
+                call.environment.open_or_recover(slot, |environment| environment.open_pool(slot, &config, &options));
             call.environment.settle();
-            Some(value::number(env, f64::from(id)))
+            // Without a number it is a pool that is closed.
+            Some(value::number(env, f64::from(opened.unwrap_or(POOL_BIT))))
         })
     }
 }

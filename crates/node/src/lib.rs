@@ -32,6 +32,7 @@ mod pool_actions;
 mod pool_uses;
 mod pools;
 mod reactor;
+mod recovery;
 mod requests;
 mod sink;
 mod slab;

@@ -9,6 +9,7 @@ use oxpg_client::open::{Config, DefaultRoots, Opened, Particulars, statement_pre
 use oxpg_client::pool::OpenFailure;
 use oxpg_client::session::{Catalog, Session, SessionOptions, SessionStart};
 use oxpg_codec::boundary::record_word as word;
+use oxpg_codec::failpoint;
 use tokio::sync::oneshot;
 
 use crate::background::{Background, Configuration, Job, Outcome};
@@ -58,6 +59,24 @@ impl Openings {
 
     pub(crate) fn remove(&mut self, opening: u32) -> Option<Opening> {
         self.attempts.remove(opening).map(|attempt| attempt.opening)
+    }
+
+    /// Who waits for one.
+    pub(crate) fn of(&self, opening: u32) -> Option<Opening> {
+        self.attempts.get(opening).map(|attempt| attempt.opening)
+    }
+
+    /// A pool wants none of its attempts any more.
+    pub(crate) fn give_up_pool(&mut self, pool: u32) {
+        for id in self.attempts.ids() {
+            if self
+                .attempts
+                .get(id)
+                .is_some_and(|attempt| matches!(attempt.opening, Opening::Pool { pool: of, .. } if of == pool))
+            {
+                self.give_up(id);
+            }
+        }
     }
 
     /// Who waits for one whose password is asked for.
@@ -170,6 +189,7 @@ impl Environment {
     }
 
     pub(crate) fn on_outcome(&mut self, outcome: Outcome) {
+        failpoint::pass("node.wake");
         match outcome {
             Outcome::CancelFinished { connection, number } => self.cancel_finished(connection, number),
             Outcome::Parted { parting } => self.parted(parting),

@@ -52,11 +52,13 @@ pub(crate) struct Pools {
     drivers: Slab<PoolDriver>,
     /// Gives up connections, of pools and others, that owe an answer and do not move.
     pub(crate) guards: Guards,
+    /// The one that was last asked, so that a panic can be laid at its door.
+    pub(crate) touched: Option<u32>,
 }
 
 impl Pools {
     pub(crate) fn new() -> Self {
-        Self { drivers: Slab::new(), guards: Guards::default() }
+        Self { drivers: Slab::new(), guards: Guards::default(), touched: None }
     }
 
     pub(crate) fn get(&self, pool: u32) -> Option<&PoolDriver> {
@@ -64,6 +66,7 @@ impl Pools {
     }
 
     pub(crate) fn get_mut(&mut self, pool: u32) -> Option<&mut PoolDriver> {
+        self.touched = Some(pool);
         self.drivers.get_mut(pool)
     }
 

@@ -240,7 +240,7 @@ impl Environment {
     /// Takes what the background thread has done.
     pub(crate) fn take_outcomes(&mut self) {
         for outcome in self.openings.take_outcomes() {
-            self.on_outcome(outcome);
+            self.take_outcome(outcome);
         }
     }
 }

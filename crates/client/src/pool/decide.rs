@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use oxpg_codec::failpoint;
+
 use super::action::{Action, CloseReason, ConnectionId, Rejection, Want};
 use super::policy::{Phase, Pool};
 use super::service::Statement;
@@ -23,6 +25,7 @@ const LONGEST_APART: Duration = Duration::from_millis(25);
 impl Pool {
     /// What the driver must do next; `None` when nothing is left until something happens.
     pub fn next_action(&mut self) -> Option<Action> {
+        failpoint::pass("pool.decide");
         if self.phase == Phase::Open {
             self.connections.retire_expired(self.now);
         }

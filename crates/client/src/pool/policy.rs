@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use oxpg_codec::failpoint;
+
 use super::action::{AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Stats, WaiterId, Want};
 use super::connections::Connections;
 use super::growth::Growth;
@@ -83,10 +85,26 @@ impl Pool {
         }
     }
 
+    /// Another in its place, which has its options, its counters and the phase that it was in: what a panic has broken off
+    /// cannot be trusted. Connections, waiters and attempts of the former one are none of its own.
+    #[must_use]
+    pub fn renewed(&mut self, now: Duration) -> Self {
+        let mut renewed = Self::new(self.options.clone(), self.random.next(), now.max(self.now));
+        renewed.counters = std::mem::take(&mut self.counters);
+        renewed.counters.closed += self.connections.len() as u64;
+        match self.phase {
+            Phase::Open => {}
+            Phase::Closing => renewed.close(now),
+            Phase::Terminated => renewed.terminate(now),
+        }
+        renewed
+    }
+
     /// Somebody needs a connection; answered by exactly one `Grant` or `Reject`, unless [`give_up`](Self::give_up)
     /// comes first. Without a `deadline` it is `acquire_timeout` from now. An id that waits already is not queued
     /// again.
     pub fn request(&mut self, now: Duration, waiter: WaiterId, want: Want, deadline: Option<Duration>) {
+        failpoint::pass("pool.request");
         self.observe(now);
         let deadline = deadline.or_else(|| self.now.checked_add(self.options.acquire_timeout?));
         let want = if self.options.share_connections { want } else { Want::Lease };
@@ -231,6 +249,7 @@ impl Pool {
     /// # Errors
     /// [`NotLeased`], without effect, when the connection is not leased: released twice, or lost.
     pub fn release(&mut self, now: Duration, connection: ConnectionId, is_dirty: bool) -> Result<(), NotLeased> {
+        failpoint::pass("pool.release");
         self.observe(now);
         self.connections.release(connection, self.now, is_dirty)
     }
@@ -274,6 +293,7 @@ impl Pool {
 
     /// Time has passed: [`next_deadline`](Self::next_deadline) is due. Early or late calls do no harm.
     pub fn tick(&mut self, now: Duration) {
+        failpoint::pass("pool.tick");
         self.observe(now);
     }
 

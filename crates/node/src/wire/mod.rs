@@ -12,8 +12,10 @@ mod unparsed;
 mod tests;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oxpg_client::session::{EndCause, Received, Session, Sink};
+use oxpg_codec::failpoint;
 
 pub(crate) use self::channel::Channel;
 use self::transport::error_code;
@@ -231,6 +233,7 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
 
     /// Says goodbye if the socket takes it at once. Nothing is said inside another message.
     pub(crate) fn farewell(&mut self, session: &Session) {
+        failpoint::pass("node.farewell");
         if session.output().is_empty() && self.write_failure.is_none() {
             let _ = self.transport.write(&TERMINATE);
             self.transport.close();
@@ -239,8 +242,9 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
 
     /// Says goodbye and stops watching. The transport closes with the drop.
     pub(crate) fn disconnect(mut self, session: &Session, reactor: &R) -> T {
-        self.farewell(session);
         reactor.unwatch(self.watch);
+        // Whoever waits for the end of the connection hears of it all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.farewell(session)));
         self.transport
     }
 }

@@ -5,6 +5,7 @@ mod guards;
 mod leases;
 mod lifetimes;
 mod opening;
+mod renewing;
 mod sharing;
 mod simulation;
 mod step;

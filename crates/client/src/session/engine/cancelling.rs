@@ -6,6 +6,8 @@
 //! still for a while ([`Session::press`]): a quick one ends by itself, and a slow one does not end just when the
 //! cancel arrives.
 
+use oxpg_codec::failpoint;
+
 use crate::session::Session;
 use crate::session::course::Course;
 use crate::session::event::{Event, Sink};
@@ -72,6 +74,7 @@ impl Session {
     /// The caller of a request no longer waits: no further event comes for it, and its id is free. What is not
     /// on its way is dropped, what runs is cancelled.
     pub fn abandon(&mut self, request: RequestId, sink: &mut impl Sink) {
+        failpoint::pass("session.abandon");
         if let Some(number) = self.waiting.find(request) {
             let pending = self.waiting.remove(number);
             self.uncount_hurry(pending.as_ref());

@@ -1,5 +1,7 @@
 //! Settling requests, one by one or all at once.
 
+use oxpg_codec::failpoint;
+
 use super::looking_up::rows_without_types;
 use crate::session::Session;
 use crate::session::changes::Changes;
@@ -80,6 +82,7 @@ impl Session {
 
     /// The session is over: settles every request, then tells `Closed`. Later calls do nothing.
     pub fn end(&mut self, cause: EndCause, sink: &mut impl Sink) {
+        failpoint::pass("session.end");
         let is_wanted = matches!(cause, EndCause::Terminated);
         let failure = failure_of(cause);
         let told = (!is_wanted).then(|| failure.clone());

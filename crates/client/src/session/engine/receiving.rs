@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use oxpg_codec::failpoint;
+
 use crate::session::Session;
 use crate::session::event::{Event, Received, Sink};
 use crate::session::failure::ServerMessage;
@@ -16,6 +18,7 @@ impl Session {
     /// # Errors
     /// When the server breaks the protocol: the session is of no more use, see [`end`](Self::end).
     pub fn receive(&mut self, bytes: &[u8], sink: &mut impl Sink) -> Result<Received, ProtocolViolation> {
+        failpoint::pass("session.receive");
         let mut consumed = 0;
         let mut is_stopped = !self.deliver_backlog(sink);
         while !self.is_over && !is_stopped {

@@ -1,5 +1,7 @@
 //! Taking requests in, and writing them when their turn comes.
 
+use oxpg_codec::failpoint;
+
 use crate::session::Session;
 use crate::session::course::Course;
 use crate::session::event::{Event, Sink};
@@ -12,6 +14,7 @@ use crate::session::request::{Request, RequestId};
 impl Session {
     /// Takes a request in, and writes it if its turn has come.
     pub fn submit(&mut self, request: Request, sink: &mut impl Sink) {
+        failpoint::pass("session.submit");
         let task = Task::of(request.work, &self.shared);
         let mut pending = Pending::new(Some(request.id), task);
         let refusal = if self.is_over || self.is_closing {
