@@ -1,22 +1,29 @@
-// Every way in which a process or worker can end, in every state, in child processes: none may crash, hang, or give
-// another exit code than the program meant.
+// Row 36 of docs/reliability.md: every way in which a process or worker can end, in every state, in child processes: none
+// may crash, hang, or give another exit code than the program meant.
 //
-//   node __test__/adversity/exits.mjs [--rounds 5] [--node path/to/node]
+//   node __test__/adversity/exits.mjs [--rounds 5 | --full] [--json] [--node path/to/node]
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { parseArgs } from 'node:util'
+import { asRow, playOptions } from '../../scripts/adversity-play.mjs'
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '3' }, node: { type: 'string', default: process.execPath } },
-})
+const values = playOptions({ rounds: { type: 'string' } })
 const url = process.env.OXPG_TEST_URL
 if (url === undefined) throw new Error('OXPG_TEST_URL is not set')
 const program = (name) => fileURLToPath(new URL(`programs/${name}.cjs`, import.meta.url))
 
-const STATES = ['idle', 'closed', 'closing', 'pending', 'waiting', 'opening', 'transaction', 'large']
+/** The states of row 36, and more. */
+const MAIN_STATES = ['idle', 'pending', 'listening', 'cursor', 'waiting']
+const MORE_STATES = ['closed', 'closing', 'opening', 'transaction', 'large']
 /** How the program ends, and the exit code that it means. `end` in a state that is pending is cut by nobody. */
 const EXITS = { end: 0, exit: 7, throw: 1, reject: 1, sigterm: 'SIGTERM' }
+const WORKER_EXITS = ['end', 'exit', 'throw', 'terminate']
 const LIMIT_MS = 30_000
+const LANES = 3
+/** Each of them so often, where everything runs. */
+const FULL = { main: 1_000, more: 50 }
+const rounds = Number(values.rounds ?? 3)
+
+const row = { number: '36', title: 'the end of a process or worker', over: 'TCP', cases: 0, failures: [] }
 
 function run(file, ...args) {
   return new Promise((resolve) => {
@@ -33,30 +40,37 @@ function run(file, ...args) {
   })
 }
 
-let passed = 0
-const failures = []
 async function expect(what, file, args, wanted) {
   const { code, signal, stderr } = await run(program(file), ...args)
-  if ((signal ?? code) === wanted) passed += 1
-  else failures.push(`${what}: ended with ${signal ?? code}, ${wanted} was meant\n${stderr.slice(-800)}`)
+  row.cases += 1
+  if ((signal ?? code) !== wanted)
+    row.failures.push(
+      `row 36: ${what}: ended with ${signal ?? code}, ${wanted} was meant\n${stderr.slice(-800)}`,
+    )
 }
 
+const courses = [
+  { states: MAIN_STATES, times: values.full ? FULL.main : rounds },
+  { states: MORE_STATES, times: values.full ? FULL.more : rounds },
+]
 const jobs = []
-for (let round = 0; round < Number(values.rounds); round += 1) {
-  for (const state of STATES) {
-    for (const [exit, code] of Object.entries(EXITS)) {
-      jobs.push(() => expect(`main thread, ${state}, ${exit}`, 'main', [state, exit], code))
-    }
-    for (const exit of ['end', 'exit', 'throw', 'terminate']) {
-      jobs.push(() => expect(`worker, ${state}, ${exit}`, 'worker', [state, exit], 0))
+for (const { states, times } of courses) {
+  for (let round = 0; round < times; round += 1) {
+    for (const state of states) {
+      for (const [exit, code] of Object.entries(EXITS)) {
+        jobs.push(() => expect(`main thread, ${state}, ${exit}`, 'main', [state, exit], code))
+      }
+      for (const exit of WORKER_EXITS) {
+        jobs.push(() => expect(`worker, ${state}, ${exit}`, 'worker', [state, exit], 0))
+      }
     }
   }
 }
+jobs.reverse()
 const next = async () => {
-  for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) await job()
+  for (let job = jobs.pop(); job !== undefined; job = jobs.pop()) await job()
 }
-await Promise.all([next(), next(), next()])
+await Promise.all(Array.from({ length: LANES }, next))
 
-for (const failure of failures) console.log(failure)
-console.log(`exits: ${passed} passed, ${failures.length} failed`)
-process.exitCode = failures.length === 0 ? 0 : 1
+row.detail = `${courses.map(({ states, times }) => `${states.join(', ')} × ${times}`).join('; ')}; each × ${Object.keys(EXITS).join(', ')} of the process, and ${WORKER_EXITS.join(', ')} of a worker beside a main thread that goes on: the exit code that was meant, and no signal but the one that was sent`
+asRow(row, values, 'exits')

@@ -26,6 +26,25 @@ module.exports = async function enter(state, url, ends) {
       quiet(c.fetch('select 1'))
       break
     }
+    case 'listening': {
+      const c = await connect(url)
+      c.onNotice(() => {})
+      await c.execute('listen somebody')
+      // Not in the call of a query: the server speaks by itself.
+      const other = await connect(url)
+      await other.execute("notify somebody, 'something'")
+      break
+    }
+    case 'cursor': {
+      const c = await connect(url)
+      await c.execute('begin; declare open_cursor cursor for select * from generate_series(1, 100000)')
+      await c.fetch('fetch 100 from open_cursor')
+      const p = await createPool(url)
+      const lease = await p.acquire()
+      await lease.execute('declare held_cursor cursor with hold for select * from generate_series(1, 1000)')
+      quiet(lease.fetch('fetch 10 from held_cursor'))
+      break
+    }
     case 'waiting': {
       const p = await createPool(url, { maxSize: 1, acquireTimeoutMs: ends ? 50 : 30_000 })
       await p.acquire()
