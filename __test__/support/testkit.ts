@@ -121,10 +121,13 @@ const through = (port: number, target: string): string =>
 /** Events that are waited for by what they say. */
 class Events<E extends object> {
   readonly all: E[] = []
+  /** When each of them was heard of, as `performance.now()` has it. */
+  readonly times: number[] = []
   readonly #emitter = new EventEmitter().setMaxListeners(0)
 
   take(event: E): void {
     this.all.push(event)
+    this.times.push(performance.now())
     this.#emitter.emit('event')
   }
 
@@ -172,6 +175,12 @@ export class FaultProxy {
   /** What has happened so far. */
   get events(): readonly ProxyEvent[] {
     return this.#events.all
+  }
+
+  /** When each connection came, as `performance.now()` has it. */
+  get arrivals(): readonly number[] {
+    const { all, times } = this.#events
+    return times.filter((_, index) => all[index]!.event === 'connected')
   }
 
   /** The first event, of those that have happened and those to come, that says all of this. */

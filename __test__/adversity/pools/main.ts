@@ -1,0 +1,41 @@
+// Plays the rows of docs/reliability.md that are about pools and their sessions, against the server in OXPG_TEST_URL and
+// servers of their own, and writes a line of JSON for each.
+//   --full   all of it; without it a part that takes seconds
+//   --rows terminated,restarts,…   some of them
+import { Row } from '../network/report.js'
+import { isFull, playRows } from '../play.js'
+import { aborts } from './aborts.js'
+import { drain } from './drain.js'
+import { herd } from './herd.js'
+import { leftovers } from './leftovers.js'
+import { lifetimes } from './lifetimes.js'
+import { misuse } from './misuse.js'
+import { restarts } from './restarts.js'
+import { sizes } from './sizes.js'
+import { terminated } from './terminated.js'
+import { fairness, handover, nesting } from './waiting.js'
+
+playRows(
+  {
+    terminated: () => terminated(isFull ? 20 : 1),
+    restarts: () => restarts(isFull ? 10 : 1, isFull ? 3_000 : 200),
+    herd: () => (isFull ? herd(10_000, 10_000) : herd(800, 1_000)),
+    leftovers: () => leftovers(isFull ? 20 : 1),
+    aborts: () => aborts(isFull ? 20 : 1),
+    nesting,
+    fairness: () => (isFull ? fairness(1_000, 40) : fairness(300, 3)),
+    handover: () => handover(isFull ? 1_000_000 : 10_000),
+    misuse: () => misuse(isFull ? 20 : 1),
+    lifetimes: () =>
+      isFull
+        ? lifetimes({ lifetimeMs: 4_000, replaced: 500, isSpreadJudged: true })
+        : lifetimes({ lifetimeMs: 400, replaced: 40, isSpreadJudged: false }),
+    drain: () => drain(isFull ? 20 : 1),
+    sizes: () => sizes(isFull),
+  },
+  new Row(
+    '35',
+    'the password of the sessions of rows 10 to 30, in what a program can show',
+    'each error, connection and pool of those rows, as String, stack, JSON and util.inspect show it, hidden properties and getters included',
+  ),
+)
