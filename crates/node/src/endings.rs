@@ -213,6 +213,10 @@ impl Environment {
     pub(crate) fn say_goodbye(&mut self) {
         self.openings.stop();
         for id in self.connections.ids() {
+            if self.connections.get(id).is_some_and(|connection| connection.reset.is_some()) {
+                // The turn in which it began may not be over.
+                self.flush_connection(id);
+            }
             if let Some(connection) = self.connections.get_mut(id)
                 && (connection.session.is_idle() || connection.reset.is_some())
             {

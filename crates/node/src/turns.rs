@@ -49,7 +49,7 @@ impl Environment {
         self.note_unparsed(id);
     }
 
-    fn flush_connection(&mut self, id: u32) {
+    pub(crate) fn flush_connection(&mut self, id: u32) {
         let (connections, around) = self.split();
         if !connections.flush(id, around) {
             self.note_unparsed(id);
