@@ -24,8 +24,8 @@ export async function marked(server) {
   const admin = await connect(server)
   await admin.execute(`
     set password_encryption = 'scram-sha-256';
-    drop role if exists ${USER};
-    create role ${USER} superuser login password '${SECRET}'`)
+    do $$ begin create role ${USER} superuser login; exception when duplicate_object then null; end $$;
+    alter role ${USER} password '${SECRET}'`)
   await admin.close()
   return Object.assign(new URL(server), { username: USER, password: encodeURIComponent(SECRET) })
 }

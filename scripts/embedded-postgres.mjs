@@ -328,7 +328,7 @@ async function launch({ programs, folder, run: { uid, gid, env } }, port) {
     let log = ''
     for (;;) {
       // The last line of postmaster.pid is the state, "ready" as soon as connections are accepted.
-      const state = existsSync(pidFile) ? readFileSync(pidFile, 'utf8').split('\n') : []
+      const state = linesOf(pidFile)
       const pid = Number.parseInt(state[0], 10)
       // One that was killed has left its file behind.
       if (state[7]?.trim() === 'ready' && isRunning(pid)) return pid
@@ -384,6 +384,16 @@ async function launch({ programs, folder, run: { uid, gid, env } }, port) {
     end,
     restart,
     stop,
+  }
+}
+
+/** The lines of a file; none where it is not, or no more. */
+function linesOf(file) {
+  try {
+    return readFileSync(file, 'utf8').split('\n')
+  } catch (error) {
+    if (error.code === 'ENOENT') return []
+    throw error
   }
 }
 
