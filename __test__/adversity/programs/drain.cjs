@@ -81,6 +81,8 @@ async function main() {
   const running = work.length === 0 ? 0 : 1
   const active = "select count(*)::int from pg_stat_activity where application_name in ($1, 'drained') and wait_event = 'PgSleep'"
   while ((await c.fetchVal(active, [applicationName])) < running);
+  // An attempt that is under way when the pool is closed is cut, which the server sees: none is.
+  while (pool.stats.opening > 0) await c.fetchVal('select 1')
   const query = "select pid from pg_stat_activity where application_name in ($1, 'drained')"
   const pids = await c.fetch(query, [applicationName])
   process.send(

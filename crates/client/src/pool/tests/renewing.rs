@@ -19,10 +19,9 @@ fn a_renewed_pool_opens_what_it_wants_and_knows_nothing_of_the_former_one() {
     assert_eq!(opening.len(), 2);
     // What comes late of the former one does no harm.
     renewed.lost(ms(6), old);
-    renewed.query_finished(old, ms(6));
     assert!(renewed.release(ms(6), old, true).is_err());
     for (attempt, connection) in opening.into_iter().zip(11..) {
-        renewed.opened(ms(7), attempt, connection);
+        renewed.opened(ms(7), attempt, connection, Duration::ZERO);
     }
     assert_eq!(actions(&mut renewed), []);
     assert_eq!((renewed.stats().size, renewed.stats().idle), (2, 2));
