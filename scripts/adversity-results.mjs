@@ -131,5 +131,6 @@ function measuredOf({ measured, beyond }) {
 function versionsOf({ full, part, isScripted }) {
   if (isScripted) return 'scripted'
   const list = (majors) => majors.toSorted((a, b) => a - b).join(', ')
-  return part.length > 0 ? `${list(full)}; in part ${list(part)}` : list(full)
+  const inPart = part.length > 0 ? [`in part ${list(part)}`] : []
+  return [...(full.length > 0 ? [list(full)] : []), ...inPart].join('; ')
 }
