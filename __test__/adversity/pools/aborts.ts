@@ -1,5 +1,5 @@
 // Row 19: a caller gives up at each of its awaits, and the next one finds a clean session.
-import { connect, type Pool, type Transaction } from 'oxpg'
+import { connect, type Pool, type Transaction, TransactionResolutionUnknownError } from 'oxpg'
 import { uniqueName, url } from '../../support/server.js'
 import { nameOf, Row } from '../network/report.js'
 import { isClean, stateOf } from './cleanliness.js'
@@ -123,7 +123,9 @@ export async function aborts(rounds: number): Promise<Row[]> {
             const isOurs = outcome.reason === giver.signal.reason
             // One that waited for its COMMIT only, or fell into another's failure, says which.
             row.check(isOurs || giver.signal.aborted, `${what}: ${said(outcome)}`)
-            if (whole === 'BEGIN by hand') unsure.add(id)
+            // Its COMMIT was on its way: nobody knows, and it is all or nothing.
+            const isUnknown = outcome.reason instanceof TransactionResolutionUnknownError
+            if (whole === 'BEGIN by hand' || isUnknown) unsure.add(id)
           }
           await row.settled(isClean(open.pool, fresh, row, what), ALL_THE_TIME_MS, `${what}: the next user`)
         }
