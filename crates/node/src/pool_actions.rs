@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxpg_client::open::{Config, OpenError, Opened, Particulars};
+use oxpg_client::open::{Config, OpenError, OpenErrorKind, Opened, Particulars};
 use oxpg_client::pool::{Action, CloseReason, OpenFailure, Rejection};
 use oxpg_client::reset;
 use oxpg_client::session::EndCause;
@@ -181,9 +181,11 @@ impl Environment {
 
 /// What the error of one attempt says of the next.
 fn kind_of(error: &OpenError) -> OpenFailure {
-    match (error.is_unreachable, error.is_transient()) {
-        (true, _) => OpenFailure::Unreachable,
-        (false, true) => OpenFailure::Transient,
-        (false, false) => OpenFailure::Final,
+    let says_no = [OpenErrorKind::Server, OpenErrorKind::Configuration, OpenErrorKind::Unsupported];
+    match error {
+        error if error.is_unreachable => OpenFailure::Unreachable,
+        error if error.is_transient() => OpenFailure::Transient,
+        error if says_no.contains(&error.kind) => OpenFailure::Refused,
+        _ => OpenFailure::Final,
     }
 }

@@ -121,8 +121,10 @@ pub enum OpenFailure {
     Transient,
     /// The same, but there is no server at this time: the system said so at once.
     Unreachable,
-    /// Trying again would not help.
+    /// Trying again would not help those whom the attempt was for.
     Final,
+    /// Nor anybody else: the server says no (a wrong password, no such database), or it cannot be asked like that.
+    Refused,
 }
 
 /// `release` of a connection that is not leased: released twice, lost in between, or never granted alone.

@@ -228,8 +228,8 @@ impl Pool {
         if !self.growth.fail(self.now, attempt, &mut self.random) {
             return;
         }
-        self.is_refused = failure != OpenFailure::Transient;
-        if failure != OpenFailure::Final {
+        self.is_refused = matches!(failure, OpenFailure::Unreachable | OpenFailure::Refused);
+        if matches!(failure, OpenFailure::Transient | OpenFailure::Unreachable) {
             return;
         }
         let share = self.waiters.len().div_ceil(sources.max(1));

@@ -228,13 +228,28 @@ fn a_permanent_failure_rejects_the_waiters_it_would_have_served() {
 }
 
 #[test]
-fn a_permanent_failure_with_nothing_else_rejects_everybody() {
+fn after_a_failure_that_says_nothing_of_the_next_attempt_newcomers_wait_for_that() {
+    let mut pool = Pool::new(options(0, 1), 1, ms(0));
+    pool.request(ms(0), 1, Want::Lease, None);
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.open_failed(ms(1), attempt, OpenFailure::Final);
+    assert_eq!(actions(&mut pool), [Action::Reject { waiter: 1, reason: Rejection::OpenFailed }]);
+    pool.request(ms(2), 2, Want::Lease, None);
+    assert_eq!(actions(&mut pool), []);
+    pool.tick(ms(60));
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.opened(ms(61), attempt, 1, ms(1));
+    assert_eq!(actions(&mut pool), [lease(2, 1)]);
+}
+
+#[test]
+fn a_server_that_refuses_is_told_of_at_once_where_there_is_nothing_else() {
     let mut pool = Pool::new(options(1, 1), 1, ms(0));
     for waiter in 0..5 {
         pool.request(ms(0), waiter, Want::Share(QUICK), None);
     }
     let attempt = attempts(&actions(&mut pool))[0];
-    pool.open_failed(ms(1), attempt, OpenFailure::Final);
+    pool.open_failed(ms(1), attempt, OpenFailure::Refused);
     assert_eq!(actions(&mut pool).len(), 5);
     // A waiter that comes before the next attempt is told the same at once; the next attempt is made for `min_size`.
     pool.request(ms(2), 6, Want::Share(QUICK), None);

@@ -53,6 +53,7 @@ fn open_failure() -> impl Strategy<Value = OpenFailure> {
         2 => Just(OpenFailure::Transient),
         1 => Just(OpenFailure::Unreachable),
         1 => Just(OpenFailure::Final),
+        1 => Just(OpenFailure::Refused),
     ]
 }
 
