@@ -81,6 +81,7 @@ pub(crate) unsafe fn after_io(environment: *mut Environment) {
     // SAFETY: by the caller's promise; `deliver` and `parse_waiting` are called with no borrow alive between them.
     unsafe {
         guard(environment, || {
+            (*environment).looks.end();
             loop {
                 deliver(environment);
                 if !(*environment).parse_waiting() {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-/// How long the loop has at least been waiting when it has slept.
-const SLEPT: Duration = Duration::from_micros(10);
+use oxpg_client::pool::Arrival;
+
+/// How long the loop has at least been waiting when it has slept: asking the system, and what other sockets told, took less.
+const SLEPT: Duration = Duration::from_micros(100);
 
 /// Time since the environment began.
 pub(crate) struct Clock {
@@ -34,29 +36,40 @@ pub(crate) struct Looks {
     began_before: Duration,
     /// When this turn's first socket was found ready.
     found: Option<Duration>,
+    /// What the turn before knew at its end.
+    looked_before: Duration,
+    /// Not all sockets that are ready have been read.
+    is_reading: bool,
 }
 
 impl Looks {
     /// The loop begins to wait for sockets.
     pub(crate) fn begin(&mut self, now: Duration) {
+        self.looked_before = self.found.take().unwrap_or(self.began);
         self.began_before = std::mem::replace(&mut self.began, now);
-        self.found = None;
     }
 
     /// A socket is ready; `now` is asked for once a turn.
     pub(crate) fn find(&mut self, now: impl FnOnce() -> Duration) {
         self.found.get_or_insert_with(now);
+        self.is_reading = true;
+    }
+
+    /// All that were ready have been read.
+    pub(crate) fn end(&mut self) {
+        self.is_reading = false;
     }
 
     /// What has not been told of by now was not there at this time.
     pub(crate) fn looked_at(&self) -> Duration {
-        self.found.unwrap_or(self.began)
+        if self.is_reading { self.looked_before } else { self.found.unwrap_or(self.began) }
     }
 
     /// When the answers of this turn arrived, at the earliest.
-    pub(crate) fn arrived_at(&self) -> Duration {
-        let found = self.looked_at();
-        if found.saturating_sub(self.began) < SLEPT { self.began_before } else { found }
+    pub(crate) fn arrival(&self) -> Arrival {
+        let found = self.found.unwrap_or(self.began);
+        let is_exact = found.saturating_sub(self.began) >= SLEPT;
+        Arrival { at: if is_exact { found } else { self.began_before }, is_exact }
     }
 }
 
@@ -74,7 +87,10 @@ mod tests {
         looks.begin(us(1_000));
         looks.find(|| us(1_400));
         looks.find(|| unreachable!("the others of the turn were there as well"));
-        assert_eq!((looks.arrived_at(), looks.looked_at()), (us(1_400), us(1_400)));
+        let arrival = Arrival { at: us(1_400), is_exact: true };
+        assert_eq!((looks.arrival(), looks.looked_at()), (arrival, us(0)));
+        looks.end();
+        assert_eq!((looks.arrival(), looks.looked_at()), (arrival, us(1_400)));
     }
 
     #[test]
@@ -84,8 +100,8 @@ mod tests {
         // JavaScript has run for long.
         looks.begin(us(90_000));
         looks.find(|| us(90_003));
-        assert_eq!(looks.arrived_at(), us(1_000));
+        assert_eq!(looks.arrival(), Arrival { at: us(1_000), is_exact: false });
         looks.begin(us(91_000));
-        assert_eq!((looks.looked_at(), looks.arrived_at()), (us(91_000), us(90_000)));
+        assert_eq!((looks.looked_at(), looks.arrival().at), (us(91_000), us(90_000)));
     }
 }

@@ -120,7 +120,7 @@ impl Environment {
         let Some(driver) = self.pools.get_mut(pool) else { return };
         match work {
             Some(work) if is_lease => self.submit(connection, slot, work),
-            Some(work) => self.submit_shared(pool, connection, slot, work),
+            Some(work) => self.submit_shared(pool, connection, (slot, work), at(now_ms)),
             None if self.calls.requests.get(slot).is_none() => {
                 // The waiter is gone; the policy is told of those, so this guards against a leak only.
                 let _ = driver.policy.release(at(now_ms), connection, false);

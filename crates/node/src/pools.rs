@@ -186,7 +186,7 @@ impl Environment {
         if let Some(statement) = statement
             && let Some(connection) = driver.policy.choose_shared(at(now_ms), statement)
         {
-            self.submit_shared(pool, connection, slot, work);
+            self.submit_shared(pool, connection, (slot, work), at(now_ms));
         } else {
             if let Some(state) = self.calls.requests.get_mut(slot) {
                 state.place = Place::Pool(pool);
@@ -250,8 +250,8 @@ impl Environment {
     }
 
     /// A call on a pool goes to a connection that others use as well.
-    pub(crate) fn submit_shared(&mut self, pool: u32, connection: u32, slot: u32, work: Work) {
-        let now = self.now();
+    /// When it is sent, the policy learns by [`Environment::pool_written`].
+    pub(crate) fn submit_shared(&mut self, pool: u32, connection: u32, (slot, work): (u32, Work), now: Duration) {
         let Some(driver) = self.pools.get_mut(pool) else { return };
         let ticket = driver.policy.query_started(connection, now, shared_statement(&work).unwrap_or_default());
         if let Some(state) = self.calls.requests.get_mut(slot) {
@@ -303,14 +303,14 @@ impl Environment {
         if part != Part::Lease {
             self.count_shared_out(connection);
         }
-        let arrived_at = self.looks.arrived_at();
+        let arrival = self.looks.arrival();
         let Some(driver) = self.pools.get_mut(pool) else { return };
         match part {
             Part::Lease => {
                 let _ = driver.policy.release(now, connection, true);
             }
             Part::Share { ticket: Some(ticket), is_answered: true } => {
-                driver.policy.query_finished(connection, now, ticket, arrived_at);
+                driver.policy.query_finished(connection, now, ticket, arrival);
             }
             Part::Share { ticket: Some(ticket), is_answered: false } => {
                 driver.policy.query_returned(connection, now, ticket);

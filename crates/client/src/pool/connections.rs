@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::action::{Action, CloseReason, ConnectionId, NotLeased};
 use super::connection::{Connection, State};
-use super::in_flight::Ticket;
+use super::in_flight::{Arrival, Ticket};
 use super::load_heap::LoadHeap;
 use super::recency::Recency;
 use super::service::{Services, Statement};
@@ -27,6 +27,10 @@ pub(super) struct Connections {
     /// How many of `shared` have room.
     with_room: usize,
     pub(super) services: Services,
+    /// The shortest answer of the connection that was answered last: all of them go the same way as a rule.
+    shortest: Option<Duration>,
+    /// When a session was last given to be cleaned.
+    reset_at: Duration,
     lifetimes: BTreeSet<(Duration, usize)>,
     /// Slots that were told to drain; some may have done so since.
     drained: Vec<usize>,
@@ -54,9 +58,9 @@ impl Connections {
         self.idle.len()
     }
 
-    /// Connections that will be free as soon as their session is clean.
-    pub(super) const fn resetting(&self) -> usize {
-        self.resetting
+    /// Connections that will be free as soon as their session is clean, and since when at least one is being cleaned.
+    pub(super) const fn resetting(&self) -> (usize, Duration) {
+        (self.resetting, self.reset_at)
     }
 
     pub(super) const fn draining(&self) -> usize {
@@ -155,7 +159,7 @@ impl Connections {
             State::Shared => {}
             _ => return None,
         }
-        let started = connection.in_flight.push(statement, &self.services, now);
+        let started = connection.in_flight.push(statement, &self.services, self.shortest, now);
         if connection.queries >= self.max_queries {
             connection.retired.get_or_insert(CloseReason::MaxQueries);
         }
@@ -178,11 +182,12 @@ impl Connections {
     }
 
     /// A shared query was answered.
-    pub(super) fn answered(&mut self, id: ConnectionId, ticket: Ticket, arrived_at: Duration, now: Duration) {
+    pub(super) fn answered(&mut self, id: ConnectionId, ticket: Ticket, arrival: Arrival, now: Duration) {
         let Some(slot) = self.by_id.get(&id).copied() else { return };
-        let Self { slots, services, .. } = self;
+        let Self { slots, services, shortest, .. } = self;
         let Some(connection) = slots.get_mut(slot).and_then(Option::as_mut) else { return };
-        connection.in_flight.answered(ticket, arrived_at, services);
+        connection.in_flight.answered(ticket, arrival, services);
+        *shortest = connection.in_flight.shortest().or(*shortest);
         self.head_changed(slot, now);
     }
 
@@ -240,6 +245,7 @@ impl Connections {
         }
         if is_dirty && connection.retired.is_none() {
             self.set_state(slot, State::ResetDue);
+            self.reset_at = now;
             self.chores.push_back(id);
         } else {
             self.became_free(slot, now);

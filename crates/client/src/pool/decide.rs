@@ -12,6 +12,8 @@ use super::waiters::Waiter;
 
 /// While a new connection is on its way, a busy one is shared only up to so many queries.
 const FEW_IN_FLIGHT: usize = 4;
+/// How long whoever waits expects a session that is being reset to be clean at once, before another one is opened.
+const RESET_PATIENCE: Duration = Duration::from_millis(20);
 /// How long a lease waits for one connection to run dry before a second one is kept free for it.
 const DRAIN_PATIENCE: Duration = Duration::from_millis(50);
 /// While the last quick query is not longer ago, more are expected.
@@ -51,7 +53,8 @@ impl Pool {
         let retry = self.growth.retry_at().filter(|_| self.wanted() > 0);
         let expected = self.expected_until().filter(|_| !self.waiters.is_empty());
         let drain = self.drain_at().map(|drain_at| drain_at.max(self.now));
-        let due = [waiter, self.connections.next_lifetime(), self.reap_at(), retry, expected, drain, self.held_until()];
+        let (lifetime, held, reset) = (self.connections.next_lifetime(), self.held_until(), self.reset_due());
+        let due = [waiter, lifetime, self.reap_at(), retry, expected, drain, held, reset];
         due.into_iter().flatten().min()
     }
 
@@ -74,8 +77,23 @@ impl Pool {
     /// about to get one whose session is being cleaned.
     fn wanted(&self) -> usize {
         let missing = self.options.min_size.saturating_sub(self.connections.len());
-        let demand = self.waiters.len().saturating_sub(self.connections.resetting());
+        let demand = self.waiters.len().saturating_sub(self.coming_back());
         missing.max(demand).saturating_sub(self.growth.len()).min(self.room())
+    }
+
+    /// Connections that are about to come back. A reset that takes long, or waits for what the lease has left running, is
+    /// not waited for.
+    fn coming_back(&self) -> usize {
+        let (resetting, since) = self.connections.resetting();
+        if self.now.saturating_sub(since) < RESET_PATIENCE { resetting } else { 0 }
+    }
+
+    /// When whoever waits for what is being reset has another connection opened.
+    fn reset_due(&self) -> Option<Duration> {
+        let (resetting, since) = self.connections.resetting();
+        let due = since.saturating_add(RESET_PATIENCE);
+        let is_awaited = resetting > 0 && !self.waiters.is_empty() && self.room() > 0;
+        (is_awaited && due > self.now).then_some(due)
     }
 
     /// Until when a new connection is worth waiting for.
@@ -186,7 +204,7 @@ impl Pool {
 
     /// The same for one that comes just now: it has to wait for its turn.
     pub(super) fn is_held_back(&self, statement: Statement) -> bool {
-        self.connections.services.slow_us(statement).is_some() && (self.waiters.has_share() || self.is_last_for_quick())
+        (self.waiters.has_share() || self.is_last_for_quick()) && self.connections.services.slow_us(statement).is_some()
     }
 
     /// Whether there are quick queries, and one connection at most that they can go to.

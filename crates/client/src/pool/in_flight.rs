@@ -7,14 +7,20 @@ use super::service::{BUDGET_US, Estimate, Services, Statement};
 
 /// Queries in flight on one connection at most, however quick they are.
 const MOST: usize = 1_000;
-/// A head that has been running for so long may still be within its estimate, whatever that is: below it, what is
-/// measured is the machine.
-const LEAST_AGE: Duration = Duration::from_millis(1);
 /// One part in so many of a longer round trip is believed: the shortest one is what counts, and the way may change.
 const DRIFT: u32 = 256;
 /// What an answer takes at least is the distance to the server if it is not longer than this, or than it took to connect;
 /// where a proxy stands between, connecting tells the distance to that. Beyond it, it is the statements that are slow.
 const FAR: Duration = Duration::from_millis(10);
+
+/// When an answer arrived, as far as the driver knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Not later than now, and not before the driver had looked the last time and found nothing.
+    pub at: Duration,
+    /// The driver was waiting for it. Otherwise it may have arrived later than `at`.
+    pub is_exact: bool,
+}
 
 /// One shared query on a connection, by the policy's number; numbers of one connection rise.
 pub type Ticket = u32;
@@ -28,8 +34,6 @@ pub(super) struct InFlight {
     unwritten: usize,
     /// What they are expected to take together.
     wait_us: u64,
-    /// The sum of the squares of their deviations.
-    variance: u64,
     /// Those behind which nothing may go.
     blocking: usize,
     abandoned: usize,
@@ -79,13 +83,10 @@ impl InFlight {
         u32::try_from(self.wait_us).unwrap_or(u32::MAX)
     }
 
-    /// Whether what is in flight, its head aside, lets another query go behind it: all of it is known and quick, and it
-    /// will not take long together. Deviations that do not depend on each other add up by their squares.
+    /// Whether what is in flight lets another query go behind it: all of it is known and quick, and will not take long
+    /// together. Deviations are no matter here: where all connections have as much to do, waiting elsewhere takes as long.
     pub(super) fn has_room(&self) -> bool {
-        let budget_us = u64::from(self.budget_us());
-        let rest_us = budget_us.saturating_sub(self.wait_us);
-        let deviation_fits = self.variance.saturating_mul(16) <= rest_us * rest_us;
-        self.blocking == 0 && self.queries.len() < MOST && self.wait_us <= budget_us && deviation_fits
+        self.blocking == 0 && self.queries.len() < MOST && self.wait_us <= u64::from(self.budget_us())
     }
 
     /// Whether the head has been running for longer than was to be expected, as far as the driver had looked at the
@@ -95,13 +96,27 @@ impl InFlight {
         if self.unwritten == self.queries.len() {
             return false;
         }
-        let most = Duration::from_micros(u64::from(head.estimate.most_us())).max(LEAST_AGE);
+        // Below the budget, what is measured is the machine.
+        let most = Duration::from_micros(u64::from(head.estimate.most_us().max(self.budget_us())));
         let since = head.written_at.max(self.answered_at);
         looked_at.saturating_sub(since) > most.saturating_add(self.round_trip())
     }
 
-    /// A query goes to the end; whether another one may go behind it.
-    pub(super) fn push(&mut self, statement: Statement, services: &Services, now: Duration) -> (Ticket, bool) {
+    /// The shortest answer of an idle server, if there was one.
+    pub(super) const fn shortest(&self) -> Option<Duration> {
+        self.shortest
+    }
+
+    /// A query goes to the end; whether another one may go behind it. `shortest` is that of another connection: where
+    /// nothing is known of this one, it is as far.
+    pub(super) fn push(
+        &mut self,
+        statement: Statement,
+        services: &Services,
+        shortest: Option<Duration>,
+        now: Duration,
+    ) -> (Ticket, bool) {
+        self.shortest = self.shortest.or(shortest);
         let estimate = services.estimate(statement);
         let is_blocking = estimate.is_none_or(|estimate| estimate.most_us() > self.budget_us());
         let estimate = estimate.unwrap_or_default();
@@ -110,7 +125,6 @@ impl InFlight {
         self.queries.push_back(Sent { ticket, statement, written_at: now, estimate, is_blocking, is_abandoned: false });
         self.unwritten += 1;
         self.wait_us += u64::from(estimate.wait_us());
-        self.variance = self.variance.saturating_add(square(estimate.deviation_us));
         self.blocking += usize::from(is_blocking);
         (ticket, !is_blocking)
     }
@@ -124,8 +138,8 @@ impl InFlight {
         self.unwritten = 0;
     }
 
-    /// A query was answered, and the answer had arrived at `arrived_at`.
-    pub(super) fn answered(&mut self, ticket: Ticket, arrived_at: Duration, services: &mut Services) {
+    /// A query was answered.
+    pub(super) fn answered(&mut self, ticket: Ticket, arrival: Arrival, services: &mut Services) {
         let Some(index) = self.find(ticket) else { return };
         let was_alone = self.queries.len() == 1;
         let is_unwritten = index >= self.queries.len() - self.unwritten;
@@ -134,14 +148,14 @@ impl InFlight {
             // It did not run, or it is not the order of the server that it ended in: nothing is learnt.
             return;
         }
-        if arrived_at > self.answered_at {
+        if arrival.at > self.answered_at {
             self.learn(services);
             let at_server = sent.written_at.saturating_add(self.round_trip());
             self.running_since = at_server.max(self.answered_at);
-            if self.answered_at <= sent.written_at {
-                self.observe_round_trip(arrived_at.saturating_sub(sent.written_at));
+            if arrival.is_exact && self.answered_at <= sent.written_at {
+                self.observe_round_trip(arrival.at.saturating_sub(sent.written_at));
             }
-            self.answered_at = arrived_at;
+            self.answered_at = arrival.at;
         }
         self.answered.push(sent.statement);
         if was_alone {
@@ -211,13 +225,8 @@ impl InFlight {
         let sent = self.queries.remove(index)?;
         self.unwritten -= usize::from(was_unwritten);
         self.wait_us -= u64::from(sent.estimate.wait_us());
-        self.variance = self.variance.saturating_sub(square(sent.estimate.deviation_us));
         self.blocking -= usize::from(sent.is_blocking);
         self.abandoned -= usize::from(sent.is_abandoned);
         Some(sent)
     }
-}
-
-fn square(number: u32) -> u64 {
-    u64::from(number) * u64::from(number)
 }

@@ -30,7 +30,7 @@ pub use action::{
     Action, AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Rejection, Stats, WaiterId, Want,
 };
 pub use guards::{Guards, LEFTOVER_LIMIT, Look, Owed};
-pub use in_flight::Ticket;
+pub use in_flight::{Arrival, Ticket};
 pub use options::PoolOptions;
 pub use policy::Pool;
 pub use service::Statement;

@@ -7,7 +7,7 @@ use oxpg_codec::failpoint;
 use super::action::{AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Stats, WaiterId, Want};
 use super::connections::Connections;
 use super::growth::Growth;
-use super::in_flight::Ticket;
+use super::in_flight::{Arrival, Ticket};
 use super::options::PoolOptions;
 use super::random::Random;
 use super::service::Statement;
@@ -162,11 +162,10 @@ impl Pool {
         self.connections.count_queries(connection, count);
     }
 
-    /// A shared query was answered, well or with an error; its answer had arrived at `arrived_at`, as far as that is
-    /// known: not later than now, and not before the driver had looked the last time and found nothing.
-    pub fn query_finished(&mut self, connection: ConnectionId, now: Duration, ticket: Ticket, arrived_at: Duration) {
+    /// A shared query was answered, well or with an error.
+    pub fn query_finished(&mut self, connection: ConnectionId, now: Duration, ticket: Ticket, arrival: Arrival) {
         self.observe(now);
-        self.connections.answered(connection, ticket, arrived_at, self.now);
+        self.connections.answered(connection, ticket, arrival, self.now);
     }
 
     /// A shared query has left its connection without an answer: it did not run there.

@@ -200,3 +200,18 @@ fn ten_thousand_waiters_on_five_hundred_connections_are_served_in_order() {
     }
     assert_eq!((pool.stats().waiting, pool.stats().in_use, pool.stats().granted), (0, 500, 10_500));
 }
+
+#[test]
+fn a_reset_that_takes_long_is_not_waited_for_where_another_connection_can_be_opened() {
+    let mut pool = pool_with(options(1, 2));
+    let connection = take_lease(&mut pool, ms(0), 1);
+    pool.release(ms(1), connection, true).unwrap();
+    pool.request(ms(1), 2, Want::Lease, None);
+    assert_eq!(actions(&mut pool), [Action::Reset { connection }]);
+    let due = pool.next_deadline().unwrap();
+    assert_eq!(due, ms(21));
+    pool.tick(due);
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.opened(ms(25), attempt, 9, ms(1));
+    assert_eq!(actions(&mut pool), [lease(2, 9)]);
+}

@@ -14,7 +14,7 @@ mod worlds;
 
 use std::time::Duration;
 
-use super::{Action, AttemptId, ConnectionId, Pool, PoolOptions, Statement, Ticket, Want};
+use super::{Action, Arrival, AttemptId, ConnectionId, Pool, PoolOptions, Statement, Ticket, Want};
 
 /// A statement that takes 50 µs, which every pool of these tests knows.
 const QUICK: Statement = 1;
@@ -117,5 +117,5 @@ fn start_on(pool: &mut Pool, connection: ConnectionId, now: Duration, statement:
 /// The answer of the query that is first on a connection arrives now. Tickets of one connection begin at 1.
 fn finish(pool: &mut Pool, connection: ConnectionId, now: Duration, ticket: Ticket) {
     pool.looked(now);
-    pool.query_finished(connection, now, ticket, now);
+    pool.query_finished(connection, now, ticket, Arrival { at: now, is_exact: true });
 }

@@ -221,7 +221,8 @@ fn an_answer_that_waited_for_the_loop_is_not_a_slow_one() {
         let began = ms(100) * round;
         let (_, ticket) = start(&mut pool, began, QUICK);
         // JavaScript held the loop up for 90 ms; the driver's last look was before the query was written.
-        pool.query_finished(1, began + ms(90), ticket, began.saturating_sub(ms(1)));
+        let arrival = Arrival { at: began.saturating_sub(ms(1)), is_exact: false };
+        pool.query_finished(1, began + ms(90), ticket, arrival);
         actions(&mut pool);
     }
     assert!(pool.connections.services.estimate(QUICK).unwrap().mean_us < 50);
@@ -272,6 +273,37 @@ fn while_a_connection_is_being_opened_a_busy_one_takes_only_a_few() {
     pool.opened(ms(1), attempt, 2, Duration::ZERO);
     assert_eq!(actions(&mut pool), [share(51, 2)]);
     start_on(&mut pool, 2, ms(1), QUICK);
+}
+
+#[test]
+fn a_connection_that_was_not_used_yet_is_as_far_as_another_one() {
+    let mut pool = full_pool(2);
+    for round in 0..30 {
+        let began = ms(10) * round;
+        let (_, ticket) = start(&mut pool, began, UNKNOWN);
+        finish(&mut pool, 2, began + ms(4) + us(40), ticket);
+        actions(&mut pool);
+    }
+    // Both at once: the other one is found to be as far, and the text as quick.
+    let (_, one) = start(&mut pool, ms(400), UNKNOWN);
+    let (other, two) = start(&mut pool, ms(400), UNKNOWN);
+    finish(&mut pool, 2, ms(404), one);
+    finish(&mut pool, other, ms(404) + us(50), two);
+    assert!(pool.connections.services.estimate(UNKNOWN).unwrap().most_us() < 500);
+}
+
+#[test]
+fn a_distance_is_learnt_only_from_an_answer_that_was_waited_for() {
+    let mut pool = full_pool(1);
+    let (_, ticket) = start(&mut pool, ms(1), UNKNOWN);
+    pool.query_finished(1, ms(6), ticket, Arrival { at: ms(0), is_exact: false });
+    for round in 1..30 {
+        let began = ms(10) * round;
+        let (_, ticket) = start(&mut pool, began, UNKNOWN);
+        finish(&mut pool, 1, began + ms(5), ticket);
+        actions(&mut pool);
+    }
+    assert!(pool.connections.services.estimate(UNKNOWN).unwrap().most_us() < 500);
 }
 
 #[test]

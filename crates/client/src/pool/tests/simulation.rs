@@ -61,13 +61,13 @@ impl Figures {
 }
 
 /// A caller's query that is answered at a time.
-type Arrival = Reverse<(Duration, u32, ConnectionId)>;
+type Coming = Reverse<(Duration, u32, ConnectionId)>;
 
 struct World<'a> {
     scene: &'a Scene,
     pool: Pool,
     now: Duration,
-    arrivals: BinaryHeap<Arrival>,
+    arrivals: BinaryHeap<Coming>,
     /// When each server has done all that it was asked.
     busy_until: BTreeMap<ConnectionId, Duration>,
     asked: BTreeMap<u32, (Duration, Load, Option<Ticket>)>,
@@ -142,7 +142,7 @@ impl<'a> World<'a> {
         }
         self.pool.looked(at);
         match ticket {
-            Some(ticket) => self.pool.query_finished(connection, at, ticket, at),
+            Some(ticket) => self.pool.query_finished(connection, at, ticket, Arrival { at, is_exact: true }),
             None => self.pool.release(at, connection, false).unwrap(),
         }
         self.settle();

@@ -335,7 +335,8 @@ impl World {
             self.pool.abandoned_is_over(id, self.now);
         } else {
             self.answered.insert(sent.statement);
-            self.pool.query_finished(id, self.now, sent.ticket, self.now);
+            let arrival = Arrival { at: self.now, is_exact: sent.ticket % 2 == 0 };
+            self.pool.query_finished(id, self.now, sent.ticket, arrival);
         }
     }
 
