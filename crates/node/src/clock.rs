@@ -45,6 +45,7 @@ pub(crate) struct Looks {
 impl Looks {
     /// The loop begins to wait for sockets.
     pub(crate) fn begin(&mut self, now: Duration) {
+        self.is_reading = false;
         self.looked_before = self.found.take().unwrap_or(self.began);
         self.began_before = std::mem::replace(&mut self.began, now);
     }

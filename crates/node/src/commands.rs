@@ -24,8 +24,10 @@ impl Environment {
         let now_ms = self.now_ms();
         self.schema.set_time(now_ms);
         // JavaScript may have kept the loop: what a pool would say of whoever waits for it comes after what has come.
-        if self.reactor.armed_at_ms() <= now_ms {
-            self.read_overdue(now_ms);
+        if self.reactor.armed_at_ms() <= now_ms && catch_unwind(AssertUnwindSafe(|| self.read_overdue(now_ms))).is_err()
+        {
+            // The commands concern others.
+            self.recover();
         }
         let text = letters.text;
         for command in letters.commands {
