@@ -6,8 +6,10 @@
 //!
 //! Beside the policy stand its [`Guards`], which give up connections that do not answer any more.
 //!
-//! Rules 8 and 9 of the engine are kept here: what may share a connection shares one, idle ones first, then new
-//! ones, then the one with the least in flight; all else has a connection alone, in the order of asking.
+//! Rules 8 and 9 of the engine are kept here: what may share a connection shares one, idle ones first, then new ones, then
+//! the one that will answer first, if that is soon; otherwise it waits for whichever is ready. All else has a connection
+//! alone, in the order of asking. What is known of the times of statements is in `service.rs`, and what is in front of a
+//! query in `in_flight.rs`; `docs/decisions/0008-late-binding.md` has the reasons.
 
 mod action;
 mod connection;
