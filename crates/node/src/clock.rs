@@ -66,6 +66,11 @@ impl Looks {
         if self.is_reading { self.looked_before } else { self.found.unwrap_or(self.began) }
     }
 
+    /// Since when this turn's sockets are being read, if they are.
+    pub(crate) fn reading_since(&self) -> Option<Duration> {
+        self.found.filter(|_| self.is_reading)
+    }
+
     /// When the answers of this turn arrived, at the earliest.
     pub(crate) fn arrival(&self) -> Arrival {
         let found = self.found.unwrap_or(self.began);
@@ -90,8 +95,10 @@ mod tests {
         looks.find(|| unreachable!("the others of the turn were there as well"));
         let arrival = Arrival { at: us(1_400), is_exact: true };
         assert_eq!((looks.arrival(), looks.looked_at()), (arrival, us(0)));
+        assert_eq!(looks.reading_since(), Some(us(1_400)));
         looks.end();
         assert_eq!((looks.arrival(), looks.looked_at()), (arrival, us(1_400)));
+        assert_eq!(looks.reading_since(), None);
     }
 
     #[test]

@@ -74,7 +74,14 @@ impl Environment {
     pub(crate) fn run_errands(&mut self) {
         while let Some(errand) = self.calls.errands.pop_front() {
             match errand {
-                Errand::QueryOver { pool, connection, part } => self.pool_query_over(pool, connection, part),
+                Errand::QueryOver { pool, connection, part } => {
+                    self.pool_query_over(pool, connection, part);
+                    // The policy is asked once about all that ended together.
+                    let goes_on = |next: &Errand| matches!(next, Errand::QueryOver { pool: of, .. } if *of == pool);
+                    if !self.calls.errands.front().is_some_and(goes_on) {
+                        self.run_actions(pool);
+                    }
+                }
                 Errand::InternalOver { connection, request, is_clean } => {
                     self.pool_internal_over(connection, request, is_clean);
                 }

@@ -186,15 +186,15 @@ impl Environment {
         if let Some(statement) = statement
             && let Some(connection) = driver.policy.choose_shared(at(now_ms), statement)
         {
-            self.submit_shared(pool, connection, (slot, work), at(now_ms));
-        } else {
-            if let Some(state) = self.calls.requests.get_mut(slot) {
-                state.place = Place::Pool(pool);
-                state.waiting_work = Some(work);
-            }
-            let want = statement.map_or(Want::Lease, Want::Share);
-            driver.policy.request(at(now_ms), slot, want, None);
+            // Nothing else follows from it that the policy would do at once.
+            return self.submit_shared(pool, connection, (slot, work), at(now_ms));
         }
+        if let Some(state) = self.calls.requests.get_mut(slot) {
+            state.place = Place::Pool(pool);
+            state.waiting_work = Some(work);
+        }
+        let want = statement.map_or(Want::Lease, Want::Share);
+        driver.policy.request(at(now_ms), slot, want, None);
         self.run_actions(pool);
     }
 
@@ -298,8 +298,9 @@ impl Environment {
         self.run_actions(pool);
     }
 
+    /// A call of a pool is over; `run_actions` follows.
     pub(crate) fn pool_query_over(&mut self, pool: u32, connection: u32, part: Part) {
-        let now = self.now();
+        let now = self.now_of_look();
         if part != Part::Lease {
             self.count_shared_out(connection);
         }
@@ -317,7 +318,6 @@ impl Environment {
             }
             Part::Share { ticket: None, .. } => {}
         }
-        self.run_actions(pool);
     }
 
     fn count_shared_out(&mut self, connection: u32) {

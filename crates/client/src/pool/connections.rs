@@ -8,11 +8,17 @@ use super::connection::{Connection, State};
 use super::in_flight::{Arrival, Ticket};
 use super::load_heap::LoadHeap;
 use super::recency::Recency;
-use super::service::{Services, Statement};
+use super::service::{LEAST_LOAD_US, Services, Statement};
 use crate::id_map::IdMap;
 
 /// The least load of a connection behind whose queries nothing may go.
 const NO_ROOM: u32 = 1 << 31;
+
+/// A query goes out with others of its turn where what is in front of it is more than the least by one part in so many of that,
+/// and of the way to the server, at most: where that is far, packets are what costs, a call of the system here and a wake-up
+/// there for each.
+const NEAR_LOAD: u32 = 4;
+const NEAR_DISTANCE: u32 = 8;
 
 /// All open connections. Each is in at most one of `idle` and `shared`.
 #[derive(Default)]
@@ -24,6 +30,10 @@ pub(super) struct Connections {
     /// Running shared queries, and neither retired nor draining, by what is expected to be in front of another query, in
     /// microseconds; [`NO_ROOM`] more where none may go there.
     shared: LoadHeap,
+    /// Of `shared`, those with something that has not been written yet, where that matters.
+    going_out: LoadHeap,
+    /// How much more load than the least is near it because of the distance; 0 where the server is near itself.
+    near_us: u32,
     /// How many of `shared` have room.
     with_room: usize,
     pub(super) services: Services,
@@ -114,13 +124,14 @@ impl Connections {
         self.idle.oldest().and_then(|slot| self.at(slot)).map(|connection| (connection.id, connection.idle_since))
     }
 
-    /// The connection behind whose queries another one will be answered first, as far as the driver has looked at them by
-    /// `looked_at`; with how many those are. `None` when it is better to wait for what becomes ready (rule 9).
+    /// The connection behind whose queries another one will be answered first, or nearly so, as far as the driver has looked
+    /// at them by `looked_at`; with how many those are. `None` when it is better to wait for what becomes ready (rule 9).
     ///
     /// Looks at each head once after it has outlived its estimate, so this is O(log n) amortized.
     pub(super) fn readiest(&mut self, looked_at: Duration) -> Option<(ConnectionId, usize)> {
         loop {
-            let slot = self.shared.least().filter(|(_, load)| *load < NO_ROOM)?.0;
+            let (least, load) = self.shared.least().filter(|(_, load)| *load < NO_ROOM)?;
+            let slot = self.near_going_out(load).unwrap_or(least);
             let connection = self.slots.get_mut(slot)?.as_mut()?;
             if !connection.in_flight.has_outlived_estimate(looked_at) {
                 return Some((connection.id, connection.in_flight.len()));
@@ -128,6 +139,12 @@ impl Connections {
             connection.is_head_late = true;
             self.load_changed(slot);
         }
+    }
+
+    /// A connection to which the driver has something to write anyway, if it has room and its load is near the least.
+    fn near_going_out(&self, least: u32) -> Option<usize> {
+        let most = least.saturating_add(self.near_us.min(least / NEAR_LOAD)).min(NO_ROOM - 1);
+        self.going_out.least().filter(|(_, load)| *load <= most).map(|(slot, _)| slot)
     }
 
     /// How many connections a quick query may go to at once.
@@ -176,18 +193,23 @@ impl Connections {
 
     /// The driver has written all that was started on this connection.
     pub(super) fn written(&mut self, id: ConnectionId, now: Duration) {
-        if let Some((_, connection)) = self.find(id) {
-            connection.in_flight.written(now);
-        }
+        let Some((slot, connection)) = self.find(id) else { return };
+        connection.in_flight.written(now);
+        self.going_out.remove(slot);
     }
 
     /// A shared query was answered.
     pub(super) fn answered(&mut self, id: ConnectionId, ticket: Ticket, arrival: Arrival, now: Duration) {
         let Some(slot) = self.by_id.get(&id).copied() else { return };
-        let Self { slots, services, shortest, .. } = self;
+        let Self { slots, services, shortest, near_us, .. } = self;
         let Some(connection) = slots.get_mut(slot).and_then(Option::as_mut) else { return };
         connection.in_flight.answered(ticket, arrival, services);
-        *shortest = connection.in_flight.shortest().or(*shortest);
+        if let Some(distance) = connection.in_flight.shortest()
+            && *shortest != Some(distance)
+        {
+            *shortest = Some(distance);
+            *near_us = near_us_of(distance);
+        }
         self.head_changed(slot, now);
     }
 
@@ -378,17 +400,21 @@ impl Connections {
             return self.leave_shared(slot);
         }
         let in_flight = &connection.in_flight;
-        // Where nothing is known of times, the number decides.
-        let number = u32::try_from(in_flight.len()).unwrap_or(u32::MAX);
-        let load = in_flight.expected_us().saturating_add(number).min(NO_ROOM - 1);
+        let load = in_flight.load_us().min(NO_ROOM - 1);
         let has_room = in_flight.has_room() && !connection.is_head_late;
         let load = if has_room { load } else { load + NO_ROOM };
+        if self.near_us > 0 && in_flight.has_unwritten() {
+            self.going_out.set(slot, load);
+        } else {
+            self.going_out.remove(slot);
+        }
         let former = self.shared.set(slot, load);
         self.with_room += usize::from(has_room);
         self.with_room -= usize::from(former.is_some_and(|former| former < NO_ROOM));
     }
 
     fn leave_shared(&mut self, slot: usize) {
+        self.going_out.remove(slot);
         if self.shared.remove(slot).is_some_and(|former| former < NO_ROOM) {
             self.with_room -= 1;
         }
@@ -432,4 +458,9 @@ impl Connections {
         let slot = *self.by_id.get(&id)?;
         Some((slot, self.slots.get_mut(slot)?.as_mut()?))
     }
+}
+
+fn near_us_of(distance: Duration) -> u32 {
+    let near_us = u32::try_from(distance.as_micros()).unwrap_or(u32::MAX) / NEAR_DISTANCE;
+    if near_us < LEAST_LOAD_US { 0 } else { near_us }
 }

@@ -34,6 +34,8 @@ pub(super) struct InFlight {
     unwritten: usize,
     /// What they are expected to take together.
     wait_us: u64,
+    /// The same, in steps that make those of one text alike.
+    load_us: u32,
     /// Those behind which nothing may go.
     blocking: usize,
     abandoned: usize,
@@ -73,14 +75,19 @@ impl InFlight {
         self.queries.is_empty()
     }
 
+    /// Whether the driver has something of it still to write, so that another query goes out with it.
+    pub(super) const fn has_unwritten(&self) -> bool {
+        self.unwritten > 0
+    }
+
     /// How far the server is.
     fn round_trip(&self) -> Duration {
         self.shortest.map_or(self.connecting, |shortest| shortest.min(self.connecting.max(FAR)))
     }
 
-    /// What is in flight is expected to take so long, in microseconds.
-    pub(super) fn expected_us(&self) -> u32 {
-        u32::try_from(self.wait_us).unwrap_or(u32::MAX)
+    /// What is in flight is expected to take about so long, in microseconds.
+    pub(super) const fn load_us(&self) -> u32 {
+        self.load_us
     }
 
     /// Whether what is in flight lets another query go behind it: all of it is known and quick, and will not take long
@@ -125,6 +132,7 @@ impl InFlight {
         self.queries.push_back(Sent { ticket, statement, written_at: now, estimate, is_blocking, is_abandoned: false });
         self.unwritten += 1;
         self.wait_us += u64::from(estimate.wait_us());
+        self.load_us = self.load_us.saturating_add(estimate.load_us());
         self.blocking += usize::from(is_blocking);
         (ticket, !is_blocking)
     }
@@ -194,9 +202,12 @@ impl InFlight {
     fn learn(&mut self, services: &mut Services) {
         let Ok(count @ 1..) = u32::try_from(self.answered.len()) else { return };
         let each = self.answered_at.saturating_sub(self.running_since) / count;
-        for statement in self.answered.drain(..) {
-            services.observe(statement, each);
+        self.answered.sort_unstable();
+        for alike in self.answered.chunk_by(PartialEq::eq) {
+            let Some(statement) = alike.first() else { continue };
+            services.observe(*statement, each, u16::try_from(alike.len()).unwrap_or(u16::MAX));
         }
+        self.answered.clear();
     }
 
     fn observe_round_trip(&mut self, took: Duration) {
@@ -225,6 +236,7 @@ impl InFlight {
         let sent = self.queries.remove(index)?;
         self.unwritten -= usize::from(was_unwritten);
         self.wait_us -= u64::from(sent.estimate.wait_us());
+        self.load_us -= sent.estimate.load_us();
         self.blocking -= usize::from(sent.is_blocking);
         self.abandoned -= usize::from(sent.is_abandoned);
         Some(sent)

@@ -14,6 +14,12 @@ use std::time::Duration;
 pub(super) const BUDGET_US: u32 = 2_000;
 /// No service time counts for more: one lock that was waited for must not outlast the whole day.
 const LONGEST_US: u32 = 1_000_000;
+/// About so many executions a surprise is remembered for.
+const SURPRISES: f32 = 255.0;
+/// The least and the most that one query counts as where connections are compared; a thousand of the latter are not too many
+/// for 31 bits.
+pub(super) const LEAST_LOAD_US: u32 = 64;
+const MOST_LOAD_US: u32 = 1 << 20;
 /// Texts of which something is remembered, in each of two generations.
 const TEXTS: usize = 2_048;
 
@@ -37,6 +43,13 @@ impl Estimate {
     /// How long one waits behind it on average.
     pub(super) const fn wait_us(self) -> u32 {
         self.mean_us.saturating_add(self.surprise_us)
+    }
+
+    /// The same in steps: what connections are compared by. A text's estimate goes up and down with what the machine does
+    /// otherwise, and connections with as many queries of it have as much to do.
+    pub(super) const fn load_us(self) -> u32 {
+        let wait_us = if self.wait_us() < LEAST_LOAD_US { LEAST_LOAD_US } else { self.wait_us() };
+        if wait_us < MOST_LOAD_US { wait_us.next_power_of_two() } else { MOST_LOAD_US }
     }
 
     /// How long one waits behind it at most, but for surprises that are rare.
@@ -65,7 +78,9 @@ impl Service {
         Self { mean_us, deviation_us, surprise_us: 0.0, least_us: service_us, is_first: true }
     }
 
-    fn observe(&mut self, service_us: f32) {
+    /// So many executions took so long each, as far as is known: a single measurement. A stall of the machine while ten were
+    /// under way is not ten times as true.
+    fn observe(&mut self, service_us: f32, count: f32) {
         #[expect(clippy::cast_precision_loss, reason = "a small constant")]
         let budget_us = BUDGET_US as f32;
         let surprise_us = if service_us > budget_us { service_us * service_us / budget_us } else { 0.0 };
@@ -77,7 +92,7 @@ impl Service {
         self.least_us = service_us.min(self.least_us.max(1.0) * 1.1);
         self.deviation_us += ((service_us - self.mean_us).abs() - self.deviation_us) / 4.0;
         self.mean_us += (service_us - self.mean_us) / 8.0;
-        self.surprise_us += (surprise_us - self.surprise_us) / 256.0;
+        self.surprise_us += (surprise_us - self.surprise_us) * (count / (count + SURPRISES));
     }
 
     fn estimate(&self) -> Estimate {
@@ -116,18 +131,19 @@ impl Services {
         self.estimate(statement).filter(|estimate| estimate.least_us > BUDGET_US).map(|estimate| estimate.mean_us)
     }
 
-    /// An execution took so long.
-    pub(super) fn observe(&mut self, statement: Statement, service: Duration) {
+    /// So many executions, one at least, took so long each.
+    pub(super) fn observe(&mut self, statement: Statement, service: Duration, count: u16) {
         let us = u32::try_from(service.as_micros()).unwrap_or(u32::MAX).min(LONGEST_US);
         #[expect(clippy::cast_precision_loss, reason = "24 bits are more than is known")]
         let service_us = us as f32;
+        let count = f32::from(count);
         if let Some(known) = self.recent.get_mut(&statement) {
-            return known.observe(service_us);
+            return known.observe(service_us, count);
         }
         let known = match self.former.remove(&statement) {
             None => Service::first(service_us),
             Some(mut known) => {
-                known.observe(service_us);
+                known.observe(service_us, count);
                 known
             }
         };
@@ -171,7 +187,7 @@ mod tests {
     fn after(services: impl IntoIterator<Item = u64>) -> Estimate {
         let mut known = Services::default();
         for service_us in services {
-            known.observe(TEXT, us(service_us));
+            known.observe(TEXT, us(service_us), 1);
         }
         known.estimate(TEXT).unwrap()
     }
@@ -180,7 +196,7 @@ mod tests {
     fn a_text_is_unknown_until_it_has_been_executed() {
         let mut known = Services::default();
         assert_eq!(known.estimate(TEXT), None);
-        known.observe(TEXT, us(100));
+        known.observe(TEXT, us(100), 1);
         assert_eq!(
             known.estimate(TEXT),
             Some(Estimate { mean_us: 100, deviation_us: 50, surprise_us: 0, least_us: 100 })
@@ -204,9 +220,9 @@ mod tests {
     fn one_in_fifty_that_takes_200_ms_is_never_forgotten() {
         let mut known = Services::default();
         for round in 0..20 {
-            known.observe(TEXT, us(200_000));
+            known.observe(TEXT, us(200_000), 1);
             for _ in 0..49 {
-                known.observe(TEXT, us(100));
+                known.observe(TEXT, us(100), 1);
                 if round > 0 {
                     assert!(known.estimate(TEXT).unwrap().most_us() > BUDGET_US);
                 }
@@ -232,7 +248,7 @@ mod tests {
     fn slow_is_what_is_slow_each_time() {
         let slow_us = |services: Vec<u64>| {
             let mut known = Services::default();
-            services.into_iter().for_each(|service_us| known.observe(TEXT, us(service_us)));
+            services.into_iter().for_each(|service_us| known.observe(TEXT, us(service_us), 1));
             known.slow_us(TEXT)
         };
         assert_eq!(slow_us(vec![200_000, 200_000, 200_000]), Some(200_000));
@@ -246,8 +262,8 @@ mod tests {
     fn texts_that_come_once_each_do_not_pile_up_and_push_out_none_that_is_used() {
         let mut known = Services::default();
         for text in 0..100_000 {
-            known.observe(text + 10, us(100));
-            known.observe(TEXT, us(100));
+            known.observe(text + 10, us(100), 1);
+            known.observe(TEXT, us(100), 1);
             assert!(known.recent.len() + known.former.len() <= 2 * TEXTS);
         }
         assert!(known.estimate(TEXT).is_some());

@@ -1,7 +1,9 @@
 //! The policy's behaviour, one room per subject, and random worlds for what must always hold.
 
 mod closing;
+mod draining;
 mod guards;
+mod learning;
 mod leases;
 mod lifetimes;
 mod opening;
@@ -65,8 +67,8 @@ fn pool_with(options: PoolOptions) -> Pool {
     let wanted = options.min_size;
     let mut pool = Pool::new(options, 42, ms(0));
     for _ in 0..30 {
-        pool.connections.services.observe(QUICK, us(50));
-        pool.connections.services.observe(SLOW, ms(500));
+        pool.connections.services.observe(QUICK, us(50), 1);
+        pool.connections.services.observe(SLOW, ms(500), 1);
     }
     let mut id = 0;
     loop {
@@ -105,6 +107,14 @@ fn start(pool: &mut Pool, now: Duration, statement: Statement) -> (ConnectionId,
     let ticket = start_on(pool, connection, now, statement);
     assert_eq!(actions(pool), []);
     (connection, ticket)
+}
+
+/// Starts a quick query where the pool chooses; the driver writes it when it has heard all callers.
+fn start_unwritten(pool: &mut Pool, now: Duration) -> ConnectionId {
+    let connection = pool.choose_shared(now, QUICK).expect("a connection to share");
+    pool.query_started(connection, now, QUICK).expect("a connection that is shared");
+    assert_eq!(actions(pool), []);
+    connection
 }
 
 /// Starts a shared query on a connection, and writes it.
