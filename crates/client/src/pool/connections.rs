@@ -6,19 +6,10 @@ use std::time::Duration;
 use super::action::{Action, CloseReason, ConnectionId, NotLeased};
 use super::connection::{Connection, State};
 use super::in_flight::{Arrival, Ticket};
-use super::load_heap::LoadHeap;
 use super::recency::Recency;
-use super::service::{LEAST_LOAD_US, Services, Statement};
+use super::service::{Services, Statement};
+use super::shares::Shares;
 use crate::id_map::IdMap;
-
-/// The least load of a connection behind whose queries nothing may go.
-const NO_ROOM: u32 = 1 << 31;
-
-/// A query goes out with others of its turn where what is in front of it is more than the least by one part in so many of that,
-/// and of the way to the server, at most: where that is far, packets are what costs, a call of the system here and a wake-up
-/// there for each.
-const NEAR_LOAD: u32 = 4;
-const NEAR_DISTANCE: u32 = 8;
 
 /// All open connections. Each is in at most one of `idle` and `shared`.
 #[derive(Default)]
@@ -27,18 +18,8 @@ pub(super) struct Connections {
     free: Vec<usize>,
     by_id: IdMap<usize>,
     idle: Recency,
-    /// Running shared queries, and neither retired nor draining, by what is expected to be in front of another query, in
-    /// microseconds; [`NO_ROOM`] more where none may go there.
-    shared: LoadHeap,
-    /// Of `shared`, those with something that has not been written yet, where that matters.
-    going_out: LoadHeap,
-    /// How much more load than the least is near it because of the distance; 0 where the server is near itself.
-    near_us: u32,
-    /// How many of `shared` have room.
-    with_room: usize,
+    shared: Shares,
     pub(super) services: Services,
-    /// The shortest answer of the connection that was answered last: all of them go the same way as a rule.
-    shortest: Option<Duration>,
     /// When a session was last given to be cleaned.
     reset_at: Duration,
     lifetimes: BTreeSet<(Duration, usize)>,
@@ -130,8 +111,7 @@ impl Connections {
     /// Looks at each head once after it has outlived its estimate, so this is O(log n) amortized.
     pub(super) fn readiest(&mut self, looked_at: Duration) -> Option<(ConnectionId, usize)> {
         loop {
-            let (least, load) = self.shared.least().filter(|(_, load)| *load < NO_ROOM)?;
-            let slot = self.near_going_out(load).unwrap_or(least);
+            let slot = self.shared.readiest()?;
             let connection = self.slots.get_mut(slot)?.as_mut()?;
             if !connection.in_flight.has_outlived_estimate(looked_at) {
                 return Some((connection.id, connection.in_flight.len()));
@@ -141,15 +121,9 @@ impl Connections {
         }
     }
 
-    /// A connection to which the driver has something to write anyway, if it has room and its load is near the least.
-    fn near_going_out(&self, least: u32) -> Option<usize> {
-        let most = least.saturating_add(self.near_us.min(least / NEAR_LOAD)).min(NO_ROOM - 1);
-        self.going_out.least().filter(|(_, load)| *load <= most).map(|(slot, _)| slot)
-    }
-
     /// How many connections a quick query may go to at once.
     pub(super) const fn ready(&self) -> usize {
-        self.idle.len() + self.with_room
+        self.idle.len() + self.shared.with_room()
     }
 
     /// Whether any connection runs shared queries and may be drained.
@@ -176,7 +150,7 @@ impl Connections {
             State::Shared => {}
             _ => return None,
         }
-        let started = connection.in_flight.push(statement, &self.services, self.shortest, now);
+        let started = connection.in_flight.push(statement, &self.services, self.shared.shortest(), now);
         if connection.queries >= self.max_queries {
             connection.retired.get_or_insert(CloseReason::MaxQueries);
         }
@@ -195,20 +169,17 @@ impl Connections {
     pub(super) fn written(&mut self, id: ConnectionId, now: Duration) {
         let Some((slot, connection)) = self.find(id) else { return };
         connection.in_flight.written(now);
-        self.going_out.remove(slot);
+        self.shared.written(slot);
     }
 
     /// A shared query was answered.
     pub(super) fn answered(&mut self, id: ConnectionId, ticket: Ticket, arrival: Arrival, now: Duration) {
         let Some(slot) = self.by_id.get(&id).copied() else { return };
-        let Self { slots, services, shortest, near_us, .. } = self;
+        let Self { slots, services, shared, .. } = self;
         let Some(connection) = slots.get_mut(slot).and_then(Option::as_mut) else { return };
         connection.in_flight.answered(ticket, arrival, services);
-        if let Some(distance) = connection.in_flight.shortest()
-            && *shortest != Some(distance)
-        {
-            *shortest = Some(distance);
-            *near_us = near_us_of(distance);
+        if let Some(shortest) = connection.in_flight.shortest() {
+            shared.observe_distance(shortest);
         }
         self.head_changed(slot, now);
     }
@@ -332,7 +303,7 @@ impl Connections {
 
     /// Lets a shared connection run dry, the one that will probably be first.
     pub(super) fn drain_one(&mut self) {
-        if let Some((slot, _)) = self.shared.least() {
+        if let Some(slot) = self.shared.least() {
             self.stop_offering(slot);
             let slots = &self.slots;
             self.drained.retain(|slot| slots[*slot].as_ref().is_some_and(|connection| connection.is_draining));
@@ -395,34 +366,18 @@ impl Connections {
 
     /// What is in front of another query on a connection has changed, or whether it takes one at all.
     fn load_changed(&mut self, slot: usize) {
-        let Some(connection) = self.at(slot) else { return };
+        let Some(connection) = self.slots.get(slot).and_then(Option::as_ref) else { return };
         if connection.state != State::Shared || connection.is_draining || connection.retired.is_some() {
-            return self.leave_shared(slot);
+            return self.shared.remove(slot);
         }
         let in_flight = &connection.in_flight;
-        let load = in_flight.load_us().min(NO_ROOM - 1);
         let has_room = in_flight.has_room() && !connection.is_head_late;
-        let load = if has_room { load } else { load + NO_ROOM };
-        if self.near_us > 0 && in_flight.has_unwritten() {
-            self.going_out.set(slot, load);
-        } else {
-            self.going_out.remove(slot);
-        }
-        let former = self.shared.set(slot, load);
-        self.with_room += usize::from(has_room);
-        self.with_room -= usize::from(former.is_some_and(|former| former < NO_ROOM));
-    }
-
-    fn leave_shared(&mut self, slot: usize) {
-        self.going_out.remove(slot);
-        if self.shared.remove(slot).is_some_and(|former| former < NO_ROOM) {
-            self.with_room -= 1;
-        }
+        self.shared.set(slot, in_flight.load_us(), has_room, in_flight.has_unwritten());
     }
 
     fn stop_offering(&mut self, slot: usize) {
         self.idle.remove(slot);
-        self.leave_shared(slot);
+        self.shared.remove(slot);
     }
 
     fn set_state(&mut self, slot: usize, state: State) {
@@ -458,9 +413,4 @@ impl Connections {
         let slot = *self.by_id.get(&id)?;
         Some((slot, self.slots.get_mut(slot)?.as_mut()?))
     }
-}
-
-fn near_us_of(distance: Duration) -> u32 {
-    let near_us = u32::try_from(distance.as_micros()).unwrap_or(u32::MAX) / NEAR_DISTANCE;
-    if near_us < LEAST_LOAD_US { 0 } else { near_us }
 }

@@ -24,6 +24,7 @@ mod policy;
 mod random;
 mod recency;
 mod service;
+mod shares;
 #[cfg(test)]
 mod tests;
 mod waiters;
