@@ -35,15 +35,19 @@ for (const [way, options] of Object.entries(WAYS)) {
     for (const [query, expected] of [
       ['begin', notBegun],
       ['/* now */ START TRANSACTION read only;', notBegun],
+      [';begin', notBegun],
+      ['; -- nothing\n ;begin', notBegun],
       ['commit', noTransaction],
       ['END', noTransaction],
       ['rollback; -- all of it', noTransaction],
       ['ABORT', noTransaction],
+      ['; /* all of it */ rollback', noTransaction],
       ['rollback to a', noTransaction],
       ['savepoint a', noTransaction],
       ['release savepoint a', noTransaction],
       ["prepare transaction 'a'", noTransaction],
       ['listen somebody', noListening],
+      [';listen somebody', noListening],
     ] as const) {
       for (const call of [
         () => p.execute(query),

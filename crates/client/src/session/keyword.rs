@@ -27,7 +27,7 @@ pub(super) struct Traits {
 }
 
 /// Whether a text may share a pool's connection with other callers (rule 8): a single statement whose first keyword,
-/// after comments and parentheses, is SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH, SHOW or EXPLAIN.
+/// after comments, empty statements and parentheses, is SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH, SHOW or EXPLAIN.
 ///
 /// In doubt it is not: an unclosed quote, or a backslash whose meaning depends on a setting. Nor is SELECT INTO, whose table
 /// may be a temporary one.
@@ -42,10 +42,10 @@ const SHAREABLE: [&str; 10] =
 pub(super) fn classify(text: &str) -> Traits {
     let mut scanner = Scanner::new(text);
     let mut words = FirstWords::default();
-    while words.wants_more()
-        && let Some(token) = scanner.next()
-    {
-        words.push(token);
+    let mut token = first_token(&mut scanner);
+    while let Some(next) = token {
+        words.push(next);
+        token = if words.wants_more() { scanner.next() } else { None };
     }
     let is_any_of = |keywords: &[&str]| keywords.iter().any(|keyword| words.is_first(keyword));
     let has_ended = words.is_over || scanner.by_ref().any(|token| token == Token::Semicolon);
@@ -62,6 +62,11 @@ pub(super) fn classify(text: &str) -> Traits {
         has_nul: text.contains('\0'),
         changes,
     }
+}
+
+/// The first token of the first statement that is not empty: of the others a server hears nothing but that they are there.
+fn first_token<'a>(scanner: &mut Scanner<'a>) -> Option<Token<'a>> {
+    scanner.find(|token| *token != Token::Semicolon)
 }
 
 /// Whether the setting's name stands anywhere in a text: in a SET, or as an argument of `set_config`.
@@ -211,6 +216,18 @@ impl<'a> FirstWords<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn empty_statements_in_front_hide_nothing() {
+        for front in ["", ";", " ;; ", "-- a\n;/* b */"] {
+            let of = |text: &str| classify(&format!("{front}{text}"));
+            assert!(of("copy t from stdin").is_copy, "{front}");
+            assert!(of("commit").is_commit && of("prepare transaction 'a'").is_commit, "{front}");
+            assert!(of("begin").is_begin && !of("begin; select 1").is_begin, "{front}");
+            assert!(of("deallocate all").forgets_statements, "{front}");
+            assert!(of("set names latin1").may_change_encoding, "{front}");
+        }
+    }
 
     #[test]
     fn texts_of_several_statements() {

@@ -31,11 +31,12 @@ impl Misplaced {
     /// Classifies a text by its first keywords. Only a single statement is misplaced: `begin; …; commit` is a whole, and
     /// so are COMMIT PREPARED and ROLLBACK PREPARED, which need no session. In doubt it is not, and the server decides.
     ///
-    /// A text that begins with any other word is not looked at any further.
+    /// A text that begins with any other word is not looked at any further. Empty statements in front of it count for
+    /// nothing, as the server has it.
     #[must_use]
     pub fn of(text: &str) -> Option<Self> {
         let mut scanner = Scanner::new(text);
-        let Some(Token::Word(first)) = scanner.next() else { return None };
+        let Some(Token::Word(first)) = scanner.find(|token| *token != Token::Semicolon) else { return None };
         let (keyword, misplaced) = KEYWORDS.iter().find(|(keyword, _)| first.eq_ignore_ascii_case(keyword))?;
         let second = scanner.next();
         let is_second = |word: &str| matches!(second, Some(Token::Word(found)) if found.eq_ignore_ascii_case(word));
@@ -74,6 +75,10 @@ mod tests {
             ("prepare transaction 'a;b'", Transaction),
             ("listen jobs", Listen),
             ("LISTEN \"Jobs\"", Listen),
+            (";begin", Begin),
+            (" ; /* a */ ;\n-- b\n; START TRANSACTION;;", Begin),
+            ("; rollback", Transaction),
+            (";;listen jobs", Listen),
         ] {
             assert_eq!(Misplaced::of(text), Some(expected), "{text}");
         }
@@ -84,7 +89,9 @@ mod tests {
         for text in [
             "",
             ";",
-            "; begin",
+            ";;",
+            "; select 'begin'",
+            "; begin; insert into t values (1); commit",
             "(begin)",
             "select 'begin'",
             "begin; insert into t values (1); commit",

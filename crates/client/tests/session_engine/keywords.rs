@@ -26,6 +26,8 @@ fn rule_8_single_statements_of_the_ten_kinds_may_share() {
         "select a$b$c from t",
         "select 1e5, 'é;'",
         "select u&'d;'",
+        "; select 1",
+        ";; -- nothing\n; (select 1);",
     ];
     for text in texts {
         assert!(is_shareable(text), "{text}");
@@ -37,7 +39,9 @@ fn rule_8_everything_else_may_not() {
     let texts = [
         "",
         ";",
-        "; select 1",
+        ";;",
+        "; begin",
+        "; select 1; select 2",
         "begin",
         "set role a",
         "selects",
