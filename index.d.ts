@@ -1994,7 +1994,10 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
      * @throws TimeoutError
      */
     close(options?: CloseOptions): Promise<void>;
-    /** Ends the session at once; calls in flight reject. */
+    /**
+     * Ends the session at once; calls in flight reject. What the server is at for them is cancelled in the background, as far as
+     * that can be done.
+     */
     terminate(): void;
     /** Keeps the process alive, even while no call is in flight. */
     ref(): this;
@@ -2052,7 +2055,8 @@ interface PoolSession {
 /**
  * Why a session of a pool has ended: it was idle for `maxInactiveConnectionLifetimeMs`, it was older than `maxLifetimeMs`,
  * it had served `maxQueries`, `expireConnections()` was called, its server only reads and the pool is one for writing, what
- * a lease had left behind could not be undone, the pool was closed, or terminated; `'lost'` when the server or the network
+ * a lease had left behind could not be undone, the pool was closed, or terminated, which is also what `close({ timeoutMs })`
+ * does with what is still in use at its time; `'lost'` when the server or the network
  * has ended it, and `'terminated'` when the application or a hook's failure did.
  */
 type PoolCloseReason = 'inactive' | 'maxLifetime' | 'maxQueries' | 'expired' | 'readOnly' | 'resetFailed' | 'poolClosed' | 'poolTerminated' | 'lost' | 'terminated';
@@ -2128,12 +2132,15 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     /**
      * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
      * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected. After a minute a
-     * warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what.
+     * warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the pool is terminated.
      *
      * @throws TimeoutError, which names them as well.
      */
     close(options?: CloseOptions): Promise<void>;
-    /** Ends all connections at once; calls in flight reject. */
+    /**
+     * Ends all connections at once; calls in flight reject. What the server is at for them is cancelled in the background, as
+     * far as that can be done.
+     */
     terminate(): void;
     [Symbol.asyncDispose](): Promise<void>;
     [inspect.custom](): string;

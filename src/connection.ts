@@ -261,7 +261,10 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     if (request.failure !== undefined) throw errorFromFailure(request.failure)
   }
 
-  /** Ends the session at once; calls in flight reject. */
+  /**
+   * Ends the session at once; calls in flight reject. What the server is at for them is cancelled in the background, as far as
+   * that can be done.
+   */
   terminate(): void {
     if (!this.isClosed) this.#target.terminate()
   }

@@ -14,7 +14,8 @@ export interface PoolSession {
 /**
  * Why a session of a pool has ended: it was idle for `maxInactiveConnectionLifetimeMs`, it was older than `maxLifetimeMs`,
  * it had served `maxQueries`, `expireConnections()` was called, its server only reads and the pool is one for writing, what
- * a lease had left behind could not be undone, the pool was closed, or terminated; `'lost'` when the server or the network
+ * a lease had left behind could not be undone, the pool was closed, or terminated, which is also what `close({ timeoutMs })`
+ * does with what is still in use at its time; `'lost'` when the server or the network
  * has ended it, and `'terminated'` when the application or a hook's failure did.
  */
 export type PoolCloseReason =

@@ -222,7 +222,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /**
    * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
    * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected. After a minute a
-   * warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what.
+   * warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the pool is terminated.
    *
    * @throws TimeoutError, which names them as well.
    */
@@ -238,7 +238,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     throw errorFromFailure(failure)
   }
 
-  /** Ends all connections at once; calls in flight reject. */
+  /**
+   * Ends all connections at once; calls in flight reject. What the server is at for them is cancelled in the background, as
+   * far as that can be done.
+   */
   terminate(): void {
     this.#leases.silence()
     this.#target.terminate()

@@ -8,8 +8,9 @@ import {
   type Pool,
   type PoolSession,
   type PoolSessionEnd,
+  TimeoutError,
 } from 'oxpg'
-import { connection, pool, until } from '../support/server.js'
+import { connection, pool, until, url } from '../support/server.js'
 import { FaultProxy } from '../support/testkit.js'
 
 /** What becomes of a pool's sessions. */
@@ -95,6 +96,21 @@ test('onClose tells of lifetimes, of losses on the way and of terminate', async 
   cut.terminate()
   await until(async () => cutEnds.length > 1, 'the end')
   t.is(cutEnds[1]!.end.reason, 'poolTerminated')
+})
+
+test('onClose tells what a close within a time has ended by itself, and what it has cut off', async (t) => {
+  const p = await createPool(url, { minSize: 2, maxSize: 2 })
+  const ends = endsOf(p)
+  const lease = await p.acquire()
+  await t.throwsAsync(p.close({ timeoutMs: 1 }), { instanceOf: TimeoutError })
+  await until(async () => ends.length === 2, 'the ends of both')
+  t.deepEqual(
+    ends.map(({ session, end }) => [session.serverPid === lease.serverPid, end.reason, end.error]),
+    [
+      [false, 'poolClosed', undefined],
+      [true, 'poolTerminated', undefined],
+    ],
+  )
 })
 
 test('onNotice hears what the server says to whoever uses the pool, and nothing of resets', async (t) => {

@@ -15,58 +15,24 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
-use std::time::Duration;
 
-use oxpg_client::open::{self, CancelTarget, Config, OpenError, Opened, Particulars, Socket};
+use oxpg_client::open::{self, Config, OpenError, Opened, Particulars, Socket};
 use oxpg_codec::failpoint;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
+use crate::cancels::{CancelRequest, Interrupt};
 use crate::reactor::Wake;
 
 /// Work for the background thread.
 pub(crate) enum Job {
     /// Open a session; `opening` names the attempt. It is stopped when the other end of `wanted` is gone.
     Open { opening: u32, config: Configuration, particulars: Particulars, wanted: oneshot::Receiver<Infallible> },
-    /// Wait until the server has ended a session that has said goodbye.
-    Part { parting: u32, socket: Socket },
+    /// Wait until the server has ended a session that has said goodbye, or that is to be interrupted before.
+    Part { parting: Option<u32>, socket: Socket, interrupt: Option<Interrupt> },
     /// Interrupt what a backend runs; `connection` is told when the server has closed the connection of its cancel
-    /// `number`. Those of one pool go through `gate`.
-    Cancel {
-        connection: u32,
-        number: u32,
-        target: CancelTarget,
-        backend_pid: i32,
-        secret_key: Vec<u8>,
-        gate: Option<CancelGate>,
-    },
-}
-
-/// Lets so many cancel connections of a pool be open at a time: however many calls are given up together, they cost the
-/// server few connections beside the pool's own.
-#[derive(Clone)]
-pub(crate) struct CancelGate(Arc<Semaphore>);
-
-/// Cancels of one pool at a time.
-const CANCELS_AT_ONCE: usize = 10;
-/// One that takes longer, because its server is not there, say, is in nobody's way.
-const GATE_LIMIT: Duration = Duration::from_millis(500);
-
-impl CancelGate {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new(Semaphore::new(CANCELS_AT_ONCE)))
-    }
-
-    async fn pass<T>(&self, cancel: impl Future<Output = T>) -> T {
-        // It is never closed.
-        let place = self.0.acquire().await;
-        let mut cancel = pin!(cancel);
-        if let Ok(result) = tokio::time::timeout(GATE_LIMIT, &mut cancel).await {
-            return result;
-        }
-        drop(place);
-        cancel.await
-    }
+    /// `number`.
+    Cancel { connection: u32, number: u32, request: CancelRequest },
 }
 
 /// A configuration as JavaScript gave it, or as an earlier opening understood it.
@@ -82,7 +48,7 @@ pub(crate) enum Configuration {
 pub(crate) enum Outcome {
     Opened { opening: u32, result: Box<Result<(Opened, Arc<Config>), OpenError>> },
     CancelFinished { connection: u32, number: u32 },
-    Parted { parting: u32 },
+    Parted { parting: Option<u32> },
 }
 
 /// One environment's way to the background thread. Dropping it abandons what the thread does for the environment.
@@ -187,19 +153,19 @@ async fn run(job: Job) -> Outcome {
             let result = first.await.unwrap_or_else(|| Err(OpenError::internal("nobody waits for the session")));
             Outcome::Opened { opening, result: Box::new(result) }
         }
-        Job::Part { parting, socket } => {
+        Job::Part { parting, socket, interrupt } => {
             failpoint::pass("open.parting");
-            open::parted(socket).await;
+            match interrupt {
+                None => open::parted(socket).await,
+                Some(Interrupt { request, last_words }) => {
+                    open::interrupted(socket, &last_words, || request.send()).await;
+                }
+            }
             Outcome::Parted { parting }
         }
-        Job::Cancel { connection, number, target, backend_pid, secret_key, gate } => {
+        Job::Cancel { connection, number, request } => {
             failpoint::pass("open.cancel");
-            let cancel = open::cancel(&target, backend_pid, &secret_key);
-            // A cancel request that fails has the same meaning as one that came too late.
-            let _ = match &gate {
-                Some(gate) => gate.pass(cancel).await,
-                None => cancel.await,
-            };
+            request.send().await;
             Outcome::CancelFinished { connection, number }
         }
     }
@@ -244,62 +210,5 @@ async fn open_session(config: Configuration, particulars: Particulars) -> Result
             let opened = open::open_with(Arc::clone(&config), particulars).await?;
             Ok((opened, config))
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::cell::Cell;
-    use std::future::pending;
-    use std::rc::Rc;
-
-    use tokio::task::{LocalSet, yield_now};
-
-    use super::*;
-
-    fn run(test: impl Future<Output = ()>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        LocalSet::new().block_on(&runtime, test);
-    }
-
-    #[test]
-    fn few_cancels_of_a_pool_are_under_way_at_a_time() {
-        run(async {
-            let gate = CancelGate::new();
-            let (open, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
-            let cancels: Vec<_> = (0..100)
-                .map(|_| {
-                    let (gate, open, most) = (gate.clone(), Rc::clone(&open), Rc::clone(&most));
-                    tokio::task::spawn_local(async move {
-                        gate.pass(async {
-                            open.set(open.get() + 1);
-                            most.set(most.get().max(open.get()));
-                            yield_now().await;
-                            open.set(open.get() - 1);
-                        })
-                        .await;
-                    })
-                })
-                .collect();
-            for cancel in cancels {
-                cancel.await.unwrap();
-            }
-            assert_eq!(most.get(), CANCELS_AT_ONCE);
-        });
-    }
-
-    #[test]
-    fn cancels_that_hang_are_in_nobodys_way() {
-        run(async {
-            let gate = CancelGate::new();
-            for _ in 0..CANCELS_AT_ONCE {
-                let gate = gate.clone();
-                tokio::task::spawn_local(async move { gate.pass(pending::<()>()).await });
-            }
-            // Those have their turn.
-            yield_now().await;
-            assert_eq!(gate.0.available_permits(), 0);
-            gate.pass(async {}).await;
-        });
     }
 }

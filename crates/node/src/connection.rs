@@ -6,6 +6,7 @@ use oxpg_client::open::{CancelTarget, Socket};
 use oxpg_client::pool::CloseReason;
 use oxpg_client::session::{Catalog, RequestId, Session};
 
+use crate::cancels::{CancelGate, CancelRequest, Interrupt};
 use crate::reactor::HostReactor;
 use crate::wire::{Channel, Wire};
 
@@ -34,6 +35,8 @@ pub(crate) struct Connection {
     pub(crate) abandoned_queries: usize,
     /// Its pool's reset, while that is in flight.
     pub(crate) reset: Option<RequestId>,
+    /// It was ended by force while its server was at work for it.
+    pub(crate) is_interrupted: bool,
     /// Why its pool closes it.
     pub(crate) close_reason: Option<CloseReason>,
     /// The user called `ref()`.
@@ -76,6 +79,7 @@ impl Connection {
             shared_queries: 0,
             abandoned_queries: 0,
             reset: None,
+            is_interrupted: false,
             close_reason: None,
             is_referenced: false,
             last_head: 0,
@@ -95,6 +99,14 @@ impl Connection {
     /// Says goodbye if the socket takes it at once, and stops watching. The socket closes with the drop.
     pub(crate) fn take_down(self, reactor: &HostReactor) -> Socket {
         self.wire.disconnect(&self.session, reactor).into_socket()
+    }
+
+    /// The same of one whose server is to be interrupted before anything is said.
+    pub(crate) fn withdraw(self, gate: Option<CancelGate>, reactor: &HostReactor) -> (Socket, Interrupt) {
+        let Self { session, wire, cancel_target, .. } = self;
+        let (channel, last_words) = wire.withdraw(&session, reactor);
+        let request = CancelRequest::of(&session, cancel_target, gate);
+        (channel.into_socket(), Interrupt { request, last_words })
     }
 
     /// Says goodbye without waiting.

@@ -10,6 +10,7 @@ use oxpg_codec::boundary::{RECORD_WORDS, close_reason, record_word as word};
 
 use crate::attached;
 use crate::background::Job;
+use crate::cancels::{CancelGate, CancelRequest, Interrupt};
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind};
@@ -28,6 +29,8 @@ struct TakenOut {
     /// The requests that wait for its close.
     waiters: Vec<RequestId>,
     socket: Socket,
+    /// What its server is still at, where it was ended by force.
+    interrupt: Option<Interrupt>,
 }
 
 /// As JavaScript has it.
@@ -98,17 +101,15 @@ impl Environment {
 
     fn send_cancel(&mut self, id: u32, number: u32) {
         let Some(connection) = self.connections.get(id) else { return };
-        let job = Job::Cancel {
-            connection: id,
-            number,
-            target: connection.cancel_target.clone(),
-            backend_pid: connection.session.backend_pid(),
-            secret_key: connection.session.secret_key().to_vec(),
-            gate: self.pools.get(connection.pool).map(|driver| driver.cancels.clone()),
-        };
-        if self.submit_job(job).is_err() {
+        let target = connection.cancel_target.clone();
+        let request = CancelRequest::of(&connection.session, target, self.cancel_gate(connection.pool));
+        if self.submit_job(Job::Cancel { connection: id, number, request }).is_err() {
             self.cancel_finished(id, number);
         }
+    }
+
+    fn cancel_gate(&self, pool: u32) -> Option<CancelGate> {
+        self.pools.get(pool).map(|driver| driver.cancels.clone())
     }
 
     /// The cancel connection is over: the engine may write again.
@@ -118,6 +119,10 @@ impl Environment {
 
     /// The socket or the protocol is at its end: every request of the connection is settled.
     pub(crate) fn end_connection(&mut self, id: u32, cause: EndCause) {
+        let is_forced = matches!(cause, EndCause::Terminated);
+        if let Some(connection) = self.connections.get_mut(id).filter(|_| is_forced) {
+            connection.is_interrupted = connection.session.is_executing();
+        }
         self.drive(id, |connection, sink| connection.session.end(cause, sink));
         self.run_errands();
     }
@@ -145,7 +150,13 @@ impl Environment {
         }
         let waiters = std::mem::take(&mut connection.close_waiters);
         let (pool, reason) = (connection.pool, connection.close_reason);
-        Some(TakenOut { pool, reason, waiters, socket: connection.take_down(&self.reactor) })
+        let (socket, interrupt) = if connection.is_interrupted {
+            let (socket, interrupt) = connection.withdraw(self.cancel_gate(pool), &self.reactor);
+            (socket, Some(interrupt))
+        } else {
+            (connection.take_down(&self.reactor), None)
+        };
+        Some(TakenOut { pool, reason, waiters, socket, interrupt })
     }
 
     /// Tells JavaScript and the pool that a connection is gone.
@@ -167,14 +178,15 @@ impl Environment {
 
     /// The session has told everything.
     fn forget_connection(&mut self, id: u32, failure: Option<Box<FailureData>>) {
-        let Some(TakenOut { pool, reason, waiters, socket }) = self.take_out(id) else { return };
+        let Some(TakenOut { pool, reason, waiters, socket, interrupt }) = self.take_out(id) else { return };
         // A graceful close is over when the server has ended the session too.
-        if !waiters.is_empty() {
+        if waiters.is_empty() {
+            let parting = self.pools.get(pool).and_then(|driver| driver.parting);
+            self.part(parting, socket, interrupt);
+        } else {
             let parting = self.partings.begin();
-            self.part(parting, socket);
+            self.part(Some(parting), socket, interrupt);
             self.seal_parting(parting, waiters);
-        } else if let Some(parting) = self.pools.get(pool).and_then(|driver| driver.parting) {
-            self.part(parting, socket);
         }
         self.tell_closed(id, pool, reason, failure);
     }

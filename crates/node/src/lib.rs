@@ -10,6 +10,7 @@ mod background;
 mod budget;
 mod callbacks;
 mod calls;
+mod cancels;
 mod clock;
 mod commands;
 mod connection;

@@ -4,6 +4,7 @@ use oxpg_client::open::Socket;
 use oxpg_client::session::RequestId;
 
 use crate::background::Job;
+use crate::cancels::Interrupt;
 use crate::environment::Environment;
 use crate::slab::Slab;
 
@@ -72,19 +73,22 @@ impl Partings {
 }
 
 impl Environment {
-    /// A close goes on until the server has ended this session as well.
-    pub(crate) fn part(&mut self, parting: u32, socket: Socket) {
-        if let Some(held) = self.partings.open.get_mut(parting) {
+    /// A session is over here. A close goes on until the server has ended it as well; one that is not waited for by a close
+    /// is interrupted in the background, if there is something to interrupt.
+    pub(crate) fn part(&mut self, parting: Option<u32>, socket: Socket, interrupt: Option<Interrupt>) {
+        if let Some(held) = parting.and_then(|parting| self.partings.open.get_mut(parting)) {
             held.remaining += 1;
+        } else if interrupt.is_none() {
+            return;
         }
-        if self.submit_job(Job::Part { parting, socket }).is_err() {
+        if self.submit_job(Job::Part { parting, socket, interrupt }).is_err() {
             self.parted(parting);
         }
     }
 
     /// The server has ended a session, or had its time.
-    pub(crate) fn parted(&mut self, parting: u32) {
-        for slot in self.partings.end_one(parting) {
+    pub(crate) fn parted(&mut self, parting: Option<u32>) {
+        for slot in parting.map(|parting| self.partings.end_one(parting)).unwrap_or_default() {
             self.finish_close(slot);
         }
     }

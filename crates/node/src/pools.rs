@@ -11,7 +11,8 @@ use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::POOL_BIT;
 use serde_json::Value;
 
-use crate::background::{CancelGate, Configuration};
+use crate::background::Configuration;
+use crate::cancels::CancelGate;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::requests::Place;

@@ -58,7 +58,7 @@ pub use error::{ConfigError, OpenError, OpenErrorKind};
 pub use explain::explain;
 #[doc(hidden)]
 pub use gate::Startup;
-pub use parting::parted;
+pub use parting::{interrupted, parted};
 pub use socket::{CancelTarget, Socket};
 #[doc(hidden)]
 pub use startup::open_on_stream;

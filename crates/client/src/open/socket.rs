@@ -101,6 +101,23 @@ impl Stream {
         Ok(stream)
     }
 
+    /// Takes a session's socket to the runtime again.
+    pub(super) fn of_socket(socket: Socket) -> io::Result<Self> {
+        Ok(match socket {
+            Socket::Tcp(stream) => Self::Tcp(tokio::net::TcpStream::from_std(stream)?),
+            #[cfg(unix)]
+            Socket::Unix(stream) => Self::Unix(tokio::net::UnixStream::from_std(stream)?),
+        })
+    }
+
+    /// Closes it without waiting for anything: whatever the other side still writes to it fails at once.
+    pub(super) fn reset(self) {
+        if let Self::Tcp(stream) = &self {
+            // Where that fails it is closed as usual.
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
     /// Takes the socket off the runtime. It stays non-blocking.
     pub(super) fn into_socket(self) -> io::Result<Socket> {
         Ok(match self {

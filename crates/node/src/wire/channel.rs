@@ -94,6 +94,13 @@ impl Transport for Channel {
         }
     }
 
+    fn last_words(&mut self, bytes: &[u8]) -> Vec<u8> {
+        let Some(session) = &mut self.tls else { return bytes.to_vec() };
+        // A session that fails has nothing to say.
+        let _ = session.write(bytes).and_then(|_| session.close());
+        session.output().to_vec()
+    }
+
     fn close(&mut self) {
         if let Some(session) = &mut self.tls
             && session.close().is_ok()

@@ -240,6 +240,14 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
         }
     }
 
+    /// Stops watching without a word. What is left to be said goes with the transport: nothing where a message was begun.
+    pub(crate) fn withdraw(mut self, session: &Session, reactor: &R) -> (T, Vec<u8>) {
+        reactor.unwatch(self.watch);
+        let is_between_messages = session.output().is_empty() && self.write_failure.is_none();
+        let last_words = if is_between_messages { self.transport.last_words(&TERMINATE) } else { Vec::new() };
+        (self.transport, last_words)
+    }
+
     /// Says goodbye and stops watching. The transport closes with the drop.
     pub(crate) fn disconnect(mut self, session: &Session, reactor: &R) -> T {
         reactor.unwatch(self.watch);

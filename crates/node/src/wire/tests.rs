@@ -276,6 +276,21 @@ fn a_disconnected_wire_says_goodbye_and_is_not_watched() {
 }
 
 #[test]
+fn a_wire_that_is_withdrawn_leaves_its_last_words_to_others() {
+    let Bench { line, reactor, wire, session, .. } = Plain::new();
+    assert_eq!(wire.withdraw(&session, &reactor).1, TERMINATE);
+    assert!(line.borrow().outgoing.is_empty());
+    assert_eq!(reactor.interest.get(), None);
+
+    let mut bench = Plain::new();
+    bench.line.borrow_mut().room = 3;
+    bench.say("SELECT 1");
+    assert!(bench.flush());
+    let Bench { reactor, wire, session, .. } = bench;
+    assert!(wire.withdraw(&session, &reactor).1.is_empty(), "half a message was said");
+}
+
+#[test]
 fn a_socket_that_cannot_be_watched_makes_no_wire() {
     let mut reactor = Notes { is_refusing: true, ..Notes::default() };
     let wire = Wire::connect(Scripted::<false>(Rc::default()), Vec::new(), 1, &mut reactor);

@@ -46,6 +46,12 @@ pub(crate) trait Transport {
 
     /// Says goodbye below what it carries, as far as the socket has room. Nothing is written any more.
     fn close(&mut self) {}
+
+    /// The bytes that carry these, and a goodbye below them, for whoever writes them to the socket. Nothing is written any
+    /// more by this.
+    fn last_words(&mut self, bytes: &[u8]) -> Vec<u8> {
+        bytes.to_vec()
+    }
 }
 
 impl Transport for Socket {

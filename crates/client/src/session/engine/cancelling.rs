@@ -145,6 +145,14 @@ impl Session {
         self.pump(sink);
     }
 
+    /// Whether the server is at work for a request, as far as it was heard, so that a cancel would find something. Without a
+    /// key none can be sent.
+    #[must_use]
+    pub fn is_executing(&self) -> bool {
+        let sent = self.shared.output.sent();
+        !self.secret_key().is_empty() && self.written.front().is_some_and(|head| head.is_running(sent))
+    }
+
     /// Whether nothing but the end of a cancel connection is in the way, and its cancel has most probably been carried
     /// out. A server that closes it at all does so at once.
     #[must_use]
