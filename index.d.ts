@@ -1349,7 +1349,7 @@ interface PoolStats {
     readonly closed: number;
     /** Calls that were given a connection so far. */
     readonly granted: number;
-    /** Calls that waited for a connection in vain so far. */
+    /** Calls so far that got no connection in their time, whether that was `acquireTimeoutMs` or a limit of their own. */
     readonly timedOut: number;
     readonly minSize: number;
     readonly maxSize: number;

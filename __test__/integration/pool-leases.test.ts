@@ -217,6 +217,37 @@ test('close lets what is in flight end, and nothing else begin', async (t) => {
   await closing
 })
 
+test('whoever gets no connection in time is counted, by whichever limit', async (t) => {
+  const p = await pool(t, { minSize: 1, maxSize: 1, acquireTimeoutMs: 20 })
+  const lease = await p.acquire()
+  const inVain = {
+    instanceOf: TimeoutError,
+    message: /^no connection of the pool was free within \d+ ms: 1 open/,
+  }
+  for (const [index, call] of [
+    () => p.acquire(),
+    () => p.acquire({ timeoutMs: 10 }),
+    () => p.fetchVal('select 1'),
+    () => p.fetchVal('select 1', [], { timeoutMs: 10 }),
+    () => p.execute('select 1; select 2', undefined, { timeoutMs: 10 }),
+    () => p.transaction(() => {}, { timeoutMs: 10 }),
+  ].entries()) {
+    await t.throwsAsync<Error>(call(), inVain, `${index}`)
+    t.is(p.stats.timedOut, index + 1)
+  }
+  // What has a connection, and one who leaves by himself, are none of them.
+  await t.throwsAsync(p.acquire({ signal: AbortSignal.abort() }), { any: true })
+  const controller = new AbortController()
+  const left = p.fetchVal('select 1', [], { signal: controller.signal, timeoutMs: 60_000 })
+  controller.abort()
+  await t.throwsAsync(left, { any: true, name: 'AbortError' })
+  await t.throwsAsync(lease.fetchVal('select pg_sleep(60)', [], { timeoutMs: 10 }), {
+    instanceOf: TimeoutError,
+  })
+  t.is(p.stats.timedOut, 6)
+  await lease.release()
+})
+
 test('counters survive the end of a pool', async (t) => {
   for (const end of ['close', 'terminate'] as const) {
     const p = await createPool(url, { minSize: 2, maxSize: 2 })

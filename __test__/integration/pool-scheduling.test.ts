@@ -118,3 +118,19 @@ test('nothing goes behind a call whose caller has left, as long as the server is
     await scene.open()
   })
 })
+
+test('a slow query that leaves the last connection to quick ones is told so, if its time is over meanwhile', async (t) => {
+  const slow = 'select pg_sleep(0.3) as slow'
+  const p = await createPool(url, { minSize: 1, maxSize: 1 })
+  t.teardown(async () => p.terminate())
+  await p.fetchVal(slow)
+  let message = ''
+  const seen = /^no connection of the pool was free within 3 ms: 1 open, 0 in use, /
+  // Its time may also be over once it runs, where this process is slow.
+  for (let round = 0; round < 100 && !seen.test(message); round += 1) {
+    await ask(p, 20)
+    message = await p.fetchVal(slow, [], { timeoutMs: 3 }).then(String, (error: Error) => error.message)
+  }
+  t.regex(message, seen)
+  t.regex(message, /: 1 open, 0 in use, 1 left to quick queries for a moment, 1 waiting$/)
+})

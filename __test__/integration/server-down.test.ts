@@ -99,7 +99,7 @@ test('a call that timed out while it was queued was not sent', async (t) => {
   const held = await p.acquire()
   const error = await t.throwsAsync(p.execute('create table never_made ()', [], { timeoutMs: 20 }), {
     instanceOf: TimeoutError,
-    message: /20 ms: it was still waiting for a connection/,
+    message: /no connection of the pool was free within 20 ms/,
   })
   t.true((error as TimeoutError).safeToRetry)
   t.is(error.cause, undefined)

@@ -117,15 +117,20 @@ impl Environment {
             return;
         }
         let failure = match place {
-            Place::Pool(pool) => {
-                let open_error = self.pools.get(pool).and_then(|driver| driver.last_open_error.clone());
-                FailureData::timeout_unsent(timeout_ms, self.pool_uses(pool), open_error)
-            }
+            Place::Pool(pool) => self.waited_in_vain(pool, slot, timeout_ms),
             _ => FailureData::timeout(timeout_ms),
         };
         if self.leave_or_recover(slot) {
             self.fail(slot, failure);
         }
+    }
+
+    /// A call's own time is over before its pool has given it a connection.
+    fn waited_in_vain(&mut self, pool: u32, slot: RequestId, timeout_ms: u32) -> FailureData {
+        let uses = self.pool_uses(pool);
+        let Some(driver) = self.pools.get_mut(pool) else { return FailureData::timeout(timeout_ms) };
+        driver.policy.time_out(slot);
+        FailureData::waited_in_vain(timeout_ms.into(), &uses, driver.last_open_error.clone())
     }
 
     /// There was no room for all that has come on a connection: its turn comes.

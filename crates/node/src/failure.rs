@@ -76,17 +76,10 @@ impl FailureData {
         Self::new("timeout", format!("the call did not finish within {timeout_ms} ms"))
     }
 
-    /// The same of a call that still waited for a connection of its pool; `open_error` is why the last one could not be
-    /// opened.
-    pub(crate) fn timeout_unsent(timeout_ms: u32, uses: PoolUses, open_error: Option<Self>) -> Self {
-        let text = format!(
-            "the call did not finish within {timeout_ms} ms: it was still waiting for a connection of the pool: {uses}"
-        );
-        Self::waited(text, open_error)
-    }
-
-    /// Nobody gave it a connection of its pool in time.
-    fn waited(text: String, open_error: Option<Self>) -> Self {
+    /// Nobody gave it a connection of its pool in time, that of the pool or its own; `open_error` is why the last one could
+    /// not be opened.
+    pub(crate) fn waited_in_vain(waited_ms: u128, uses: &PoolUses, open_error: Option<Self>) -> Self {
+        let text = format!("no connection of the pool was free within {waited_ms} ms: {uses}");
         let mut failure = Self::new("timeout", text).unsent();
         failure.waited_for_pool = true;
         failure.because_of(open_error)
@@ -298,9 +291,7 @@ impl FailureData {
     pub(crate) fn rejected(reason: &Rejection, uses: impl FnOnce() -> PoolUses, open_error: Option<Self>) -> Self {
         match reason {
             Rejection::Timeout { waited, .. } => {
-                let uses = uses().and_one_who_waited();
-                let text = format!("no connection of the pool was free within {} ms: {uses}", waited.as_millis());
-                Self::waited(text, open_error)
+                Self::waited_in_vain(waited.as_millis(), &uses().and_one_who_waited(), open_error)
             }
             Rejection::Closed => Self::new("interface", "the pool is closing").unsent(),
             Rejection::Terminated => Self::new("interface", "the pool was terminated").unsent(),

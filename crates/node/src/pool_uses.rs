@@ -20,6 +20,10 @@ pub(crate) struct PoolUses {
     sharing: usize,
     /// Their sessions are being reset.
     resetting: usize,
+    /// The pool could lend them.
+    ready: usize,
+    /// It leaves those to quick queries for a moment (decision 0008).
+    are_left: bool,
     /// Being opened.
     opening: usize,
     /// Calls that wait for one.
@@ -48,11 +52,16 @@ impl PoolUses {
     }
 
     const fn in_use(&self) -> usize {
-        self.leased + self.alone + self.shared + self.resetting
+        self.size.saturating_sub(self.ready)
+    }
+
+    /// What nobody works with, and the pool has not got back: a call has just left it, say.
+    const fn returning(&self) -> usize {
+        self.in_use().saturating_sub(self.leased + self.alone + self.shared + self.resetting)
     }
 }
 
-/// `10 open, 9 in use (6 leased, 2 by a call alone, 1 shared by 3 calls), 5 waiting`
+/// `10 open, 9 in use (6 leased, 2 by a call alone, 1 shared by 3 calls), 1 left to quick queries for a moment, 5 waiting`
 impl fmt::Display for PoolUses {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} open, {} in use", self.size, self.in_use())?;
@@ -61,10 +70,15 @@ impl fmt::Display for PoolUses {
             (self.alone, format!("{} by a call alone", self.alone)),
             (self.shared, format!("{} shared by {} calls", self.shared, self.sharing)),
             (self.resetting, format!("{} being reset", self.resetting)),
+            (self.returning(), format!("{} coming back", self.returning())),
         ];
         let parts: Vec<String> = parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
         if !parts.is_empty() {
             write!(formatter, " ({})", parts.join(", "))?;
+        }
+        if self.ready > 0 {
+            let why = if self.are_left { "left to quick queries for a moment" } else { "free too late" };
+            write!(formatter, ", {} {why}", self.ready)?;
         }
         if self.opening > 0 {
             write!(formatter, ", {} being opened", self.opening)?;
@@ -79,7 +93,8 @@ impl Environment {
         let mut uses = PoolUses::default();
         let Some(driver) = self.pools.get(pool) else { return uses };
         let stats = driver.policy.stats();
-        (uses.opening, uses.waiting) = (stats.opening, stats.waiting);
+        (uses.ready, uses.opening, uses.waiting) = (stats.idle, stats.opening, stats.waiting);
+        uses.are_left = driver.policy.leaves_to_quick();
         for connection in self.connections.of_pool(pool) {
             uses.count(connection);
         }
@@ -93,10 +108,23 @@ mod tests {
 
     #[test]
     fn uses_read_as_a_sentence() {
-        let idle = PoolUses { size: 1, waiting: 1, ..PoolUses::default() };
-        assert_eq!(idle.to_string(), "1 open, 0 in use, 1 waiting");
-        let busy =
-            PoolUses { size: 10, leased: 6, alone: 2, shared: 1, sharing: 3, resetting: 1, opening: 2, waiting: 5 };
+        let late = PoolUses { size: 1, ready: 1, waiting: 1, ..PoolUses::default() };
+        assert_eq!(late.to_string(), "1 open, 0 in use, 1 free too late, 1 waiting");
+        let left = PoolUses { are_left: true, ..late };
+        assert_eq!(left.to_string(), "1 open, 0 in use, 1 left to quick queries for a moment, 1 waiting");
+        let returning = PoolUses { size: 3, leased: 1, resetting: 1, waiting: 1, ..PoolUses::default() };
+        assert_eq!(returning.to_string(), "3 open, 3 in use (1 leased, 1 being reset, 1 coming back), 1 waiting");
+        let busy = PoolUses {
+            size: 10,
+            leased: 6,
+            alone: 2,
+            shared: 1,
+            sharing: 3,
+            resetting: 1,
+            opening: 2,
+            waiting: 5,
+            ..PoolUses::default()
+        };
         assert_eq!(
             busy.to_string(),
             "10 open, 10 in use (6 leased, 2 by a call alone, 1 shared by 3 calls, 1 being reset), 2 being opened, 5 waiting"

@@ -158,7 +158,7 @@ pub struct Stats {
     pub closed: u64,
     /// Leases granted and shared queries started so far.
     pub granted: u64,
-    /// Waiters whose deadline passed so far.
+    /// Waiters so far that got no connection in their time, whether the pool or the driver kept it.
     pub timed_out: u64,
     /// The option.
     pub min_size: usize,

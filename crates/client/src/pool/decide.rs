@@ -214,6 +214,11 @@ impl Pool {
         is_quick_there && self.connections.ready() <= 1
     }
 
+    /// Whether a connection that is ready is left to quick queries at this moment, and not for whoever waits.
+    pub fn leaves_to_quick(&self) -> bool {
+        self.held.is_some_and(|(_, until)| until > self.now) && self.connections.ready() > 0
+    }
+
     /// When the waiter that is held back has been so for long enough.
     fn held_until(&self) -> Option<Duration> {
         let (waiter, until) = self.held?;

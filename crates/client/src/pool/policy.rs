@@ -191,6 +191,11 @@ impl Pool {
         self.waiters.remove(waiter);
     }
 
+    /// The same of one whose time is over by a clock of the driver's own.
+    pub fn time_out(&mut self, waiter: WaiterId) {
+        self.counters.timed_out += u64::from(self.waiters.remove(waiter).is_some());
+    }
+
     /// An attempt brought a connection. One that nobody wants any more (the pool was closed) is closed again.
     /// `connecting` is how long its transport took to be there, names and TLS aside: how far the server is at most.
     pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId, connecting: Duration) {
