@@ -1,4 +1,4 @@
-// Sessions that are ended by force while their server is at work: it is told to stop, and does not go on for nobody.
+// Sessions that are ended while their server is at work, or about to be: it is told to stop, and does not go on for nobody.
 import { readFileSync } from 'node:fs'
 import test, { type ExecutionContext } from 'ava'
 import { type Connection, connect, createPool, type Pool, TimeoutError } from 'oxpg'
@@ -141,4 +141,38 @@ test('a session whose server has gone silent ends at once all the same', async (
   await sleep.rejects(t)
   t.is(p.stats.size, 0)
   await other.execute(`select pg_terminate_backend(pid) from pg_stat_activity where query = '${sleep.text}'`)
+})
+
+test('attempts at opening that a close has given up leave no broken connection in the log', async (t) => {
+  const server = await startTlsServer('server', { log_min_messages: 'debug1', log_connections: 'on' })
+  t.teardown(() => server.stop())
+  const { host, port, password, socketDirectory } = server
+  const ways = [
+    { host, port, user: 'tlsuser', password, ssl: 'require' },
+    { host, port, user: 'scramuser', password, ssl: 'disable' },
+    { host, port, user: 'trustuser', ssl: 'disable' },
+    { host: socketDirectory, port, user: 'postgres' },
+  ] as const
+  for (let round = 0; round < 40; round += 1) {
+    for (const way of ways) {
+      const p = await createPool({ ...way, database: 'postgres', minSize: 0, maxSize: 8 })
+      const calls = Array.from({ length: 8 }, () => p.fetchVal('select 1').catch(() => {}))
+      // They are as far as they have come by then.
+      for (let turn = 0; turn < round; turn += 1) await new Promise((resolve) => setImmediate(resolve))
+      await p.close()
+      await Promise.all(calls)
+    }
+  }
+  const other = await connect({ ...ways[3], database: 'postgres' })
+  const others =
+    "select count(*)::int from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()"
+  await until(async () => (await other.fetchVal(others)) === 0, 'the end of all sessions')
+  await other.close()
+  const cut = /unexpected EOF|could not (receive|send) data|could not accept SSL|incomplete startup packet/
+  t.deepEqual(
+    readFileSync(server.logFile, 'utf8')
+      .split('\n')
+      .filter((line) => cut.test(line)),
+    [],
+  )
 })

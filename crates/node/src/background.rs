@@ -11,12 +11,13 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::thread;
+use std::time::Duration;
 
-use oxpg_client::open::{self, Config, OpenError, Opened, Particulars, Socket};
+use oxpg_client::open::{self, Config, OpenError, Opened, Particulars, Progress, Socket};
 use oxpg_codec::failpoint;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, WeakUnboundedSender, unbounded_channel};
 use tokio::sync::{oneshot, watch};
@@ -46,7 +47,7 @@ pub(crate) enum Configuration {
 
 /// What came of a [`Job`].
 pub(crate) enum Outcome {
-    Opened { opening: u32, result: Box<Result<(Opened, Arc<Config>), OpenError>> },
+    Opened { opening: u32, result: Box<Result<OpenedSession, OpenError>> },
     CancelFinished { connection: u32, number: u32 },
     Parted { parting: Option<u32> },
 }
@@ -145,12 +146,8 @@ async fn run(job: Job) -> Outcome {
     match job {
         Job::Open { opening, config, particulars, wanted } => {
             failpoint::pass("open.session");
-            let (mut given_up, mut opened) = (pin!(wanted), pin!(open_session(config, particulars)));
-            let first = poll_fn(|context| match given_up.as_mut().poll(context) {
-                Poll::Ready(_) => Poll::Ready(None),
-                Poll::Pending => opened.as_mut().poll(context).map(Some),
-            });
-            let result = first.await.unwrap_or_else(|| Err(OpenError::internal("nobody waits for the session")));
+            let progress = particulars.progress.clone();
+            let result = open_while_wanted(open_session(config, particulars), &progress, wanted).await;
             Outcome::Opened { opening, result: Box::new(result) }
         }
         Job::Part { parting, socket, interrupt } => {
@@ -169,6 +166,41 @@ async fn run(job: Job) -> Outcome {
             Outcome::CancelFinished { connection, number }
         }
     }
+}
+
+/// How long a server may take for a startup that has begun when nobody waits for it any more.
+const UNWANTED_LIMIT: Duration = Duration::from_secs(1);
+
+/// Stops when nobody waits for the session any more. A startup that has begun is brought to its end then, within a limit, so
+/// that its server hears a goodbye.
+async fn open_while_wanted(
+    opening: impl Future<Output = Result<OpenedSession, OpenError>>,
+    progress: &Progress,
+    mut wanted: oneshot::Receiver<Infallible>,
+) -> Result<OpenedSession, OpenError> {
+    let mut opening = pin!(opening);
+    let first = poll_fn(|context| match Pin::new(&mut wanted).poll(context) {
+        Poll::Ready(_) => Poll::Ready(None),
+        Poll::Pending => opening.as_mut().poll(context).map(Some),
+    });
+    if let Some(result) = first.await {
+        return result;
+    }
+    let startup = poll_fn(|context| {
+        if !progress.is_in_startup() {
+            return Poll::Ready(None);
+        }
+        match opening.as_mut().poll(context) {
+            Poll::Ready(result) => Poll::Ready(result.ok()),
+            // It has failed, and the next host is tried.
+            Poll::Pending if !progress.is_in_startup() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    });
+    if let Ok(Some((opened, _))) = tokio::time::timeout(UNWANTED_LIMIT, startup).await {
+        opened.leave();
+    }
+    Err(OpenError::internal("nobody waits for the session"))
 }
 
 /// Reports an outcome even if its task panics.
@@ -203,7 +235,10 @@ fn broken(job: &Job) -> Outcome {
     }
 }
 
-async fn open_session(config: Configuration, particulars: Particulars) -> Result<(Opened, Arc<Config>), OpenError> {
+/// An opened session, and its configuration as it was understood.
+type OpenedSession = (Opened, Arc<Config>);
+
+async fn open_session(config: Configuration, particulars: Particulars) -> Result<OpenedSession, OpenError> {
     match config {
         Configuration::Text(text) => open::open_text(&text, particulars).await,
         Configuration::Parsed(config) => {

@@ -199,8 +199,9 @@ impl Environment {
                 }
                 (Some(Opening::Request { slot }), Err(error)) => self.fail(slot, FailureData::from(error)),
                 (Some(Opening::Pool { pool, attempt }), result) => self.opened_for_pool(pool, attempt, result),
-                // Dropping an opened socket closes it; the server sees the end of file of an idle session.
-                (Some(Opening::Abandoned) | None, _) => {}
+                // Whoever waited has left while the news was on its way.
+                (Some(Opening::Abandoned) | None, Ok((opened, _))) => opened.leave(),
+                (Some(Opening::Abandoned) | None, Err(_)) => {}
             },
         }
     }

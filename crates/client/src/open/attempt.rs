@@ -13,6 +13,7 @@ use super::file_work;
 use super::gate::Startup;
 use super::hosts::{Host, HostAddress, Password};
 use super::passwords::Passwords;
+use super::progress::{InStartup, Progress};
 use super::socket::{CancelTarget, Endpoint, Link, Stream};
 use super::startup;
 use super::tls::{
@@ -63,6 +64,7 @@ pub(super) struct Attempt<'a> {
     pub(super) passwords: &'a Passwords,
     pub(super) oauth_token: Option<&'a Password>,
     pub(super) default_roots: Option<&'a Arc<DefaultRoots>>,
+    pub(super) progress: &'a Progress,
     pub(super) host: &'a Host,
     pub(super) endpoint: &'a Endpoint,
     /// What errors call it.
@@ -76,12 +78,13 @@ pub(super) struct Started {
     pub(super) startup: Startup,
     connecting: Duration,
     tls: Option<TlsSetup>,
+    in_startup: InStartup,
 }
 
 impl Started {
     /// Takes it off the runtime.
     pub(super) fn into_opened(self, endpoint: &Endpoint) -> Result<Opened, OpenError> {
-        let Self { link, mut startup, connecting, tls: setup } = self;
+        let Self { link, mut startup, connecting, tls: setup, in_startup: _in_startup } = self;
         let (socket, mut tls) = link.into_parts().map_err(|error| OpenError::io(&error))?;
         if let Some(session) = &mut tls {
             startup.leftover.extend(session.take_plaintext());
@@ -130,6 +133,7 @@ impl Attempt<'_> {
             .await
             .map_err(|error| Failure::new(error, "could not connect to", self.place))?;
         let connecting = began.elapsed();
+        let in_startup = self.progress.begin();
         let starting = async {
             let (mut link, tls) = match encryption {
                 Encryption::Plain => (Link::Plain(stream), None),
@@ -151,7 +155,7 @@ impl Attempt<'_> {
                 (Encryption::Tls, None) => OpenError { stage: FailureStage::Other, ..error },
                 _ => error,
             })?;
-            Ok(Started { link, startup, connecting, tls })
+            Ok(Started { link, startup, connecting, tls, in_startup })
         };
         bounded(starting, self.deadline, "to start the session")
             .await

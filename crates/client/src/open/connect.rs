@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::io::Write;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,8 @@ use super::file_work;
 use super::hosts::{Host, HostAddress, Password};
 use super::oauth;
 use super::passwords::Passwords;
-use super::probe;
+use super::probe::{self, TERMINATE};
+use super::progress::Progress;
 use super::shuffle::shuffle;
 use super::socket::{CancelTarget, Endpoint, Socket};
 use super::target::TargetSessionAttrs;
@@ -47,6 +49,26 @@ pub struct Opened {
     pub peer: CancelTarget,
 }
 
+impl Opened {
+    /// Nobody wants it: says goodbye, as far as the socket has room for that.
+    pub fn leave(self) {
+        let Self { mut socket, tls, .. } = self;
+        let words = match tls {
+            None => TERMINATE.to_vec(),
+            // One that fails has nothing to say.
+            Some(mut session) => {
+                let _ = session.write(TERMINATE).and_then(|_| session.close());
+                session.output().to_vec()
+            }
+        };
+        let _ = match &mut socket {
+            Socket::Tcp(stream) => stream.write_all(&words),
+            #[cfg(unix)]
+            Socket::Unix(stream) => stream.write_all(&words),
+        };
+    }
+}
+
 /// What is known for one session only.
 #[derive(Debug, Default)]
 pub struct Particulars {
@@ -58,6 +80,8 @@ pub struct Particulars {
     pub timeout: Option<Duration>,
     /// Node's root certificates, for configurations that want them.
     pub default_roots: Option<Arc<DefaultRoots>>,
+    /// Is told how far the opening is.
+    pub progress: Progress,
 }
 
 /// A secret on its way; it does not show itself.
@@ -127,6 +151,7 @@ pub async fn open_with(config: Arc<Config>, particulars: Particulars) -> Result<
         passwords,
         oauth_token,
         default_roots: particulars.default_roots,
+        progress: particulars.progress,
         failures: Vec::new(),
         second_best: None,
     };
@@ -166,6 +191,7 @@ struct Attempts<'a> {
     passwords: Passwords,
     oauth_token: Option<Password>,
     default_roots: Option<Arc<DefaultRoots>>,
+    progress: Progress,
     failures: Vec<Failure>,
     /// A session that will do if there is no better one.
     second_best: Option<Opened>,
@@ -207,11 +233,20 @@ impl Attempts<'_> {
         deadline: Option<Instant>,
     ) -> Result<Opened, Box<Failure>> {
         let place = place(&host.address, endpoint);
-        let Self { config, passwords, oauth_token, default_roots, .. } = &*self;
+        let Self { config, passwords, oauth_token, default_roots, progress, .. } = &*self;
         let default_roots = default_roots.as_ref();
         let oauth_token = oauth_token.as_ref();
-        let attempt =
-            Attempt { config, passwords, oauth_token, default_roots, host, endpoint, place: &place, deadline };
+        let attempt = Attempt {
+            config,
+            passwords,
+            oauth_token,
+            default_roots,
+            progress,
+            host,
+            endpoint,
+            place: &place,
+            deadline,
+        };
         let mut started = attempt.start().await?;
         let target = self.config.target;
         let asking = target.mismatch(&mut started.link, &mut started.startup);

@@ -34,6 +34,7 @@ mod passwords;
 #[cfg(unix)]
 mod peer;
 mod probe;
+mod progress;
 mod protocol;
 mod regular_file;
 mod service;
@@ -59,6 +60,7 @@ pub use explain::explain;
 #[doc(hidden)]
 pub use gate::Startup;
 pub use parting::{interrupted, parted};
+pub use progress::Progress;
 pub use socket::{CancelTarget, Socket};
 #[doc(hidden)]
 pub use startup::open_on_stream;

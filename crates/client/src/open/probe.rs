@@ -15,9 +15,12 @@ const ROW_DESCRIPTION: u8 = b'T';
 const DATA_ROW: u8 = b'D';
 const COMMAND_COMPLETE: u8 = b'C';
 
+/// The message that ends a session (manual, "Message Formats").
+pub(super) const TERMINATE: &[u8] = b"X\0\0\0\x04";
+
 /// Says goodbye to a server of no use.
 pub(super) async fn terminate<S: AsyncWrite + Unpin>(stream: &mut S) -> Result<(), OpenError> {
-    stream.write_all(b"X\0\0\0\x04").await.map_err(|error| OpenError::io(&error))?;
+    stream.write_all(TERMINATE).await.map_err(|error| OpenError::io(&error))?;
     stream.flush().await.map_err(|error| OpenError::io(&error))
 }
 
