@@ -313,6 +313,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   /** @internal */
   _target(): ConnectionTarget {
     const target = this._targetOfEnd()
+    this.#scope.refuseInLateCallback()
     target.occupancy.refuse()
     return target
   }

@@ -42,7 +42,7 @@ export class Scope {
   /** What the calls made in this transaction end with: its limit, or that of one around it. */
   calls: CallGroup | undefined
   /** Why its limit has ended this transaction, if so. */
-  cutShortBy: Failure | undefined
+  #cutShortBy: Failure | undefined
   /** Called once, when this transaction has ended or is forgotten. */
   whenLeft: (() => void) | undefined
   #isBroken = false
@@ -57,6 +57,11 @@ export class Scope {
   #isOver = false
   #savepoints = 0
   #endedBefore: number | undefined
+  #isCallbackRunning = false
+  /** Its callback goes on although its limit has ended it. */
+  #isLate = false
+  /** Of a connection: how many such callbacks it has. */
+  #lateCallbacks = 0
 
   private constructor(
     parent: Scope | undefined,
@@ -95,13 +100,30 @@ export class Scope {
 
   /** Whether its limit, or that of a transaction around it, has ended this one. */
   get isCutShort(): boolean {
-    return this.cutShortBy !== undefined || (this.parent?.isCutShort ?? false)
+    return this.#cutShortBy !== undefined || (this.parent?.isCutShort ?? false)
+  }
+
+  /** Its limit has ended this transaction, for this reason. */
+  cutShort(failure: Failure): void {
+    this.#cutShortBy = failure
+    this.#noteLate(this.#isCallbackRunning)
   }
 
   /** Throws why its limit, or that of a transaction around it, has ended this one, if so. */
   refuseWhenCutShort(): void {
-    if (this.cutShortBy !== undefined) throw errorFromFailure(this.cutShortBy)
+    if (this.#cutShortBy !== undefined) throw errorFromFailure(this.#cutShortBy)
     this.parent?.refuseWhenCutShort()
+  }
+
+  /**
+   * Throws what has ended the transaction of this connection in whose callback this is called, if a limit has: what the
+   * callback goes on to call on the connection itself would be made outside of the transaction.
+   */
+  refuseInLateCallback(): void {
+    if (this.#lateCallbacks === 0) return
+    for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
+      if (frame.scope.#isWithin(this)) frame.scope.refuseWhenCutShort()
+    }
   }
 
   /** Whether a transaction is open in this scope, or about to be. */
@@ -220,11 +242,21 @@ export class Scope {
   /** Runs a transaction's callback; what starts in it finds this scope. */
   async run<R>(callback: () => R | PromiseLike<R>): Promise<R> {
     runningCallbacks++
+    this.#isCallbackRunning = true
+    this.#noteLate(this.#cutShortBy !== undefined)
     try {
       return await frames.run({ scope: this, outer: frames.getStore() }, callback)
     } finally {
       runningCallbacks--
+      this.#isCallbackRunning = false
+      this.#noteLate(false)
     }
+  }
+
+  #noteLate(isLate: boolean): void {
+    if (isLate === this.#isLate) return
+    this.#isLate = isLate
+    this.root.#lateCallbacks += isLate ? 1 : -1
   }
 
   #open(hasCallback: boolean): Scope {

@@ -305,7 +305,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   #cutShort(failure: Failure, isOwn: boolean): void {
     const { _isGone: isGone } = this.#host
     if (this.#state === 'started' && !this.#scope.isOver && !isGone) {
-      this.#scope.cutShortBy = failure
+      this.#scope.cutShort(failure)
       this.#tellCut?.({ failure })
       this.#limit?.calls.endBy(failure)
       if (isOwn) this.#undoing = this.#undo()
