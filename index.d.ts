@@ -1952,12 +1952,14 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
      * Calls `listener` with each notice and warning that the server sends. What it said at the startup (a login trigger,
      * PostgreSQL 19 of MD5 passwords) is told to the first that listens, soon after.
      *
+     * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
      * @returns A function that ends it.
      */
     onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void;
     /**
      * Calls `listener` when the session has ended, however it ended.
      *
+     * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
      * @returns A function that ends it.
      */
     onTermination(listener: (connection: Connection<M>) => void): () => void;
@@ -2114,18 +2116,21 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
      * Calls `listener` with each notice and warning that the server sends on any of the pool's sessions, whoever uses it. What
      * was said at the startup and nobody has heard yet is told soon after.
      *
+     * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
      * @returns A function that ends it.
      */
     onNotice(listener: (message: PostgresLogMessage, session: PoolSession) => void): () => void;
     /**
      * Calls `listener` with each session that the pool opens; soon after, also with those that are open already.
      *
+     * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
      * @returns A function that ends it.
      */
     onConnect(listener: (session: PoolSession) => void): () => void;
     /**
      * Calls `listener` with each session of the pool that has ended, and why.
      *
+     * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
      * @returns A function that ends it.
      */
     onClose(listener: (session: PoolSession, end: PoolSessionEnd) => void): () => void;

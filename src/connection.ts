@@ -156,6 +156,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
    * Calls `listener` with each notice and warning that the server sends. What it said at the startup (a login trigger,
    * PostgreSQL 19 of MD5 passwords) is told to the first that listens, soon after.
    *
+   * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
    * @returns A function that ends it.
    */
   onNotice(listener: (message: PostgresLogMessage, connection: Connection<M>) => void): () => void {
@@ -178,6 +179,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   /**
    * Calls `listener` when the session has ended, however it ended.
    *
+   * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
    * @returns A function that ends it.
    */
   onTermination(listener: (connection: Connection<M>) => void): () => void {

@@ -192,6 +192,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
    * Calls `listener` with each notice and warning that the server sends on any of the pool's sessions, whoever uses it. What
    * was said at the startup and nobody has heard yet is told soon after.
    *
+   * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
    * @returns A function that ends it.
    */
   onNotice(listener: (message: PostgresLogMessage, session: PoolSession) => void): () => void {
@@ -202,6 +203,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /**
    * Calls `listener` with each session that the pool opens; soon after, also with those that are open already.
    *
+   * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
    * @returns A function that ends it.
    */
   onConnect(listener: (session: PoolSession) => void): () => void {
@@ -212,6 +214,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /**
    * Calls `listener` with each session of the pool that has ended, and why.
    *
+   * @param listener What it throws is an uncaught exception, which ends the process unless `uncaughtException` is listened to.
    * @returns A function that ends it.
    */
   onClose(listener: (session: PoolSession, end: PoolSessionEnd) => void): () => void {
