@@ -1,6 +1,6 @@
 import { ClientConfigurationError, TimeoutError } from './errors/index'
 import type { Limit } from './limit'
-import type { Credentials } from './native/targets'
+import type { Credentials } from './native/pool-target'
 import { checkWellFormed } from './options'
 import type { Password } from './session-options'
 

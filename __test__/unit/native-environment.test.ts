@@ -1,7 +1,7 @@
 import test from 'ava'
 import { Environment } from '../../src/native/environment'
 import { openConnectionIn, openPoolIn } from '../../src/native/openings'
-import type { PoolTarget } from '../../src/native/targets'
+import type { PoolTarget } from '../../src/native/pool-target'
 import { connected, FakeAddon, statement, tickEnd } from './native-fake-addon'
 
 const GRANTED = 6

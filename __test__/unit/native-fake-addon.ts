@@ -1,9 +1,9 @@
 import { DEFAULT_PLAN } from '../../src/decode/mapping'
+import type { ConnectionTarget } from '../../src/native/connection-target'
 import { Environment } from '../../src/native/environment'
 import type { Addon, NativeFunctions } from '../../src/native/load'
 import { openConnectionIn } from '../../src/native/openings'
 import type { StatementOptions } from '../../src/native/request-options'
-import type { ConnectionTarget } from '../../src/native/targets'
 import { FINGERPRINT, Form, HEADER_WORDS, RECORD_WORDS } from '../../src/types/boundary'
 
 /** A command as Rust would read it out of the outbox. */

@@ -4,8 +4,8 @@ import { DEFAULT_PLAN, planFor } from '../../src/decode/mapping'
 import { DataError, InterfaceError } from '../../src/errors/index'
 import { BatchRequest } from '../../src/native/batch-request'
 import { CallGroup } from '../../src/native/call-group'
+import type { ConnectionTarget } from '../../src/native/connection-target'
 import { Opcode } from '../../src/native/outbox'
-import type { ConnectionTarget } from '../../src/native/targets'
 import { Flag, Form } from '../../src/types/boundary'
 import {
   BYTEA,

@@ -2,7 +2,7 @@ import test from 'ava'
 import { Environment } from '../../src/native/environment'
 import { openConnectionIn, openPoolIn } from '../../src/native/openings'
 import { Opcode } from '../../src/native/outbox'
-import type { Target } from '../../src/native/targets'
+import type { Target } from '../../src/native/target'
 import { connected, FakeAddon, statement, tickEnd } from './native-fake-addon'
 
 const DONE = 3

@@ -6,7 +6,7 @@ import { Form, Opcode } from '../types/boundary'
 import type { Environment } from './environment'
 import type { Description, Query, StatementDescription } from './queries'
 import { NO_PARAMETERS, Request, thrown } from './request'
-import type { Target } from './targets'
+import type { Target } from './target'
 
 /**
  * One statement executed for many rows of parameters, all of which take effect or none. `rows` are those of all

@@ -1,8 +1,8 @@
 import { Flag } from '../types/boundary'
+import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
 import { NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions } from './request-options'
-import type { ConnectionTarget } from './targets'
 
 /** A command that starts or ends a transaction; knows how that stood when its answer came. */
 export class ControlRequest extends Request {

@@ -1,9 +1,9 @@
 import { type Failure, InternalClientError } from '../errors/index'
 import { Opcode, RECORD_WORDS, RecordKind, RecordWord } from '../types/boundary'
+import { ConnectionTarget, type Notification, type SessionFacts } from './connection-target'
 import type { Environment } from './environment'
 import type { Description } from './queries'
 import { type Request, thrown } from './request'
-import { ConnectionTarget, type Notification, type SessionFacts } from './targets'
 
 const NO_EXTRAS: readonly unknown[] = Object.freeze([])
 

@@ -1,21 +1,23 @@
 import type { Failure } from '../errors/index'
 import { theEnvironment } from './environment'
 import { openConnectionIn, openPoolIn } from './openings'
+import type { PoolTarget } from './pool-target'
 import type { Request } from './request'
-import type { PoolTarget } from './targets'
 
 export { BatchRequest } from './batch-request'
 export { CallGroup, type GroupMember } from './call-group'
+export { ConnectionTarget, type Notification, type TransactionStatus } from './connection-target'
 export { ControlRequest } from './control-request'
 export type { HeldQuery } from './held-query'
 export type { PoolStats } from './load'
 export { Occupancy, type Occupant } from './occupancy'
+export { PoolTarget } from './pool-target'
 export type { Description } from './queries'
 export { Request, thrown } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
 export { forgetSignal, isTimeOver, watchSignal } from './signals'
 export { literal, type StatementMode } from './statement-mode'
-export { ConnectionTarget, type Notification, PoolTarget, Target, type TransactionStatus } from './targets'
+export { Target } from './target'
 
 /**
  * Opens a session.

@@ -1,12 +1,13 @@
 import type { Failure } from '../errors/index'
 import { FINGERPRINT } from '../types/boundary'
+import type { ConnectionTarget } from './connection-target'
 import { deliver } from './delivery'
 import { sayAtExit } from './exit'
 import { type Addon, loadAddon, type NativeFunctions } from './load'
 import { Mailbox } from './mailbox'
 import { Opcode, Outbox } from './outbox'
+import type { PoolTarget } from './pool-target'
 import { Slots } from './slots'
-import type { ConnectionTarget, PoolTarget } from './targets'
 
 /**
  * All that this thread shares with Rust; a worker thread has its own. Rust lets it go when nothing is open and nothing

@@ -1,8 +1,8 @@
 import { POOL_BIT } from '../types/boundary'
 import { giveDefaultRoots } from './default-roots'
 import type { Environment } from './environment'
+import { PoolTarget } from './pool-target'
 import { abortedRequest, NO_PARAMETERS, Request } from './request'
-import { PoolTarget } from './targets'
 
 /** Id of a pool that Rust has never heard of: requests to it fail as those to a closed pool do. */
 const NO_POOL = POOL_BIT

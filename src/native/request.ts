@@ -8,13 +8,14 @@ import { Flag, Form, Opcode, TextMode } from '../types/boundary'
 import { hasCodecs } from '../types/type-codec'
 import type { CallGroup, GroupMember } from './call-group'
 import { commandTag } from './command-tag'
+import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
 import { type OwnMemoryRow, viewsOf } from './mailbox'
 import { checkLength } from './parameters-length'
 import type { Description, Query, StatementDescription } from './queries'
 import type { StatementOptions } from './request-options'
 import { type Abortable, forgetSignal, isTimeOver, watchSignal } from './signals'
-import type { ConnectionTarget, Target } from './targets'
+import type { Target } from './target'
 
 /** Nothing is to be told when the garbage collector takes a request. */
 const NOT_TRACKED = { requireManualDestroy: true }

@@ -1,0 +1,192 @@
+import type { ResultPlan } from '../decode/mapping'
+import type { Failure } from '../errors/index'
+import { Flag, Opcode } from '../types/boundary'
+import type { Environment } from './environment'
+import { HeldQuery } from './held-query'
+import { checkText, type Queries, type Query } from './queries'
+import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
+import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
+import { callRefused, parametersRefused } from './statement-mode'
+import { TypeScope } from './type-scope'
+
+/** What is known of statements, and the codecs that it goes by. */
+export interface Knowledge {
+  readonly queries: Queries
+  readonly scope: TypeScope | undefined
+}
+
+/** A subclass of {@link Request} whose requests are fed while they run. */
+export interface FedRequestClass<R extends Request> {
+  /** The command that starts one. */
+  readonly opcode: number
+  new (environment: Environment, target: Target, query: Query, plan: ResultPlan): R
+}
+
+/** What requests go to: a connection, or a pool that chooses one. */
+export abstract class Target {
+  /** As Rust knows it. */
+  readonly id: number
+  /** Queries are sent by the simple protocol, which has no parameters and nothing to prepare. */
+  isSimple = false
+  protected readonly environment: Environment
+  private statements: Queries
+  private scope: TypeScope | undefined = undefined
+
+  constructor(environment: Environment, id: number, queries: Queries) {
+    this.environment = environment
+    this.id = id
+    this.statements = queries
+  }
+
+  /** What is known of statements. A pool and its connections have the same, unless one has codecs of its own. */
+  get queries(): Queries {
+    return this.statements
+  }
+
+  /** The codecs of the application's for types. */
+  get types(): TypeScope {
+    // Commands that were written before go by the codecs from before.
+    this.environment.outbox.flush()
+    this.scope ??= new TypeScope(this.environment.native, this.id, () => this.environment.slots.taken === 0)
+    return this.scope
+  }
+
+  /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */
+  familyOf(typeName: string): number {
+    return this.environment.native.familyOf(typeName)
+  }
+
+  /** Forgets what was looked up about types. */
+  reloadTypes(): void {
+    this.environment.outbox.flush()
+    this.environment.native.reloadTypes(this.id)
+  }
+
+  /** Goes by other codecs, and by what statements are known to be with those; gives what there was before. */
+  protected exchange(knowledge: Knowledge): Knowledge {
+    const before = { queries: this.statements, scope: this.scope }
+    this.statements = knowledge.queries
+    this.scope = knowledge.scope
+    return before
+  }
+
+  /** Forgets the codecs that were given here. */
+  protected closeTypes(): void {
+    this.scope?.close()
+    this.scope = undefined
+  }
+
+  /**
+   * Executes one statement.
+   *
+   * @param params Copied, with the bytes of Buffers and other views among them.
+   */
+  query(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Request {
+    const { environment } = this
+    const { signal, group } = options
+    if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    const query = this.queries.use(text)
+    const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
+    const request = new Request(environment, this, query, values, options.plan)
+    try {
+      if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
+      request.send(options)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
+  }
+
+  /** Executes a script of any number of statements; gives the tag of the last one and no rows. */
+  script(text: string, options: ScriptOptions): Request {
+    const { environment } = this
+    const { signal, group } = options
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    checkText(text)
+    const request = this.request()
+    const flags = options.isControl === true ? Flag.CONTROL : 0
+    try {
+      if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group, text)
+      environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
+  }
+
+  /** Keeps the statement of a text prepared, see {@link HeldQuery}. */
+  hold(text: string): HeldQuery {
+    if (this.isSimple) throw callRefused('prepare')
+    return new HeldQuery(this.queries, text)
+  }
+
+  /** Prepares a statement; the request's `description` says what it is. */
+  prepare(text: string, options: RequestOptions): Request {
+    const { environment } = this
+    const { signal } = options
+    if (this.isSimple) throw callRefused('prepare')
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    const query = this.queries.use(text)
+    const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
+    return this.commanded(request, Opcode.PREPARE, query.id, 0, options)
+  }
+
+  /** Starts a request of one statement that is fed while it runs, such as a batch. */
+  startFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
+    const { environment } = this
+    const { plan, form, signal } = options
+    if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
+    const query = this.queries.use(text)
+    const request = new kind(environment, this, query, plan)
+    if (signal?.aborted) {
+      request.freeSlot()
+      request.settle(thrown(signal.reason))
+      return request
+    }
+    return this.commanded(request, kind.opcode, query.id, form, options)
+  }
+
+  /** Closes it gracefully: requests in flight end first. At the timeout it is terminated. */
+  close(timeoutMs: number): Request {
+    return this.commanded(this.request(), Opcode.CLOSE, 0, 0, { timeoutMs, signal: undefined })
+  }
+
+  /** Ends it at once; requests in flight fail. */
+  terminate(): void {
+    this.environment.outbox.command(Opcode.TERMINATE, 0, this.id, 0, 0, 0)
+  }
+
+  /** ReadyForQuery said so at the end of a request; 0 when it did not. */
+  noteTransactionStatus(_status: number): void {}
+
+  /** A request has waited in vain for a connection of the pool that this is: adds who has them. */
+  explainWait(_failure: Failure): void {}
+
+  protected request(): Request {
+    return new Request(this.environment, this, undefined, NO_PARAMETERS, undefined)
+  }
+
+  /** Writes a command of a request's, which is as if it had never been when that fails. */
+  protected commanded<R extends Request>(
+    request: R,
+    opcode: number,
+    query: number,
+    form: number,
+    { timeoutMs, signal, group }: RequestOptions,
+  ): R {
+    try {
+      if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
+      this.environment.outbox.command(opcode, request.slot, this.id, query, form, timeoutMs)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
+  }
+}
