@@ -2,9 +2,9 @@
 // may crash, hang, or give another exit code than the program meant.
 //
 //   node __test__/adversity/exits.mjs [--rounds 5 | --full] [--json] [--node path/to/node]
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { asRow, playOptions } from '../../scripts/adversity-play.mjs'
+import { runLimited } from '../../scripts/limited-program.mjs'
 
 const values = playOptions({ rounds: { type: 'string' } })
 const url = process.env.OXPG_TEST_URL
@@ -25,28 +25,10 @@ const rounds = Number(values.rounds ?? 3)
 
 const row = { number: '36', title: 'the end of a process or worker', over: 'TCP', cases: 0, failures: [] }
 
-function run(file, ...args) {
-  return new Promise((resolve) => {
-    const child = spawn(values.node, [file, url, ...args], { stdio: ['ignore', 'ignore', 'pipe'] })
-    let stderr = ''
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk
-    })
-    const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
-    child.on('close', (code, signal) => {
-      clearTimeout(timer)
-      resolve({ code, signal, stderr })
-    })
-  })
-}
-
 async function expect(what, file, args, wanted) {
-  const { code, signal, stderr } = await run(program(file), ...args)
+  const { end, ending } = await runLimited(values.node, [program(file), url, ...args], { limitMs: LIMIT_MS })
   row.cases += 1
-  if ((signal ?? code) !== wanted)
-    row.failures.push(
-      `row 36: ${what}: ended with ${signal ?? code}, ${wanted} was meant\n${stderr.slice(-800)}`,
-    )
+  if (end !== wanted) row.failures.push(`row 36: ${what}: ${wanted} was meant, and it ${ending}`)
 }
 
 const courses = [

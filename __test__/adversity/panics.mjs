@@ -2,11 +2,11 @@
 // its file; crates/codec/src/failpoint.rs). No crash; calls reject, and the pool goes on.
 //
 //   node __test__/adversity/panics.mjs [--full] [--json] [--node path/to/node] [--places pool.decide,…]
-import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { asRow } from '../../scripts/adversity-play.mjs'
+import { runLimited } from '../../scripts/limited-program.mjs'
 
 const { values } = parseArgs({
   options: {
@@ -41,38 +41,22 @@ const row = {
 }
 const hit = new Set()
 
-function play(place, { skip, times }, where = []) {
-  return new Promise((resolve) => {
-    const child = spawn(values.node, [program, place, `${skip}`, `${times}`, ...where], {
-      // What panics is known, and where: a trace of the stack takes longer than all the rest.
-      env: { ...process.env, OXPG_NATIVE_PATH: addon, RUST_BACKTRACE: '0' },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk
-    })
-    const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
-    child.on('close', (code, signal) => {
-      clearTimeout(timer)
-      row.cases += 1
-      const what = `${[place, ...where].join(' in a ')}, after ${skip}, ${times} times`
-      // One that ends before it has told anything has lost what kept it alive.
-      const isTold = code === 0 && stdout !== ''
-      if (!isTold)
-        row.failures.push(
-          `row 38: ${what}: ended with ${signal ?? code}, ${stdout === '' ? 'before its end' : ''}\n${stderr.slice(-2_000)}`,
-        )
-      const { hits, problems } = isTold ? JSON.parse(stdout) : { hits: 0, problems: [] }
-      if (hits > 0) hit.add(place)
-      for (const problem of problems) row.failures.push(`row 38: ${what}: ${problem}`)
-      resolve()
-    })
-  })
+async function play(place, { skip, times }, where = []) {
+  const { end, stdout, ending } = await runLimited(
+    values.node,
+    [program, place, `${skip}`, `${times}`, ...where],
+    // What panics is known, and where: a trace of the stack takes longer than all the rest.
+    { limitMs: LIMIT_MS, env: { OXPG_NATIVE_PATH: addon, RUST_BACKTRACE: '0' } },
+  )
+  row.cases += 1
+  const what = `${[place, ...where].join(' in a ')}, after ${skip}, ${times} times`
+  // One that ends before it has told anything has lost what kept it alive.
+  const isTold = end === 0 && stdout !== ''
+  if (!isTold)
+    row.failures.push(`row 38: ${what}: ${stdout === '' ? 'before it had told anything, it ' : ''}${ending}`)
+  const { hits, problems } = isTold ? JSON.parse(stdout) : { hits: 0, problems: [] }
+  if (hits > 0) hit.add(place)
+  for (const problem of problems) row.failures.push(`row 38: ${what}: ${problem}`)
 }
 
 const places = createRequire(import.meta.url)(addon).failpoints()

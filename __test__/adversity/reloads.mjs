@@ -2,9 +2,9 @@
 // leaves nothing behind, and one that has not leaves its connection and no more.
 //
 //   node __test__/adversity/reloads.mjs [--node path/to/node]
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { runLimited } from '../../scripts/limited-program.mjs'
 
 const { values } = parseArgs({ options: { node: { type: 'string', default: process.execPath } } })
 const url = process.env.OXPG_TEST_URL
@@ -19,29 +19,14 @@ const ENDINGS = {
   open: { rounds: 40, mostMiB: 4 },
 }
 
-function run(way, ending) {
-  const args = ['--expose-gc', program, url, way, ending, String(ENDINGS[ending].rounds)]
-  return new Promise((resolve) => {
-    const child = spawn(values.node, args, { stdio: ['ignore', 'pipe', 'pipe'] })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk
-    })
-    const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
-    child.on('close', (code, signal) => {
-      clearTimeout(timer)
-      resolve({ end: signal ?? code, stdout, stderr })
-    })
-  })
+const run = (way, ending) => {
+  const programArguments = ['--expose-gc', program, url, way, ending, String(ENDINGS[ending].rounds)]
+  return runLimited(values.node, programArguments, { limitMs: LIMIT_MS })
 }
 
 /** What is wrong with a run, if anything is. */
-function problemOf({ end, stdout, stderr }, { rounds, mostMiB }, isOpen) {
-  if (end !== 0) return `ended with ${end}\n${stderr.slice(-800)}`
+function problemOf({ end, stdout, stderr, ending }, { rounds, mostMiB }, isOpen) {
+  if (end !== 0) return ending
   if (stderr !== '') return stderr
   const [before, after] = JSON.parse(stdout)
   const figures = `${JSON.stringify(before)} became ${JSON.stringify(after)}`

@@ -2,9 +2,9 @@
 // (reloads.mjs loads it again and again in one thread.)
 //
 //   node __test__/adversity/workers.mjs [--full] [--json] [--node path/to/node]
-import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { asRow, playOptions } from '../../scripts/adversity-play.mjs'
+import { runLimited } from '../../scripts/limited-program.mjs'
 
 const values = playOptions()
 const url = process.env.OXPG_TEST_URL
@@ -34,38 +34,19 @@ const row = {
   failures: [],
 }
 
-function play({ series, parallel }) {
-  return new Promise((resolve) => {
-    const child = spawn(values.node, [program, `${series}`, `${parallel}`], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-    })
-    let stdout = ''
-    let stderr = ''
-    child.stdout.on('data', (chunk) => {
-      stdout += chunk
-    })
-    child.stderr.on('data', (chunk) => {
-      stderr += chunk
-    })
-    const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
-    child.on('close', (code, signal) => {
-      clearTimeout(timer)
-      const what = `${series} times ${parallel} workers`
-      row.cases += series * parallel
-      const fail = (text) => row.failures.push(`row 37: ${what}: ${text}`)
-      if (code !== 0) fail(`ended with ${signal ?? code}\n${stderr.slice(-2_000)}`)
-      else {
-        const { before, after } = JSON.parse(stdout)
-        const figures = `${JSON.stringify(before)} became ${JSON.stringify(after)}`
-        if (after.threads > before.threads) fail(`threads: ${figures}`)
-        if (after.descriptors > before.descriptors) fail(`descriptors: ${figures}`)
-        const each = (after.rssMiB - before.rssMiB) / ((series * parallel) / 2)
-        // A few say nothing of it.
-        if (values.full && each > MOST_MIB) fail(`${each.toFixed(3)} MiB a worker: ${figures}`)
-      }
-      resolve()
-    })
-  })
+async function play({ series, parallel }) {
+  const programArguments = [program, `${series}`, `${parallel}`]
+  const { end, stdout, ending } = await runLimited(values.node, programArguments, { limitMs: LIMIT_MS })
+  row.cases += series * parallel
+  const fail = (text) => row.failures.push(`row 37: ${series} times ${parallel} workers: ${text}`)
+  if (end !== 0) return fail(ending)
+  const { before, after } = JSON.parse(stdout)
+  const figures = `${JSON.stringify(before)} became ${JSON.stringify(after)}`
+  if (after.threads > before.threads) fail(`threads: ${figures}`)
+  if (after.descriptors > before.descriptors) fail(`descriptors: ${figures}`)
+  const each = (after.rssMiB - before.rssMiB) / ((series * parallel) / 2)
+  // A few say nothing of it.
+  if (values.full && each > MOST_MIB) fail(`${each.toFixed(3)} MiB a worker: ${figures}`)
 }
 
 for (const course of COURSES) await play(course)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import { inModules } from '../../run.mjs'
+import { reserving } from './reserving.mjs'
 
 // The package does not export its package.json.
 const { version } = JSON.parse(readFileSync(inModules('postgres', 'package.json'), 'utf8'))
@@ -13,16 +14,7 @@ export async function open({ url, connections }) {
   })
   return {
     version,
-    pool: asker(sql),
-    transaction: (work) => sql.begin((tx) => work(asker(tx))),
-    leased: async (work) => {
-      const reserved = await sql.reserve()
-      try {
-        return await work(asker(reserved))
-      } finally {
-        reserved.release()
-      }
-    },
+    ...reserving(sql, asker),
     cancellable: (text, parameters, signal) => {
       const query = sql.unsafe(text, parameters, { prepare: true })
       // That it could not be cancelled is said by what comes of the query.
@@ -31,11 +23,6 @@ export async function open({ url, connections }) {
     },
     isCancelled: (error, signal) => signal.aborted && error.code === '57014',
     sqlstate: (error) => (error instanceof postgres.PostgresError ? error.code : undefined),
-    missing: {
-      timeout: 'has no limits of calls',
-      many: 'has no executeMany',
-      handle: 'has no prepared statements to hold',
-    },
     close: () => sql.end({ timeout: 5 }),
   }
 }
