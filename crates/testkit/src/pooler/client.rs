@@ -12,8 +12,9 @@ use crate::messages::{
     CANCEL_REQUEST, GSS_REQUEST, Message, SSL_REQUEST, authentication, error, length_of_first, message, ready,
 };
 
-/// The first of the process ids that clients are told; there is no process with such a one.
-const FIRST_PROCESS: i32 = 0x7fff_0000;
+/// The first of the process ids that clients are told; no process has such a one (Linux, PID_MAX_LIMIT: 2²²). There are as many
+/// as can be connections, those of cancel requests among them.
+const FIRST_PROCESS: i32 = 1 << 24;
 
 const NO_TRANSACTIONS: &str = "transaction blocks not allowed in statement pooling mode";
 

@@ -27,9 +27,9 @@ fn limits() -> impl Strategy<Value = PoolOptions> {
     )
 }
 
-/// Worlds of 75 steps on average: 3 000, or as many as `PROPTEST_CASES` says.
+/// Worlds of 75 steps on average: 14 000, a million steps, or as many as `PROPTEST_CASES` says.
 fn config() -> ProptestConfig {
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(3_000);
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(14_000);
     ProptestConfig { cases, ..ProptestConfig::default() }
 }
 
