@@ -2,6 +2,7 @@
 import test, { type ExecutionContext } from 'ava'
 import { type Connection, connect, createPool, type Pool } from 'oxpg'
 import { until as soon, url } from '../support/server.js'
+import { FaultProxy } from '../support/testkit.js'
 
 const QUICK = 'select $1::int4 as n'
 const SLOW = 'select pg_advisory_xact_lock_shared($1::int8)'
@@ -133,4 +134,36 @@ test('a slow query that leaves the last connection to quick ones is told so, if 
   }
   t.regex(message, seen)
   t.regex(message, /: 1 open, 0 in use, 1 left to quick queries for a moment, 1 waiting$/)
+})
+
+test('quick queries go behind each other on a server that a proxy hides the distance of', async (t) => {
+  // It takes connections at once, and what is said comes a fifth of a second later.
+  const proxy = await FaultProxy.for(t, { toClient: { delayMs: 200 } })
+  const pool = await createPool(proxy.url, { minSize: 1, maxSize: 1 })
+  for (let n = 0; n < 5; n += 1) await pool.fetchVal(QUICK, [n])
+  const answers = ask(pool, 10)
+  await new Promise(setImmediate)
+  t.true(pool.stats.waiting < 9, `${pool.stats.waiting} of 10 wait for the answers of others`)
+  t.deepEqual(await answers, numbers(10))
+  await pool.close()
+})
+
+test('no call is sent whose time is over together with that of others', async (t) => {
+  const holder = await connect(url)
+  await holder.execute('drop table if exists times_over; create table times_over (n int4)')
+  const pool = await createPool(url, { minSize: 1, maxSize: 1 })
+  const store = (n: number) => pool.execute('insert into times_over values ($1)', [n], { timeoutMs: 100 })
+  for (let n = 0; n < 20; n += 1) await pool.execute('insert into times_over values ($1)', [-1])
+  const ends = await Promise.allSettled(Array.from({ length: 20_000 }, (_, n) => store(n)))
+  // Whatever is still under way has been cancelled, or is done.
+  await pool.close()
+  const stored = new Set((await holder.fetch('select n from times_over')).map(({ n }) => n))
+  const unsafe = ends.filter((end, n) => end.status === 'rejected' && !end.reason.safeToRetry && !stored.has(n))
+  // Those that were in flight at that moment; more than that are not on one connection.
+  t.true(unsafe.length <= 210, `${unsafe.length} were not stored and say that they may have been`)
+  const lost = ends.filter((end, n) => end.status === 'fulfilled' && !stored.has(n))
+  const twice = ends.filter((end, n) => end.status === 'rejected' && end.reason.safeToRetry && stored.has(n))
+  t.deepEqual([lost.length, twice.length], [0, 0])
+  await holder.execute('drop table times_over')
+  await holder.close()
 })

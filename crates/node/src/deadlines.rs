@@ -42,6 +42,7 @@ impl Environment {
     pub(crate) fn on_timer(&mut self) {
         self.reactor.disarmed();
         let now_ms = self.now_ms();
+        self.expire_in_pools(now_ms);
         self.read_overdue(now_ms);
         // What has passed since then has not been read for.
         self.judged_ms = Some(now_ms);
@@ -54,6 +55,16 @@ impl Environment {
         self.run_errands();
         self.judged_ms = None;
         self.settle();
+    }
+
+    /// Ends the calls that were given to no connection in time. What others leave free, and what is read, would else go to calls
+    /// whose time is over as well: they would have been sent for nothing, and could not be told that they were not.
+    fn expire_in_pools(&mut self, now_ms: u64) {
+        for slot in self.calls.requests.overdue_in_pools(now_ms) {
+            if self.calls.requests.take_expired(slot, now_ms) {
+                self.expire(slot, now_ms);
+            }
+        }
     }
 
     /// Has something done before a deadline that has passed, and was not judged yet, is judged.
@@ -140,10 +151,13 @@ impl Environment {
 
     /// EXPIRE: the same by a clock of the caller's, such as that of `AbortSignal.timeout`.
     pub(crate) fn expire_by_caller(&mut self, slot: RequestId) {
-        let Some(place) = self.calls.requests.get(slot).map(|state| state.place) else { return };
+        let Some(state) = self.calls.requests.get(slot) else { return };
+        let (place, has_work) = (state.place, state.waiting_work.is_some());
         let now_ms = self.now_ms();
         let ids = match place {
             Place::Connection(connection) => vec![connection],
+            // It has no answer, and what is read could only have it sent in vain.
+            Place::Pool(_) if has_work => Vec::new(),
             Place::Pool(pool) => {
                 let is_of_it = |id: &u32| self.connections.get(*id).is_some_and(|held| held.pool == pool);
                 self.connections.ids().into_iter().filter(is_of_it).collect()

@@ -176,6 +176,24 @@ impl Requests {
         overdue.filter_map(|(_, slot)| self.get(*slot)).map(|state| state.place)
     }
 
+    /// Calls that have not been given to a connection by their deadlines, which have passed.
+    pub(crate) fn overdue_in_pools(&self, now_ms: u64) -> Vec<u32> {
+        let overdue = self.deadlines.range(..=(now_ms, u32::MAX)).map(|(_, slot)| *slot);
+        let waits = |slot: &u32| self.get(*slot).is_some_and(|state| state.waiting_work.is_some());
+        overdue.filter(waits).collect()
+    }
+
+    /// As [`pop_expired`](Self::pop_expired), of a certain request: false when its deadline has not passed, or was judged.
+    pub(crate) fn take_expired(&mut self, slot: u32, now_ms: u64) -> bool {
+        let Some(deadline_ms) = self.get(slot).map(|state| state.deadline_ms).filter(|due_ms| *due_ms <= now_ms) else {
+            return false;
+        };
+        if let Some(state) = self.get_mut(slot) {
+            state.deadline_ms = u64::MAX;
+        }
+        self.deadlines.remove(&(deadline_ms, slot))
+    }
+
     /// Gives a request whose deadline has passed a little longer; false when it has had that.
     pub(crate) fn put_off(&mut self, slot: u32, now_ms: u64) -> bool {
         let Some(state) = self.get_mut(slot) else { return false };
@@ -206,7 +224,7 @@ impl Requests {
 
 #[cfg(test)]
 mod tests {
-    use super::{PUT_OFF_MS, Place, Requests};
+    use super::{PUT_OFF_MS, Place, Requests, Work};
 
     #[test]
     fn requests_expire_in_the_order_of_their_deadlines() {
@@ -248,6 +266,27 @@ mod tests {
         requests.end(0);
         requests.set_timeout(1, 5, 10);
         assert_eq!(requests.next_deadline_ms(), Some(15));
+    }
+
+    #[test]
+    fn calls_that_wait_in_a_pool_are_told_from_others_whose_time_is_over() {
+        let mut requests = Requests::new();
+        let work = || Work::Script { text: "select 1".into(), is_control: false };
+        for (slot, timeout_ms, place) in
+            [(0, 10, Place::Connection(1)), (1, 10, Place::Pool(2)), (2, 20, Place::Pool(2))]
+        {
+            requests.begin(slot, place).waiting_work = matches!(place, Place::Pool(_)).then(work);
+            requests.set_timeout(slot, timeout_ms, 0);
+        }
+        // acquire()
+        requests.begin(3, Place::Pool(2));
+        requests.set_timeout(3, 10, 0);
+        assert_eq!(requests.overdue_in_pools(10), [1]);
+        assert_eq!([1, 1, 2].map(|slot| requests.take_expired(slot, 10)), [true, false, false]);
+        assert_eq!(
+            [requests.pop_expired(10), requests.pop_expired(10), requests.pop_expired(10)],
+            [Some(0), Some(3), None]
+        );
     }
 
     #[test]

@@ -150,11 +150,12 @@ impl Attempt<'_> {
                 oauth_token: self.oauth_token,
             };
             let started = startup::start(&mut link, config, credentials, security).await;
-            let startup = started.map_err(|error| match (encryption, &tls) {
+            let (startup, answer_time) = started.map_err(|error| match (encryption, &tls) {
                 // The server does not do TLS: asking again without changes nothing.
                 (Encryption::Tls, None) => OpenError { stage: FailureStage::Other, ..error },
                 _ => error,
             })?;
+            let connecting = connecting.max(answer_time.unwrap_or_default());
             Ok(Started { link, startup, connecting, tls, in_startup })
         };
         bounded(starting, self.deadline, "to start the session")

@@ -31,7 +31,8 @@ pub struct Opened {
     pub socket: Socket,
     /// What encrypts and decrypts what goes over the socket; `None` if nothing does.
     pub tls: Option<Box<TlsSession>>,
-    /// How long the system took to connect the socket: about one round trip to whoever listens there.
+    /// How far the server is at most: how long the system took to connect the socket, about one round trip to whoever listens
+    /// there, or the shortest time in which the server has answered during the startup, if that is longer.
     pub connecting: Duration,
     /// What the server reported by ParameterStatus: the latest value of each name.
     pub parameters: Vec<(String, String)>,

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::answer_time::AnswerTime;
 use super::auth::{Policy, Step};
 use super::error::{OpenError, OpenErrorKind};
 use super::hosts::Password;
@@ -102,6 +103,7 @@ pub(super) struct Exchange<'a> {
     failure: Option<OpenError>,
     /// Writing has failed. What the server said before it went away is still worth reading.
     write_failure: Option<OpenError>,
+    pub(super) answer_time: AnswerTime,
     startup: Startup,
 }
 
@@ -126,6 +128,7 @@ impl<'a> Exchange<'a> {
             is_ready: false,
             failure: None,
             write_failure: None,
+            answer_time: AnswerTime::default(),
             startup: Startup::default(),
         }
     }
@@ -310,6 +313,7 @@ impl<'a> Exchange<'a> {
     }
 
     fn receive(&mut self, bytes: &[u8]) {
+        self.answer_time.received();
         self.incoming.drain(..self.start);
         self.start = 0;
         self.incoming.extend_from_slice(bytes);
@@ -360,24 +364,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Gate<'_, '_, S> {
 
 impl<S: AsyncWrite + Unpin> Gate<'_, '_, S> {
     /// Writes, and takes a failure for success: reading tells how the startup ends.
-    fn poll_send(stream: &mut S, failure: &mut Option<OpenError>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
-        if failure.is_some() {
+    fn poll_send(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<usize> {
+        let Self { stream, exchange } = self;
+        if exchange.write_failure.is_some() {
             return Poll::Ready(bytes.len());
         }
-        let error = match ready!(Pin::new(stream).poll_write(cx, bytes)) {
+        let error = match ready!(Pin::new(&mut **stream).poll_write(cx, bytes)) {
             Ok(0) if !bytes.is_empty() => io::ErrorKind::WriteZero.into(),
-            Ok(count) => return Poll::Ready(count),
+            Ok(count) => {
+                exchange.answer_time.sent();
+                return Poll::Ready(count);
+            }
             Err(error) => error,
         };
-        *failure = Some(OpenError::io(&error));
+        exchange.write_failure = Some(OpenError::io(&error));
         Poll::Ready(bytes.len())
     }
 
     fn poll_outgoing(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Exchange { outgoing, write_failure, .. } = &mut *self.exchange;
-        while !outgoing.is_empty() {
-            let count = ready!(Self::poll_send(self.stream, write_failure, cx, outgoing));
-            outgoing.drain(..count);
+        while !self.exchange.outgoing.is_empty() {
+            let outgoing = std::mem::take(&mut self.exchange.outgoing);
+            let sent = self.poll_send(cx, &outgoing);
+            self.exchange.outgoing = outgoing;
+            self.exchange.outgoing.drain(..ready!(sent));
         }
         Poll::Ready(())
     }
@@ -416,7 +425,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Gate<'_, '_, S> {
             return Poll::Ready(this.take_startup_message(bytes).map(|()| bytes.len()));
         }
         ready!(this.poll_outgoing(cx));
-        Self::poll_send(this.stream, &mut this.exchange.write_failure, cx, bytes).map(Ok)
+        this.poll_send(cx, bytes).map(Ok)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

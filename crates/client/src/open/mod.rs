@@ -4,6 +4,7 @@
 //! ours, which enforces what a server may do before a session exists. What comes out is an authenticated socket that
 //! has been read exactly as far as [`Opened::leftover`] goes.
 
+mod answer_time;
 mod attempt;
 mod auth;
 mod cancel;

@@ -6,6 +6,7 @@ use std::future::{Ready, ready};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::config::{SslMode, SslNegotiation};
@@ -66,13 +67,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Bound<S> {
     }
 }
 
-/// Starts a session. Afterwards `stream` has been read exactly as far as `Startup::leftover` goes.
+/// Starts a session. Afterwards `stream` has been read exactly as far as `Startup::leftover` goes. Also gives the shortest time
+/// in which the server has answered.
 pub(super) async fn start<S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     config: &Config,
     credentials: Credentials<'_>,
     security: Security,
-) -> Result<Startup, OpenError> {
+) -> Result<(Startup, Option<Duration>), OpenError> {
     let mut wire = tokio_postgres::Config::new();
     wire.user(&config.user).dbname(&config.database);
     wire.ssl_mode(SslMode::Require).ssl_negotiation(SslNegotiation::Direct);
@@ -87,8 +89,9 @@ pub(super) async fn start<S: AsyncRead + AsyncWrite + Unpin>(
     if let Some(failure) = exchange.take_failure() {
         return Err(failure);
     }
+    let answer_time = exchange.answer_time.shortest();
     match result {
-        Ok(()) => exchange.finish().ok_or_else(|| {
+        Ok(()) => exchange.finish().map(|startup| (startup, answer_time)).ok_or_else(|| {
             OpenError::new(OpenErrorKind::Internal, "the startup ended before the server was ready for a query")
         }),
         Err(error) => Err(OpenError::protocol(match error.source() {
@@ -111,5 +114,5 @@ pub async fn open_on_stream<S: AsyncRead + AsyncWrite + Unpin>(
         passfile_remark: passwords.remark(),
         oauth_token: config.oauth_token.as_ref(),
     };
-    start(stream, config, credentials, Security::of_plain(&config.tls)).await
+    start(stream, config, credentials, Security::of_plain(&config.tls)).await.map(|(startup, _)| startup)
 }

@@ -5,12 +5,17 @@ use std::time::Duration;
 
 use super::service::{BUDGET_US, Estimate, Services, Statement};
 
-/// Queries in flight on one connection at most, however quick they are.
+/// Queries in flight on one connection at most, however quick they are: so many, one more for each so many microseconds of the
+/// way to the server, and not more than so many altogether. All of them are in the way when the head meets a lock, and if
+/// their callers leave then, each is cancelled for itself.
+const MOST_NEARBY: usize = 200;
+const EACH_US: u128 = 50;
 const MOST: usize = 1_000;
 /// One part in so many of a longer round trip is believed: the shortest one is what counts, and the way may change.
 const DRIFT: u32 = 256;
-/// What an answer takes at least is the distance to the server if it is not longer than this, or than it took to connect;
-/// where a proxy stands between, connecting tells the distance to that. Beyond it, it is the statements that are slow.
+/// What an answer takes at least is the distance to the server if it is not longer than this, or than what opening the session
+/// has shown; where a pooler stands between that starts sessions by itself, that tells the distance to the pooler. Beyond it,
+/// it is the statements that are slow.
 const FAR: Duration = Duration::from_millis(10);
 
 /// When an answer arrived, as far as the driver knows.
@@ -45,7 +50,7 @@ pub(super) struct InFlight {
     /// theirs together.
     answered: Vec<Statement>,
     running_since: Duration,
-    /// How long it took to connect, of which the server's process knows nothing.
+    /// How far the server is at most, as opening the session has shown.
     connecting: Duration,
     /// The shortest time between writing a query to an idle server and its answer.
     shortest: Option<Duration>,
@@ -93,7 +98,7 @@ impl InFlight {
     /// Whether what is in flight lets another query go behind it: all of it is known and quick, and will not take long
     /// together. Deviations are no matter here: where all connections have as much to do, waiting elsewhere takes as long.
     pub(super) fn has_room(&self) -> bool {
-        self.blocking == 0 && self.queries.len() < MOST && self.wait_us <= u64::from(self.budget_us())
+        self.blocking == 0 && self.queries.len() < self.most() && self.wait_us <= u64::from(self.budget_us())
     }
 
     /// Whether the head has been running for longer than was to be expected, as far as the driver had looked at the
@@ -216,6 +221,11 @@ impl InFlight {
             Some(shortest) if took <= shortest => took,
             Some(shortest) => shortest + (took - shortest).min(shortest) / DRIFT,
         });
+    }
+
+    fn most(&self) -> usize {
+        let on_the_way = usize::try_from(self.round_trip().as_micros() / EACH_US).unwrap_or(MOST);
+        MOST_NEARBY.saturating_add(on_the_way).min(MOST)
     }
 
     fn budget_us(&self) -> u32 {

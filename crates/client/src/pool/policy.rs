@@ -197,7 +197,7 @@ impl Pool {
     }
 
     /// An attempt brought a connection. One that nobody wants any more (the pool was closed) is closed again.
-    /// `connecting` is how long its transport took to be there, names and TLS aside: how far the server is at most.
+    /// `connecting` is how far the server is at most, by what opening the session took, names and TLS aside.
     pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId, connecting: Duration) {
         self.observe(now);
         let is_wanted = self.growth.succeed(attempt);
