@@ -71,15 +71,18 @@ declare class PostgresLogMessage implements ServerMessageFields {
     get code(): string;
 }
 
-/** Who has a connection of a pool: one that the application leased and has not released. */
+/**
+ * Who has a connection of a pool: one that the application leased and has not released, or one that a hook of the pool has
+ * for itself.
+ */
 interface PoolHolder {
     /** The process id of the server's backend. */
     readonly serverPid: number;
-    /** Milliseconds since it was leased. */
+    /** Milliseconds since it was leased, or since the hook was called. */
     readonly heldMs: number;
-    /** The method of the pool that leased it. */
-    readonly call: 'acquire' | 'use' | 'transaction' | 'begin';
-    /** Where that was called, as the stack of an Error has it; undefined unless the pool has `leakDetectionMs`. */
+    /** The method of the pool that leased it, or the hook that runs. */
+    readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'init' | 'setup' | 'reset';
+    /** Where it was leased, as the stack of an Error has it; undefined unless the pool has `leakDetectionMs`. */
     readonly stack: string | undefined;
 }
 
@@ -1258,7 +1261,7 @@ declare class TargetServerAttributeNotMatched extends InternalClientError {
 }
 /** A time limit passed: `timeoutMs`, `commandTimeoutMs`, `acquireTimeoutMs` or `connectTimeoutMs`. */
 declare class TimeoutError extends ClientError {
-    /** Of waiting for a connection of a pool: who has leased some and not released them, the longest first. */
+    /** Of waiting for a connection of a pool: who has some, by a lease or as a hook, the longest first. */
     readonly holders: readonly PoolHolder[] | undefined;
     constructor(message: string, fields?: ClientErrorFields);
 }
@@ -2041,7 +2044,7 @@ declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M>
      * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
      *
      * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
-     * to; the session has been closed then.
+     * to, or why the session has ended before it did; the session has been closed then.
      */
     release(): Promise<void>;
     [inspect.custom](): string;

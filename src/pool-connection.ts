@@ -4,8 +4,9 @@ import type { RowMode } from './decode/mapping'
 import { InterfaceError, TimeoutError } from './errors/index'
 import { Limit } from './limit'
 import type { ConnectionTarget } from './native/door'
+import { endedWhile, whileOpen } from './pool-hooks'
 import type { PoolLeases } from './pool-leases'
-import type { PoolHook, PoolHooks } from './pool-options'
+import type { HookName, PoolHook, PoolHooks } from './pool-options'
 import { attachSuppressed } from './suppressed'
 
 /** What a lease is made of. */
@@ -14,8 +15,8 @@ export interface PoolConnectionParts<M extends RowMode> extends ConnectionParts 
   readonly hooks: PoolHooks<M>
   /** @internal What holds over the hooks of the acquisition; its duration over that of the release. */
   readonly limit: Limit
-  /** @internal Where it is one of the application's. */
-  readonly leases?: PoolLeases | undefined
+  /** @internal Of the pool. */
+  readonly leases: PoolLeases
 }
 
 /**
@@ -28,7 +29,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
   readonly #target: ConnectionTarget
   readonly #hooks: PoolHooks<M>
   readonly #limit: Limit
-  readonly #leases: PoolLeases | undefined
+  readonly #leases: PoolLeases
   #isReleased = false
   #handingBack: Promise<void> | undefined
   #releasing: Promise<void> | undefined
@@ -64,7 +65,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
    * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
    *
    * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
-   * to; the session has been closed then.
+   * to, or why the session has ended before it did; the session has been closed then.
    */
   release(): Promise<void> {
     this.#releasing ??= this.#whenClean()
@@ -126,19 +127,25 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
     const { init, setup } = this.#hooks
     if (isNew) {
       this.#target.isInitializing = true
-      await init?.(this)
+      if (init !== undefined) await this.#call('init', init)
       this.#target.isInitializing = false
     }
-    await setup?.(this)
-    // A hook may have closed it, and it is nothing for anybody then.
+    if (setup !== undefined) await this.#call('setup', setup)
+  }
+
+  async #call(name: HookName, hook: PoolHook<M>): Promise<void> {
+    const running = this.#leases.enterHook(this.#target, name)
     try {
-      this._targetOfEnd()
-    } catch (cause) {
-      const ending = this.#isReleased ? 'released' : 'closed'
-      throw new InterfaceError(`the connection was ${ending} while the pool's hooks init and setup ran`, {
-        cause,
-      })
+      await whileOpen(this.#target, name, async () => hook(this))
+    } finally {
+      this.#leases.leaveHook(running)
     }
+    if (name === 'reset') return
+    // A hook may have ended it, and it is nothing for anybody then.
+    if (this.#isReleased) {
+      throw new InterfaceError(`the connection was released while the pool's hook ${name} ran`)
+    }
+    if (this.isClosed) throw endedWhile(this.#target, name)
   }
 
   async #release(): Promise<void> {
@@ -157,6 +164,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
       hooks: this.#hooks,
       owner: this._owner,
       limit: this.#limit,
+      leases: this.#leases,
     })
     // It is on its way back to the pool already.
     last.#handingBack = Promise.resolve()
@@ -171,7 +179,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
 
   async #callReset(reset: PoolHook<M>): Promise<void> {
     await this._vacate()
-    await reset(this)
+    await this.#call('reset', reset)
   }
 
   #discard(): void {
@@ -181,7 +189,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
 
   #detach(): void {
     this.#isReleased = true
-    this.#leases?.end(this.#target)
+    this.#leases.end(this.#target)
     // They might never end, and the connection would never be back.
     void this._vacate()
     this._detach()

@@ -1,6 +1,7 @@
 import type { PoolHolder } from './errors/index'
 import { now } from './limit'
 import type { ConnectionTarget } from './native/door'
+import type { HookName } from './pool-options'
 
 /** How many holders a message names. */
 const MOST_NAMED = 5
@@ -16,14 +17,24 @@ export interface Lease {
   timer: NodeJS.Timeout | undefined
 }
 
+/** A hook of the pool that has a connection for itself. */
+export interface RunningHook {
+  readonly target: ConnectionTarget
+  readonly name: HookName
+  readonly since: number
+}
+
 /** Tells of leases whose objects were garbage-collected, and takes them back. */
 const forgotten = new FinalizationRegistry<{ readonly leases: PoolLeases; readonly lease: Lease }>(
   ({ leases, lease }) => leases.takeBackForgotten(lease),
 )
 
-/** What the application has leased from one pool. */
+/** What the application has leased from one pool, and the pool's hooks that run. */
 export class PoolLeases {
   readonly #open = new Map<ConnectionTarget, Lease>()
+  readonly #hooks = new Set<RunningHook>()
+  /** The pool was terminated: who had a connection then is who has it. */
+  #isKept = false
   readonly #leakDetectionMs: number
 
   /** @param leakDetectionMs After how many milliseconds a lease is told of; 0 for never. */
@@ -61,9 +72,29 @@ export class PoolLeases {
   end(target: ConnectionTarget): void {
     const lease = this.#open.get(target)
     if (lease === undefined) return
-    this.#open.delete(target)
+    if (!this.#isKept) this.#open.delete(target)
     forgotten.unregister(lease)
     clearTimeout(lease.timer)
+  }
+
+  /** A hook has been called; {@link leaveHook} follows. */
+  enterHook(target: ConnectionTarget, name: HookName): RunningHook {
+    const hook: RunningHook = { target, name, since: now() }
+    this.#hooks.add(hook)
+    return hook
+  }
+
+  /** It has ended, or nobody waits for it any more. */
+  leaveHook(hook: RunningHook): void {
+    if (!this.#isKept) this.#hooks.delete(hook)
+  }
+
+  /**
+   * The pool was terminated, which ends calls and so their leases: those are still told of, by a `close` that has waited
+   * for them.
+   */
+  keep(): void {
+    this.#isKept = true
   }
 
   /** The pool was terminated: what is leased is of no use any more, and nobody needs to be told. */
@@ -90,9 +121,14 @@ export class PoolLeases {
   /** Who has what, the longest first. */
   holders(): PoolHolder[] {
     const at = now()
-    return [...this.#open.values()]
-      .sort((one, other) => one.since - other.since)
-      .map(({ target, call, stack, since }) => ({
+    const held = new Map<ConnectionTarget, Pick<Lease, 'call' | 'stack' | 'since'>>(this.#open)
+    // Whoever leases it has to wait for the hook.
+    for (const { target, name, since } of this.#hooks) {
+      held.set(target, { call: name, stack: held.get(target)?.stack, since })
+    }
+    return [...held]
+      .sort(([, one], [, other]) => one.since - other.since)
+      .map(([target, { call, stack, since }]) => ({
         serverPid: target.backendPid,
         heldMs: Math.round(at - since),
         call,
@@ -125,8 +161,11 @@ export function describeHolders(holders: readonly PoolHolder[]): string {
 
 function describeHolder({ serverPid, heldMs, call, stack }: PoolHolder): string {
   const place = stack === undefined ? '' : ` ${firstFrame(stack)}`
-  return `server pid ${serverPid} for ${heldMs} ms since ${call}()${place}`
+  const doing = isHook(call) ? `in the pool's hook ${call}` : `since ${call}()`
+  return `server pid ${serverPid} for ${heldMs} ms ${doing}${place}`
 }
+
+const isHook = (call: PoolHolder['call']): boolean => call === 'init' || call === 'setup' || call === 'reset'
 
 /** The caller's own line of a stack, which begins below the driver. */
 function firstFrame(stack: string): string {

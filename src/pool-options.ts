@@ -56,6 +56,9 @@ export interface PoolHooks<M extends RowMode = 'object'> {
   readonly reset: PoolHook<M> | undefined
 }
 
+/** What a hook is called. */
+export type HookName = keyof PoolHooks
+
 /** Names of the options of `createPool`. */
 export const POOL_OPTIONS: ReadonlySet<string> = new Set([
   ...CONNECT_OPTIONS,

@@ -106,7 +106,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     this.#events = events
     parts.target.onPooledClosed = (connection, failure, reason) => {
       // What a terminated pool had lent is told of by the close that has waited for it.
-      if (reason !== CloseReason.POOL_TERMINATED) leases.end(connection)
+      if (reason === CloseReason.POOL_TERMINATED) leases.keep()
+      else leases.end(connection)
       events.ended(connection, failure, reason)
     }
     parts.target.onWaitInVain = () => {
@@ -305,9 +306,9 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
       throw new TimeoutError(`${failure.message}; ${nesting.message}`, { safeToRetry: true, cause: nesting })
     }
     const target = request.connection!
-    const parts = { target, defaults: this.#defaults, hooks: this.#hooks, owner: this, limit }
     const leases = this.#leases
-    const connection = PoolConnection._lend<M>(claim === undefined ? parts : { ...parts, leases })
+    const parts = { target, defaults: this.#defaults, hooks: this.#hooks, owner: this, limit, leases }
+    const connection = PoolConnection._lend<M>(parts)
     if (claim !== undefined) leases.open(connection, target, claim.call, claim.stack, takeBackOf(parts))
     if (this.#hasHooks) {
       const isNew = !this.#initialized.has(target)

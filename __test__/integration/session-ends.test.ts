@@ -157,7 +157,7 @@ test('acquire gives nobody a connection that a hook has closed or released', asy
       })
       const refusal = {
         instanceOf: InterfaceError,
-        message: `the connection was ${way}d while the pool's hooks init and setup ran`,
+        message: `the connection was ${way}d while the pool's hook ${hook} ran`,
       }
       await t.throwsAsync(p.acquire(), refusal)
       await t.throwsAsync(p.fetchVal('select 1'), refusal)

@@ -14,7 +14,9 @@ import type {
 
 expectTypeOf<PoolOptions['leakDetectionMs']>().toEqualTypeOf<number | undefined>()
 expectTypeOf<TimeoutError['holders']>().toEqualTypeOf<readonly PoolHolder[] | undefined>()
-expectTypeOf<PoolHolder['call']>().toEqualTypeOf<'acquire' | 'use' | 'transaction' | 'begin'>()
+expectTypeOf<PoolHolder['call']>().toEqualTypeOf<
+  'acquire' | 'use' | 'transaction' | 'begin' | 'init' | 'setup' | 'reset'
+>()
 
 expectTypeOf<Pool['onConnect']>().toEqualTypeOf<(listener: (session: PoolSession) => void) => () => void>()
 expectTypeOf<Pool['onClose']>().toEqualTypeOf<

@@ -130,6 +130,11 @@ export class FakeConnection {
   #turn: Promise<unknown> = Promise.resolve()
   #stalled: Promise<void> | undefined
 
+  /** It is over with the test alone. */
+  onceOver(): () => void {
+    return () => {}
+  }
+
   /** What has not been answered yet waits until the returned function is called, or is given up unsent. */
   stall(): () => void {
     let resume!: () => void

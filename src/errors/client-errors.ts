@@ -63,7 +63,7 @@ export class TargetServerAttributeNotMatched extends InternalClientError {
 
 /** A time limit passed: `timeoutMs`, `commandTimeoutMs`, `acquireTimeoutMs` or `connectTimeoutMs`. */
 export class TimeoutError extends ClientError {
-  /** Of waiting for a connection of a pool: who has leased some and not released them, the longest first. */
+  /** Of waiting for a connection of a pool: who has some, by a lease or as a hook, the longest first. */
   declare readonly holders: readonly PoolHolder[] | undefined
 
   constructor(message: string, fields: ClientErrorFields = {}) {

@@ -1,5 +1,5 @@
 import type { Failure } from '../errors/index'
-import { Opcode, TransactionStatusByte } from '../types/boundary'
+import { CloseReason, Opcode, TransactionStatusByte } from '../types/boundary'
 import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
 import { Occupancy } from './occupancy'
@@ -55,6 +55,12 @@ export class ConnectionTarget extends Target {
   isClosed = false
   /** Why it closed; undefined while it is open and after an orderly close. */
   closeFailure: Failure | undefined = undefined
+  /** It ended with its pool, which was terminated. */
+  isPoolTerminated = false
+  /** CLOSED has come. */
+  private isOver = false
+  /** Called at CLOSED, see {@link onceOver}. */
+  private readonly endings = new Set<() => void>()
   /** What has the session for itself. */
   readonly occupancy = new Occupancy()
   /** Notices of the startup that nobody has heard yet, each by its fields. */
@@ -82,12 +88,28 @@ export class ConnectionTarget extends Target {
   /** CLOSED: the session is over, for this reason if there was one; `reason` is its pool's, −1 for none. */
   noteClosed(failure: Failure | undefined, reason: number): void {
     this.isClosed = true
+    this.isOver = true
     this.closeFailure = failure
+    if (reason === CloseReason.POOL_TERMINATED) this.isPoolTerminated = true
+    for (const tell of this.endings) tell()
+    this.endings.clear()
     this.forget({ queries: this.queries, scope: undefined })
     this.closeTypes()
     if (this.afterRelease !== undefined) this.forget(this.afterRelease)
     this.onClosed?.(failure)
     this.pool?.onPooledClosed?.(this, failure, reason)
+  }
+
+  /**
+   * Calls back once when the session is over, at once if it is already. Requests in flight have failed before.
+   *
+   * @param tell It must not throw.
+   * @returns A function that ends it.
+   */
+  onceOver(tell: () => void): () => void {
+    if (this.isOver) tell()
+    else this.endings.add(tell)
+    return () => void this.endings.delete(tell)
   }
 
   /** Its codecs. A pool's connection gets some of its own: the pool's other connections keep theirs. */

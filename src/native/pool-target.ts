@@ -123,7 +123,10 @@ export class PoolTarget extends Target {
   override terminate(): void {
     this.stats()
     super.terminate()
-    for (const connection of this.connections()) connection.isClosed = true
+    for (const connection of this.connections()) {
+      connection.isClosed = true
+      connection.isPoolTerminated = true
+    }
     this.forget()
   }
 
