@@ -224,9 +224,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   /**
-   * Waits until all connections are back, and closes them; resolves when the server has ended their sessions too, as
-   * `close` of a connection. Nothing new is accepted. Calls that still wait for a connection are rejected. After a minute a
-   * warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the pool is terminated.
+   * Lets all calls end that were made before, those that wait for a connection among them, waits until all connections are
+   * back, and closes them; resolves when the server has ended their sessions too, as `close` of a connection. Nothing new is
+   * accepted. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
+   * pool is terminated.
    *
    * @throws TimeoutError, which names them as well.
    */

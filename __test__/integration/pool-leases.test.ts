@@ -217,6 +217,26 @@ test('close lets what is in flight end, and nothing else begin', async (t) => {
   await closing
 })
 
+test('close serves whoever waited before it', async (t) => {
+  const p = await createPool(url, { minSize: 1, maxSize: 2 })
+  const lease = await p.acquire()
+  const numbers = Array.from({ length: 300 }, (_, n) => n)
+  const quick = numbers.map((n) => p.fetchVal<number>('select $1::int4', [n]))
+  const alone = p.transaction((tx) => tx.fetchVal<number>('select 1'))
+  const leased = p.acquire().then(async (late) => {
+    await late.release()
+    return 'released'
+  })
+  t.true(p.stats.waiting > 100)
+  const closing = p.close({ timeoutMs: 60_000 })
+  await t.throwsAsync(p.acquire(), { message: /clos/ })
+  await lease.release()
+  t.deepEqual(await Promise.all(quick), numbers)
+  t.deepEqual([await alone, await leased], [1, 'released'])
+  await closing
+  t.deepEqual([p.stats.size, p.stats.waiting], [0, 0])
+})
+
 test('whoever gets no connection in time is counted, by whichever limit', async (t) => {
   const p = await pool(t, { minSize: 1, maxSize: 1, acquireTimeoutMs: 20 })
   const lease = await p.acquire()

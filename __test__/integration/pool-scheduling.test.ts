@@ -158,7 +158,9 @@ test('no call is sent whose time is over together with that of others', async (t
   // Whatever is still under way has been cancelled, or is done.
   await pool.close()
   const stored = new Set((await holder.fetch('select n from times_over')).map(({ n }) => n))
-  const unsafe = ends.filter((end, n) => end.status === 'rejected' && !end.reason.safeToRetry && !stored.has(n))
+  const unsafe = ends.filter(
+    (end, n) => end.status === 'rejected' && !end.reason.safeToRetry && !stored.has(n),
+  )
   // Those that were in flight at that moment; more than that are not on one connection.
   t.true(unsafe.length <= 210, `${unsafe.length} were not stored and say that they may have been`)
   const lost = ends.filter((end, n) => end.status === 'fulfilled' && !stored.has(n))

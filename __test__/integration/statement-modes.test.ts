@@ -195,6 +195,8 @@ for (const statementMode of MODES) {
     await until(isRunning, 'the query runs')
     abort.abort(new Error('enough'))
     await t.throwsAsync(sleeping, { message: 'enough' })
+    // Its caller is told at once, and it runs until its cancel has come.
+    await until(async () => !(await isRunning()), 'it is over')
     const canceled = c.fetch('select pg_sleep(60)')
     await until(isRunning, 'the query runs')
     await observer.execute('select pg_cancel_backend($1)', [pid])

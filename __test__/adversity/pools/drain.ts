@@ -43,7 +43,7 @@ export async function drain(rounds: number): Promise<Row[]> {
   const ends = log.filter((line) => line.includes('disconnection: session time')).length
   row.check(ends >= pids.size, `${ends} ends of sessions in the log, ${pids.size} sessions`)
   await server.stop()
-  row.detail = `a process with a pool of 2 to 4 and a connection, ${STATES.join(', ')}; on SIGTERM ${ENDS.join(', ')}: exit code 0, what is in flight is done, what only waited is told so, and no word of a lost client in the server's log (log_min_messages = debug1) of the ${pids.size} sessions that were open; attempts at opening that were under way when the process exited are cut, and the log says so`
+  row.detail = `a process with a pool of 2 to 4 and a connection, ${STATES.join(', ')}; on SIGTERM ${ENDS.join(', ')}: exit code 0, what is in flight or waits is done, and no word of a lost client in the server's log (log_min_messages = debug1) of the ${pids.size} sessions that were open; attempts at opening that were under way when the process exited are cut, and the log says so`
   return [row]
 }
 

@@ -63,12 +63,11 @@ async function main() {
   process.once('SIGTERM', async () => {
     clearInterval(alive)
     try {
-      // Whoever waited has not begun, and is told.
+      // Whoever waited is served as well.
       const ending = ENDS[end](pool, work)
       const begun = await Promise.allSettled(work.map(([call]) => call))
       for (const [index, outcome] of begun.entries()) {
-        const isTold = outcome.status === 'rejected' && outcome.reason.safeToRetry === true
-        if (!isTold && outcome.value !== work[index][1]) throw new Error(`call ${index}: ${outcome.reason ?? outcome.value}`)
+        if (outcome.value !== work[index][1]) throw new Error(`call ${index}: ${outcome.reason ?? outcome.value}`)
       }
       await ending
       await c.close()

@@ -34,7 +34,10 @@ impl Pool {
         if let Some(chore) = self.next_chore() {
             return Some(chore);
         }
-        if self.phase != Phase::Open {
+        if let Some(waiter) = self.turned_away.pop_front() {
+            return Some(Action::Reject { waiter, reason: self.reason_of_the_end() });
+        }
+        if !self.is_serving() {
             return self.next_of_the_end();
         }
         self.next_rejection()
@@ -46,16 +49,32 @@ impl Pool {
 
     /// When `tick` is due, if nothing happens before.
     pub fn next_deadline(&self) -> Option<Duration> {
-        if self.phase != Phase::Open {
+        if !self.is_serving() {
             return None;
         }
+        let is_open = self.phase == Phase::Open;
         let waiter = self.waiters.first_deadline().map(|(deadline, _)| deadline);
         let retry = self.growth.retry_at().filter(|_| self.wanted() > 0);
         let expected = self.expected_until().filter(|_| !self.waiters.is_empty());
         let drain = self.drain_at().map(|drain_at| drain_at.max(self.now));
-        let (lifetime, held, reset) = (self.connections.next_lifetime(), self.held_until(), self.reset_due());
-        let due = [waiter, lifetime, self.reap_at(), retry, expected, drain, held, reset];
+        let (held, reset) = (self.held_until(), self.reset_due());
+        let lifetime = self.connections.next_lifetime().filter(|_| is_open);
+        let reap = self.reap_at().filter(|_| is_open);
+        let due = [waiter, lifetime, reap, retry, expected, drain, held, reset];
         due.into_iter().flatten().min()
+    }
+
+    /// Whether it still gives connections to somebody: to all, or to those who waited when the end was asked for.
+    fn is_serving(&self) -> bool {
+        match self.phase {
+            Phase::Open => true,
+            Phase::Closing => !self.waiters.is_empty(),
+            Phase::Terminated => false,
+        }
+    }
+
+    fn reason_of_the_end(&self) -> Rejection {
+        if self.phase == Phase::Terminated { Rejection::Terminated } else { Rejection::Closed }
     }
 
     /// A connection that is busy with shared queries and fit for one more (rule 9).
@@ -76,7 +95,8 @@ impl Pool {
     /// How many connections to open beyond those under way: for `min_size`, and one for each waiter that is not
     /// about to get one whose session is being cleaned.
     fn wanted(&self) -> usize {
-        let missing = self.options.min_size.saturating_sub(self.connections.len());
+        let min_size = if self.phase == Phase::Open { self.options.min_size } else { 0 };
+        let missing = min_size.saturating_sub(self.connections.len());
         let demand = self.waiters.len().saturating_sub(self.coming_back());
         missing.max(demand).saturating_sub(self.growth.len()).min(self.room())
     }
@@ -110,10 +130,15 @@ impl Pool {
     }
 
     fn next_of_the_end(&mut self) -> Option<Action> {
+        if !std::mem::replace(&mut self.is_leaving, true) {
+            self.growth.abandon();
+            self.connections.retire_all(CloseReason::PoolClosed);
+            if let Some(chore) = self.next_chore() {
+                return Some(chore);
+            }
+        }
         if let Some(waiter) = self.waiters.first().and_then(|first| self.waiters.remove(first.id)) {
-            let is_terminated = self.phase == Phase::Terminated;
-            let reason = if is_terminated { Rejection::Terminated } else { Rejection::Closed };
-            return Some(Action::Reject { waiter: waiter.id, reason });
+            return Some(Action::Reject { waiter: waiter.id, reason: self.reason_of_the_end() });
         }
         if let Some(attempt) = self.growth.next_unwanted() {
             return Some(Action::Abandon { attempt });
@@ -246,7 +271,7 @@ impl Pool {
     }
 
     fn next_reaped(&mut self) -> Option<Action> {
-        self.reap_at().filter(|reap_at| *reap_at <= self.now)?;
+        self.reap_at().filter(|reap_at| *reap_at <= self.now && self.phase == Phase::Open)?;
         let (oldest, _) = self.connections.oldest_idle()?;
         self.connections.retire(oldest, CloseReason::Inactive);
         self.next_chore()

@@ -1,5 +1,6 @@
 //! The pool as its driver sees it: what may be told and asked. What follows from it is in `decide.rs`.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use oxpg_codec::failpoint;
@@ -31,6 +32,10 @@ pub struct Pool {
     /// The waiter that leaves the last connection to quick queries, and until when.
     pub(super) held: Option<(WaiterId, Duration)>,
     pub(super) phase: Phase,
+    /// Those who came after the end was asked for.
+    pub(super) turned_away: VecDeque<WaiterId>,
+    /// Nobody is served any more: connections close when nobody uses them.
+    pub(super) is_leaving: bool,
     /// `Action::Closed` has been given.
     pub(super) is_over: bool,
     pub(super) connections: Connections,
@@ -73,6 +78,8 @@ impl Pool {
             slow_at: None,
             held: None,
             phase: Phase::Open,
+            turned_away: VecDeque::new(),
+            is_leaving: false,
             is_over: false,
             connections: Connections::new(options.max_queries),
             waiters: Waiters::default(),
@@ -106,6 +113,12 @@ impl Pool {
     pub fn request(&mut self, now: Duration, waiter: WaiterId, want: Want, deadline: Option<Duration>) {
         failpoint::pass("pool.request");
         self.observe(now);
+        if self.phase != Phase::Open {
+            if !self.waiters.is_waiting(waiter) && !self.turned_away.contains(&waiter) {
+                self.turned_away.push_back(waiter);
+            }
+            return;
+        }
         let deadline = deadline.or_else(|| self.now.checked_add(self.options.acquire_timeout?));
         let want = if self.options.share_connections { want } else { Want::Lease };
         let is_slow = matches!(want, Want::Share(statement) if self.connections.services.slow_us(statement).is_some());
@@ -189,11 +202,13 @@ impl Pool {
     /// A waiter no longer waits; it gets no answer. No effect if it has had one.
     pub fn give_up(&mut self, waiter: WaiterId) {
         self.waiters.remove(waiter);
+        self.turned_away.retain(|other| *other != waiter);
     }
 
     /// The same of one whose time is over by a clock of the driver's own.
     pub fn time_out(&mut self, waiter: WaiterId) {
         self.counters.timed_out += u64::from(self.waiters.remove(waiter).is_some());
+        self.turned_away.retain(|other| *other != waiter);
     }
 
     /// An attempt brought a connection. One that nobody wants any more (the pool was closed) is closed again.
@@ -274,14 +289,12 @@ impl Pool {
         self.connections.retire(connection, CloseReason::Unfit);
     }
 
-    /// Ends the pool gracefully: waiters are rejected, idle connections closed, leases and shared queries waited
-    /// for; then `Action::Closed`. Attempts at opening are not waited for: what they bring is closed.
+    /// Ends the pool gracefully: who waits is served, who comes is rejected. When nobody waits any more connections are closed
+    /// as soon as nobody uses them, and attempts at opening given up; then `Action::Closed`.
     pub fn close(&mut self, now: Duration) {
         self.observe(now);
         if self.phase == Phase::Open {
             self.phase = Phase::Closing;
-            self.growth.abandon();
-            self.connections.retire_all(CloseReason::PoolClosed);
         }
     }
 
@@ -290,6 +303,7 @@ impl Pool {
         self.observe(now);
         if self.phase != Phase::Terminated && !self.is_over {
             self.phase = Phase::Terminated;
+            self.is_leaving = true;
             self.growth.abandon();
             self.connections.close_all(CloseReason::PoolTerminated);
         }

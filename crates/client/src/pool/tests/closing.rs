@@ -8,7 +8,7 @@ fn closed(connection: ConnectionId) -> Action {
 }
 
 #[test]
-fn close_rejects_waiters_and_waits_for_leases_and_shared_queries() {
+fn close_rejects_who_comes_and_waits_for_leases_and_shared_queries() {
     let mut pool = full_pool(3);
     let leased = take_lease(&mut pool, ms(0), 1);
     let shared = start_shared(&mut pool, ms(0));
@@ -26,17 +26,45 @@ fn close_rejects_waiters_and_waits_for_leases_and_shared_queries() {
 }
 
 #[test]
-fn close_rejects_those_who_wait_already() {
+fn close_serves_those_who_wait_already() {
     let mut pool = full_pool(1);
-    let leased = take_lease(&mut pool, ms(0), 1);
+    let connection = take_lease(&mut pool, ms(0), 1);
     pool.request(ms(0), 2, Want::Share(QUICK), None);
     pool.request(ms(0), 3, Want::Lease, None);
     actions(&mut pool);
     pool.close(ms(1));
-    let reject = |waiter| Action::Reject { waiter, reason: Rejection::Closed };
-    assert_eq!(actions(&mut pool), [reject(2), reject(3)]);
-    pool.lost(ms(2), leased);
-    assert_eq!(actions(&mut pool), [Action::Closed]);
+    pool.request(ms(1), 4, Want::Share(QUICK), None);
+    assert_eq!(actions(&mut pool), [Action::Reject { waiter: 4, reason: Rejection::Closed }]);
+    pool.release(ms(2), connection, true).unwrap();
+    // It is cleaned for the next one, and closed behind the last.
+    assert_eq!(actions(&mut pool), [Action::Reset { connection }]);
+    pool.reset_done(ms(3), connection, true);
+    assert_eq!(pool.next_action(), Some(share(2, connection)));
+    start_on(&mut pool, connection, ms(3), QUICK);
+    assert_eq!(actions(&mut pool), []);
+    finish(&mut pool, connection, ms(4), 1);
+    assert_eq!(actions(&mut pool), [lease(3, connection)]);
+    pool.release(ms(5), connection, true).unwrap();
+    assert_eq!(actions(&mut pool), [closed(connection), Action::Closed]);
+}
+
+#[test]
+fn close_opens_what_those_need_who_wait_and_no_more() {
+    let mut pool = Pool::new(options(1, 2), 1, ms(0));
+    let first = attempts(&actions(&mut pool))[0];
+    pool.request(ms(0), 1, Want::Lease, Some(ms(500)));
+    pool.close(ms(1));
+    assert_eq!(actions(&mut pool), []);
+    pool.open_failed(ms(2), first, OpenFailure::Transient);
+    assert_eq!(actions(&mut pool), []);
+    let retry = pool.next_deadline().unwrap();
+    pool.tick(retry);
+    let second = attempts(&actions(&mut pool));
+    assert_eq!(second.len(), 1);
+    // Nobody is left to be served: it is given up.
+    pool.tick(ms(500));
+    assert!(matches!(pool.next_action(), Some(Action::Reject { waiter: 1, reason: Rejection::Timeout { .. } })));
+    assert_eq!(actions(&mut pool), [Action::Abandon { attempt: second[0] }, Action::Closed]);
 }
 
 #[test]

@@ -54,6 +54,8 @@ pub(super) struct World {
     is_deferred: bool,
     drops_next_share: bool,
     is_closing: bool,
+    /// Of the last waiter who had come when the end was asked for.
+    last_order: u64,
     is_terminated: bool,
     closed_count: u32,
 }
@@ -76,6 +78,7 @@ impl World {
             is_deferred: false,
             drops_next_share: false,
             is_closing: false,
+            last_order: u64::MAX,
             is_terminated: false,
             closed_count: 0,
         };
@@ -190,17 +193,23 @@ impl World {
             Step::Defer => {}
             Step::DropNextShare => self.drops_next_share = true,
             Step::Close => {
-                self.is_closing = true;
+                self.closing();
                 self.pool.close(self.now);
             }
             Step::Terminate => {
-                self.is_closing = true;
+                self.closing();
                 self.is_terminated |= self.closed_count == 0;
                 self.pool.terminate(self.now);
             }
         }
         if !is_deferred && !self.is_deferred {
             self.settle();
+        }
+    }
+
+    fn closing(&mut self) {
+        if !std::mem::replace(&mut self.is_closing, true) {
+            self.last_order = u64::from(self.next_id);
         }
     }
 
@@ -233,7 +242,7 @@ impl World {
                 self.settle();
             }
             self.step(&Step::OpenSucceeds(0));
-            if self.openings.is_empty() && self.connections.is_empty() && !self.is_closing {
+            if self.openings.is_empty() && self.connections.is_empty() && !self.is_ending() {
                 self.step(&Step::WaitForDeadline);
             }
         }
@@ -242,6 +251,11 @@ impl World {
         if !self.is_closing {
             self.lease_every_slot();
         }
+    }
+
+    /// The end was asked for, and nobody waits any more.
+    fn is_ending(&self) -> bool {
+        self.is_closing && self.waiters.is_empty()
     }
 
     /// Ends the pool and sees that it does so once.
@@ -359,10 +373,11 @@ impl World {
     fn carry_out(&mut self, action: Action) {
         match action {
             Action::Open { attempt } => {
-                assert!(!self.is_closing);
+                assert!(!self.is_ending() && !self.is_terminated);
                 self.openings.push(attempt);
                 assert!(self.connections.len() + self.openings.len() <= self.options.max_size, "too many");
-                let missing = self.options.min_size.saturating_sub(self.connections.len());
+                let min_size = if self.is_closing { 0 } else { self.options.min_size };
+                let missing = min_size.saturating_sub(self.connections.len());
                 assert!(self.openings.len() <= missing.max(self.waiters.len()), "more than anybody needs");
             }
             Action::Abandon { attempt } => {
@@ -400,7 +415,7 @@ impl World {
                         assert_eq!(waited, self.now - waiting.since);
                         self.timed_out += 1;
                     }
-                    Rejection::Closed => assert!(self.is_closing && !self.is_terminated),
+                    Rejection::Closed => assert!(waiting.order > self.last_order && !self.is_terminated),
                     Rejection::Terminated => assert!(self.is_terminated),
                     Rejection::OpenFailed => assert!(
                         self.waiters.values().all(|other| other.order > waiting.order),
@@ -419,7 +434,7 @@ impl World {
 
     fn grant(&mut self, waiter: WaiterId, id: ConnectionId, is_lease: bool) {
         let waiting = self.waiters.remove(&waiter).expect("one who waits");
-        assert!(!self.is_closing);
+        assert!(waiting.order <= self.last_order && !self.is_terminated);
         assert!(waiting.deadline.is_none_or(|deadline| deadline > self.now), "too late");
         assert_eq!(is_lease, waiting.want == Want::Lease || !self.options.share_connections);
         let was_idle = self.connection(id).is_idle();
@@ -451,8 +466,9 @@ impl World {
         assert_eq!((stats.opened, stats.closed), (self.opened, self.gone));
         assert_eq!((stats.granted, stats.timed_out), (self.granted, self.timed_out));
         assert!(self.waiters.values().all(|waiting| waiting.deadline.is_none_or(|deadline| deadline > self.now)));
-        if self.is_closing {
-            assert!(self.waiters.is_empty() && idle == 0);
+        assert!(self.waiters.values().all(|waiting| waiting.order <= self.last_order));
+        if self.is_ending() {
+            assert_eq!(idle, 0);
             assert_eq!(self.closed_count == 1, size == 0);
             return;
         }
@@ -466,7 +482,8 @@ impl World {
         // Whoever waits has something to wait for.
         let is_short = size + self.openings.len() < self.options.max_size && !self.waiters.is_empty();
         let is_awaited = !self.openings.is_empty() || size > idle || deadline.is_some();
-        assert!(is_awaited || (!is_short && size >= self.options.min_size), "nothing will ever happen");
+        let is_enough = self.is_closing || size >= self.options.min_size;
+        assert!(is_awaited || (!is_short && is_enough), "nothing will ever happen");
     }
 
     fn pick(&self, which: usize, filter: impl Fn(&Connection) -> bool) -> Option<ConnectionId> {
