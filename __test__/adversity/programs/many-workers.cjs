@@ -64,6 +64,8 @@ function live(number, copy) {
   })
 }
 
+/** How often the figures are looked at again: for ten seconds and more. */
+const TURNS = 1_000
 const linux = process.platform === 'linux'
 const count = (folder) => (linux ? readdirSync(join('/proc/self', folder)).length : 0)
 const figures = () => ({
@@ -71,6 +73,16 @@ const figures = () => ({
   descriptors: count('fd'),
   rssMiB: linux ? Number(/VmRSS:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]) / 1024 : 0,
 })
+
+/** The figures, once threads and descriptors that are about to end have ended: what was left behind stays. */
+async function settledFigures(before) {
+  for (let turn = 0; ; turn += 1) {
+    const now = figures()
+    const isSettled = now.threads <= before.threads && now.descriptors <= before.descriptors
+    if (isSettled || turn === TURNS) return now
+    await new Promise((resolve) => setTimeout(resolve, 10))
+  }
+}
 
 async function main() {
   const [, , series, parallel] = process.argv.map(Number)
@@ -97,8 +109,9 @@ async function main() {
       if ((await beside) !== number) throw new Error('another answer beside the workers')
       if (round >= series / 2) rounds.push(figures())
     }
+    const after = await settledFigures(rounds[0])
     await close(own)
-    console.log(JSON.stringify({ workers: number, before: rounds[0], after: rounds.at(-1) }))
+    console.log(JSON.stringify({ workers: number, before: rounds[0], after }))
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
