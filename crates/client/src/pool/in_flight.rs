@@ -9,8 +9,10 @@ use super::service::{BUDGET_US, Estimate, Services, Statement};
 /// way to the server, and not more than so many altogether. All of them are in the way when the head meets a lock, and if
 /// their callers leave then, each is cancelled for itself.
 const MOST_NEARBY: usize = 200;
-const EACH_US: u128 = 50;
+const EACH_US: u32 = 50;
 const MOST: usize = 1_000;
+/// So large a part of a round trip may be in front of a query beside [`BUDGET_US`].
+const BUDGET_SHARE: u32 = 4;
 /// One part in so many of a longer round trip is believed: the shortest one is what counts, and the way may change.
 const DRIFT: u32 = 256;
 /// What an answer takes at least is the distance to the server if it is not longer than this, or than what opening the session
@@ -54,6 +56,36 @@ pub(super) struct InFlight {
     connecting: Duration,
     /// The shortest time between writing a query to an idle server and its answer.
     shortest: Option<Duration>,
+    /// How far the server is, as far as that is known.
+    distance: Distance,
+}
+
+/// A round trip to the server, and what follows from it, since it is asked for with each query.
+#[derive(Clone, Copy)]
+struct Distance {
+    round_trip: Duration,
+    /// What may be in front of a query on average.
+    budget_us: u32,
+    /// Queries in flight at most.
+    most: usize,
+}
+
+impl Distance {
+    fn of(round_trip: Duration) -> Self {
+        let us = u32::try_from(round_trip.as_micros()).unwrap_or(u32::MAX);
+        let on_the_way = usize::try_from(us / EACH_US).unwrap_or(MOST);
+        Self {
+            round_trip,
+            budget_us: BUDGET_US.saturating_add(us / BUDGET_SHARE),
+            most: MOST_NEARBY.saturating_add(on_the_way).min(MOST),
+        }
+    }
+}
+
+impl Default for Distance {
+    fn default() -> Self {
+        Self::of(Duration::ZERO)
+    }
 }
 
 struct Sent {
@@ -67,9 +99,9 @@ struct Sent {
 }
 
 impl InFlight {
-    /// Of a connection to whose server a packet and its acknowledgement took so long.
+    /// Of a connection whose server is so far at most, as opening the session has shown.
     pub(super) fn new(connecting: Duration) -> Self {
-        Self { connecting, ..Self::default() }
+        Self { connecting, distance: Distance::of(connecting), ..Self::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -85,11 +117,6 @@ impl InFlight {
         self.unwritten > 0
     }
 
-    /// How far the server is.
-    fn round_trip(&self) -> Duration {
-        self.shortest.map_or(self.connecting, |shortest| shortest.min(self.connecting.max(FAR)))
-    }
-
     /// What is in flight is expected to take about so long, in microseconds.
     pub(super) const fn load_us(&self) -> u32 {
         self.load_us
@@ -98,7 +125,9 @@ impl InFlight {
     /// Whether what is in flight lets another query go behind it: all of it is known and quick, and will not take long
     /// together. Deviations are no matter here: where all connections have as much to do, waiting elsewhere takes as long.
     pub(super) fn has_room(&self) -> bool {
-        self.blocking == 0 && self.queries.len() < self.most() && self.wait_us <= u64::from(self.budget_us())
+        self.blocking == 0
+            && self.queries.len() < self.distance.most
+            && self.wait_us <= u64::from(self.distance.budget_us)
     }
 
     /// Whether the head has been running for longer than was to be expected, as far as the driver had looked at the
@@ -109,9 +138,9 @@ impl InFlight {
             return false;
         }
         // Below the budget, what is measured is the machine.
-        let most = Duration::from_micros(u64::from(head.estimate.most_us().max(self.budget_us())));
+        let most = Duration::from_micros(u64::from(head.estimate.most_us().max(self.distance.budget_us)));
         let since = head.written_at.max(self.answered_at);
-        looked_at.saturating_sub(since) > most.saturating_add(self.round_trip())
+        looked_at.saturating_sub(since) > most.saturating_add(self.distance.round_trip)
     }
 
     /// The shortest answer of an idle server, if there was one.
@@ -128,9 +157,11 @@ impl InFlight {
         shortest: Option<Duration>,
         now: Duration,
     ) -> (Ticket, bool) {
-        self.shortest = self.shortest.or(shortest);
+        if self.shortest.is_none() && shortest.is_some() {
+            self.set_shortest(shortest);
+        }
         let estimate = services.estimate(statement);
-        let is_blocking = estimate.is_none_or(|estimate| estimate.most_us() > self.budget_us());
+        let is_blocking = estimate.is_none_or(|estimate| estimate.most_us() > self.distance.budget_us);
         let estimate = estimate.unwrap_or_default();
         self.last_ticket = self.last_ticket.wrapping_add(1);
         let ticket = self.last_ticket;
@@ -163,7 +194,7 @@ impl InFlight {
         }
         if arrival.at > self.answered_at {
             self.learn(services);
-            let at_server = sent.written_at.saturating_add(self.round_trip());
+            let at_server = sent.written_at.saturating_add(self.distance.round_trip);
             self.running_since = at_server.max(self.answered_at);
             if arrival.is_exact && self.answered_at <= sent.written_at {
                 self.observe_round_trip(arrival.at.saturating_sub(sent.written_at));
@@ -216,21 +247,17 @@ impl InFlight {
     }
 
     fn observe_round_trip(&mut self, took: Duration) {
-        self.shortest = Some(match self.shortest {
+        self.set_shortest(Some(match self.shortest {
             None => took,
             Some(shortest) if took <= shortest => took,
             Some(shortest) => shortest + (took - shortest).min(shortest) / DRIFT,
-        });
+        }));
     }
 
-    fn most(&self) -> usize {
-        let on_the_way = usize::try_from(self.round_trip().as_micros() / EACH_US).unwrap_or(MOST);
-        MOST_NEARBY.saturating_add(on_the_way).min(MOST)
-    }
-
-    fn budget_us(&self) -> u32 {
-        let distance_us = u32::try_from(self.round_trip().as_micros() / 4).unwrap_or(u32::MAX);
-        BUDGET_US.saturating_add(distance_us)
+    fn set_shortest(&mut self, shortest: Option<Duration>) {
+        self.shortest = shortest;
+        let round_trip = shortest.map_or(self.connecting, |shortest| shortest.min(self.connecting.max(FAR)));
+        self.distance = Distance::of(round_trip);
     }
 
     /// Answers come in order, so that it is nearly always the first.
