@@ -4,10 +4,12 @@ import pg from 'pg'
 import postgres from 'postgres'
 
 /**
- * What a scenario works with. `query` gives rows as objects.
+ * What a scenario works with. `query` gives rows as objects; `start` is a query with the means to give it up, where a driver has
+ * some.
  *
  * @typedef {{ query(text: string, params?: unknown[]): Promise<object[]>, release(): unknown }} Lease
  * @typedef {{ query(text: string, params?: unknown[]): Promise<object[]>, acquire(): Promise<Lease>,
+ *   start?(text: string, params?: unknown[]): { rows: Promise<object[]>, giveUp(): void },
  *   transaction(body: (query: (text: string) => Promise<object[]>) => Promise<unknown>): Promise<unknown>,
  *   close(): Promise<unknown> }} Driver
  */
@@ -23,6 +25,11 @@ export const DRIVERS = {
     })
     return {
       query: (text, params) => pool.fetch(text, params),
+      start(text, params) {
+        const controller = new AbortController()
+        const rows = pool.fetch(text, params, { signal: controller.signal })
+        return { rows, giveUp: () => controller.abort() }
+      },
       async acquire() {
         const lease = await pool.acquire()
         return { query: (text, params) => lease.fetch(text, params), release: () => lease.release() }
@@ -78,6 +85,12 @@ export const DRIVERS = {
     })
     return {
       query: (text, params) => sql.unsafe(text, params),
+      start(text, params) {
+        const rows = sql.unsafe(text, params)
+        // It is sent when somebody waits for it.
+        rows.catch(() => {})
+        return { rows, giveUp: () => rows.cancel() }
+      },
       async acquire() {
         const reserved = await sql.reserve()
         return { query: (text, params) => reserved.unsafe(text, params), release: () => reserved.release() }

@@ -1,5 +1,5 @@
 // What each driver is asked for, and how its outcome is told: rows of docs/reliability.md that any of them can run.
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect as connectSocket, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -7,10 +7,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** Who has not settled by then does not. */
 const PATIENCE_MS = 5_000
 
-const codeOf = (error) =>
-  error === undefined || error === null
-    ? `${error}`
-    : `${error.code ?? error.name ?? ''} ${error.code ? '' : error.message}`.trim()
+function codeOf(error) {
+  if (error === undefined || error === null) return `${error}`
+  // That of an AbortError is a number of the DOM's.
+  if (typeof error.code === 'string') return error.code
+  return `${error.name ?? ''} ${error.message}`.trim()
+}
 
 /** What comes of a promise: `{ value }`, `{ error }` or `{}`. */
 async function outcomeOf(call, patienceMs = PATIENCE_MS) {
@@ -35,6 +37,32 @@ function tally(outcomes) {
   const counts = new Map()
   for (const outcome of outcomes) counts.set(told(outcome), (counts.get(told(outcome)) ?? 0) + 1)
   return [...counts].map(([what, count]) => `${count} ${what}`).join(', ')
+}
+
+/** How a program ends that has asked a pool of one connection something, and then does this. */
+const ENDS = {
+  'the script ends': '',
+  'process.exit(7) in mid-query':
+    "driver.query('select pg_sleep(5)').catch(() => {}); setTimeout(() => process.exit(7), 50)",
+  'a throw in mid-query':
+    "driver.query('select pg_sleep(5)').catch(() => {}); setTimeout(() => { throw new Error('meant') }, 50)",
+}
+const END_LIMIT_MS = 15_000
+
+async function endOf(name, url, what) {
+  const drivers = JSON.stringify(new URL('drivers.mjs', import.meta.url).href)
+  const code = `const { DRIVERS } = await import(${drivers})
+    const driver = await DRIVERS[${JSON.stringify(name)}](${JSON.stringify(url)})
+    await driver.query('select 1 as n')
+    ${what}`
+  const since = performance.now()
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { stdio: 'ignore' })
+  const timer = setTimeout(() => child.kill('SIGKILL'), END_LIMIT_MS)
+  const [exitCode, signal] = await once(child, 'exit')
+  clearTimeout(timer)
+  if (signal === 'SIGKILL') return `no end in ${END_LIMIT_MS / 1_000} s`
+  const seconds = Math.round((performance.now() - since) / 1_000)
+  return `${signal ?? `code ${exitCode}`}${seconds > 2 ? ` after ${seconds} s` : ''}`
 }
 
 const pidOf = async (target) => (await target.query('select pg_backend_pid() as pid'))[0].pid
@@ -226,6 +254,52 @@ export const SCENARIOS = [
     },
   },
   {
+    number: '20',
+    title:
+      '2 000 statements of a millisecond on 4 connections, each given up at about its end, and another one behind each',
+    async play({ open, url }) {
+      const driver = await open(url, { max: 4 })
+      if (driver.start === undefined) return 'has no means to give a query up'
+      await Promise.all(Array.from({ length: 8 }, () => driver.query('select 1 as n from pg_sleep(0.05)')))
+      const outcomes = []
+      const ask = async (n) => {
+        const { rows, giveUp } = driver.start('select $1::int as n from pg_sleep(0.001)', [n])
+        rows.catch(() => {})
+        const delayMs = Math.random() * 2
+        const since = performance.now()
+        while (performance.now() - since < delayMs) await new Promise(setImmediate)
+        giveUp()
+        const [row] = await driver.query('select $1::int as n', [n])
+        if (row.n !== n) throw new Error(`the answer ${row.n}`)
+      }
+      for (let n = 0; n < 2_000; n += 8) {
+        outcomes.push(
+          ...(await Promise.all(Array.from({ length: 8 }, (_, lane) => outcomeOf(ask(n + lane))))),
+        )
+        if (outcomes.some((outcome) => !('value' in outcome || 'error' in outcome))) break
+      }
+      return `of those behind ${tally(outcomes)}`
+    },
+  },
+  {
+    number: '21',
+    title: '500 queries of a minute on 4 connections, all given up after 200 ms, then a query',
+    async play({ open, url, admin }) {
+      const driver = await open(url, { max: 4 })
+      if (driver.start === undefined) return 'has no means to give a query up'
+      await driver.query('select 1 as n')
+      const started = Array.from({ length: 500 }, () => driver.start('select pg_sleep(60)'))
+      const ends = started.map(({ rows }) => outcomeOf(rows))
+      await sleep(200)
+      for (const { giveUp } of started) giveUp()
+      const after = outcomeOf(driver.query('select 1 as n'), 10_000)
+      const left =
+        "select count(*)::int from pg_stat_activity where query like 'select pg_sleep(60)%' and state = 'active'"
+      const told = tally(await Promise.all(ends))
+      return `${told}; the query behind ${tally([await after]).slice(2)}; ${await admin.fetchVal(left)} still run`
+    },
+  },
+  {
     number: '22',
     title: 'a query on the pool inside a transaction of its only connection',
     async play({ open, url }) {
@@ -329,6 +403,15 @@ export const SCENARIOS = [
       )
       const text = 'value' in outcome ? `gives ${JSON.stringify(outcome.value[0])}` : told(outcome)
       return `${text}; afterwards ${told(await outcomeOf(driver.query('select 1 as n')))}`
+    },
+  },
+  {
+    number: '36',
+    title: 'the end of a program with a pool of one connection, which it has used and does not close',
+    async play({ name, url }) {
+      const ends = []
+      for (const [what, code] of Object.entries(ENDS)) ends.push(`${what}: ${await endOf(name, url, code)}`)
+      return ends.join('; ')
     },
   },
 ]
