@@ -113,10 +113,12 @@ export class PoolTarget extends Target {
   }
 
   override close(timeoutMs: number): Request {
-    // Nobody is given a connection any more: the counters stay as they are.
-    this.stats()
     const request = super.close(timeoutMs)
-    request.settled.then(() => this.forget())
+    request.settled.then(() => {
+      // Who waited has been served meanwhile: these are the last ones.
+      this.stats()
+      this.forget()
+    })
     return request
   }
 

@@ -314,7 +314,7 @@ unsafe extern "C" fn refusal_through_pool(env: sys::napi_env, info: sys::napi_ca
     }
 }
 
-/// `poolStats(id)`: an object of counters, or undefined when the pool is gone.
+/// `poolStats(id)`: an object of counters, those of a closed pool once; undefined when the pool is gone.
 unsafe extern "C" fn pool_stats(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
     // SAFETY: as in `flush`.
     unsafe {

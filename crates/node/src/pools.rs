@@ -1,11 +1,11 @@
 //! The pools of one loop, each with its policy: opening them, their options and their deadlines.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxpg_client::pool::{Guards, Pool, PoolOptions};
+use oxpg_client::pool::{Guards, Pool, PoolOptions, Stats};
 use oxpg_client::session::{Catalog, Route};
 use oxpg_codec::boundary::POOL_BIT;
 use serde_json::Value;
@@ -53,11 +53,13 @@ pub(crate) struct Pools {
     pub(crate) guards: Guards,
     /// The one that was last asked, so that a panic can be laid at its door.
     pub(crate) touched: Option<u32>,
+    /// The last figures of pools that were closed, until JavaScript has them.
+    ended: BTreeMap<u32, Stats>,
 }
 
 impl Pools {
     pub(crate) fn new() -> Self {
-        Self { drivers: Slab::new(), guards: Guards::default(), touched: None }
+        Self { drivers: Slab::new(), guards: Guards::default(), touched: None, ended: BTreeMap::new() }
     }
 
     pub(crate) fn get(&self, pool: u32) -> Option<&PoolDriver> {
@@ -74,7 +76,12 @@ impl Pools {
     }
 
     pub(crate) fn remove(&mut self, pool: u32) -> Option<PoolDriver> {
-        self.drivers.remove(pool)
+        let driver = self.drivers.remove(pool)?;
+        // Whoever has closed it asks for them once. One that was only terminated has been asked before.
+        if driver.parting.is_some() {
+            self.ended.insert(pool, driver.policy.stats());
+        }
+        Some(driver)
     }
 
     pub(crate) fn ids(&self) -> Vec<u32> {
@@ -183,7 +190,11 @@ impl Environment {
         }
     }
 
-    pub(crate) fn pool_stats(&self, target: u32) -> Option<oxpg_client::pool::Stats> {
-        self.pools.get(target & !POOL_BIT).map(|driver| driver.policy.stats())
+    pub(crate) fn pool_stats(&mut self, target: u32) -> Option<Stats> {
+        let pool = target & !POOL_BIT;
+        match self.pools.get(pool) {
+            Some(driver) => Some(driver.policy.stats()),
+            None => self.pools.ended.remove(&pool),
+        }
     }
 }

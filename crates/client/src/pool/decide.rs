@@ -52,15 +52,13 @@ impl Pool {
         if !self.is_serving() {
             return None;
         }
-        let is_open = self.phase == Phase::Open;
         let waiter = self.waiters.first_deadline().map(|(deadline, _)| deadline);
         let retry = self.growth.retry_at().filter(|_| self.wanted() > 0);
         let expected = self.expected_until().filter(|_| !self.waiters.is_empty());
         let drain = self.drain_at().map(|drain_at| drain_at.max(self.now));
         let (held, reset) = (self.held_until(), self.reset_due());
-        let lifetime = self.connections.next_lifetime().filter(|_| is_open);
-        let reap = self.reap_at().filter(|_| is_open);
-        let due = [waiter, lifetime, reap, retry, expected, drain, held, reset];
+        let lifetime = self.connections.next_lifetime().filter(|_| self.phase == Phase::Open);
+        let due = [waiter, lifetime, self.reap_at(), retry, expected, drain, held, reset];
         due.into_iter().flatten().min()
     }
 
@@ -264,14 +262,14 @@ impl Pool {
     /// When the connection that was not used for longest is to be closed, if more are open than must be.
     fn reap_at(&self) -> Option<Duration> {
         let lifetime = self.options.max_inactive_lifetime?;
-        if self.connections.len() <= self.options.min_size {
+        if self.phase != Phase::Open || self.connections.len() <= self.options.min_size {
             return None;
         }
         self.connections.oldest_idle().and_then(|(_, since)| since.checked_add(lifetime))
     }
 
     fn next_reaped(&mut self) -> Option<Action> {
-        self.reap_at().filter(|reap_at| *reap_at <= self.now && self.phase == Phase::Open)?;
+        self.reap_at().filter(|reap_at| *reap_at <= self.now)?;
         let (oldest, _) = self.connections.oldest_idle()?;
         self.connections.retire(oldest, CloseReason::Inactive);
         self.next_chore()
