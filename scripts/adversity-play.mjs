@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { parseArgs } from 'node:util'
 import { ROOT } from './run.mjs'
+import { CERTIFICATES, startWithTls } from './tls-servers.mjs'
 
 const { connect } = createRequire(import.meta.url)('oxpg')
 
@@ -20,7 +21,7 @@ const SECRET = 'marked-Geheimnis/7?#&%'
  * @param {string} server
  * @returns {Promise<URL>}
  */
-export async function marked(server) {
+async function marked(server) {
   const admin = await connect(server)
   await admin.execute(`
     set password_encryption = 'scram-sha-256';
@@ -30,18 +31,60 @@ export async function marked(server) {
   return Object.assign(new URL(server), { username: USER, password: encodeURIComponent(SECRET) })
 }
 
-/** What such a script may be told, beside what it knows itself. */
+/** What such a script may be told, beside what it knows itself. `--over TCP,TLS` says without TLS, with it, or both. */
 export function playOptions(more = {}) {
   const { values } = parseArgs({
     options: {
       full: { type: 'boolean', default: false },
       rows: { type: 'string' },
       json: { type: 'boolean', default: false },
+      over: { type: 'string', default: 'TCP,TLS' },
       node: { type: 'string', default: process.execPath },
       ...more,
     },
   })
   return values
+}
+
+/**
+ * Those of some rows that are asked for, as `--rows` has them; none is an empty text.
+ *
+ * @param {string[]} names
+ * @param {string} [asked] `--rows`; all where it is missing
+ */
+export function rowsAmong(names, asked) {
+  const wanted = asked?.split(',') ?? names
+  return names.filter((name) => wanted.includes(name)).join(',')
+}
+
+/**
+ * Plays rows against the server in `OXPG_TEST_URL` without TLS, and over TLS, verified in full and with SCRAM bound to it,
+ * against that in `OXPG_TEST_TLS_PORT`, or one that is started.
+ *
+ * @param {Playing} playing
+ * @param {string} over as `--over` has it
+ * @param {string} [tlsRows] those of the rows that are played over TLS, where that is not all
+ */
+export async function playOver(playing, over, tlsRows) {
+  const { OXPG_TEST_URL: url, OXPG_TEST_TLS_PORT: tlsPort, OXPG_TEST_SERVER_LOG: logFile } = process.env
+  if (url === undefined) throw new Error('OXPG_TEST_URL is not set')
+  const networks = over.split(',')
+  if (networks.includes('TCP')) {
+    const server = await marked(url)
+    server.searchParams.set('sslmode', 'disable')
+    await playing.play(server, logFile)
+  }
+  if (!networks.includes('TLS') || tlsRows === '') return
+  const own = tlsPort === undefined ? await startWithTls('server') : undefined
+  try {
+    const server = await marked(Object.assign(new URL(url), { port: own?.port ?? tlsPort }).href)
+    server.searchParams.set('sslmode', 'verify-full')
+    server.searchParams.set('sslrootcert', join(CERTIFICATES, 'ca.crt'))
+    server.searchParams.set('channel_binding', 'require')
+    await playing.play(server, own?.logFile ?? logFile, tlsRows)
+  } finally {
+    await own?.stop()
+  }
 }
 
 /** Counts what programs that play rows tell. */
@@ -65,9 +108,10 @@ export class Playing {
    *
    * @param {URL} server
    * @param {string} [log] where the server writes
+   * @param {string} [rows] which of them, as `--rows` has it
    */
-  async play(server, log) {
-    const { full, rows, node } = this.#values
+  async play(server, log, rows = this.#values.rows) {
+    const { full, node } = this.#values
     const programArguments = [
       this.#program,
       ...(full ? ['--full'] : []),

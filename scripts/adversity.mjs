@@ -1,6 +1,7 @@
 // npm run test:adversity: the rows of docs/reliability.md, in full against the newest PostgreSQL and in part against the
 // others that can be had here, and their results as that page's table.
 //   --majors 18,13   some of them, the first in full
+//   --in-part        the first in part as well
 //   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs and cancels.mjs; `policy` and `psql` are row 33, `exits`,
 //                    `workers` and `panics` rows 36 to 38, `peers` what pg and postgres.js do. The others keep what the
 //                    tables say of them
@@ -16,6 +17,7 @@ import { setup } from './setup.mjs'
 const { values } = parseArgs({
   options: {
     majors: { type: 'string', default: SERVER_MAJORS.toReversed().join(',') },
+    'in-part': { type: 'boolean', default: false },
     rows: { type: 'string' },
     write: { type: 'boolean', default: true },
   },
@@ -165,7 +167,7 @@ try {
   if (asked.includes('policy')) await policy()
   if (asked.includes('psql')) await psql()
   for (const [index, major] of values.majors.split(',').entries())
-    await play(Number(major), tools, index === 0)
+    await play(Number(major), tools, index === 0 && !values['in-part'])
   if (values.write) results.write()
 } catch (error) {
   total.failed++

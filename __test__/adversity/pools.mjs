@@ -1,15 +1,25 @@
 // Rows 10 to 13, 18, 19, 22 to 27 and 30 of docs/reliability.md: backends that are terminated, servers that are restarted,
-// sessions that are left in disorder, waiters, releases, lifetimes, drains, and what is larger than PostgreSQL takes. The
-// rows are compiled TypeScript (pools/), which `npm test` and `npm run test:adversity` see to.
+// sessions that are left in disorder, waiters, releases, lifetimes, drains, and what is larger than PostgreSQL takes; without
+// TLS, and over it where the rows have no servers of their own. The rows are compiled TypeScript (pools/), which `npm test`
+// and `npm run test:adversity` see to.
 //
-//   node __test__/adversity/pools.mjs [--full] [--json] [--node path/to/node] [--rows terminated,restarts,herd,leftovers,
-//     aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes]
-import { marked, Playing, playOptions } from '../../scripts/adversity-play.mjs'
+//   node __test__/adversity/pools.mjs [--full] [--json] [--node path/to/node] [--over TCP,TLS] [--rows terminated,restarts,
+//     herd,leftovers,aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes]
+import { Playing, playOptions, playOver, rowsAmong } from '../../scripts/adversity-play.mjs'
 
-const { OXPG_TEST_URL: url, OXPG_TEST_SERVER_LOG: logFile } = process.env
-if (url === undefined) throw new Error('OXPG_TEST_URL is not set')
-const playing = new Playing('pools/main', playOptions())
-const server = await marked(url)
-server.searchParams.set('sslmode', 'disable')
-await playing.play(server, logFile)
+/** Those that need nothing but the one server, and that are not about bytes alone. */
+const TLS_ROWS = [
+  'terminated',
+  'leftovers',
+  'aborts',
+  'nesting',
+  'fairness',
+  'handover',
+  'misuse',
+  'lifetimes',
+]
+
+const values = playOptions()
+const playing = new Playing('pools/main', values)
+await playOver(playing, values.over, rowsAmong(TLS_ROWS, values.rows))
 playing.end('pools')

@@ -108,19 +108,14 @@ const WHAT = `a statement of up to ${LONGEST_MS} ms is aborted, or its time is o
 
 /** Each lane has a connection of its own. */
 export async function racesOnConnections(count: number): Promise<Row> {
-  const row = new Row(
-    '20',
-    'cancels that race with the end of their statement',
-    `${WHAT}: connections`,
-    'TCP',
-  )
+  const row = new Row('20', 'cancels that race with the end of their statement', `${WHAT}: connections`)
   const opening = Array.from({ length: LANES }, () => connect(url))
   return play(row, count, await Promise.all(opening))
 }
 
 /** All lanes share four connections. */
 export async function racesThroughPool(count: number): Promise<Row> {
-  const row = new Row('20', 'the same through a pool', `${WHAT}: a pool of 4 with ${LANES} callers`, 'TCP')
+  const row = new Row('20', 'the same through a pool', `${WHAT}: a pool of 4 with ${LANES} callers`)
   const pool = await createPool(url, { minSize: 4, maxSize: 4, maxQueries: 0 })
   await play(row, count, [pool])
   row.check(pool.stats.closed <= 4, `connections were closed and opened again: ${JSON.stringify(pool.stats)}`)
@@ -141,12 +136,7 @@ export async function racesThroughPoolers(count: number, pgbouncerUrl: string | 
 }
 
 async function racesThrough(title: string, poolerUrl: string, count: number): Promise<Row> {
-  const row = new Row(
-    '20',
-    title,
-    `${WHAT}: 4 connections, and a pool of 4 with 4 callers, on few servers`,
-    'TCP',
-  )
+  const row = new Row('20', title, `${WHAT}: 4 connections, and a pool of 4 with 4 callers, on few servers`)
   const pool = await createPool(poolerUrl, { minSize: 4, maxSize: 4, maxQueries: 0 })
   const connections = await Promise.all([1, 2, 3, 4].map(() => connect(poolerUrl)))
   return play(row, count, [pool, pool, pool, pool, ...connections])

@@ -19,7 +19,6 @@ export async function storm(seconds: number): Promise<Row> {
     '21',
     'aborts without end',
     `${PER_SECOND} calls a second on a pool of ${MAX_SIZE}, each of which would take a minute and is aborted while it runs or waits, for ${seconds} s; the connections in front of the server are counted all the while`,
-    'TCP',
   )
   const proxy = await FaultProxy.open()
   const pool = await createPool(proxy.url, {

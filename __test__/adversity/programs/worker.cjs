@@ -1,19 +1,29 @@
+// Workers that end in a state, one after the other, beside a main thread whose own sessions work after each.
 const { isMainThread, Worker, workerData, parentPort } = require('node:worker_threads')
 
 if (isMainThread) {
-  const [, , url, state, exit] = process.argv
-  const worker = new Worker(__filename, { workerData: { url, state, exit } })
-  worker.on('error', () => {})
-  worker.on('message', () => {
-    if (exit === 'terminate') worker.terminate()
-  })
-  worker.on('exit', async () => {
-    // The main thread's own sessions work after the worker is gone.
+  const [, , url, state, exit, times] = process.argv
+  const end = () => {
+    const worker = new Worker(__filename, { workerData: { url, state, exit } })
+    worker.on('error', () => {})
+    worker.on('message', () => {
+      if (exit === 'terminate') worker.terminate()
+    })
+    return new Promise((resolve) => worker.once('exit', resolve))
+  }
+  const run = async () => {
     const { connect } = require('oxpg')
-    const c = await connect(url)
-    if ((await c.fetchVal('select 1')) !== 1) process.exitCode = 9
-    await c.close()
-  })
+    const codes = { end: 0, exit: 3, throw: 1, terminate: 1 }
+    for (let time = 0; time < Number(times); time += 1) {
+      const code = await end()
+      if (code !== codes[exit]) throw new Error(`worker ${time} of ${times} ended with ${code}`)
+      const c = await connect(url)
+      const value = await c.fetchVal('select 1')
+      if (value !== 1) throw new Error(`after worker ${time} of ${times}: ${value}`)
+      await c.close()
+    }
+  }
+  run()
 } else {
   const { url, state, exit } = workerData
   require('./states.cjs')(state, url, exit === 'end').then(() => {
