@@ -75,7 +75,7 @@ impl Looks {
     pub(crate) fn arrival(&self) -> Arrival {
         let found = self.found.unwrap_or(self.began);
         let is_exact = found.saturating_sub(self.began) >= SLEPT;
-        Arrival { at: if is_exact { found } else { self.began_before }, is_exact }
+        Arrival { at: if is_exact { found } else { self.began_before }, is_exact, is_prepared_first: false }
     }
 }
 
@@ -93,7 +93,7 @@ mod tests {
         looks.begin(us(1_000));
         looks.find(|| us(1_400));
         looks.find(|| unreachable!("the others of the turn were there as well"));
-        let arrival = Arrival { at: us(1_400), is_exact: true };
+        let arrival = Arrival { at: us(1_400), is_exact: true, is_prepared_first: false };
         assert_eq!((looks.arrival(), looks.looked_at()), (arrival, us(0)));
         assert_eq!(looks.reading_since(), Some(us(1_400)));
         looks.end();
@@ -108,7 +108,7 @@ mod tests {
         // JavaScript has run for long.
         looks.begin(us(90_000));
         looks.find(|| us(90_003));
-        assert_eq!(looks.arrival(), Arrival { at: us(1_000), is_exact: false });
+        assert_eq!(looks.arrival(), Arrival { at: us(1_000), is_exact: false, is_prepared_first: false });
         looks.begin(us(91_000));
         assert_eq!((looks.looked_at(), looks.arrival().at), (us(91_000), us(90_000)));
     }

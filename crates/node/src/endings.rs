@@ -79,8 +79,12 @@ impl Environment {
             match errand {
                 Errand::QueryOver { pool, connection, part } => {
                     self.pool_query_over(pool, connection, part);
-                    // The policy is asked once about all that ended together.
-                    let goes_on = |next: &Errand| matches!(next, Errand::QueryOver { pool: of, .. } if *of == pool);
+                    // The policy is asked once about all that ended together, and not before it knows who goes elsewhere: a
+                    // pool that is being closed would be at its end.
+                    let goes_on = |next: &Errand| match next {
+                        Errand::QueryOver { pool: of, .. } | Errand::Move { pool: of, .. } => *of == pool,
+                        _ => false,
+                    };
                     if !self.calls.errands.front().is_some_and(goes_on) {
                         self.run_actions(pool);
                     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oxpg_client::pool::{Statement, Ticket, Want};
+use oxpg_client::pool::{Arrival, Rejection, Statement, Ticket, Want};
 use oxpg_client::session::Work;
 use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::POOL_BIT;
@@ -12,7 +12,7 @@ use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::pools::at;
 use crate::requests::Place;
-use crate::sink::Part;
+use crate::sink::{Errand, Part};
 
 /// The statement of a call that may share a connection (rule 8).
 fn shared_statement(work: &Work) -> Option<Statement> {
@@ -44,7 +44,12 @@ impl Environment {
             state.waiting_work = Some(work);
         }
         let want = statement.map_or(Want::Lease, Want::Share);
-        driver.policy.request(at(now_ms), slot, want, None);
+        let is_again = self.calls.requests.get(slot).is_some_and(|state| state.moves > 0);
+        if is_again {
+            driver.policy.request_again(at(now_ms), slot, want);
+        } else {
+            driver.policy.request(at(now_ms), slot, want, None);
+        }
         self.run_actions(pool);
     }
 
@@ -95,8 +100,15 @@ impl Environment {
         let Some(state) = self.calls.requests.get_mut(slot) else { return };
         state.holds_lease = false;
         state.ticket = None;
+        state.is_prepared_first = false;
         state.text = ResultText::default();
+        if self.pools.get(pool).is_none() {
+            // Nothing else takes a pool away while it has calls.
+            return self.reject(pool, slot, &Rejection::Terminated);
+        }
         self.dispatch_to_pool(pool, slot, work, now_ms);
+        // Its end on the former connection was not followed by anything yet.
+        self.run_actions(pool);
     }
 
     /// A call on a pool goes to a connection that others use as well.
@@ -160,10 +172,11 @@ impl Environment {
             Part::Lease => {
                 let _ = driver.policy.release(now, connection, true);
             }
-            Part::Share { ticket: Some(ticket), is_answered: true } => {
+            Part::Share { ticket: Some(ticket), is_answered: true, is_prepared_first } => {
+                let arrival = Arrival { is_prepared_first, ..arrival };
                 driver.policy.query_finished(connection, now, ticket, arrival);
             }
-            Part::Share { ticket: Some(ticket), is_answered: false } => {
+            Part::Share { ticket: Some(ticket), is_answered: false, .. } => {
                 driver.policy.query_returned(connection, now, ticket);
             }
             Part::Share { ticket: None, .. } => {}
@@ -223,7 +236,11 @@ impl Environment {
         let now_ms = self.now_ms();
         if let Some(driver) = self.pools.get_mut(pool) {
             driver.policy.lost(at(now_ms), connection);
-            self.run_actions(pool);
+            // Where calls of it go elsewhere, the policy hears of them first: a pool that is being closed would be at its end.
+            let goes_elsewhere = |errand: &Errand| matches!(errand, Errand::Move { pool: of, .. } if *of == pool);
+            if !self.calls.errands.iter().any(goes_elsewhere) {
+                self.run_actions(pool);
+            }
         }
     }
 }

@@ -38,6 +38,8 @@ pub(crate) struct RequestState {
     pub(crate) holds_lease: bool,
     /// What its pool knows it by while it shares a connection.
     pub(crate) ticket: Option<Ticket>,
+    /// Its session has had its statement parsed for it.
+    pub(crate) is_prepared_first: bool,
     /// Milliseconds of the environment's clock, `u64::MAX` for none.
     pub(crate) deadline_ms: u64,
     /// The timeout as it was given, for the error.
@@ -64,7 +66,8 @@ impl RequestState {
 
     /// What a call on a pool has of its connection.
     pub(crate) fn part(&self, is_answered: bool) -> Part {
-        if self.holds_lease { Part::Lease } else { Part::Share { ticket: self.ticket, is_answered } }
+        let Self { ticket, is_prepared_first, .. } = *self;
+        if self.holds_lease { Part::Lease } else { Part::Share { ticket, is_answered, is_prepared_first } }
     }
 
     fn free() -> Self {
@@ -73,6 +76,7 @@ impl RequestState {
             pool: 0,
             holds_lease: false,
             ticket: None,
+            is_prepared_first: false,
             deadline_ms: u64::MAX,
             timeout_ms: 0,
             put_off_since_ms: u64::MAX,

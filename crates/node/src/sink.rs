@@ -42,8 +42,9 @@ pub(crate) enum Errand {
 pub(crate) enum Part {
     /// All of it, until the call is over.
     Lease,
-    /// A place among others. `is_answered`: the server has executed it, or said why not.
-    Share { ticket: Option<Ticket>, is_answered: bool },
+    /// A place among others. `is_answered`: the server has executed it, or said why not. `is_prepared_first`: its statement was
+    /// parsed there before.
+    Share { ticket: Option<Ticket>, is_answered: bool, is_prepared_first: bool },
 }
 
 /// The sink of one connection while its engine runs.
@@ -109,6 +110,12 @@ impl Sink for Deliveries<'_> {
                 RowFault::Unsupported => RowTaken::Unsupported(error.to_string()),
                 RowFault::UnknownType(type_oid) => RowTaken::UnknownType(type_oid),
             },
+        }
+    }
+
+    fn prepares(&mut self, request: RequestId) {
+        if let Some(state) = self.requests.get_mut(request) {
+            state.is_prepared_first = true;
         }
     }
 

@@ -36,6 +36,17 @@ pub(super) struct Growth {
 struct Attempt {
     started: Duration,
     round: u64,
+    is_expired: bool,
+}
+
+/// What a connection is to the pool that an attempt has brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brought {
+    Wanted,
+    /// It may be from before what the application said has changed.
+    Expired,
+    /// No such attempt was under way.
+    Unwanted,
 }
 
 impl Growth {
@@ -75,20 +86,22 @@ impl Growth {
 
     pub(super) fn start(&mut self, now: Duration) -> AttemptId {
         self.last_attempt = self.last_attempt.wrapping_add(1);
-        self.attempts.insert(self.last_attempt, Attempt { started: now, round: self.round });
+        self.attempts.insert(self.last_attempt, Attempt { started: now, round: self.round, is_expired: false });
         self.current += 1;
         self.last_attempt
     }
 
-    /// False when no such attempt is under way.
-    pub(super) fn succeed(&mut self, attempt: AttemptId) -> bool {
-        if self.end(attempt).is_none() {
-            return false;
-        }
+    pub(super) fn succeed(&mut self, attempt: AttemptId) -> Brought {
+        let Some(ended) = self.end(attempt) else { return Brought::Unwanted };
         self.failures = 0;
         self.retry_at = None;
         self.window = self.window.saturating_add(1);
-        true
+        if ended.is_expired { Brought::Expired } else { Brought::Wanted }
+    }
+
+    /// What the attempts under way bring is as old as what is open now.
+    pub(super) fn expire(&mut self) {
+        self.attempts.values_mut().for_each(|attempt| attempt.is_expired = true);
     }
 
     /// False when no such attempt is under way.

@@ -27,6 +27,8 @@ pub struct Arrival {
     pub at: Duration,
     /// The driver was waiting for it. Otherwise it may have arrived later than `at`.
     pub is_exact: bool,
+    /// The session did not know the statement, and had it parsed before.
+    pub is_prepared_first: bool,
 }
 
 /// One shared query on a connection, by the policy's number; numbers of one connection rise.
@@ -194,9 +196,11 @@ impl InFlight {
         }
         if arrival.at > self.answered_at {
             self.learn(services);
-            let at_server = sent.written_at.saturating_add(self.distance.round_trip);
+            // That it was parsed costs a round trip, which says nothing of the statement: each new connection pays it.
+            let round_trips = if arrival.is_prepared_first { 2 } else { 1 };
+            let at_server = sent.written_at.saturating_add(self.distance.round_trip * round_trips);
             self.running_since = at_server.max(self.answered_at);
-            if arrival.is_exact && self.answered_at <= sent.written_at {
+            if arrival.is_exact && !arrival.is_prepared_first && self.answered_at <= sent.written_at {
                 self.observe_round_trip(arrival.at.saturating_sub(sent.written_at));
             }
             self.answered_at = arrival.at;

@@ -7,7 +7,7 @@ use oxpg_codec::failpoint;
 
 use super::action::{AttemptId, CloseReason, ConnectionId, NotLeased, OpenFailure, Stats, WaiterId, Want};
 use super::connections::Connections;
-use super::growth::Growth;
+use super::growth::{Brought, Growth};
 use super::in_flight::{Arrival, Ticket};
 use super::options::PoolOptions;
 use super::random::Random;
@@ -119,6 +119,22 @@ impl Pool {
             }
             return;
         }
+        self.queue(waiter, want, deadline);
+    }
+
+    /// The same for one that was served before, by a connection that has not done what it was given: who was there before the
+    /// end was asked for still is.
+    pub fn request_again(&mut self, now: Duration, waiter: WaiterId, want: Want) {
+        if self.phase != Phase::Closing {
+            return self.request(now, waiter, want, None);
+        }
+        self.observe(now);
+        // What is opened for it is to be closed as well.
+        self.is_leaving = false;
+        self.queue(waiter, want, None);
+    }
+
+    fn queue(&mut self, waiter: WaiterId, want: Want, deadline: Option<Duration>) {
         let deadline = deadline.or_else(|| self.now.checked_add(self.options.acquire_timeout?));
         let want = if self.options.share_connections { want } else { Want::Lease };
         let is_slow = matches!(want, Want::Share(statement) if self.connections.services.slow_us(statement).is_some());
@@ -215,10 +231,10 @@ impl Pool {
     /// `connecting` is how far the server is at most, by what opening the session took, names and TLS aside.
     pub fn opened(&mut self, now: Duration, attempt: AttemptId, connection: ConnectionId, connecting: Duration) {
         self.observe(now);
-        let is_wanted = self.growth.succeed(attempt);
+        let brought = self.growth.succeed(attempt);
         self.is_refused = false;
         if self.connections.knows(connection) {
-            if !is_wanted {
+            if brought == Brought::Unwanted {
                 return;
             }
             // The driver uses a number again only after a loss.
@@ -230,11 +246,13 @@ impl Pool {
             .and_then(|lifetime| self.now.checked_add(self.random.around(lifetime, self.options.lifetime_jitter)));
         self.connections.add(connection, self.now, connecting, expires_at);
         self.counters.opened += 1;
-        if !is_wanted {
-            let is_terminated = self.phase == Phase::Terminated;
-            let reason = if is_terminated { CloseReason::PoolTerminated } else { CloseReason::PoolClosed };
-            self.connections.retire(connection, reason);
-        }
+        let reason = match brought {
+            Brought::Wanted => return,
+            Brought::Expired => CloseReason::Expired,
+            Brought::Unwanted if self.phase == Phase::Terminated => CloseReason::PoolTerminated,
+            Brought::Unwanted => CloseReason::PoolClosed,
+        };
+        self.connections.retire(connection, reason);
     }
 
     /// An attempt failed. If trying again may help, its waiters stay; otherwise the waiters that it would have served,
@@ -279,8 +297,10 @@ impl Pool {
         self.connections.reset_done(connection, self.now, is_ok);
     }
 
-    /// Replaces every connection that is open now: idle ones at once, others when nobody uses them any more.
+    /// Replaces every connection that is open now: idle ones at once, others when nobody uses them any more. One that is being
+    /// opened is replaced when it is there.
     pub fn expire_all(&mut self) {
+        self.growth.expire();
         self.connections.retire_all(CloseReason::Expired);
     }
 

@@ -25,6 +25,10 @@ pub trait Sink {
     /// Anything else.
     fn event(&mut self, event: Event);
 
+    /// The session has to parse a query's statement first, and its caller may want to know: that is a round trip of its own,
+    /// and no part of what the statement takes.
+    fn prepares(&mut self, _request: RequestId) {}
+
     /// Asked after [`receive`](super::Session::receive) was stopped: whether the consumer of the rows wants no more for
     /// now. Then the row is to be offered again when the consumer says so, and not as soon as there may be room.
     fn is_paused(&self) -> bool {

@@ -19,6 +19,8 @@ use crate::server::Server;
 pub(crate) struct Recorder {
     /// Events in a form that can be compared and read.
     pub(crate) lines: Vec<String>,
+    /// Requests whose statement was parsed for them.
+    pub(crate) prepared: Vec<RequestId>,
     pub(crate) rows: HashMap<RequestId, Vec<(u32, u32)>>,
     /// The formats in which a request's rows came.
     pub(crate) formats: HashMap<RequestId, ResultFormats>,
@@ -118,6 +120,10 @@ impl Sink for Recorder {
         self.rows.entry(request).or_default().push((value(6), value(14)));
         self.lines.push(format!("row {request} {} {}", value(6), value(14)));
         RowTaken::Taken
+    }
+
+    fn prepares(&mut self, request: RequestId) {
+        self.prepared.push(request);
     }
 
     fn event(&mut self, event: Event) {

@@ -90,6 +90,8 @@ fn rule_3_what_is_behind_a_cold_statement_waits_one_round_trip() {
     assert_eq!(client.server.log, "PDSBESBES");
     client.settle_all();
     assert_eq!(client.server.committed, [(2, 20), (1, 10)]);
+    // Whoever counts times is told whose was not its own.
+    assert_eq!(client.sink.prepared[1..], [1]);
 }
 
 #[test]

@@ -68,6 +68,45 @@ fn close_opens_what_those_need_who_wait_and_no_more() {
 }
 
 #[test]
+fn close_serves_on_another_connection_whom_one_has_not_served() {
+    for want in [Want::Share(QUICK), Want::Lease] {
+        let mut pool = full_pool(1);
+        let connection = match want {
+            Want::Lease => take_lease(&mut pool, ms(0), 1),
+            Want::Share(_) => start_shared(&mut pool, ms(0)),
+        };
+        pool.close(ms(1));
+        assert_eq!(actions(&mut pool), []);
+        // The session has ended before it was at it.
+        pool.request_again(ms(2), 1, want);
+        pool.lost(ms(2), connection);
+        let attempt = attempts(&actions(&mut pool))[0];
+        pool.request(ms(3), 2, want, None);
+        assert_eq!(actions(&mut pool), [Action::Reject { waiter: 2, reason: Rejection::Closed }]);
+        pool.opened(ms(4), attempt, 9, ms(1));
+        if want == Want::Lease {
+            assert_eq!(actions(&mut pool), [lease(1, 9)]);
+            pool.release(ms(5), 9, true).unwrap();
+        } else {
+            assert_eq!(pool.next_action(), Some(share(1, 9)));
+            start_on(&mut pool, 9, ms(4), QUICK);
+            assert_eq!(actions(&mut pool), []);
+            finish(&mut pool, 9, ms(5), 1);
+        }
+        assert_eq!(actions(&mut pool), [closed(9), Action::Closed]);
+    }
+}
+
+#[test]
+fn nobody_is_served_again_once_the_pool_is_terminated() {
+    let mut pool = full_pool(1);
+    start_shared(&mut pool, ms(0));
+    pool.terminate(ms(1));
+    pool.request_again(ms(2), 1, Want::Share(QUICK));
+    assert!(actions(&mut pool).contains(&Action::Reject { waiter: 1, reason: Rejection::Terminated }));
+}
+
+#[test]
 fn closed_comes_exactly_once() {
     let mut pool = full_pool(1);
     pool.close(ms(0));

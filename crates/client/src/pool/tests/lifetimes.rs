@@ -150,6 +150,19 @@ fn queries_of_a_lease_that_are_counted_together_wear_the_connection_out() {
 }
 
 #[test]
+fn expire_all_replaces_what_is_being_opened_when_it_is_there() {
+    let mut pool = Pool::new(options(1, 2), 1, ms(0));
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.expire_all();
+    assert_eq!(actions(&mut pool), []);
+    pool.opened(ms(1), attempt, 1, ms(1));
+    assert_eq!(pool.next_action(), Some(Action::Close { connection: 1, reason: CloseReason::Expired }));
+    let attempt = attempts(&actions(&mut pool))[0];
+    pool.opened(ms(2), attempt, 2, ms(1));
+    assert_eq!((actions(&mut pool), pool.stats().size), (vec![], 1));
+}
+
+#[test]
 fn expire_all_replaces_idle_connections_now_and_others_when_they_are_free() {
     let mut pool = full_pool(4);
     let leased = take_lease(&mut pool, ms(0), 1);

@@ -127,5 +127,5 @@ fn start_on(pool: &mut Pool, connection: ConnectionId, now: Duration, statement:
 /// The answer of the query that is first on a connection arrives now. Tickets of one connection begin at 1.
 fn finish(pool: &mut Pool, connection: ConnectionId, now: Duration, ticket: Ticket) {
     pool.looked(now);
-    pool.query_finished(connection, now, ticket, Arrival { at: now, is_exact: true });
+    pool.query_finished(connection, now, ticket, Arrival { at: now, is_exact: true, is_prepared_first: false });
 }

@@ -142,7 +142,12 @@ impl<'a> World<'a> {
         }
         self.pool.looked(at);
         match ticket {
-            Some(ticket) => self.pool.query_finished(connection, at, ticket, Arrival { at, is_exact: true }),
+            Some(ticket) => self.pool.query_finished(
+                connection,
+                at,
+                ticket,
+                Arrival { at, is_exact: true, is_prepared_first: false },
+            ),
             None => self.pool.release(at, connection, false).unwrap(),
         }
         self.settle();

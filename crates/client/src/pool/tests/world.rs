@@ -349,7 +349,8 @@ impl World {
             self.pool.abandoned_is_over(id, self.now);
         } else {
             self.answered.insert(sent.statement);
-            let arrival = Arrival { at: self.now, is_exact: sent.ticket % 2 == 0 };
+            let (is_exact, is_prepared_first) = (sent.ticket % 2 == 0, sent.ticket % 3 == 0);
+            let arrival = Arrival { at: self.now, is_exact, is_prepared_first };
             self.pool.query_finished(id, self.now, sent.ticket, arrival);
         }
     }

@@ -117,6 +117,9 @@ impl QueryTask {
 
     pub(super) fn write_cold<S: Sink>(&mut self, turn: &mut Turn<'_, S>) {
         self.run.stage = Stage::Preparing;
+        if let Some(id) = turn.id {
+            turn.sink.prepares(id);
+        }
         self.run.preparation = Preparation::write(&self.query, turn);
         if self.run.preparation.name.is_some() {
             turn.course.sync(&mut turn.shared.output);
