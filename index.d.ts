@@ -2044,7 +2044,8 @@ declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M>
      * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
      *
      * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
-     * to, or why the session has ended before it did; the session has been closed then.
+     * to, or why the session has ended before it did; the session has been closed then. What was done before stands,
+     * whatever such an error says of the call of the hook that it comes from.
      */
     release(): Promise<void>;
     [inspect.custom](): string;
@@ -2107,13 +2108,16 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
      * @throws InterfaceError when it is not one of this pool.
      */
     release(connection: PoolConnection<M>): Promise<void>;
-    /** Runs `callback` with a connection that it has for itself. */
+    /**
+     * Runs `callback` with a connection that it has for itself, which is clean again when this resolves. What came of it stands:
+     * a `reset` hook that fails costs the session, and is told of by a warning (`OXPG_RESET_HOOK`).
+     */
     use<R>(callback: (connection: PoolConnection<M>) => R | PromiseLike<R>, options?: AcquireOptions): Promise<R>;
     /** Runs `callback` in a transaction, on a connection that it has for itself. */
     transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
-    /** Replaces all connections: the idle ones now, the others when they come back. */
+    /** Replaces all connections: the idle ones now, the others when they come back, or are open. */
     expireConnections(): void;
     /**
      * Calls `listener` with each notice and warning that the server sends on any of the pool's sessions, whoever uses it. What
@@ -2147,8 +2151,9 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
      */
     close(options?: CloseOptions): Promise<void>;
     /**
-     * Ends all connections at once; calls in flight reject. What the server is at for them is cancelled in the background, as
-     * far as that can be done.
+     * Ends all connections at once; calls in flight reject. A callback of `use` or `transaction` cannot be stopped: its next
+     * call rejects, and so does `transaction` when it returns. What the server is at is cancelled in the background, as far as
+     * that can be done.
      */
     terminate(): void;
     [Symbol.asyncDispose](): Promise<void>;

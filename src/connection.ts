@@ -117,6 +117,11 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     return this.#target.transactionStatus !== 'I' && !this.isClosed
   }
 
+  /** @internal Whether a transaction is open, or has been begun by a call. */
+  get _hasTransaction(): boolean {
+    return this.isInTransaction || this.#scope.isBusy
+  }
+
   /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
   transaction(options?: TransactionOptions): Transaction<M>
   /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */

@@ -102,6 +102,13 @@ export function flag(name: string, value: unknown): boolean {
   return value
 }
 
+/** @throws ClientConfigurationError unless it is a function. */
+export function callable(name: string, value: unknown): void {
+  if (typeof value !== 'function') {
+    throw new ClientConfigurationError(`option '${name}' must be a function, not ${describeArgument(value)}`)
+  }
+}
+
 /** @throws ClientConfigurationError unless it is an object of strings. */
 export function textByName(name: string, value: unknown): Readonly<Record<string, string>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -1,21 +1,23 @@
 import type { PoolStats } from './native/door'
 import { describeHolders, type PoolLeases } from './pool-leases'
 
-/** How long `close` waits in silence, as asyncpg. */
+/** How long `close` waits in silence, as asyncpg, where it has no limit. */
 const SILENCE_MS = 60_000
 
 /**
  * Waits for the end of a pool that closes, and warns once when that takes long.
  *
+ * @param timeoutMs The limit of the closing, 0 for none: with one there is an error in place of a warning.
  * @param stats Gives the pool's figures.
  */
 export async function waitForClose(
   closed: Promise<void>,
+  timeoutMs: number,
   leases: PoolLeases,
   stats: () => PoolStats,
 ): Promise<void> {
-  const timer = setTimeout(() => warnOfWaiting(leases, stats()), SILENCE_MS)
-  timer.unref()
+  const timer =
+    timeoutMs === 0 ? setTimeout(() => warnOfWaiting(leases, stats()), SILENCE_MS).unref() : undefined
   try {
     await closed
   } finally {

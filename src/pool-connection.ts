@@ -65,7 +65,8 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
    * is clean: then nothing of this lease is left at the server. Releasing again does nothing.
    *
    * @throws what the pool's `reset` hook throws, or a TimeoutError when it takes longer than the acquisition was allowed
-   * to, or why the session has ended before it did; the session has been closed then.
+   * to, or why the session has ended before it did; the session has been closed then. What was done before stands,
+   * whatever such an error says of the call of the hook that it comes from.
    */
   release(): Promise<void> {
     this.#releasing ??= this.#whenClean()
@@ -141,6 +142,12 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
       this.#leases.leaveHook(running)
     }
     if (name === 'reset') return
+    // What comes next would be a part of it, and end with it.
+    if (this._hasTransaction) {
+      throw new InterfaceError(`the pool's hook ${name} left a transaction open; the session was closed`, {
+        safeToRetry: true,
+      })
+    }
     // A hook may have ended it, and it is nothing for anybody then.
     if (this.#isReleased) {
       throw new InterfaceError(`the connection was released while the pool's hook ${name} ran`)
@@ -183,8 +190,10 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
   }
 
   #discard(): void {
+    // A hook may have released it, and then the session is somebody else's.
+    const isOwn = !this.#isReleased
     this.#detach()
-    if (!this.#target.isClosed) this.#target.terminate()
+    if (isOwn && !this.#target.isClosed) this.#target.terminate()
   }
 
   #detach(): void {
@@ -206,7 +215,10 @@ function lateReset(timeoutMs: number): Error {
   return new TimeoutError(message, { safeToRetry: false })
 }
 
-/** Runs `call` and then gives the connection back; an error of `call` goes before one of the release. */
+/**
+ * Runs `call` and then gives the connection back, and waits until its session is clean. An error of `call` goes before one of
+ * the release; what came of it stands, whatever the `reset` hook does.
+ */
 export async function withRelease<R, M extends RowMode>(
   connection: PoolConnection<M>,
   call: (connection: PoolConnection<M>) => R | PromiseLike<R>,
@@ -218,7 +230,7 @@ export async function withRelease<R, M extends RowMode>(
     await connection.release().catch((second: unknown) => attachSuppressed(error, second))
     throw error
   }
-  await connection.release()
+  await connection.release().catch(warnOfReset)
   return result
 }
 

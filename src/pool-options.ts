@@ -1,7 +1,7 @@
 import { CONNECT_OPTIONS, type ConnectOptions } from './connect-options'
 import type { RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
-import { checkFunction, durationMs, flag, wholeNumber } from './options'
+import { callable, durationMs, flag, wholeNumber } from './options'
 import type { PoolConnection } from './pool-connection'
 
 /** Something the pool does with a connection; the pool waits for what it returns. */
@@ -98,30 +98,40 @@ export interface PoolPlan<M extends RowMode> {
 
 /** @throws ClientConfigurationError */
 export function poolPlan<M extends RowMode>(options: PoolOptions<M>): PoolPlan<M> {
-  const maxSize = wholeNumber('maxSize', options.maxSize ?? 10, 1, MAX_SIZE)
-  const minSize = wholeNumber('minSize', options.minSize ?? Math.min(1, maxSize), 0, MAX_SIZE)
+  const maxSize = wholeNumber('maxSize', orDefault(options.maxSize, 10), 1, MAX_SIZE)
+  const minSize = wholeNumber('minSize', orDefault(options.minSize, Math.min(1, maxSize)), 0, MAX_SIZE)
   if (minSize > maxSize) {
     throw new ClientConfigurationError(
       `option 'minSize' must not be more than 'maxSize': ${minSize} > ${maxSize}`,
     )
   }
-  const acquireTimeoutMs = durationMs('acquireTimeoutMs', options.acquireTimeoutMs ?? 30_000)
-  const inactiveMs = options.maxInactiveConnectionLifetimeMs ?? 300_000
+  const acquireTimeoutMs = durationMs('acquireTimeoutMs', orDefault(options.acquireTimeoutMs, 30_000))
+  const inactiveMs = orDefault(options.maxInactiveConnectionLifetimeMs, 300_000)
   for (const name of ['init', 'setup', 'reset'] as const) {
-    if (options[name] !== undefined) checkFunction(`option '${name}'`, options[name])
+    if (options[name] !== undefined) callable(name, options[name])
   }
   return {
     settings: {
       minSize,
       maxSize,
-      maxQueries: wholeNumber('maxQueries', options.maxQueries ?? 50_000, 0, Number.MAX_SAFE_INTEGER),
+      maxQueries: wholeNumber(
+        'maxQueries',
+        orDefault(options.maxQueries, 50_000),
+        0,
+        Number.MAX_SAFE_INTEGER,
+      ),
       maxInactiveConnectionLifetimeMs: durationMs('maxInactiveConnectionLifetimeMs', inactiveMs),
-      maxLifetimeMs: durationMs('maxLifetimeMs', options.maxLifetimeMs ?? 0),
+      maxLifetimeMs: durationMs('maxLifetimeMs', orDefault(options.maxLifetimeMs, 0)),
       acquireTimeoutMs,
-      shareConnections: flag('shareConnections', options.shareConnections ?? true),
+      shareConnections: flag('shareConnections', orDefault(options.shareConnections, true)),
     },
     hooks: { init: options.init, setup: options.setup, reset: options.reset },
     isAcquireTimeoutGiven: options.acquireTimeoutMs !== undefined,
-    leakDetectionMs: durationMs('leakDetectionMs', options.leakDetectionMs ?? 0),
+    leakDetectionMs: durationMs('leakDetectionMs', orDefault(options.leakDetectionMs, 0)),
   }
+}
+
+/** What is null was meant to be something. */
+function orDefault<T>(given: T | undefined, otherwise: T): T {
+  return given === undefined ? otherwise : given
 }

@@ -152,7 +152,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     await connection.release()
   }
 
-  /** Runs `callback` with a connection that it has for itself. */
+  /**
+   * Runs `callback` with a connection that it has for itself, which is clean again when this resolves. What came of it stands:
+   * a `reset` hook that fails costs the session, and is told of by a warning (`OXPG_RESET_HOOK`).
+   */
   async use<R>(
     callback: (connection: PoolConnection<M>) => R | PromiseLike<R>,
     options?: AcquireOptions,
@@ -184,7 +187,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     }
   }
 
-  /** Replaces all connections: the idle ones now, the others when they come back. */
+  /** Replaces all connections: the idle ones now, the others when they come back, or are open. */
   expireConnections(): void {
     this.#target.expire()
   }
@@ -235,17 +238,21 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     checkCallOptions(options, TIMEOUT_ONLY)
     const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
     const request = this.#target.close(timeoutMs)
-    await waitForClose(request.settled, this.#leases, () => this.stats)
+    await waitForClose(request.settled, timeoutMs, this.#leases, () => this.stats)
     const { failure } = request
     if (failure === undefined) return
     this.#leases.silence()
-    if (failure.kind === 'timeout') this.#target.explainWait(failure)
+    if (failure.kind === 'timeout') {
+      failure.message = `the pool did not close within ${timeoutMs} ms, and what still ran or waited was ended`
+      this.#target.explainWait(failure)
+    }
     throw errorFromFailure(failure)
   }
 
   /**
-   * Ends all connections at once; calls in flight reject. What the server is at for them is cancelled in the background, as
-   * far as that can be done.
+   * Ends all connections at once; calls in flight reject. A callback of `use` or `transaction` cannot be stopped: its next
+   * call rejects, and so does `transaction` when it returns. What the server is at is cancelled in the background, as far as
+   * that can be done.
    */
   terminate(): void {
     this.#leases.silence()

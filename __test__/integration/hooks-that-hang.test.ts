@@ -27,7 +27,7 @@ const CALLS = {
   },
 }
 /** Calls of which nothing is outstanding when `reset` runs: what they have done stands. */
-const STANDING: ReadonlySet<string> = new Set(['fetch', 'transaction', 'begin'])
+const STANDING: ReadonlySet<string> = new Set(['fetch', 'use', 'transaction', 'begin'])
 
 /** A pool of one connection whose hook tells of the session that it has, and never ends. */
 async function hanging(
@@ -93,7 +93,7 @@ for (const hook of HOOKS) {
 test('of a lost session the cause is known, and a call that a hook has kept from beginning may be made again', async (t) => {
   for (const hook of ['setup', 'reset'] as const) {
     const { p, inHook } = await hanging(t, hook)
-    const calling = p.use(() => 1)
+    const calling = CALLS.acquire(p)
     const { serverPid } = await inHook
     await ENDS.kill.end(t, p, serverPid)
     const error = (await t.throwsAsync(calling)) as ConnectionDoesNotExistError

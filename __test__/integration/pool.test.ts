@@ -1,6 +1,16 @@
 import { inspect } from 'node:util'
 import test from 'ava'
-import { connect, createPool, InterfaceError, InvalidPasswordError, type Pool, TimeoutError } from 'oxpg'
+import {
+  ClientConfigurationError,
+  connect,
+  createPool,
+  DataError,
+  InterfaceError,
+  InvalidPasswordError,
+  type Pool,
+  type PoolConnection,
+  TimeoutError,
+} from 'oxpg'
 import { pool, uniqueName, until, url, urlWith } from '../support/server.js'
 import { FaultProxy } from '../support/testkit.js'
 
@@ -210,6 +220,100 @@ test('the pool can be a resource', async (t) => {
   const p = await createPool(url)
   await p[Symbol.asyncDispose]()
   await t.throwsAsync(p.fetch('select 1'), { instanceOf: InterfaceError })
+})
+
+for (const hook of ['init', 'setup'] as const) {
+  test(`${hook} that releases its connection and fails afterwards harms nobody who has the session by then`, async (t) => {
+    let isOurs = true
+    let goOn = () => {}
+    const lentAgain = new Promise<void>((resolve) => {
+      goOn = resolve
+    })
+    const p = await pool(t, {
+      maxSize: 1,
+      [hook]: async (c: PoolConnection) => {
+        if (!isOurs) return
+        isOurs = false
+        await c.release()
+        await lentAgain
+        throw new Error('on purpose')
+      },
+    })
+    const first = p.acquire()
+    first.catch(() => {})
+    await using second = await p.acquire()
+    const running = second.fetchVal('select 1 from pg_sleep(0.1)')
+    goOn()
+    await t.throwsAsync(first, { message: 'on purpose' })
+    t.is(await running, 1)
+    t.is(await second.fetchVal('select 2'), 2)
+  })
+}
+
+for (const hook of ['init', 'setup'] as const) {
+  for (const [way, begin] of [
+    ['a transaction by hand', (c: PoolConnection) => c.begin()],
+    ['a query', (c: PoolConnection) => c.execute('begin')],
+  ] as const) {
+    test(`${hook} that leaves ${way} open is told of, and nothing is done within it`, async (t) => {
+      const p = await pool(t, { maxSize: 1, [hook]: begin })
+      const table = uniqueName('left_open')
+      const other = await pool(t)
+      await other.execute(`create table ${table} (id int)`)
+      const insert = `insert into ${table} values (1)`
+      const told = {
+        instanceOf: InterfaceError,
+        message: `the pool's hook ${hook} left a transaction open; the session was closed`,
+      }
+      await t.throwsAsync(
+        p.transaction((tx) => tx.execute(insert)),
+        told,
+      )
+      await t.throwsAsync(p.execute(insert, []), told)
+      const error = await t.throwsAsync(
+        p.use((c) => c.execute(insert)),
+        told,
+      )
+      t.true((error as InterfaceError).safeToRetry)
+      t.is(await other.fetchVal(`select count(*)::int from ${table}`), 0)
+      await other.execute(`drop table ${table}`)
+    })
+  }
+}
+
+test('what came of use stands, although the reset hook fails with a call that was never sent', async (t) => {
+  const p = await pool(t, {
+    maxSize: 1,
+    reset: async (c) => {
+      await c.fetchVal('select $1::int', ['no number'])
+    },
+  })
+  const warned = new Promise<Error & { code?: string }>((resolve) => process.once('warning', resolve))
+  t.is(await p.use((c) => c.fetchVal('select 1')), 1)
+  t.is((await warned).code, 'OXPG_RESET_HOOK')
+  const lease = await p.acquire()
+  await t.throwsAsync(lease.release(), { instanceOf: DataError })
+})
+
+test('options that are null, or hooks that are no functions, are refused', async (t) => {
+  for (const name of [
+    'maxSize',
+    'minSize',
+    'maxQueries',
+    'maxLifetimeMs',
+    'acquireTimeoutMs',
+    'leakDetectionMs',
+  ]) {
+    const options = { [name]: null } as object
+    await t.throwsAsync(createPool(url, options), {
+      instanceOf: ClientConfigurationError,
+      message: new RegExp(`option '${name}' must be .*, not null`),
+    })
+  }
+  await t.throwsAsync(createPool(url, { setup: 1 } as object), {
+    instanceOf: ClientConfigurationError,
+    message: "option 'setup' must be a function, not 1",
+  })
 })
 
 test('init runs once for each connection, setup at each acquire, reset at each release', async (t) => {

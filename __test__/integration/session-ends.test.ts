@@ -43,6 +43,25 @@ test('close ends although the server does not', async (t) => {
   t.is(p.stats.size, 0)
 })
 
+test('close of a pool has calls made elsewhere whose session is lost before it was at them', async (t) => {
+  for (const maxSize of [1, 3]) {
+    const proxy = await FaultProxy.for(t)
+    const p = await createPool(proxy.url, { minSize: maxSize, maxSize })
+    // What is said from here on reaches nobody: the statements are not known, so they have not been executed.
+    await proxy.change('blackHole')
+    const calls = [1, 2, 3, 4].map((number) => p.fetchVal(`select ${number}`))
+    // They are written.
+    await new Promise((resolve) => setImmediate(resolve))
+    const closing = p.close()
+    const late = t.throwsAsync(p.fetchVal('select 5'), { message: 'the pool is closing' })
+    await proxy.change('rst')
+    t.deepEqual(await Promise.all(calls), [1, 2, 3, 4])
+    await late
+    await closing
+    t.is(p.stats.size, 0)
+  }
+})
+
 test('close({ timeoutMs }) ends what still runs, and rejects, on a connection as on a pool', async (t) => {
   for (const open of OPENERS) {
     const c = await open(url)
