@@ -1665,6 +1665,55 @@ type UnknownRow<M extends RowMode> = M extends 'array' ? unknown[] : Record<stri
 interface QueryHost {
 }
 
+/** A message of NOTIFY that has arrived (manual, "NOTIFY"). */
+interface Notification {
+    readonly isGap: false;
+    readonly channel: string;
+    /** Empty where NOTIFY gave none. */
+    readonly payload: string;
+    /** The process id of the server's backend that sent it. */
+    readonly pid: number;
+}
+/**
+ * A pool's listener has lost its connection and listens again on a new one: messages of the time between are lost, as
+ * PostgreSQL keeps none for who is not there. What depends on them has to be looked up anew.
+ */
+interface NotificationGap {
+    readonly isGap: true;
+    readonly channel: string;
+    readonly payload: undefined;
+    /** Why the connection was lost. */
+    readonly error: Error;
+}
+/**
+ * Hears of the messages of a channel, in the context of `AsyncLocalStorage` that it was given in. What it throws is an
+ * uncaught exception, and keeps others from nothing; nobody waits for what it returns.
+ *
+ * @typeParam M The row mode of the connection.
+ */
+type NotificationHandler<M extends RowMode = 'object'> = (payload: string, notification: Notification, connection: Connection<M>) => unknown;
+/** The same of a pool, whose listener's connection is its own. */
+type PoolNotificationHandler = (payload: string, notification: Notification) => unknown;
+
+/** Options of `listen` with a handler. */
+interface ListenCallOptions extends CallOptions {
+}
+/** Options of `listen` without a handler. */
+interface ListenOptions extends CallOptions {
+    /**
+     * The most messages that wait to be taken by an iteration; with one more the subscription ends. Default 10 000.
+     */
+    maxQueued?: number | undefined;
+}
+/** Options of a pool's `listen` with a handler. */
+interface PoolListenOptions extends CallOptions {
+    /**
+     * Called when messages may have been missed: the connection was lost, and a new one listens. Without it a warning of the
+     * process says so (`OXPG_LISTEN_GAP`). What it throws is an uncaught exception.
+     */
+    onGap?: ((gap: NotificationGap) => unknown) | undefined;
+}
+
 /**
  * All that the server says of a query: what `run` gives.
  *
@@ -1897,6 +1946,14 @@ declare abstract class QueryMethods<M extends RowMode = 'object'> implements Que
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
     fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /**
+     * Sends a message to all who listen to a channel; in a transaction, when that commits (manual, "NOTIFY"). The name is taken
+     * as it is, upper case and all.
+     *
+     * @param payload Shorter than 8 000 bytes.
+     * @throws InterfaceError when the name of the channel is none.
+     */
+    notify(channel: string, payload?: string, options?: CallOptions): Promise<void>;
     prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
 }
 
@@ -1910,6 +1967,41 @@ interface ServerVersion {
     readonly releaseLevel: 'alpha' | 'beta' | 'candidate' | 'final';
     /** The number behind `beta` or `rc`, else 0. */
     readonly serial: number;
+}
+
+/**
+ * What `listen` gives: one handler of a channel or, without a handler, the channel's messages to be iterated over. Until it
+ * ends it keeps the process alive.
+ *
+ * An iteration ends when the application ends the subscription (by `unlisten`, by leaving the loop, or with the connection or
+ * pool), and throws what has ended it otherwise. Iterations of one subscription share its messages: each gets a message that no
+ * other gets.
+ *
+ * @typeParam T What an iteration gives.
+ */
+declare class Subscription<T = Notification> implements AsyncIterable<T> {
+    #private;
+    readonly channel: string;
+    /** Whether it has ended, however that was. */
+    get isClosed(): boolean;
+    /**
+     * Ends it: from here on its handler is not called, and iterations are at their end. Resolves when the server has been told,
+     * if it was the last one of its channel. Ending it again does nothing.
+     */
+    unlisten(): Promise<void>;
+    /** Keeps the process alive until it ends, as is the default. */
+    ref(): this;
+    /** Does not keep the process alive. */
+    unref(): this;
+    [Symbol.asyncDispose](): Promise<void>;
+    /**
+     * The messages from the moment of `listen` on. What is not taken is kept, up to `maxQueued` of them; then the subscription
+     * ends, and the iteration throws an InterfaceError after those that were kept. Leaving the loop ends the subscription.
+     *
+     * @throws InterfaceError when the subscription has a handler.
+     */
+    [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined>;
+    [inspect.custom](): string;
 }
 
 /** Options of `close`. */
@@ -1967,6 +2059,18 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
      */
     onTermination(listener: (connection: Connection<M>) => void): () => void;
     /**
+     * Listens to a channel, until the subscription ends: by its `unlisten`, with the connection, by a `reset` or a release to a
+     * pool, or by an UNLISTEN of the application's. The name is taken as it is, upper case and all, while in a query
+     * `NOTIFY Jobs` means the channel `jobs`. Many may listen to one channel.
+     *
+     * @param handler Called with each message, in the context of `AsyncLocalStorage` of this call. Without one the subscription is
+     * an iterable of messages.
+     * @throws InterfaceError in a transaction, whose rollback would undo it, and when the name is none.
+     * @throws TimeoutError
+     */
+    listen(channel: string, handler: NotificationHandler<M>, options?: ListenCallOptions): Promise<Subscription>;
+    listen(channel: string, options?: ListenOptions): Promise<Subscription>;
+    /**
      * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
      * closes cursors, ends LISTEN, resets the settings, drops temporary tables and statements of PREPARE, and forgets what
      * sequences gave. Prepared statements of the driver, codecs and the listeners of `onNotice` and `onTermination` stay.
@@ -2006,7 +2110,10 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
     terminate(): void;
     /** Keeps the process alive, even while no call is in flight. */
     ref(): this;
-    /** Keeps the process alive only while calls are in flight, as is the default. */
+    /**
+     * Takes `ref` back: it keeps the process alive while calls are in flight, as is the default, and by subscriptions of
+     * `listen`, which have an `unref` of their own.
+     */
     unref(): this;
     [Symbol.asyncDispose](): Promise<void>;
     [inspect.custom](): string;
@@ -2113,7 +2220,21 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
-    /** Replaces all connections: the idle ones now, the others when they come back. */
+    /**
+     * Listens to a channel on a connection that all subscriptions of the pool share, beside the `maxSize` others. It is opened
+     * with the first subscription and closed with the last. When it is lost it is opened again, as often as it takes, and listens
+     * to all channels; what was sent meanwhile is lost, of which `onGap` and iterations are told. A link that is cut off without
+     * a word is found out by `listenProbeIntervalMs`. The pool's hooks do not see it.
+     *
+     * @param handler Called with each message, in the context of `AsyncLocalStorage` of this call. Without one the subscription
+     * is an iterable of messages and gaps.
+     * @throws InterfaceError when the name is none, or the pool is closed.
+     * @throws what opening the connection comes to, and TimeoutError. Only once it has listened does a subscription live on
+     * without a connection.
+     */
+    listen(channel: string, handler: PoolNotificationHandler, options?: PoolListenOptions): Promise<Subscription<Notification | NotificationGap>>;
+    listen(channel: string, options?: ListenOptions): Promise<Subscription<Notification | NotificationGap>>;
+    /** Replaces all connections: the idle ones now, the others when they come back; that of `listen` stays. */
     expireConnections(): void;
     /**
      * Calls `listener` with each notice and warning that the server sends on any of the pool's sessions, whoever uses it. What
@@ -2140,7 +2261,7 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     /**
      * Lets all calls end that were made before, those that wait for a connection among them, waits until all connections are
      * back, and closes them; resolves when the server has ended their sessions too, as `close` of a connection. Nothing new is
-     * accepted. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
+     * accepted, and subscriptions of `listen` end. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
      * pool is terminated.
      *
      * @throws TimeoutError, which names them as well.
@@ -2180,6 +2301,12 @@ interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
      * stack of the call that it came from. 0, the default, for never; it costs a stack for each lease.
      */
     leakDetectionMs?: number | undefined;
+    /**
+     * Milliseconds between two questions to the connection of `listen` whether it is still there and listens; 0 for none. It has
+     * to answer within the same time, and within 10 000, or it is replaced: a link that is cut off without a word is found out
+     * within 40 seconds. Default 30 000.
+     */
+    listenProbeIntervalMs?: number | undefined;
     /**
      * Whether calls on the pool itself may share a connection, if each is a single statement such as SELECT or INSERT.
      * Default true. With false each has one for itself, which is reset afterwards.
@@ -2624,7 +2751,7 @@ declare class Range<T> {
     [inspect.custom](depth: number, options: InspectOptionsStylized): string;
 }
 
-export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, Subscription, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, ListenCallOptions, ListenOptions, NamedTypeCodec, Notification, NotificationGap, NotificationHandler, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolListenOptions, PoolNotificationHandler, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'
