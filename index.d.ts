@@ -1844,6 +1844,18 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      */
     commit(): Promise<void>;
     /**
+     * Ends it by the first half of a two-phase commit: what it did is kept on disk and its locks are held, with no connection,
+     * until `commitPrepared` or `rollbackPrepared` (manual, "PREPARE TRANSACTION"; the server needs `max_prepared_transactions`).
+     * In a callback nothing more can be done in it then, and returning commits nothing. If it fails, the transaction is rolled back.
+     *
+     * @param gid Its identifier in all databases of the server, of up to 199 bytes.
+     * @throws InterfaceError in a savepoint, while one is open, and when the identifier is none; the transaction stays open.
+     * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+     * @throws TransactionResolutionUnknownError when the server has not answered, as of `commit`: whether it is prepared is not
+     * known, and `pg_prepared_xacts` tells.
+     */
+    prepareTransaction(gid: string): Promise<void>;
+    /**
      * Rolls it back, or rolls back to the savepoint. An executeMany or fetchMany whose asynchronous iterable is not at its
      * end is taken back. One that its limit has ended is waited for.
      *
@@ -2044,6 +2056,20 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
     transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /**
+     * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+     * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+     *
+     * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+     * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+     */
+    commitPrepared(gid: string, options?: CallOptions): Promise<void>;
+    /**
+     * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+     *
+     * @throws UndefinedObjectError when there is none of this name.
+     */
+    rollbackPrepared(gid: string, options?: CallOptions): Promise<void>;
+    /**
      * Calls `listener` with each notice and warning that the server sends. What it said at the startup (a login trigger,
      * PostgreSQL 19 of MD5 passwords) is told to the first that listens, soon after.
      *
@@ -2221,6 +2247,20 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
     /**
+     * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+     * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+     *
+     * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+     * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+     */
+    commitPrepared(gid: string, options?: CallOptions): Promise<void>;
+    /**
+     * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+     *
+     * @throws UndefinedObjectError when there is none of this name.
+     */
+    rollbackPrepared(gid: string, options?: CallOptions): Promise<void>;
+    /**
      * Listens to a channel on a connection that all subscriptions of the pool share, beside the `maxSize` others. It is opened
      * with the first subscription and closed with the last. When it is lost it is opened again, as often as it takes, and listens
      * to all channels; what was sent meanwhile is lost, of which `onGap` and iterations are told. A link that is cut off without
@@ -2312,6 +2352,13 @@ interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
      * Default true. With false each has one for itself, which is reset afterwards.
      */
     shareConnections?: boolean | undefined;
+    /**
+     * Whether calls on the pool that are made inside a transaction callback of one of its connections (of `transaction` of the
+     * pool, or of a connection that it has lent) join that transaction, found by AsyncLocalStorage: queries run in it, and
+     * `transaction` and `begin` are savepoints. A call in what such a callback has set going, after the transaction's end, is an
+     * InterfaceError. `acquire` and `use` give a connection outside of it, and `listen` has its own. Default false.
+     */
+    ambientTransactions?: boolean | undefined;
     /**
      * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
      * leases a connection.

@@ -17,6 +17,7 @@ import type { NotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
+import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
 import { inTransaction } from './session-channels'
@@ -30,6 +31,7 @@ import {
   type TransactionOptions,
 } from './transaction-options'
 import { Scope } from './transaction-scope'
+import { endPrepared } from './two-phase'
 import {
   type BuiltinTypeCodecOptions,
   checkBuiltinTypeCodec,
@@ -137,6 +139,26 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
 
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
     return this._beginWithin(options, wholeLimit(checkTransactionOptions(options)))
+  }
+
+  /**
+   * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+   * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+   *
+   * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+   * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+   */
+  async commitPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'COMMIT', gid, options)
+  }
+
+  /**
+   * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+   *
+   * @throws UndefinedObjectError when there is none of this name.
+   */
+  async rollbackPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'ROLLBACK', gid, options)
   }
 
   /** @internal A transaction that has been started, within a limit that has begun. */

@@ -28,7 +28,8 @@ export async function createPool<M extends RowMode>(
   second?: PoolOptions<M>,
 ): Promise<Pool<M>> {
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
-  const { settings, hooks, isAcquireTimeoutGiven, leakDetectionMs, listenProbeIntervalMs } = poolPlan(options)
+  const { settings, hooks, isAcquireTimeoutGiven, leakDetectionMs, listenProbeIntervalMs, isAmbient } =
+    poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
   const plan = connectPlan(dsn, options)
   const { config, credentials, defaults, isSimple, signal } = plan
@@ -64,6 +65,7 @@ export async function createPool<M extends RowMode>(
     acquireTimeoutMs,
     isAcquireTimeoutGiven,
     leakDetectionMs,
+    isAmbient,
     listener: new PoolListener({
       open: (end) => openSession(plan, [], end),
       defaults,

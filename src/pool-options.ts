@@ -42,6 +42,13 @@ export interface PoolOptions<M extends RowMode = 'object'> extends ConnectOption
    */
   shareConnections?: boolean | undefined
   /**
+   * Whether calls on the pool that are made inside a transaction callback of one of its connections (of `transaction` of the
+   * pool, or of a connection that it has lent) join that transaction, found by AsyncLocalStorage: queries run in it, and
+   * `transaction` and `begin` are savepoints. A call in what such a callback has set going, after the transaction's end, is an
+   * InterfaceError. `acquire` and `use` give a connection outside of it, and `listen` has its own. Default false.
+   */
+  ambientTransactions?: boolean | undefined
+  /**
    * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
    * leases a connection.
    */
@@ -77,6 +84,7 @@ export const POOL_OPTIONS: ReadonlySet<string> = new Set([
   'leakDetectionMs',
   'shareConnections',
   'listenProbeIntervalMs',
+  'ambientTransactions',
   'init',
   'setup',
   'reset',
@@ -102,6 +110,7 @@ export interface PoolPlan<M extends RowMode> {
   readonly isAcquireTimeoutGiven: boolean
   readonly leakDetectionMs: number
   readonly listenProbeIntervalMs: number
+  readonly isAmbient: boolean
 }
 
 /** @throws ClientConfigurationError */
@@ -130,6 +139,7 @@ export function poolPlan<M extends RowMode>(options: PoolOptions<M>): PoolPlan<M
     },
     hooks: { init: options.init, setup: options.setup, reset: options.reset },
     isAcquireTimeoutGiven: options.acquireTimeoutMs !== undefined,
+    isAmbient: flag('ambientTransactions', options.ambientTransactions ?? false),
     leakDetectionMs: durationMs('leakDetectionMs', options.leakDetectionMs ?? 0),
     listenProbeIntervalMs: durationMs('listenProbeIntervalMs', options.listenProbeIntervalMs ?? 30_000),
   }

@@ -34,7 +34,8 @@ import {
   type TransactionCallback,
   type TransactionOptions,
 } from './transaction-options'
-import { transactionPidOf } from './transaction-scope'
+import { joinedTransaction, transactionPidOf } from './transaction-scope'
+import { endPrepared } from './two-phase'
 import { CloseReason } from './types/boundary'
 import { describeArgument } from './types/describe-value'
 
@@ -62,6 +63,8 @@ export interface PoolParts<M extends RowMode> {
   readonly isAcquireTimeoutGiven: boolean
   /** @internal */
   readonly leakDetectionMs: number
+  /** @internal Whether calls join the transaction in whose callback they are made. */
+  readonly isAmbient: boolean
   /** @internal */
   readonly listener: PoolListener
 }
@@ -91,6 +94,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #acquireTimeoutMs: number
   readonly #isAcquireTimeoutGiven: boolean
   readonly #hasHooks: boolean
+  readonly #isAmbient: boolean
   readonly #leases: PoolLeases
   readonly #events: PoolEvents
   readonly #listener: PoolListener
@@ -108,6 +112,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     this.#isAcquireTimeoutGiven = parts.isAcquireTimeoutGiven
     const { init, setup, reset } = parts.hooks
     this.#hasHooks = init !== undefined || setup !== undefined || reset !== undefined
+    this.#isAmbient = parts.isAmbient
     const leases = new PoolLeases(parts.leakDetectionMs)
     const events = new PoolEvents(parts.target)
     this.#leases = leases
@@ -174,6 +179,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
+    const joined = this.#joined()
+    if (joined !== undefined) return joined.transaction(callback, options)
     const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(this.transaction) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
     return withHandBack(connection, () => connection._transactionWithin(callback, options, whole), whole)
@@ -181,6 +188,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    const joined = this.#joined()
+    if (joined !== undefined) return joined.begin(options)
     const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(this.begin) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
     try {
@@ -191,6 +200,26 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
       await connection.release().catch((second: unknown) => attachSuppressed(error, second))
       throw error
     }
+  }
+
+  /**
+   * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+   * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+   *
+   * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+   * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+   */
+  async commitPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'COMMIT', gid, options)
+  }
+
+  /**
+   * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+   *
+   * @throws UndefinedObjectError when there is none of this name.
+   */
+  async rollbackPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'ROLLBACK', gid, options)
   }
 
   /**
@@ -314,13 +343,17 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return this.#target
   }
 
-  /** @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. */
+  /**
+   * @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. One that joins a
+   * transaction is lent that.
+   */
   override _lender(text?: string): Lender<M> | undefined {
-    if (!this.#hasHooks && this.#holderPidWhenFull() === undefined) return undefined
+    const joined = this.#joined()
+    if (joined === undefined && !this.#hasHooks && this.#holderPidWhenFull() === undefined) return undefined
     // On a connection that is lent it would be like any other query.
     const refusal = text === undefined ? undefined : this.#target.refusalOf(text)
     if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
-    return this.#lend
+    return joined === undefined ? this.#lend : (call, options) => call(joined, options)
   }
 
   /**
@@ -361,6 +394,11 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     checkCallOptions(options, CALL_OPTIONS)
     const limit = new Limit(timeoutOf(options, this.#acquireTimeoutMs), signalOf(options))
     return this.#lease(limit, options?.timeoutMs !== undefined || this.#isAcquireTimeoutGiven, claim)
+  }
+
+  /** The transaction that a call made here joins. */
+  #joined(): Transaction<M> | undefined {
+    return this.#isAmbient ? (joinedTransaction(this) as Transaction<M> | undefined) : undefined
   }
 
   /** Leases a connection for a transaction, whose own limit begins here. */

@@ -391,5 +391,6 @@ export function poolOn(
     acquireTimeoutMs: 30_000,
     isAcquireTimeoutGiven,
     leakDetectionMs: 0,
+    isAmbient: false,
   })
 }
