@@ -36,6 +36,7 @@ const POOLS = [
     'commits',
     'deaths',
     'besides',
+    'listening',
     'leftovers',
     'aborts',
     'nesting',

@@ -9,6 +9,7 @@ import { drain } from './drain.js'
 import { herd } from './herd.js'
 import { leftovers } from './leftovers.js'
 import { lifetimes } from './lifetimes.js'
+import { listening } from './listening.js'
 import { misuse } from './misuse.js'
 import { restarts } from './restarts.js'
 import { sizes } from './sizes.js'
@@ -24,6 +25,7 @@ playRows(
     commits: () => commits(isFull ? 20 : 1),
     deaths: () => deaths(isFull ? 20 : 1),
     besides: () => besides(isFull ? 50 : 1),
+    listening: () => listening(isFull ? 20 : 1),
     leftovers: () => leftovers(isFull ? 20 : 1),
     aborts: () => aborts(isFull ? 20 : 1),
     nesting,
