@@ -31,7 +31,21 @@ const ELSEWHERE = ['policy', 'psql']
 const CANCELS = ['races', 'poolers', 'storm']
 /** Rows of pools.mjs. */
 const POOLS = [
-  ...['terminated', 'restarts', 'herd', 'leftovers', 'aborts', 'nesting', 'fairness', 'handover', 'misuse'],
+  ...[
+    'terminated',
+    'restarts',
+    'herd',
+    'commits',
+    'deaths',
+    'besides',
+    'listening',
+    'leftovers',
+    'aborts',
+    'nesting',
+    'fairness',
+    'handover',
+    'misuse',
+  ],
   ...['lifetimes', 'drain', 'sizes'],
 ]
 /** Those of them that only need any PostgreSQL: the newest is enough. */

@@ -56,6 +56,7 @@ create role md5user login password '${PASSWORD}';
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   max_connections: '200',
+  max_prepared_transactions: '20',
   fsync: 'off',
   synchronous_commit: 'off',
   full_page_writes: 'off',

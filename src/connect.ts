@@ -1,11 +1,8 @@
 import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
 import { Connection } from './connection'
-import { askForCredentials } from './credentials'
 import type { RowMode } from './decode/mapping'
-import { errorFromFailure } from './errors/index'
-import { Limit } from './limit'
-import { connectTimeoutOf, openConnection } from './native/door'
-import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
+import { openSession } from './open-session'
+import { checkNamedTypeCodecs } from './type-codecs'
 
 /**
  * Opens a session.
@@ -25,21 +22,7 @@ export async function connect<M extends RowMode>(
 ): Promise<Connection<M>> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { config, credentials, defaults, isSimple, signal } = connectPlan(dsn, options)
-  let configJson = JSON.stringify(config)
-  // What is done here is done in the time for all of connecting.
-  const isMoreToDo = credentials !== undefined || typeCodecs.length > 0
-  const limit = new Limit(isMoreToDo ? connectTimeoutOf(configJson) : 0, signal)
-  if (credentials !== undefined) {
-    const given = await askForCredentials(credentials, limit)
-    const particulars = { ...given, connectTimeoutMs: limit.remainingMs }
-    configJson = JSON.stringify({ ...config, options: { ...config.options, ...particulars } })
-  }
-  const request = openConnection(configJson, signal)
-  await request.settled
-  if (request.failure !== undefined) throw errorFromFailure(request.failure)
-  const target = request.connection!
-  target.isSimple = isSimple
-  await openWithTypeCodecs(target, typeCodecs, limit)
-  return Connection._of<M>({ target, defaults })
+  const plan = connectPlan(dsn, options)
+  const target = await openSession(plan, typeCodecs, plan.signal)
+  return Connection._of<M>({ target, defaults: plan.defaults })
 }

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util'
 import { checkCallOptions } from './call-arguments'
+import { ConnectionListener } from './connection-listener'
 import type { RowMode } from './decode/mapping'
 import {
   ConnectionDoesNotExistError,
@@ -9,13 +10,18 @@ import {
   type PostgresLogMessage,
 } from './errors/index'
 import type { Limit } from './limit'
+import { checkListen, type ListenCallOptions, type ListenOptions } from './listen-options'
 import { Listeners } from './listeners'
 import type { ConnectionTarget } from './native/door'
+import type { NotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
+import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
+import { inTransaction } from './session-channels'
+import type { Subscription } from './subscription'
 import { runTransaction, Transaction } from './transaction'
 import type { TransactionHost } from './transaction-host'
 import { wholeLimit } from './transaction-limits'
@@ -25,6 +31,7 @@ import {
   type TransactionOptions,
 } from './transaction-options'
 import { Scope } from './transaction-scope'
+import { endPrepared } from './two-phase'
 import {
   type BuiltinTypeCodecOptions,
   checkBuiltinTypeCodec,
@@ -75,6 +82,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   readonly #owner: object | undefined
   readonly #notices = new Listeners<[PostgresLogMessage, Connection<M>]>()
   readonly #terminations = new Listeners<[Connection<M>]>()
+  #listener: ConnectionListener<M> | undefined
 
   protected constructor(parts: ConnectionParts) {
     super()
@@ -136,6 +144,26 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
 
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
     return this._beginWithin(options, wholeLimit(checkTransactionOptions(options)))
+  }
+
+  /**
+   * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+   * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+   *
+   * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+   * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+   */
+  async commitPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'COMMIT', gid, options)
+  }
+
+  /**
+   * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+   *
+   * @throws UndefinedObjectError when there is none of this name.
+   */
+  async rollbackPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'ROLLBACK', gid, options)
   }
 
   /** @internal A transaction that has been started, within a limit that has begun. */
@@ -202,6 +230,30 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   }
 
   /**
+   * Listens to a channel, until the subscription ends: by its `unlisten`, with the connection, by a `reset` or a release to a
+   * pool, or by an UNLISTEN of the application's. The name is taken as it is, upper case and all, while in a query
+   * `NOTIFY Jobs` means the channel `jobs`. Many may listen to one channel.
+   *
+   * @param handler Called with each message, in the context of `AsyncLocalStorage` of this call. Without one the subscription is
+   * an iterable of messages.
+   * @throws InterfaceError in a transaction, whose rollback would undo it, and when the name is none.
+   * @throws TimeoutError
+   */
+  listen(channel: string, handler: NotificationHandler<M>, options?: ListenCallOptions): Promise<Subscription>
+  listen(channel: string, options?: ListenOptions): Promise<Subscription>
+  async listen(
+    channel: string,
+    first?: NotificationHandler<M> | ListenOptions,
+    second?: ListenCallOptions,
+  ): Promise<Subscription> {
+    const { handler, maxQueued, limit } = checkListen(channel, first, second, this.#defaults.commandTimeoutMs)
+    const target = this._target()
+    if (target.transactionStatus !== 'I' || this.#scope.isBusy) throw inTransaction()
+    this.#listener ??= new ConnectionListener<M>(target, this._reference(), this.#defaults)
+    return this.#listener.listen(channel, handler, maxQueued, limit)
+  }
+
+  /**
    * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
    * closes cursors, ends LISTEN, resets the settings, drops temporary tables and statements of PREPARE, and forgets what
    * sequences gave. Prepared statements of the driver, codecs and the listeners of `onNotice` and `onTermination` stay.
@@ -214,6 +266,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
         : durationMs('timeoutMs', options.timeoutMs)
     const target = this._target()
     this.#scope.forgetTransactions()
+    target.onDetached?.(true)
     const request = target.reset(timeoutMs)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure)
@@ -282,7 +335,10 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     return this
   }
 
-  /** Keeps the process alive only while calls are in flight, as is the default. */
+  /**
+   * Takes `ref` back: it keeps the process alive while calls are in flight, as is the default, and by subscriptions of
+   * `listen`, which have an `unref` of their own.
+   */
   unref(): this {
     this.#target.unreference()
     return this
@@ -346,7 +402,12 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     this.#scope.forgetTransactions()
     this.#notices.clear()
     this.#terminations.clear()
-    this.#target.onNotice = undefined
-    this.#target.onClosed = undefined
+    const target = this.#target
+    target.onDetached?.(false)
+    target.onDetached = undefined
+    target.onNotification = undefined
+    target.onUnlistened = undefined
+    target.onNotice = undefined
+    target.onClosed = undefined
   }
 }

@@ -5,7 +5,9 @@ import { errorFromFailure, TimeoutError } from './errors/index'
 import { thrownReason } from './errors/thrown-reason'
 import { Limit } from './limit'
 import { connectTimeoutOf, openPool } from './native/door'
+import { openSession } from './open-session'
 import { Pool } from './pool'
+import { PoolListener } from './pool-listener'
 import { POOL_OPTIONS, type PoolOptions, poolPlan } from './pool-options'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
@@ -26,9 +28,11 @@ export async function createPool<M extends RowMode>(
   second?: PoolOptions<M>,
 ): Promise<Pool<M>> {
   const { dsn, options } = dsnAndOptions('createPool', first, second, POOL_OPTIONS)
-  const { settings, hooks, isAcquireTimeoutGiven, leakDetectionMs } = poolPlan(options)
+  const { settings, hooks, isAcquireTimeoutGiven, leakDetectionMs, listenProbeIntervalMs, isAmbient } =
+    poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { config, credentials, defaults, isSimple, signal } = connectPlan(dsn, options)
+  const plan = connectPlan(dsn, options)
+  const { config, credentials, defaults, isSimple, signal } = plan
   const configJson = JSON.stringify(config)
   const connectTimeoutMs = connectTimeoutOf(configJson)
   const limit = new Limit(connectTimeoutMs, signal)
@@ -61,6 +65,12 @@ export async function createPool<M extends RowMode>(
     acquireTimeoutMs,
     isAcquireTimeoutGiven,
     leakDetectionMs,
+    isAmbient,
+    listener: new PoolListener({
+      open: (end) => openSession(plan, [], end),
+      defaults,
+      probeIntervalMs: listenProbeIntervalMs,
+    }),
   })
 }
 

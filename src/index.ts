@@ -8,6 +8,13 @@ export { createPool } from './create-pool'
 export type { ResultMapping, RowMode, TextParser } from './decode/mapping'
 export type { TemporalNamespace } from './decode/temporal'
 export * from './errors/public'
+export type { ListenCallOptions, ListenOptions, PoolListenOptions } from './listen-options'
+export type {
+  Notification,
+  NotificationGap,
+  NotificationHandler,
+  PoolNotificationHandler,
+} from './notification'
 export { type DsnHost, type ParsedDsn, parseDsn } from './parse-dsn'
 export { type AcquireOptions, Pool, type PoolStats } from './pool'
 export { PoolConnection } from './pool-connection'
@@ -21,6 +28,7 @@ export { Record, Row } from './record'
 export type { ServerVersion } from './server-version'
 export { Sql, type SqlColumns, type SqlTag, sql } from './sql'
 export type { Pem, SslOptions } from './ssl-option'
+export { Subscription } from './subscription'
 export { Transaction } from './transaction'
 export type { IsolationLevel, TransactionCallback, TransactionOptions } from './transaction-options'
 export type {

@@ -31,10 +31,23 @@ export interface PoolOptions<M extends RowMode = 'object'> extends ConnectOption
    */
   leakDetectionMs?: number | undefined
   /**
+   * Milliseconds between two questions to the connection of `listen` whether it is still there and listens; 0 for none. It has
+   * to answer within the same time, and within 10 000, or it is replaced: a link that is cut off without a word is found out
+   * within 40 seconds. Default 30 000.
+   */
+  listenProbeIntervalMs?: number | undefined
+  /**
    * Whether calls on the pool itself may share a connection, if each is a single statement such as SELECT or INSERT.
    * Default true. With false each has one for itself, which is reset afterwards.
    */
   shareConnections?: boolean | undefined
+  /**
+   * Whether calls on the pool that are made inside a transaction callback of one of its connections (of `transaction` of the
+   * pool, or of a connection that it has lent) join that transaction, found by AsyncLocalStorage: queries run in it, and
+   * `transaction` and `begin` are savepoints. A call in what such a callback has set going, after the transaction's end, is an
+   * InterfaceError. `acquire` and `use` give a connection outside of it, and `listen` has its own. Default false.
+   */
+  ambientTransactions?: boolean | undefined
   /**
    * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
    * leases a connection.
@@ -70,6 +83,8 @@ export const POOL_OPTIONS: ReadonlySet<string> = new Set([
   'acquireTimeoutMs',
   'leakDetectionMs',
   'shareConnections',
+  'listenProbeIntervalMs',
+  'ambientTransactions',
   'init',
   'setup',
   'reset',
@@ -94,6 +109,8 @@ export interface PoolPlan<M extends RowMode> {
   /** Whether `acquireTimeoutMs` was asked for. */
   readonly isAcquireTimeoutGiven: boolean
   readonly leakDetectionMs: number
+  readonly listenProbeIntervalMs: number
+  readonly isAmbient: boolean
 }
 
 /** @throws ClientConfigurationError */
@@ -127,7 +144,9 @@ export function poolPlan<M extends RowMode>(options: PoolOptions<M>): PoolPlan<M
     },
     hooks: { init: options.init, setup: options.setup, reset: options.reset },
     isAcquireTimeoutGiven: options.acquireTimeoutMs !== undefined,
+    isAmbient: flag('ambientTransactions', orDefault(options.ambientTransactions, false)),
     leakDetectionMs: durationMs('leakDetectionMs', orDefault(options.leakDetectionMs, 0)),
+    listenProbeIntervalMs: durationMs('listenProbeIntervalMs', orDefault(options.listenProbeIntervalMs, 30_000)),
   }
 }
 

@@ -10,17 +10,22 @@ import {
   TimeoutError,
 } from './errors/index'
 import { Limit } from './limit'
+import { checkPoolListen, type ListenOptions, type PoolListenOptions } from './listen-options'
 import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
+import type { Notification, NotificationGap, PoolNotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notACall, notByNew } from './other-drivers'
 import { waitForClose } from './pool-close'
 import { PoolConnection, type PoolConnectionParts, withHandBack, withRelease } from './pool-connection'
 import { PoolEvents, type PoolSession, type PoolSessionEnd } from './pool-events'
 import { describeHolders, PoolLeases } from './pool-leases'
+import type { PoolListener } from './pool-listener'
 import type { PoolHooks } from './pool-options'
+import { leftOpen, nestingError } from './pool-refusals'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
+import type { Subscription } from './subscription'
 import { attachSuppressed } from './suppressed'
 import type { Transaction } from './transaction'
 import { wholeLimit } from './transaction-limits'
@@ -29,7 +34,8 @@ import {
   type TransactionCallback,
   type TransactionOptions,
 } from './transaction-options'
-import { transactionPidOf } from './transaction-scope'
+import { joinedTransaction, transactionPidOf } from './transaction-scope'
+import { endPrepared } from './two-phase'
 import { CloseReason } from './types/boundary'
 import { describeArgument } from './types/describe-value'
 
@@ -57,6 +63,10 @@ export interface PoolParts<M extends RowMode> {
   readonly isAcquireTimeoutGiven: boolean
   /** @internal */
   readonly leakDetectionMs: number
+  /** @internal Whether calls join the transaction in whose callback they are made. */
+  readonly isAmbient: boolean
+  /** @internal */
+  readonly listener: PoolListener
 }
 
 /** Which call of the application's a lease is for. */
@@ -84,8 +94,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #acquireTimeoutMs: number
   readonly #isAcquireTimeoutGiven: boolean
   readonly #hasHooks: boolean
+  readonly #isAmbient: boolean
   readonly #leases: PoolLeases
   readonly #events: PoolEvents
+  readonly #listener: PoolListener
   /** Sessions that have had their `init`. */
   readonly #initialized = new WeakSet<ConnectionTarget>()
   readonly #lend: Lender<M> = (call, options) => this.#lendFor(call, options)
@@ -100,10 +112,12 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     this.#isAcquireTimeoutGiven = parts.isAcquireTimeoutGiven
     const { init, setup, reset } = parts.hooks
     this.#hasHooks = init !== undefined || setup !== undefined || reset !== undefined
+    this.#isAmbient = parts.isAmbient
     const leases = new PoolLeases(parts.leakDetectionMs)
     const events = new PoolEvents(parts.target)
     this.#leases = leases
     this.#events = events
+    this.#listener = parts.listener
     parts.target.onPooledClosed = (connection, failure, reason) => {
       // What a terminated pool had lent is told of by the close that has waited for it.
       if (reason === CloseReason.POOL_TERMINATED) leases.keep()
@@ -168,6 +182,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
+    const joined = this.#joined()
+    if (joined !== undefined) return joined.transaction(callback, options)
     const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(this.transaction) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
     return withHandBack(connection, () => connection._transactionWithin(callback, options, whole), whole)
@@ -175,6 +191,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    const joined = this.#joined()
+    if (joined !== undefined) return joined.begin(options)
     const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(this.begin) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
     try {
@@ -187,7 +205,53 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     }
   }
 
-  /** Replaces all connections: the idle ones now, the others when they come back, or are open. */
+  /**
+   * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+   * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+   *
+   * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+   * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+   */
+  async commitPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'COMMIT', gid, options)
+  }
+
+  /**
+   * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+   *
+   * @throws UndefinedObjectError when there is none of this name.
+   */
+  async rollbackPrepared(gid: string, options?: CallOptions): Promise<void> {
+    await endPrepared(this, 'ROLLBACK', gid, options)
+  }
+
+  /**
+   * Listens to a channel on a connection that all subscriptions of the pool share, beside the `maxSize` others. It is opened
+   * with the first subscription and closed with the last. When it is lost it is opened again, as often as it takes, and listens
+   * to all channels; what was sent meanwhile is lost, of which `onGap` and iterations are told. A link that is cut off without
+   * a word is found out by `listenProbeIntervalMs`. The pool's hooks do not see it.
+   *
+   * @param handler Called with each message, in the context of `AsyncLocalStorage` of this call. Without one the subscription
+   * is an iterable of messages and gaps.
+   * @throws InterfaceError when the name is none, or the pool is closed.
+   * @throws what opening the connection comes to, and TimeoutError. Only once it has listened does a subscription live on
+   * without a connection.
+   */
+  listen(
+    channel: string,
+    handler: PoolNotificationHandler,
+    options?: PoolListenOptions,
+  ): Promise<Subscription<Notification | NotificationGap>>
+  listen(channel: string, options?: ListenOptions): Promise<Subscription<Notification | NotificationGap>>
+  async listen(
+    channel: string,
+    first?: PoolNotificationHandler | ListenOptions,
+    second?: PoolListenOptions,
+  ): Promise<Subscription<Notification | NotificationGap>> {
+    return this.#listener.listen(channel, checkPoolListen(channel, first, second, this.#acquireTimeoutMs))
+  }
+
+  /** Replaces all connections: the idle ones now, the others when they come back, or are open; that of `listen` stays. */
   expireConnections(): void {
     this.#target.expire()
   }
@@ -229,7 +293,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /**
    * Lets all calls end that were made before, those that wait for a connection among them, waits until all connections are
    * back, and closes them; resolves when the server has ended their sessions too, as `close` of a connection. Nothing new is
-   * accepted. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
+   * accepted, and subscriptions of `listen` end. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
    * pool is terminated.
    *
    * @throws TimeoutError, which names them as well.
@@ -238,7 +302,9 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     checkCallOptions(options, TIMEOUT_ONLY)
     const timeoutMs = options?.timeoutMs === undefined ? 0 : durationMs('timeoutMs', options.timeoutMs)
     const request = this.#target.close(timeoutMs)
+    const listenerEnd = this.#listener.close(timeoutMs)
     await waitForClose(request.settled, timeoutMs, this.#leases, () => this.stats)
+    await listenerEnd
     const { failure } = request
     if (failure === undefined) return
     this.#leases.silence()
@@ -256,6 +322,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
    */
   terminate(): void {
     this.#leases.silence()
+    this.#listener.terminate()
     this.#target.terminate()
   }
 
@@ -283,13 +350,17 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return this.#target
   }
 
-  /** @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. */
+  /**
+   * @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. One that joins a
+   * transaction is lent that.
+   */
   override _lender(text?: string): Lender<M> | undefined {
-    if (!this.#hasHooks && this.#holderPidWhenFull() === undefined) return undefined
+    const joined = this.#joined()
+    if (joined === undefined && !this.#hasHooks && this.#holderPidWhenFull() === undefined) return undefined
     // On a connection that is lent it would be like any other query.
     const refusal = text === undefined ? undefined : this.#target.refusalOf(text)
     if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
-    return this.#lend
+    return joined === undefined ? this.#lend : (call, options) => call(joined, options)
   }
 
   /**
@@ -330,6 +401,11 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     checkCallOptions(options, CALL_OPTIONS)
     const limit = new Limit(timeoutOf(options, this.#acquireTimeoutMs), signalOf(options))
     return this.#lease(limit, options?.timeoutMs !== undefined || this.#isAcquireTimeoutGiven, claim)
+  }
+
+  /** The transaction that a call made here joins. */
+  #joined(): Transaction<M> | undefined {
+    return this.#isAmbient ? (joinedTransaction(this) as Transaction<M> | undefined) : undefined
   }
 
   /** Leases a connection for a transaction, whose own limit begins here. */
@@ -386,21 +462,4 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
 /** Gives a session back whose lease was forgotten. It must not know the leased object: that would never be forgotten. */
 function takeBackOf<M extends RowMode>(parts: PoolConnectionParts<M>): () => void {
   return () => void PoolConnection._lend<M>(parts)._handBackQuietly()
-}
-
-/** As Rust says it of a call that needs no hooks. */
-function leftOpen(): Error {
-  return new InterfaceError(
-    "the query left a transaction open on a connection that is nobody's any more, and it is rolled back: call " +
-      'transaction() or begin() of the pool, or acquire() for a session of your own',
-    { safeToRetry: false },
-  )
-}
-
-function nestingError(maxSize: number, holderPid: number): Error {
-  return new InterfaceError(
-    `a call on the pool inside one of the pool's own transactions waited for a connection, and none of ${maxSize} was ` +
-      `free, one of them (server pid ${holderPid}) in use by that transaction: make the call on the transaction, or make ` +
-      'the pool larger',
-  )
 }

@@ -1,6 +1,7 @@
 import { feed } from './batch-feed'
 import {
   CALL_OPTIONS,
+  checkCallOptions,
   checkParametersList,
   checkQueryOptions,
   parametersOf,
@@ -10,6 +11,7 @@ import {
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import type { Target } from './native/door'
+import { checkPayload, quoteChannel } from './notification'
 import { notACall } from './other-drivers'
 import { PreparedStatement, prepareOn } from './prepared-statement'
 import type {
@@ -28,6 +30,7 @@ import type {
 } from './query-options'
 import { type QueryResult, resultOf } from './query-result'
 import type { Queryable } from './queryable'
+import { quoteLiteral } from './quote-literal'
 import type { Row } from './record'
 import {
   type CallDefaults,
@@ -42,6 +45,8 @@ import {
 } from './send'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
+
+const NOTIFY = 'select pg_catalog.pg_notify($1, $2)'
 
 /** Runs a call on a connection that is leased for it alone, with what is left of the time in its options. */
 export type Lender<M extends RowMode> = <R, O extends CallOptions>(
@@ -255,6 +260,23 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     await feed(batch, paramsList)
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: text })
     return batch.rowCount
+  }
+
+  /**
+   * Sends a message to all who listen to a channel; in a transaction, when that commits (manual, "NOTIFY"). The name is taken
+   * as it is, upper case and all.
+   *
+   * @param payload Shorter than 8 000 bytes.
+   * @throws InterfaceError when the name of the channel is none.
+   */
+  async notify(channel: string, payload?: string, options?: CallOptions): Promise<void> {
+    const name = quoteChannel('notify', channel)
+    const text = checkPayload(payload)
+    checkCallOptions(options, CALL_OPTIONS)
+    // The function takes both as parameters, where there are some.
+    if (this._target().isSimple)
+      await this.execute(`NOTIFY ${name}, ${quoteLiteral(text)}`, undefined, options)
+    else await this.execute(NOTIFY, [channel, text], options)
   }
 
   async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>> {

@@ -44,6 +44,8 @@ export class TransactionCourse {
   /** Fulfilled when what its limit has cut short is undone, or the session gone. */
   undoing: Promise<void> | undefined
   #savepoint = ''
+  /** It ends by `prepareTransaction`. */
+  preparing: Promise<void> | undefined
   #whenOver: (() => Promise<void>) | undefined
   /** The last one that ends it. */
   #lastCommand: ControlRequest | undefined
@@ -198,11 +200,28 @@ export class TransactionCourse {
 
   /** @throws InterfaceError when something in it is still open, and what its end came to. */
   async commit(): Promise<void> {
+    this.#expectEnd('commit', 'committed')
+    const command = this.isNested ? `RELEASE SAVEPOINT ${this.#savepoint}` : 'COMMIT'
+    await this.#ending(command, this.scope.isBroken ? this.#rollbackBroken() : this.#sendCommit(command))
+  }
+
+  /** PREPARE TRANSACTION, the first half of a two-phase commit; what is wrong with the call leaves it open. */
+  prepare(gid: string): Promise<void> {
+    this.#expectEnd('prepare', 'prepared')
+    if (this.isNested)
+      throw new InterfaceError('only the outermost transaction can be prepared, not a savepoint')
+    const end = this.scope.isBroken ? this.#rollbackBroken() : this.#sendPrepare(gid)
+    this.preparing = this.#ending('PREPARE TRANSACTION', end)
+    return this.preparing
+  }
+
+  /** @throws InterfaceError when something in it is still open; why its limit has ended it. */
+  #expectEnd(what: string, done: string): void {
     // It says why when the connection was released or lost.
     this.host._targetOfEnd()
-    this.expect('started', 'commit')
+    this.expect('started', what)
     if (this.scope.isBusy) {
-      throw new InterfaceError('the transaction cannot be committed: one that is nested in it is open')
+      throw new InterfaceError(`the transaction cannot be ${done}: one that is nested in it is open`)
     }
     // The loop may not have come round to it: better rolled back for certain than committed perhaps.
     const late = this.#limit?.failure
@@ -210,8 +229,27 @@ export class TransactionCourse {
       this.#cutShort(late, true)
       throw errorFromFailure(late)
     }
-    const command = this.isNested ? `RELEASE SAVEPOINT ${this.#savepoint}` : 'COMMIT'
-    await this.#ending(command, this.scope.isBroken ? this.#rollbackBroken() : this.#sendCommit(command))
+  }
+
+  async #sendPrepare(gid: string): Promise<void> {
+    const request = this.#sendEnd(`PREPARE TRANSACTION ${gid}`)
+    await request.settled
+    if (request.failure !== undefined) {
+      // Where it fails PostgreSQL rolls back; nothing of it may stay open anywhere.
+      const isOpen = !this.host._isGone && this.host._targetOfEnd().transactionStatus !== 'I'
+      if (isOpen) await this.#send('ROLLBACK').settled
+      this.#end('failed')
+      throw errorFromFailure(request.failure)
+    }
+    if (!this.#wasEndedBy(request)) {
+      this.#end('failed')
+      throw endedByQuery()
+    }
+    if (request.tag() === 'ROLLBACK') {
+      this.#end('rolled back')
+      throw rolledBackInstead('prepared')
+    }
+    this.#end('prepared')
   }
 
   async #sendCommit(command: string): Promise<void> {
@@ -229,10 +267,7 @@ export class TransactionCourse {
     // PostgreSQL answers the COMMIT of a failed transaction so (manual, COMMIT).
     if (!this.isNested && request.tag() === 'ROLLBACK') {
       this.#end('rolled back')
-      throw new InFailedSQLTransactionError(
-        'the transaction was rolled back instead of committed, since a statement in it had failed',
-        { safeToRetry: true },
-      )
+      throw rolledBackInstead('committed')
     }
     this.#end('committed')
   }
@@ -375,6 +410,14 @@ export class TransactionCourse {
     this.scope.refuseWhenCutShort()
     throw wrongState(now, what)
   }
+}
+
+/** A statement in it had failed. */
+function rolledBackInstead(of: string): Error {
+  return new InFailedSQLTransactionError(
+    `the transaction was rolled back instead of ${of}, since a statement in it had failed`,
+    { safeToRetry: true },
+  )
 }
 
 /** One that was begun by hand, and that a query has ended, is in nobody's way. */

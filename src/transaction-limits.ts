@@ -84,19 +84,22 @@ export function isGivenUp({ kind }: Failure): boolean {
   return kind === 'timeout' || kind === 'thrown'
 }
 
+/** Whether it makes what was done last. */
+const isDecision = (command: string): boolean => command === 'COMMIT' || command === 'PREPARE TRANSACTION'
+
 /** Its end was not answered in time, but is on its way. Of a COMMIT that means what a lost answer means (08007). */
 export function lateEnd(command: string, timeoutMs: number): Error {
   const message = `${command} was not answered within ${timeoutMs} ms; ${GOES_OUT}`
   const late = new TimeoutError(message, { safeToRetry: false })
-  return command === 'COMMIT' ? unknownEnd(message, late) : late
+  return isDecision(command) ? unknownEnd(message, late) : late
 }
 
 /** The same where the transaction's own limit ended meanwhile, for this reason. */
 export function cutEnd(command: string, failure: Failure): unknown {
   const cause = errorFromFailure({ ...failure, safeToRetry: false })
-  if (command !== 'COMMIT') return cause
+  if (!isDecision(command)) return cause
   const when = failure.kind === 'timeout' ? 'in the time of the transaction' : 'before the signal fired'
-  return unknownEnd(`COMMIT was not answered ${when}; ${GOES_OUT}`, cause)
+  return unknownEnd(`${command} was not answered ${when}; ${GOES_OUT}`, cause)
 }
 
 const GOES_OUT = 'it still goes out, with an outcome not known'

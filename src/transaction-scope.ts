@@ -13,6 +13,8 @@ import type { CallGroup } from './native/door'
 interface Frame {
   readonly scope: Scope
   readonly outer: Frame | undefined
+  /** What the callback was given. */
+  readonly transaction: object
 }
 
 const frames = new AsyncLocalStorage<Frame>()
@@ -239,13 +241,13 @@ export class Scope {
     this.#child?.leave()
   }
 
-  /** Runs a transaction's callback; what starts in it finds this scope. */
-  async run<R>(callback: () => R | PromiseLike<R>): Promise<R> {
+  /** Runs a transaction's callback; what starts in it finds this scope, and the transaction. */
+  async run<R>(callback: () => R | PromiseLike<R>, transaction: object): Promise<R> {
     runningCallbacks++
     this.#isCallbackRunning = true
     this.#noteLate(this.#cutShortBy !== undefined)
     try {
-      return await frames.run({ scope: this, outer: frames.getStore() }, callback)
+      return await frames.run({ scope: this, outer: frames.getStore(), transaction }, callback)
     } finally {
       runningCallbacks--
       this.#isCallbackRunning = false
@@ -348,6 +350,24 @@ function lateTurn(timeoutMs: number): Error {
 export function transactionPidOf(owner: object): number | undefined {
   for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
     if (frame.scope.owner === owner && !frame.scope.isOver) return frame.scope.serverPid
+  }
+  return undefined
+}
+
+/**
+ * The innermost transaction of `owner`'s in whose callback this is called, or in what the callback has set going.
+ *
+ * @throws InterfaceError when that transaction is over, or what has ended it.
+ */
+export function joinedTransaction(owner: object): object | undefined {
+  for (let frame = frames.getStore(); frame !== undefined; frame = frame.outer) {
+    if (frame.scope.owner !== owner) continue
+    frame.scope.refuseWhenCutShort()
+    if (!frame.scope.isOver) return frame.transaction
+    throw new InterfaceError(
+      'the transaction that this call of the pool would have joined is over (ambientTransactions): what belongs to it is ' +
+        'awaited in its callback; pool.use() runs outside of any transaction',
+    )
   }
   return undefined
 }

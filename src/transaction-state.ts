@@ -8,6 +8,7 @@ export type TransactionState =
   | 'ending'
   | 'committed'
   | 'rolled back'
+  | 'prepared'
   | 'failed'
   | 'over'
 
@@ -18,6 +19,7 @@ const REASONS: { readonly [state in TransactionState]: string } = {
   ending: 'the transaction is being ended',
   committed: 'the transaction is already committed',
   'rolled back': 'the transaction is already rolled back',
+  prepared: 'the transaction is already prepared',
   failed: 'the transaction has failed',
   over: 'the transaction around this one is over',
 }

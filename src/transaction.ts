@@ -18,6 +18,7 @@ import {
 import { isRepeatable, pauseAfter } from './transaction-retry'
 import type { Scope } from './transaction-scope'
 import { endedByQuery } from './transaction-state'
+import { quoteGid } from './two-phase'
 
 /**
  * A transaction, or inside one a savepoint. Queries made on it are made on its connection, while it is open.
@@ -71,6 +72,27 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     if (host._isGone) await course.overWithHost()
     host._target()
     await course.commit()
+  }
+
+  /**
+   * Ends it by the first half of a two-phase commit: what it did is kept on disk and its locks are held, with no connection,
+   * until `commitPrepared` or `rollbackPrepared` (manual, "PREPARE TRANSACTION"; the server needs `max_prepared_transactions`).
+   * In a callback nothing more can be done in it then, and returning commits nothing. If it fails, the transaction is rolled back.
+   *
+   * @param gid Its identifier in all databases of the server, of up to 199 bytes.
+   * @throws InterfaceError in a savepoint, while one is open, and when the identifier is none; the transaction stays open.
+   * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+   * @throws TransactionResolutionUnknownError when the server has not answered, as of `commit`: whether it is prepared is not
+   * known, and `pg_prepared_xacts` tells.
+   */
+  async prepareTransaction(gid: string): Promise<void> {
+    const host = this.#host
+    const course = this.#course
+    const literal = quoteGid('prepareTransaction', gid)
+    course.scope.refuseWhenCutShort()
+    if (host._isGone) await course.overWithHost()
+    host._target()
+    await course.prepare(literal)
   }
 
   /**
@@ -170,8 +192,13 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
     try {
       result = await course.untilCut(this.#callBack(scope, callback), errorFromFailure)
     } catch (error) {
-      if (!scope.isCutShort) await course.rollbackBecause(error)
+      if (course.preparing !== undefined) await course.preparing.catch(() => {})
+      else if (!scope.isCutShort) await course.rollbackBecause(error)
       throw error
+    }
+    if (course.preparing !== undefined) {
+      await course.preparing
+      return result
     }
     scope.refuseWhenCutShort()
     if (scope.hasManualChild) {
@@ -184,7 +211,7 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   async #callBack<R>(scope: Scope, callback: TransactionCallback<R, M>): Promise<R> {
-    const result = await scope.run(() => callback(this))
+    const result = await scope.run(() => callback(this), this)
     while (scope.isBusy && !scope.hasManualChild) await scope.change()
     return result
   }

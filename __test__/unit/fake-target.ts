@@ -11,6 +11,7 @@ import {
   type StatementOptions,
 } from '../../src/native/door'
 import { Pool } from '../../src/pool'
+import { PoolListener } from '../../src/pool-listener'
 import type { PoolHooks } from '../../src/pool-options'
 import { CallDefaults } from '../../src/send'
 
@@ -378,12 +379,18 @@ export function poolOn(
   hooks: Partial<PoolHooks> = {},
   isAcquireTimeoutGiven = false,
 ): Pool {
+  const defaults = new CallDefaults(DEFAULT_PLAN, 0)
+  const open = async (): Promise<never> => {
+    throw new Error('nobody listens')
+  }
   return Pool._of({
     target: target as unknown as PoolTarget,
-    defaults: new CallDefaults(DEFAULT_PLAN, 0),
+    defaults,
+    listener: new PoolListener({ open, defaults, probeIntervalMs: 0 }),
     hooks: { ...NO_HOOKS, ...hooks },
     acquireTimeoutMs: 30_000,
     isAcquireTimeoutGiven,
     leakDetectionMs: 0,
+    isAmbient: false,
   })
 }

@@ -641,3 +641,22 @@ test("a transaction of a pool's own gives its connection back when its end fails
   await tx.commit()
   t.true(session.isReleased)
 })
+
+test('a server that prepares nothing gives its own error, and the transaction is over', async (t) => {
+  const { server, connection } = fake()
+  const command = "PREPARE TRANSACTION E'a'"
+  // It is rolled back; a session that is still in it is rolled back by us.
+  for (const status of ['I', 'E'] as const) {
+    server.log.length = 0
+    server.answers.set(command, () => {
+      server.transactionStatus = status
+      return { failure: serverFailure('55000') }
+    })
+    await t.throwsAsync(
+      connection.transaction((tx) => tx.prepareTransaction('a')),
+      { code: '55000' },
+    )
+    t.deepEqual(server.log, ['BEGIN', command, ...(status === 'E' ? ['ROLLBACK'] : [])])
+    await connection.transaction(() => {})
+  }
+})

@@ -22,8 +22,8 @@ export interface SessionFacts {
   readonly notices: readonly Readonly<Record<string, string>>[]
 }
 
-/** An asynchronous message of another session (`NOTIFY`). */
-export interface Notification {
+/** An asynchronous message of a session (`NOTIFY`). */
+export interface NotificationMessage {
   /** Process id of the notifying backend. */
   readonly pid: number
   readonly channel: string
@@ -61,13 +61,21 @@ export class ConnectionTarget extends Target {
   private isOver = false
   /** Called at CLOSED, see {@link onceOver}. */
   private readonly endings = new Set<() => void>()
+  /** UNLISTEN or DISCARD ALL was answered in a transaction, with whose end it takes effect. */
+  private hasUnlistened = false
+  /** What wants it to keep the process alive. */
+  private readonly keepers = new Set<object>()
   /** What has the session for itself. */
   readonly occupancy = new Occupancy()
   /** Notices of the startup that nobody has heard yet, each by its fields. */
   startupNotices: readonly Readonly<Record<string, string>>[]
   /** The fields of a NoticeResponse, named as in {@link Failure}. */
   onNotice: ((fields: Record<string, string>) => void) | undefined = undefined
-  onNotification: ((notification: Notification) => void) | undefined = undefined
+  onNotification: ((message: NotificationMessage) => void) | undefined = undefined
+  /** The application has sent UNLISTEN or DISCARD ALL, and it has taken effect. */
+  onUnlistened: (() => void) | undefined = undefined
+  /** What came from its public object ends: the session is about to be reset, or to go back to its pool. */
+  onDetached: ((isReset: boolean) => void) | undefined = undefined
   /** A reported parameter has changed; {@link parameters} has it already. */
   onParameter: ((name: string, value: string) => void) | undefined = undefined
   /** Called once. Requests in flight have failed before. */
@@ -167,14 +175,22 @@ export class ConnectionTarget extends Target {
     scope?.close()
   }
 
-  /** It keeps the process alive, idle or not. */
-  reference(): void {
-    this.environment.native.reference(this.id)
+  /** It keeps the process alive, idle or not, as long as one keeper wants it to. */
+  reference(keeper: object = this): void {
+    if (this.keepers.size === 0) this.environment.native.reference(this.id)
+    this.keepers.add(keeper)
   }
 
-  /** It keeps the process alive only while requests are in flight. */
-  unreference(): void {
-    this.environment.native.unreference(this.id)
+  /** Without a keeper it keeps the process alive only while requests are in flight. */
+  unreference(keeper: object = this): void {
+    if (this.keepers.delete(keeper) && this.keepers.size === 0) this.environment.native.unreference(this.id)
+  }
+
+  /** The tag of a command of the application's; of a script, of its last one. */
+  override noteTag(tag: string): void {
+    if (this.onUnlistened === undefined || (tag !== 'UNLISTEN' && tag !== 'DISCARD ALL')) return
+    if (this.transactionStatus === 'I') this.onUnlistened()
+    else this.hasUnlistened = true
   }
 
   override noteTransactionStatus(status: number): void {
@@ -184,6 +200,10 @@ export class ConnectionTarget extends Target {
     if (status === TransactionStatusByte.IDLE) {
       this.transactionStatus = 'I'
       if (before !== 'I') this.transactionsEnded++
+      if (this.hasUnlistened) {
+        this.hasUnlistened = false
+        this.onUnlistened?.()
+      }
       return
     }
     const isAnew =

@@ -29,6 +29,9 @@ export class ControlRequest extends Request {
     this.environment.outbox.script(this.slot, this.session.id, text, Flag.CONTROL, timeoutMs)
   }
 
+  /** It is not the application's. */
+  override noteTag(): void {}
+
   override complete(
     command: number,
     rowCount: number,

@@ -1,6 +1,6 @@
 import { type Failure, InternalClientError } from '../errors/index'
 import { Opcode, RECORD_WORDS, RecordKind, RecordWord } from '../types/boundary'
-import { ConnectionTarget, type Notification, type SessionFacts } from './connection-target'
+import { ConnectionTarget, type NotificationMessage, type SessionFacts } from './connection-target'
 import type { Environment } from './environment'
 import type { Description } from './queries'
 import { type Request, thrown } from './request'
@@ -58,6 +58,7 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
       const tagText = extraAt(extras, records[at + RecordWord.DONE_TAG]!) as string | undefined
       request.freeSlot()
       request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!)
+      if (tagText !== undefined) request.noteTag(tagText)
       request.complete(
         records[at + RecordWord.DONE_COMMAND]!,
         rowCount,
@@ -151,7 +152,7 @@ function takeEvent(environment: Environment, kind: number, id: number, extra: un
       connection.pool?.onPooledNotice?.(connection, extra as Record<string, string>)
       break
     case RecordKind.NOTIFICATION:
-      connection.onNotification?.(extra as Notification)
+      connection.onNotification?.(extra as NotificationMessage)
       break
     case RecordKind.PARAMETER: {
       const [name, value] = extra as [string, string]

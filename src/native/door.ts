@@ -6,7 +6,7 @@ import type { Request } from './request'
 
 export { BatchRequest } from './batch-request'
 export { CallGroup, type GroupMember } from './call-group'
-export { ConnectionTarget, type Notification, type TransactionStatus } from './connection-target'
+export { ConnectionTarget, type NotificationMessage, type TransactionStatus } from './connection-target'
 export { ControlRequest } from './control-request'
 export type { HeldQuery } from './held-query'
 export type { PoolStats } from './load'

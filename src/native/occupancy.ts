@@ -17,6 +17,11 @@ export class Occupancy {
   /** Called when the use is over. */
   private vacated: (() => void)[] = []
 
+  /** Whether something has the session for itself. */
+  get isTaken(): boolean {
+    return this.occupant !== undefined
+  }
+
   /** @throws InterfaceError while something has the session for itself. */
   refuse(): void {
     if (this.occupant !== undefined) {

@@ -265,6 +265,11 @@ export class Request implements Abortable, GroupMember {
   /** DRAINED: concerns batches only. */
   takeDrained(): void {}
 
+  /** Before DONE: the tag of a command that has no number of its own. */
+  noteTag(tag: string): void {
+    this.target?.noteTag(tag)
+  }
+
   /** DONE. */
   complete(command: number, rowCount: number, tagText: string | undefined, isSuspended: boolean): void {
     if (this.isSettled) return

@@ -164,6 +164,9 @@ export abstract class Target {
   /** ReadyForQuery said so at the end of a request; 0 when it did not. */
   noteTransactionStatus(_status: number): void {}
 
+  /** The tag of a command that has no number of its own. */
+  noteTag(_tag: string): void {}
+
   /** A request has waited in vain for a connection of the pool that this is: adds who has them. */
   explainWait(_failure: Failure): void {}
 

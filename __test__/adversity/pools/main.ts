@@ -9,10 +9,12 @@ import { drain } from './drain.js'
 import { herd } from './herd.js'
 import { leftovers } from './leftovers.js'
 import { lifetimes } from './lifetimes.js'
+import { listening } from './listening.js'
 import { misuse } from './misuse.js'
 import { restarts } from './restarts.js'
 import { sizes } from './sizes.js'
 import { terminated } from './terminated.js'
+import { besides, commits, deaths } from './transactions.js'
 import { fairness, handover, nesting } from './waiting.js'
 
 playRows(
@@ -20,6 +22,10 @@ playRows(
     terminated: () => terminated(isFull ? 20 : 1),
     restarts: () => restarts(isFull ? 10 : 1, isFull ? 3_000 : 200),
     herd: () => (isFull ? herd(10_000, 10_000) : herd(800, 1_000)),
+    commits: () => commits(isFull ? 20 : 1),
+    deaths: () => deaths(isFull ? 20 : 1),
+    besides: () => besides(isFull ? 50 : 1),
+    listening: () => listening(isFull ? 20 : 1),
     leftovers: () => leftovers(isFull ? 20 : 1),
     aborts: () => aborts(isFull ? 20 : 1),
     nesting,

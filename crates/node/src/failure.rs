@@ -202,7 +202,7 @@ impl FailureData {
 }
 
 const LISTEN_THROUGH_POOL: &str = "LISTEN has no effect through a pool: it ends with the call, when the connection is \
-    reset; listen(), on a connection of its own, is not supported yet";
+    reset; listen() of the pool has a connection of its own";
 
 /// JavaScript's names of the fields of ErrorResponse and NoticeResponse (manual, "Error and Notice Message Fields").
 const FIELD_NAMES: &[(u8, &str)] = &[
