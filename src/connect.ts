@@ -1,10 +1,23 @@
-import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
+import {
+  CONNECT_OPTIONS,
+  type ConnectOptions,
+  type ConnectPlan,
+  connectPlan,
+  dsnAndOptions,
+} from './connect-options'
 import { Connection } from './connection'
 import { askForCredentials } from './credentials'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
 import { Limit } from './limit'
-import { connectTimeoutOf, openConnection } from './native/door'
+import {
+  type ConnectTrace,
+  connectChannel,
+  connectTimeoutOf,
+  openConnection,
+  sessionTrace,
+  traced,
+} from './native/door'
 import { checkNamedTypeCodecs, openWithTypeCodecs } from './type-codecs'
 
 /**
@@ -25,7 +38,21 @@ export async function connect<M extends RowMode>(
 ): Promise<Connection<M>> {
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
-  const { config, credentials, defaults, isSimple, signal } = connectPlan(dsn, options)
+  const plan = connectPlan(dsn, options)
+  if (!connectChannel.hasSubscribers) return open(plan, typeCodecs)
+  const trace: ConnectTrace = { isPooled: false, ...sessionTrace() }
+  return traced(
+    connectChannel,
+    trace,
+    () => open<M>(plan, typeCodecs),
+    (connection) => connection._targetOfEnd(),
+  )
+}
+
+async function open<M extends RowMode>(
+  { config, credentials, defaults, isSimple, signal }: ConnectPlan,
+  typeCodecs: ReturnType<typeof checkNamedTypeCodecs>,
+): Promise<Connection<M>> {
   let configJson = JSON.stringify(config)
   // What is done here is done in the time for all of connecting.
   const isMoreToDo = credentials !== undefined || typeCodecs.length > 0

@@ -10,7 +10,7 @@ import {
 } from './errors/index'
 import type { Limit } from './limit'
 import { Listeners } from './listeners'
-import type { ConnectionTarget } from './native/door'
+import { type ConnectionTarget, type QueryLogger, QueryLoggers } from './native/door'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
@@ -75,6 +75,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   readonly #owner: object | undefined
   readonly #notices = new Listeners<[PostgresLogMessage, Connection<M>]>()
   readonly #terminations = new Listeners<[Connection<M>]>()
+  readonly #loggers = new QueryLoggers()
 
   protected constructor(parts: ConnectionParts) {
     super()
@@ -197,9 +198,41 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   }
 
   /**
+   * Has `logger` told of each query that is made on this connection, when it is over: those of its transactions and prepared
+   * statements, and what starts and ends a transaction, among them. On a pool's connection it holds until that is released.
+   *
+   * @param logger It is called before the query's caller goes on, in his context of `AsyncLocalStorage`. What it throws is
+   * an uncaught exception. Adding it again does nothing.
+   */
+  addQueryLogger(logger: QueryLogger): void {
+    checkFunction('addQueryLogger', logger)
+    const target = this._targetOfEnd()
+    const reference = this._reference()
+    this.#loggers.add(logger)
+    target.logBy(() => {
+      const connection = reference.deref()
+      return connection === undefined ? undefined : connection.#loggers
+    })
+  }
+
+  /** Takes back what `addQueryLogger` or `queryLogger` has added. One that is not there is none to be taken back. */
+  removeQueryLogger(logger: QueryLogger): void {
+    checkFunction('removeQueryLogger', logger)
+    this.#loggers.delete(logger)
+    if (this.#loggers.size === 0) this.#target.logBy(undefined)
+  }
+
+  /** Adds a query logger for as long as what it gives is not disposed of: `using scope = connection.queryLogger(console.log)`. */
+  queryLogger(logger: QueryLogger): Disposable {
+    this.addQueryLogger(logger)
+    return { [Symbol.dispose]: () => this.removeQueryLogger(logger) }
+  }
+
+  /**
    * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
    * closes cursors, ends LISTEN, resets the settings, drops temporary tables and statements of PREPARE, and forgets what
-   * sequences gave. Prepared statements of the driver, codecs and the listeners of `onNotice` and `onTermination` stay.
+   * sequences gave. Prepared statements of the driver, codecs, query loggers and the listeners of `onNotice` and
+   * `onTermination` stay.
    */
   async reset(options?: ResetOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
@@ -343,5 +376,6 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     this.#terminations.clear()
     this.#target.onNotice = undefined
     this.#target.onClosed = undefined
+    this.#target.logBy(undefined)
   }
 }

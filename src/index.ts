@@ -8,6 +8,15 @@ export { createPool } from './create-pool'
 export type { ResultMapping, RowMode, TextParser } from './decode/mapping'
 export type { TemporalNamespace } from './decode/temporal'
 export * from './errors/public'
+export {
+  type AcquireTrace,
+  type ConnectTrace,
+  LoggedQuery,
+  type LoggedQueryKind,
+  type QueryLogger,
+  type ReleaseMessage,
+  type ServerPlace,
+} from './native/door'
 export { type DsnHost, type ParsedDsn, parseDsn } from './parse-dsn'
 export { type AcquireOptions, Pool, type PoolStats } from './pool'
 export { PoolConnection } from './pool-connection'

@@ -10,11 +10,23 @@ export { ConnectionTarget, type Notification, type TransactionStatus } from './c
 export { ControlRequest } from './control-request'
 export type { HeldQuery } from './held-query'
 export type { PoolStats } from './load'
+export { LoggedQuery, type LoggedQueryKind, type ServerPlace } from './logged-query'
 export { Occupancy, type Occupant } from './occupancy'
 export { PoolTarget } from './pool-target'
 export type { Description } from './queries'
+export { type QueryLogger, QueryLoggers } from './query-loggers'
 export { Request, thrown } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
+export {
+  type AcquireTrace,
+  acquireChannel,
+  type ConnectTrace,
+  connectChannel,
+  type ReleaseMessage,
+  releaseChannel,
+  sessionTrace,
+  traced,
+} from './session-traces'
 export { forgetSignal, isTimeOver, watchSignal } from './signals'
 export { literal, type StatementMode } from './statement-mode'
 export { Target } from './target'

@@ -1,9 +1,13 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Failure } from '../errors/index'
 import { Flag, Opcode } from '../types/boundary'
+import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
 import { HeldQuery } from './held-query'
+import type { ServerPlace } from './logged-query'
+import { countLogged, isObserved, type ObservedTarget, observe } from './observation'
 import { checkText, type Queries, type Query } from './queries'
+import type { QueryLoggers } from './query-loggers'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { callRefused, parametersRefused } from './statement-mode'
@@ -23,7 +27,7 @@ export interface FedRequestClass<R extends Request> {
 }
 
 /** What requests go to: a connection, or a pool that chooses one. */
-export abstract class Target {
+export abstract class Target implements ObservedTarget {
   /** As Rust knows it. */
   readonly id: number
   /** Queries are sent by the simple protocol, which has no parameters and nothing to prepare. */
@@ -31,6 +35,8 @@ export abstract class Target {
   protected readonly environment: Environment
   private statements: Queries
   private scope: TypeScope | undefined = undefined
+  /** Gives the loggers of the calls that are made here, unless whoever they are kept by is gone. */
+  private loggers: (() => QueryLoggers | undefined) | undefined = undefined
 
   constructor(environment: Environment, id: number, queries: Queries) {
     this.environment = environment
@@ -49,6 +55,21 @@ export abstract class Target {
     this.environment.outbox.flush()
     this.scope ??= new TypeScope(this.environment.native, this.id, () => this.environment.slots.taken === 0)
     return this.scope
+  }
+
+  abstract place(): ServerPlace
+
+  abstract session(): ConnectionTarget | undefined
+
+  queryLoggers(): readonly QueryLoggers[] {
+    const loggers = this.loggers?.()
+    return loggers === undefined ? [] : [loggers]
+  }
+
+  /** Has the calls that are made here logged, or no longer. */
+  logBy(loggers: (() => QueryLoggers | undefined) | undefined): void {
+    if ((loggers === undefined) !== (this.loggers === undefined)) countLogged(loggers === undefined ? -1 : 1)
+    this.loggers = loggers
   }
 
   /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */
@@ -82,6 +103,24 @@ export abstract class Target {
    * @param params Copied, with the bytes of Buffers and other views among them.
    */
   query(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Request {
+    return isObserved() ? this.observedQuery(text, params, options) : this.sendQuery(text, params, options)
+  }
+
+  // Apart from `query`, so that calls of which nobody wants to know allocate no context for a closure.
+  private observedQuery(
+    text: string,
+    params: readonly unknown[] | undefined,
+    options: StatementOptions,
+  ): Request {
+    const { timeoutMs } = options
+    return observe(this, 'query', text, params, timeoutMs, () => this.sendQuery(text, params, options))
+  }
+
+  private sendQuery(
+    text: string,
+    params: readonly unknown[] | undefined,
+    options: StatementOptions,
+  ): Request {
     const { environment } = this
     const { signal, group } = options
     if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
@@ -102,6 +141,14 @@ export abstract class Target {
 
   /** Executes a script of any number of statements; gives the tag of the last one and no rows. */
   script(text: string, options: ScriptOptions): Request {
+    return isObserved() ? this.observedScript(text, options) : this.sendScript(text, options)
+  }
+
+  private observedScript(text: string, options: ScriptOptions): Request {
+    return observe(this, 'script', text, undefined, options.timeoutMs, () => this.sendScript(text, options))
+  }
+
+  private sendScript(text: string, options: ScriptOptions): Request {
     const { environment } = this
     const { signal, group } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
@@ -127,6 +174,12 @@ export abstract class Target {
 
   /** Prepares a statement; the request's `description` says what it is. */
   prepare(text: string, options: RequestOptions): Request {
+    return isObserved()
+      ? observe(this, 'prepare', text, undefined, options.timeoutMs, () => this.sendPrepare(text, options))
+      : this.sendPrepare(text, options)
+  }
+
+  private sendPrepare(text: string, options: RequestOptions): Request {
     const { environment } = this
     const { signal } = options
     if (this.isSimple) throw callRefused('prepare')
@@ -138,6 +191,12 @@ export abstract class Target {
 
   /** Starts a request of one statement that is fed while it runs, such as a batch. */
   startFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
+    return isObserved()
+      ? observe(this, 'batch', text, undefined, options.timeoutMs, () => this.sendFed(kind, text, options))
+      : this.sendFed(kind, text, options)
+  }
+
+  private sendFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
     const { environment } = this
     const { plan, form, signal } = options
     if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
