@@ -14,10 +14,12 @@ import {
   type AcquireTrace,
   acquireChannel,
   type ConnectionTarget,
+  openPools,
   type PoolStats,
   type PoolTarget,
   type QueryLogger,
   QueryLoggers,
+  type ServerPlace,
   sessionTrace,
   traced,
 } from './native/door'
@@ -130,6 +132,11 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** @internal */
   static _of<M extends RowMode>(parts: PoolParts<M>): Pool<M> {
     return new Pool<M>(parts)
+  }
+
+  /** @internal The pools that are open in this thread: where their sessions are, and their figures. */
+  static _open(): { readonly place: ServerPlace; readonly stats: PoolStats }[] {
+    return openPools().map((target) => ({ place: target.place(), stats: target.stats() }))
   }
 
   /** The number of connections and of calls that wait for one, now, and counters. */

@@ -1,5 +1,5 @@
 import type { Failure } from '../errors/index'
-import { theEnvironment } from './environment'
+import { poolsOfThread, theEnvironment } from './environment'
 import { openConnectionIn, openPoolIn } from './openings'
 import type { PoolTarget } from './pool-target'
 import type { Request } from './request'
@@ -52,6 +52,11 @@ export function explainConfig(configJson: string): string | Failure {
   const explained = theEnvironment().native.explainConfig(configJson)
   if (explained === undefined) throw new Error('the native environment is gone')
   return explained
+}
+
+/** The pools that are open in this thread. */
+export function openPools(): PoolTarget[] {
+  return poolsOfThread()
 }
 
 /**
