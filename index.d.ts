@@ -1393,9 +1393,9 @@ declare class LoggedQuery {
     serverPid: number | undefined;
     /** Milliseconds from the call to its end, the wait for a connection among them. */
     elapsedMs: number | undefined;
-    /** The command tag, such as `INSERT 0 1`. */
+    /** The command tag, such as `INSERT 0 1`; empty where a call has taken the first row alone. */
     tag: string | undefined;
-    /** Rows that the command tag counts. */
+    /** Rows that the command tag counts; where there is none those that the call was given. */
     rowCount: number | undefined;
     /** What the call rejects with. Not there when it has gone well. */
     error?: unknown;
@@ -1414,34 +1414,14 @@ declare class LoggedQuery {
  */
 type QueryLogger = (record: LoggedQuery) => unknown;
 
+/**
+ * What queries are tagged with, by key: a value that is always the same, or a function that is asked for each query and may
+ * give none.
+ */
+type QueryTagValues = Readonly<Record<string, string | (() => string | undefined)>>;
+
 /** What a codec's functions get and give: PostgreSQL's text, its bytes, or a tuple of parts. */
 type CodecFormat = 'text' | 'binary' | 'tuple';
-
-/** Text in PEM. */
-type Pem = string | Uint8Array;
-/** TLS in the manner of `node:tls`. Nothing but what is said here is used: no files of libpq's are looked for. */
-interface SslOptions {
-    /** `sslmode` of libpq. Default `'verify-full'`, or `'require'` when `rejectUnauthorized` is false. */
-    mode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
-    /** Certificates of the authorities that are trusted, in PEM. Default: Node's, `NODE_EXTRA_CA_CERTS` included. */
-    ca?: Pem | readonly Pem[] | undefined;
-    /** The client's certificate, and those between it and its authority's, in PEM. */
-    cert?: Pem | undefined;
-    /** The private key of `cert`, in PEM. */
-    key?: Pem | undefined;
-    /** The password of an encrypted `key`. */
-    passphrase?: string | undefined;
-    /** What the server is called in its certificate, and by SNI, where that is not the host. */
-    servername?: string | undefined;
-    /** False trusts any server, so that others can read and change everything. Default true. */
-    rejectUnauthorized?: boolean | undefined;
-    /** Default `'TLSv1.2'`. */
-    minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
-    /** Default `'TLSv1.3'`. */
-    maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
-    /** Certificate revocation lists, in PEM. With any, each certificate must have one of its issuer's. */
-    crl?: Pem | readonly Pem[] | undefined;
-}
 
 /** What is told of a session, as far as it is known. */
 interface SessionTrace {
@@ -1477,6 +1457,32 @@ interface ReleaseMessage extends ServerPlace {
     readonly serverPid: number;
     /** Milliseconds for which it was held. */
     readonly heldMs: number;
+}
+
+/** Text in PEM. */
+type Pem = string | Uint8Array;
+/** TLS in the manner of `node:tls`. Nothing but what is said here is used: no files of libpq's are looked for. */
+interface SslOptions {
+    /** `sslmode` of libpq. Default `'verify-full'`, or `'require'` when `rejectUnauthorized` is false. */
+    mode?: 'disable' | 'allow' | 'prefer' | 'require' | 'verify-ca' | 'verify-full' | undefined;
+    /** Certificates of the authorities that are trusted, in PEM. Default: Node's, `NODE_EXTRA_CA_CERTS` included. */
+    ca?: Pem | readonly Pem[] | undefined;
+    /** The client's certificate, and those between it and its authority's, in PEM. */
+    cert?: Pem | undefined;
+    /** The private key of `cert`, in PEM. */
+    key?: Pem | undefined;
+    /** The password of an encrypted `key`. */
+    passphrase?: string | undefined;
+    /** What the server is called in its certificate, and by SNI, where that is not the host. */
+    servername?: string | undefined;
+    /** False trusts any server, so that others can read and change everything. Default true. */
+    rejectUnauthorized?: boolean | undefined;
+    /** Default `'TLSv1.2'`. */
+    minVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+    /** Default `'TLSv1.3'`. */
+    maxVersion?: 'TLSv1.2' | 'TLSv1.3' | undefined;
+    /** Certificate revocation lists, in PEM. With any, each certificate must have one of its issuer's. */
+    crl?: Pem | readonly Pem[] | undefined;
 }
 
 /** Where a type is. */
@@ -1622,6 +1628,12 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
      * all its connections. Their types are looked up when the connection, or the pool, is opened.
      */
     typeCodecs?: readonly NamedTypeCodec[] | undefined;
+    /**
+     * Tags behind the text of each query, in a comment in the format of sqlcommenter (`route='%2Fusers'`). A text with
+     * those that are strings is prepared once, as without; with what a function gives (it is asked for each query) a query
+     * is parsed anew each time, in two round trips, and no connection keeps it.
+     */
+    queryTags?: QueryTagValues | undefined;
     /** Aborts connecting. */
     signal?: AbortSignal | undefined;
 }
@@ -2742,6 +2754,6 @@ declare class Range<T> {
 }
 
 export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, LoggedQuery, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
-export type { AcquireOptions, AcquireTrace, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ConnectTrace, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, LoggedQueryKind, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryLogger, QueryResult, Queryable, RangeOptions, RecordMode, ReleaseMessage, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerPlace, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export type { AcquireOptions, AcquireTrace, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ConnectTrace, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, LoggedQueryKind, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryLogger, QueryResult, QueryTagValues, Queryable, RangeOptions, RecordMode, ReleaseMessage, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerPlace, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'

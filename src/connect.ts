@@ -50,7 +50,7 @@ export async function connect<M extends RowMode>(
 }
 
 async function open<M extends RowMode>(
-  { config, credentials, defaults, isSimple, signal }: ConnectPlan,
+  { config, credentials, defaults, isSimple, tags, signal }: ConnectPlan,
   typeCodecs: ReturnType<typeof checkNamedTypeCodecs>,
 ): Promise<Connection<M>> {
   let configJson = JSON.stringify(config)
@@ -67,6 +67,7 @@ async function open<M extends RowMode>(
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
   target.isSimple = isSimple
+  target.tags = tags
   await openWithTypeCodecs(target, typeCodecs, limit)
   return Connection._of<M>({ target, defaults })
 }

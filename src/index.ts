@@ -14,6 +14,7 @@ export {
   LoggedQuery,
   type LoggedQueryKind,
   type QueryLogger,
+  type QueryTagValues,
   type ReleaseMessage,
   type ServerPlace,
 } from './native/door'

@@ -1,7 +1,17 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { registerInstrumentations } from '@opentelemetry/instrumentation'
 import { expectTypeOf } from 'expect-type'
-import type { AcquireTrace, Connection, ConnectTrace, LoggedQuery, Pool, QueryLogger } from 'oxpg'
+import type {
+  AcquireTrace,
+  Connection,
+  ConnectOptions,
+  ConnectTrace,
+  LoggedQuery,
+  Pool,
+  PoolOptions,
+  QueryLogger,
+  QueryTagValues,
+} from 'oxpg'
 import { OxpgInstrumentation, traceparent } from 'oxpg/otel'
 
 declare const connection: Connection
@@ -26,3 +36,9 @@ registerInstrumentations({ instrumentations: [new OxpgInstrumentation({ requireP
 // @ts-expect-error no such option
 new OxpgInstrumentation({ requireParent: true })
 expectTypeOf(traceparent).returns.toEqualTypeOf<string | undefined>()
+
+expectTypeOf<ConnectOptions['queryTags']>().toEqualTypeOf<QueryTagValues | undefined>()
+const options: PoolOptions = { queryTags: { application: 'shop', traceparent } }
+// @ts-expect-error a tag is a string, or gives one
+const wrong: PoolOptions = { queryTags: { application: 1 } }
+void [options, wrong]

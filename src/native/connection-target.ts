@@ -93,6 +93,7 @@ export class ConnectionTarget extends Target {
     super(environment, id, pool?.queries ?? new Queries(environment.native, CONNECTION_QUERIES))
     this.pool = pool
     this.isSimple = pool?.isSimple ?? false
+    this.tags = pool?.tags
     this.poolQueries = pool?.queries
     this.backendPid = facts.backendPid
     this.host = facts.host

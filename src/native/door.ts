@@ -15,6 +15,7 @@ export { Occupancy, type Occupant } from './occupancy'
 export { PoolTarget } from './pool-target'
 export type { Description } from './queries'
 export { type QueryLogger, QueryLoggers } from './query-loggers'
+export { QueryTags, type QueryTagValues } from './query-tags'
 export { Request, thrown } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
 export {

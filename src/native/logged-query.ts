@@ -45,9 +45,9 @@ export class LoggedQuery {
   serverPid: number | undefined = undefined
   /** Milliseconds from the call to its end, the wait for a connection among them. */
   elapsedMs: number | undefined = undefined
-  /** The command tag, such as `INSERT 0 1`. */
+  /** The command tag, such as `INSERT 0 1`; empty where a call has taken the first row alone. */
   tag: string | undefined = undefined
-  /** Rows that the command tag counts. */
+  /** Rows that the command tag counts; where there is none those that the call was given. */
   rowCount: number | undefined = undefined
   /** What the call rejects with. Not there when it has gone well. */
   declare error?: unknown

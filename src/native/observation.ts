@@ -83,7 +83,8 @@ async function follow(
   record._end()
   if (failure === undefined) {
     record.tag = request.tag()
-    record.rowCount = request.rowCount
+    // A portal that was left with more rows has no tag.
+    record.rowCount = request.isSuspended ? request.rows.length : request.rowCount
   } else {
     failure.made ??= errorFromFailure(
       failure,

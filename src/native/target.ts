@@ -8,6 +8,7 @@ import type { ServerPlace } from './logged-query'
 import { countLogged, isObserved, type ObservedTarget, observe } from './observation'
 import { checkText, type Queries, type Query } from './queries'
 import type { QueryLoggers } from './query-loggers'
+import type { QueryTags } from './query-tags'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { callRefused, parametersRefused } from './statement-mode'
@@ -32,6 +33,8 @@ export abstract class Target implements ObservedTarget {
   readonly id: number
   /** Queries are sent by the simple protocol, which has no parameters and nothing to prepare. */
   isSimple = false
+  /** What its queries are tagged with. */
+  tags: QueryTags | undefined = undefined
   protected readonly environment: Environment
   private statements: Queries
   private scope: TypeScope | undefined = undefined
@@ -125,7 +128,7 @@ export abstract class Target implements ObservedTarget {
     const { signal, group } = options
     if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = this.queries.use(text)
+    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const request = new Request(environment, this, query, values, options.plan)
     try {
@@ -153,12 +156,13 @@ export abstract class Target implements ObservedTarget {
     const { signal, group } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     checkText(text)
+    const sent = this.tags === undefined ? text : (this.tags.changing(text) ?? this.tags.fixed(text))
     const request = this.request()
     const flags = options.isControl === true ? Flag.CONTROL : 0
     try {
       if (signal !== undefined) request.watch(signal)
       if (group !== undefined) request.join(group, text)
-      environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+      environment.outbox.script(request.slot, this.id, sent, flags, options.timeoutMs)
     } catch (error) {
       request.endUnsent(error)
       throw error
@@ -166,10 +170,19 @@ export abstract class Target implements ObservedTarget {
     return request
   }
 
+  /** What is always the same is part of the text that is prepared; with anything else it is prepared for this use alone. */
+  private taggedQuery(text: string, tags: QueryTags): Query {
+    const { queries } = this
+    const fixed = tags.fixed(text)
+    // What a prepared statement is executed by is that one.
+    const changing = queries.isHeld(fixed) ? undefined : tags.changing(text)
+    return changing === undefined ? queries.use(fixed) : queries.useOnce(changing)
+  }
+
   /** Keeps the statement of a text prepared, see {@link HeldQuery}. */
   hold(text: string): HeldQuery {
     if (this.isSimple) throw callRefused('prepare')
-    return new HeldQuery(this.queries, text)
+    return new HeldQuery(this.queries, this.tags?.fixed(text) ?? text)
   }
 
   /** Prepares a statement; the request's `description` says what it is. */
@@ -184,7 +197,7 @@ export abstract class Target implements ObservedTarget {
     const { signal } = options
     if (this.isSimple) throw callRefused('prepare')
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = this.queries.use(text)
+    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
     return this.commanded(request, Opcode.PREPARE, query.id, 0, options)
   }
@@ -200,7 +213,7 @@ export abstract class Target implements ObservedTarget {
     const { environment } = this
     const { plan, form, signal } = options
     if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
-    const query = this.queries.use(text)
+    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
     const request = new kind(environment, this, query, plan)
     if (signal?.aborted) {
       request.freeSlot()
