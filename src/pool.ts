@@ -302,6 +302,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
 
   [inspect.custom](): string {
     const { size, maxSize, idle, waiting } = this.stats
+    if (this.#target.isForgotten) return 'Pool { closed }'
     return `Pool { size: ${size} of ${maxSize}, idle: ${idle}, waiting: ${waiting} }`
   }
 

@@ -31,6 +31,8 @@ export class PoolTarget extends Target {
   onPooledClosed:
     | ((connection: ConnectionTarget, failure: Failure | undefined, reason: number) => void)
     | undefined = undefined
+  /** It was closed or terminated. */
+  isForgotten = false
   /** Where its latest session is. */
   lastPlace: ServerPlace = NOWHERE
   /** Gives who has leased its connections, and the same in words. */
@@ -142,6 +144,7 @@ export class PoolTarget extends Target {
   }
 
   private forget(): void {
+    this.isForgotten = true
     this.environment.pools.delete(this.id)
     this.queries.close()
     this.closeTypes()
