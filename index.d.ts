@@ -1358,8 +1358,106 @@ interface PoolStats {
     readonly maxSize: number;
 }
 
+/** Where a session is, as it was configured. What is not known is undefined. */
+interface ServerPlace {
+    /** A name, an address, or the folder of a Unix socket: as it was named. */
+    readonly host: string | undefined;
+    readonly port: number | undefined;
+    readonly database: string | undefined;
+    readonly user: string | undefined;
+}
+/**
+ * What a call sends: one statement (`fetch`, `execute` with parameters), a script of any number of them (`execute`
+ * without), one statement for many rows of parameters (`executeMany`, `fetchMany`), a statement to be prepared, or what
+ * starts and ends a transaction or savepoint.
+ */
+type LoggedQueryKind = 'query' | 'script' | 'batch' | 'prepare' | 'transaction';
+/**
+ * One query: what loggers are told, and the context object of the channel `oxpg:query`. What is only known at the end is
+ * undefined before.
+ */
+declare class LoggedQuery {
+    #private;
+    readonly kind: LoggedQueryKind;
+    /** The text, without the comment of `queryTags`. */
+    readonly query: string;
+    /** Milliseconds that it may take; 0 for no limit. */
+    readonly timeoutMs: number;
+    /** Whether it was made on a pool, which chooses a connection. */
+    readonly isPooled: boolean;
+    host: string | undefined;
+    port: number | undefined;
+    database: string | undefined;
+    user: string | undefined;
+    /** The process id of the server's backend; of a call on a pool once it has a connection. */
+    serverPid: number | undefined;
+    /** Milliseconds from the call to its end, the wait for a connection among them. */
+    elapsedMs: number | undefined;
+    /** The command tag, such as `INSERT 0 1`; empty where a call has taken the first row alone. */
+    tag: string | undefined;
+    /** Rows that the command tag counts; where there is none those that the call was given. */
+    rowCount: number | undefined;
+    /** What the call rejects with. Not there when it has gone well. */
+    error?: unknown;
+    /**
+     * The values of `$1`, `$2` …, for whoever asks: they may be secrets, so neither `util.inspect` nor `JSON.stringify` shows
+     * them. Undefined where there are none, and of batches, whose rows are nobody's to keep.
+     */
+    get params(): readonly unknown[] | undefined;
+    /** The first word of the text, in capitals: `SELECT`, `WITH`, `BEGIN`; empty when it begins with none. */
+    get operation(): string;
+}
+
+/**
+ * Is told of each query when it is over, before its caller is, in the caller's context of `AsyncLocalStorage`. What it throws
+ * is an uncaught exception.
+ */
+type QueryLogger = (record: LoggedQuery) => unknown;
+
+/**
+ * What queries are tagged with, by key: a value that is always the same, or a function that is asked for each query and may
+ * give none.
+ */
+type QueryTagValues = Readonly<Record<string, string | (() => string | undefined)>>;
+
 /** What a codec's functions get and give: PostgreSQL's text, its bytes, or a tuple of parts. */
 type CodecFormat = 'text' | 'binary' | 'tuple';
+
+/** What is told of a session, as far as it is known. */
+interface SessionTrace {
+    host: string | undefined;
+    port: number | undefined;
+    database: string | undefined;
+    user: string | undefined;
+    /** The process id of the server's backend, once there is one. */
+    serverPid: number | undefined;
+    /** Milliseconds from the beginning to the end, once it has ended. */
+    elapsedMs: number | undefined;
+    /** What it has failed with. Not there when it has gone well. */
+    error?: unknown;
+}
+/** The context object of the channel `oxpg:connect`: a session is opened. */
+interface ConnectTrace extends SessionTrace {
+    /**
+     * Whether a pool opens it. A pool does so on its own: all of the channel's events come at once then, when it is open, and
+     * `elapsedMs` says how long that has taken.
+     */
+    readonly isPooled: boolean;
+}
+/** The context object of the channel `oxpg:pool:acquire`: somebody wants a connection of a pool for himself. */
+interface AcquireTrace extends SessionTrace {
+    /** The method of the pool; `'query'` stands for one that makes a single query and needs a lease for that. */
+    readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'query';
+    /** Milliseconds that it may take, hooks included; 0 for no limit. */
+    readonly timeoutMs: number;
+}
+/** The message of the channel `oxpg:pool:release`: a lease of the application's is over. */
+interface ReleaseMessage extends ServerPlace {
+    readonly call: AcquireTrace['call'];
+    readonly serverPid: number;
+    /** Milliseconds for which it was held. */
+    readonly heldMs: number;
+}
 
 /** Text in PEM. */
 type Pem = string | Uint8Array;
@@ -1530,6 +1628,12 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
      * all its connections. Their types are looked up when the connection, or the pool, is opened.
      */
     typeCodecs?: readonly NamedTypeCodec[] | undefined;
+    /**
+     * Tags behind the text of each query, in a comment in the format of sqlcommenter (`route='%2Fusers'`). A text with
+     * those that are strings is prepared once, as without; with what a function gives (it is asked for each query) a query
+     * is parsed anew each time, in two round trips, and no connection keeps it.
+     */
+    queryTags?: QueryTagValues | undefined;
     /** Aborts connecting. */
     signal?: AbortSignal | undefined;
 }
@@ -1967,9 +2071,22 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
      */
     onTermination(listener: (connection: Connection<M>) => void): () => void;
     /**
+     * Has `logger` told of each query that is made on this connection, when it is over: those of its transactions and prepared
+     * statements, and what starts and ends a transaction, among them. On a pool's connection it holds until that is released.
+     *
+     * @param logger It is called before the query's caller goes on, in his context of `AsyncLocalStorage`. What it throws is
+     * an uncaught exception. Adding it again does nothing.
+     */
+    addQueryLogger(logger: QueryLogger): void;
+    /** Takes back what `addQueryLogger` or `queryLogger` has added. One that is not there is none to be taken back. */
+    removeQueryLogger(logger: QueryLogger): void;
+    /** Adds a query logger for as long as what it gives is not disposed of: `using scope = connection.queryLogger(console.log)`. */
+    queryLogger(logger: QueryLogger): Disposable;
+    /**
      * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
      * closes cursors, ends LISTEN, resets the settings, drops temporary tables and statements of PREPARE, and forgets what
-     * sequences gave. Prepared statements of the driver, codecs and the listeners of `onNotice` and `onTermination` stay.
+     * sequences gave. Prepared statements of the driver, codecs, query loggers and the listeners of `onNotice` and
+     * `onTermination` stay.
      */
     reset(options?: ResetOptions): Promise<void>;
     /**
@@ -2141,6 +2258,18 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
      * @returns A function that ends it.
      */
     onClose(listener: (session: PoolSession, end: PoolSessionEnd) => void): () => void;
+    /**
+     * Has `logger` told of each query that is made on this pool or on its connections, when it is over: those of transactions and
+     * prepared statements, and what starts and ends a transaction, among them.
+     *
+     * @param logger It is called before the query's caller goes on, in his context of `AsyncLocalStorage`. What it throws is
+     * an uncaught exception. Adding it again does nothing.
+     */
+    addQueryLogger(logger: QueryLogger): void;
+    /** Takes back what `addQueryLogger` or `queryLogger` has added. One that is not there is none to be taken back. */
+    removeQueryLogger(logger: QueryLogger): void;
+    /** Adds a query logger for as long as what it gives is not disposed of: `using scope = pool.queryLogger(console.log)`. */
+    queryLogger(logger: QueryLogger): Disposable;
     /**
      * Lets all calls end that were made before, those that wait for a connection among them, waits until all connections are
      * back, and closes them; resolves when the server has ended their sessions too, as `close` of a connection. Nothing new is
@@ -2629,7 +2758,7 @@ declare class Range<T> {
     [inspect.custom](depth: number, options: InspectOptionsStylized): string;
 }
 
-export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, LoggedQuery, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
+export type { AcquireOptions, AcquireTrace, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ConnectTrace, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, LoggedQueryKind, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryLogger, QueryResult, QueryTagValues, Queryable, RangeOptions, RecordMode, ReleaseMessage, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerPlace, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'

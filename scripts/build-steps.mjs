@@ -26,11 +26,11 @@ export async function buildFace() {
   await runNode('scripts/entries.mjs', ['esm'])
 }
 
-/** index.d.ts: the whole public surface in one file, from the declarations of src. */
-export async function buildDeclarations(output) {
+/** `<door>.d.ts`: the whole public surface of each door in one file, from the declarations of src. */
+export async function buildDeclarations(folder) {
   rmSync(join(ROOT, '.cache', 'types'), { recursive: true, force: true })
   await runNode(PROGRAMS.tsc, ['-p', 'tsconfig.types.json'])
-  await runNode('scripts/entries.mjs', ['types', output])
+  await runNode('scripts/entries.mjs', ['types', folder])
 }
 
 /** The SQLSTATE and type tables, from PostgreSQL's own data. `--check` writes nothing and fails on a difference. */

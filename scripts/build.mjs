@@ -2,18 +2,21 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildDeclarations } from './build-steps.mjs'
+import { DOORS } from './doors.mjs'
 import { duration, ROOT } from './run.mjs'
 import { setup } from './setup.mjs'
 
 const started = performance.now()
 try {
   await setup({ isForced: true })
-  await buildDeclarations('index.d.ts')
+  await buildDeclarations('.')
   // ESM users get the same declarations: one set of classes, whichever way the package is loaded.
-  writeFileSync(
-    join(ROOT, 'index.d.mts'),
-    "export * from './index.js'\nexport { default } from './index.js'\n",
-  )
+  for (const door of Object.keys(DOORS)) {
+    writeFileSync(
+      join(ROOT, `${door}.d.mts`),
+      `export * from './${door}.js'\nexport { default } from './${door}.js'\n`,
+    )
+  }
   console.log(`built in ${duration(performance.now() - started)}`)
 } catch (error) {
   if (error.output) process.stderr.write(error.output)

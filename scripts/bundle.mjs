@@ -6,10 +6,11 @@ import { readFileSync, rmSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { rollup } from 'rollup'
-import { DOORS } from './doors.mjs'
+import { DOORS, PEERS } from './doors.mjs'
 import { ROOT } from './run.mjs'
 
 const COMPILED = join(ROOT, '.cache', 'face')
+const INDEX = join(COMPILED, 'index.js')
 const BUILTINS = new Set(builtinModules.map((name) => `node:${name}`))
 
 /** Finds what tsc has written: imports in src have no endings. Gives each file with its map from TypeScript. */
@@ -17,8 +18,12 @@ const compiled = {
   name: 'compiled',
   resolveId(source, importer) {
     if (BUILTINS.has(source)) return { id: source, external: true }
+    if (PEERS.includes(source)) return { id: source, external: true }
     if (importer === undefined) return source
-    return source.startsWith('.') ? `${join(dirname(importer), source)}.js` : null
+    if (!source.startsWith('.')) return null
+    const file = `${join(dirname(importer), source)}.js`
+    // One set of classes in a process, whichever doors are used.
+    return file === INDEX ? { id: './index.js', external: true } : file
   },
   load(id) {
     const code = readFileSync(id, 'utf8').replace(/\n\/\/# sourceMappingURL=.*\s*$/, '\n')
@@ -48,7 +53,7 @@ const bundle = await rollup({
     throw new Error(`the bundle: ${warning.message}`)
   },
 })
-await bundle.write({
+const { output } = await bundle.write({
   dir: join(ROOT, 'dist'),
   format: 'cjs',
   exports: 'named',
@@ -57,8 +62,6 @@ await bundle.write({
   outro: 'exports.default = exports;',
   externalLiveBindings: false,
   generatedCode: { preset: 'es2015', symbols: false },
-  // Doors that share modules share them in one more file.
-  chunkFileNames: 'shared-[hash].js',
   sourcemap: true,
   // The package has no src: a map of names and lines alone is of use with a checkout, at a tenth of the size.
   sourcemapExcludeSources: true,
@@ -66,3 +69,6 @@ await bundle.write({
     relative(join(ROOT, 'dist'), join(ROOT, 'src', path.split('/src/').at(-1))),
 })
 await bundle.close()
+const shared = output.filter(({ type, isEntry }) => type === 'chunk' && !isEntry)
+if (shared.length > 0)
+  throw new Error(`the bundle: doors share ${shared[0].moduleIds.join(', ')}: take it from index`)

@@ -1,13 +1,15 @@
 // Writes what users enter by, both from src:
 //   node scripts/entries.mjs esm                    the ESM entry of each door, which gives the CommonJS build's names again
-//   node scripts/entries.mjs types index.d.ts       the declarations, rolled up into one file
+//   node scripts/entries.mjs types .                the declarations of each door, rolled up into one file
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { rollup } from 'rollup'
 import { dts } from 'rollup-plugin-dts'
 import ts from 'typescript'
-import { DOORS } from './doors.mjs'
+import { DOORS, PEERS } from './doors.mjs'
 import { ROOT } from './run.mjs'
+
+const TYPES = join(ROOT, '.cache', 'types')
 
 const esmText = (door, module, names) => `\
 // Generated from src/${module}.ts. One implementation: import and require share every class.
@@ -35,8 +37,8 @@ const TYPES_BANNER = `\
 `
 
 /** What `module.exports.default` is, see bundle.mjs. */
-const TYPES_FOOTER = `
-export * as default from './index.js'
+const typesFooter = (door) => `
+export * as default from './${door}.js'
 `
 
 /** Names of the values that a module of src exports; types have no place at run time. */
@@ -73,17 +75,31 @@ function writeEsmEntries() {
   }
 }
 
-async function writeTypes(output) {
-  const bundle = await rollup({
-    input: join(ROOT, '.cache', 'types', 'index.d.ts'),
-    external: /^node:/,
-    plugins: [dts()],
-    onwarn(warning) {
-      throw new Error(`declarations: ${warning.message}`)
-    },
-  })
-  await bundle.write({ file: join(ROOT, output), format: 'es', banner: TYPES_BANNER, footer: TYPES_FOOTER })
-  await bundle.close()
+/** Declarations of other doors take what is index's from there. */
+const fromIndex = {
+  name: 'from index',
+  resolveId(source, importer) {
+    if (importer === undefined || !source.startsWith('.')) return null
+    return join(dirname(importer), source) === join(TYPES, 'index')
+      ? { id: './index.js', external: true }
+      : null
+  },
+}
+
+async function writeTypes(folder) {
+  for (const [door, module] of Object.entries(DOORS)) {
+    const bundle = await rollup({
+      input: join(TYPES, `${module}.d.ts`),
+      external: [/^node:/, ...PEERS],
+      plugins: [fromIndex, dts()],
+      onwarn(warning) {
+        throw new Error(`declarations: ${warning.message}`)
+      },
+    })
+    const file = join(ROOT, folder, `${door}.d.ts`)
+    await bundle.write({ file, format: 'es', banner: TYPES_BANNER, footer: typesFooter(door) })
+    await bundle.close()
+  }
 }
 
 const [what, output] = process.argv.slice(2)

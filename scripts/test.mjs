@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { buildDeclarations, buildFailpoints, buildTestkit, generateTables } from './build-steps.mjs'
+import { DOORS } from './doors.mjs'
 import { start } from './embedded-postgres.mjs'
 import { embeddedServer } from './extension-servers.mjs'
 import { filesBelow, isThere } from './files.mjs'
@@ -81,11 +82,14 @@ async function lint() {
 
 async function declarationsAreCurrent() {
   mkdirSync(join(ROOT, '.cache'), { recursive: true })
-  await buildDeclarations('.cache/index.d.ts')
-  const [made, committed] = ['.cache/index.d.ts', 'index.d.ts'].map((path) =>
-    isThere(path) ? readFileSync(join(ROOT, path), 'utf8') : '',
-  )
-  if (made !== committed) throw new Error('index.d.ts is stale: run `npm run build` and commit it')
+  await buildDeclarations('.cache')
+  for (const door of Object.keys(DOORS)) {
+    const name = `${door}.d.ts`
+    const [made, committed] = [`.cache/${name}`, name].map((path) =>
+      isThere(path) ? readFileSync(join(ROOT, path), 'utf8') : '',
+    )
+    if (made !== committed) throw new Error(`${name} is stale: run \`npm run build\` and commit it`)
+  }
 }
 
 const NEXTEST = ['nextest', 'run', '--workspace', '--no-fail-fast', '--status-level', 'fail']

@@ -2,6 +2,7 @@ import { userInfo } from 'node:os'
 import { type CredentialFunctions, sortCredentials } from './credentials'
 import { DEFAULT_PLAN, planFor, type RowMode } from './decode/mapping'
 import { ClientConfigurationError } from './errors/index'
+import { QueryTags } from './native/door'
 import { checkOptions, checkWellFormed } from './options'
 import { checkNetPermission } from './permission'
 import { CallDefaults } from './send'
@@ -26,6 +27,8 @@ export interface ConnectPlan {
   readonly defaults: CallDefaults
   /** Queries are sent by the simple protocol. */
   readonly isSimple: boolean
+  /** What queries are tagged with. */
+  readonly tags: QueryTags | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -65,10 +68,11 @@ export function dsnAndOptions<O extends object>(
 export function connectPlan(dsn: string | undefined, options: ConnectOptions<RowMode>): ConnectPlan {
   checkNetPermission()
   const { forRust, forFace, credentials } = checkedOptions(options)
-  const { commandTimeoutMs = 0, signal } = forFace
+  const { commandTimeoutMs = 0, queryTags, signal } = forFace
   const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
   const isSimple = options.statementMode === 'simple'
-  return { config: configOf(dsn, forRust), credentials, defaults, isSimple, signal }
+  const tags = queryTags === undefined ? undefined : new QueryTags(queryTags)
+  return { config: configOf(dsn, forRust), credentials, defaults, isSimple, tags, signal }
 }
 
 /**
@@ -88,7 +92,7 @@ function configOf(dsn: string | undefined, forRust: { [name: string]: unknown })
 /** The options that are given, sorted by who reads them. */
 function checkedOptions(options: ConnectOptions<RowMode>): {
   forRust: { [name: string]: unknown }
-  forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'signal'>
+  forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'queryTags' | 'signal'>
   credentials: CredentialFunctions | undefined
 } {
   const forRust: { [name: string]: unknown } = {}

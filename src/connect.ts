@@ -1,6 +1,13 @@
 import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
 import { Connection } from './connection'
 import type { RowMode } from './decode/mapping'
+import {
+  type ConnectionTarget,
+  type ConnectTrace,
+  connectChannel,
+  sessionTrace,
+  traced,
+} from './native/door'
 import { openSession } from './open-session'
 import { checkNamedTypeCodecs } from './type-codecs'
 
@@ -23,6 +30,10 @@ export async function connect<M extends RowMode>(
   const { dsn, options } = dsnAndOptions('connect', first, second, CONNECT_OPTIONS)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
   const plan = connectPlan(dsn, options)
-  const target = await openSession(plan, typeCodecs, plan.signal)
+  const open = (): Promise<ConnectionTarget> => openSession(plan, typeCodecs, plan.signal)
+  const trace = (): ConnectTrace => ({ isPooled: false, ...sessionTrace() })
+  const target = connectChannel.hasSubscribers
+    ? await traced(connectChannel, trace(), open, (opened) => opened)
+    : await open()
   return Connection._of<M>({ target, defaults: plan.defaults })
 }

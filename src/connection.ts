@@ -12,7 +12,7 @@ import {
 import type { Limit } from './limit'
 import { checkListen, type ListenCallOptions, type ListenOptions } from './listen-options'
 import { Listeners } from './listeners'
-import type { ConnectionTarget } from './native/door'
+import { type ConnectionTarget, type QueryLogger, QueryLoggers } from './native/door'
 import type { NotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
@@ -83,6 +83,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   readonly #notices = new Listeners<[PostgresLogMessage, Connection<M>]>()
   readonly #terminations = new Listeners<[Connection<M>]>()
   #listener: ConnectionListener<M> | undefined
+  readonly #loggers = new QueryLoggers()
 
   protected constructor(parts: ConnectionParts) {
     super()
@@ -254,9 +255,41 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   }
 
   /**
+   * Has `logger` told of each query that is made on this connection, when it is over: those of its transactions and prepared
+   * statements, and what starts and ends a transaction, among them. On a pool's connection it holds until that is released.
+   *
+   * @param logger It is called before the query's caller goes on, in his context of `AsyncLocalStorage`. What it throws is
+   * an uncaught exception. Adding it again does nothing.
+   */
+  addQueryLogger(logger: QueryLogger): void {
+    checkFunction('addQueryLogger', logger)
+    const target = this._targetOfEnd()
+    const reference = this._reference()
+    this.#loggers.add(logger)
+    target.logBy(() => {
+      const connection = reference.deref()
+      return connection === undefined ? undefined : connection.#loggers
+    })
+  }
+
+  /** Takes back what `addQueryLogger` or `queryLogger` has added. One that is not there is none to be taken back. */
+  removeQueryLogger(logger: QueryLogger): void {
+    checkFunction('removeQueryLogger', logger)
+    this.#loggers.delete(logger)
+    if (this.#loggers.size === 0) this.#target.logBy(undefined)
+  }
+
+  /** Adds a query logger for as long as what it gives is not disposed of: `using scope = connection.queryLogger(console.log)`. */
+  queryLogger(logger: QueryLogger): Disposable {
+    this.addQueryLogger(logger)
+    return { [Symbol.dispose]: () => this.removeQueryLogger(logger) }
+  }
+
+  /**
    * Brings the session back to how it was when it was opened: rolls back, takes back the role, releases advisory locks,
    * closes cursors, ends LISTEN, resets the settings, drops temporary tables and statements of PREPARE, and forgets what
-   * sequences gave. Prepared statements of the driver, codecs and the listeners of `onNotice` and `onTermination` stay.
+   * sequences gave. Prepared statements of the driver, codecs, query loggers and the listeners of `onNotice` and
+   * `onTermination` stay.
    */
   async reset(options?: ResetOptions): Promise<void> {
     checkCallOptions(options, TIMEOUT_ONLY)
@@ -409,5 +442,6 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     target.onUnlistened = undefined
     target.onNotice = undefined
     target.onClosed = undefined
+    target.logBy(undefined)
   }
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { connectPlan, dsnAndOptions } from './connect-options'
 import { askForCredentials, type CredentialFunctions } from './credentials'
 import type { RowMode } from './decode/mapping'
@@ -32,15 +33,17 @@ export async function createPool<M extends RowMode>(
     poolPlan(options)
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
   const plan = connectPlan(dsn, options)
-  const { config, credentials, defaults, isSimple, signal } = plan
+  const { config, credentials, defaults, isSimple, tags, signal } = plan
   const configJson = JSON.stringify(config)
   const connectTimeoutMs = connectTimeoutOf(configJson)
   const limit = new Limit(connectTimeoutMs, signal)
   const optionsJson = JSON.stringify({ ...settings, asksCredentials: credentials !== undefined })
   const { pool, ready } = openPool(configJson, optionsJson, signal)
   pool.isSimple = isSimple
+  pool.tags = tags
   if (credentials !== undefined) {
-    pool.onCredentials = async (opening) => {
+    // News comes in nobody's context.
+    pool.onCredentials = AsyncResource.bind(async (opening: number) => {
       const own = new Limit(connectTimeoutMs)
       try {
         pool.answerCredentials(opening, await askForCredentials(credentials, own), own.remainingMs)
@@ -49,7 +52,7 @@ export async function createPool<M extends RowMode>(
         ready.giveUp(error)
         pool.refuseCredentials(opening, reasonOf(error, credentials), error instanceof TimeoutError)
       }
-    }
+    })
   }
   await ready.settled
   if (ready.failure !== undefined) {

@@ -15,6 +15,16 @@ export type {
   NotificationHandler,
   PoolNotificationHandler,
 } from './notification'
+export {
+  type AcquireTrace,
+  type ConnectTrace,
+  LoggedQuery,
+  type LoggedQueryKind,
+  type QueryLogger,
+  type QueryTagValues,
+  type ReleaseMessage,
+  type ServerPlace,
+} from './native/door'
 export { type DsnHost, type ParsedDsn, parseDsn } from './parse-dsn'
 export { type AcquireOptions, Pool, type PoolStats } from './pool'
 export { PoolConnection } from './pool-connection'

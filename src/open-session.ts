@@ -12,7 +12,7 @@ import { openWithTypeCodecs } from './type-codecs'
  * @throws what `connect` does.
  */
 export async function openSession(
-  { config, credentials, isSimple }: ConnectPlan,
+  { config, credentials, isSimple, tags }: ConnectPlan,
   typeCodecs: Parameters<typeof openWithTypeCodecs>[1],
   signal: AbortSignal | undefined,
 ): Promise<ConnectionTarget> {
@@ -30,6 +30,7 @@ export async function openSession(
   if (request.failure !== undefined) throw errorFromFailure(request.failure)
   const target = request.connection!
   target.isSimple = isSimple
+  target.tags = tags
   await openWithTypeCodecs(target, typeCodecs, limit)
   return target
 }

@@ -1,4 +1,5 @@
 import { ClientConfigurationError, InterfaceError } from './errors/index'
+import type { QueryTagValues } from './native/door'
 import { hintAtOption } from './other-drivers'
 import { describeArgument } from './types/describe-value'
 import { isWellFormed } from './types/well-formed'
@@ -124,6 +125,23 @@ export function textByName(name: string, value: unknown): Readonly<Record<string
     }
   }
   return value as Readonly<Record<string, string>>
+}
+
+/** @throws ClientConfigurationError unless it is an object of strings and functions. */
+export function queryTags(name: string, value: unknown): QueryTagValues {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ClientConfigurationError(
+      `option '${name}' must be an object of tags by their keys, not ${describeArgument(value)}`,
+    )
+  }
+  for (const [key, tag] of Object.entries(value)) {
+    if (typeof tag !== 'string' && typeof tag !== 'function') {
+      throw new ClientConfigurationError(
+        `option '${name}': ${describeArgument(key)} must be a string or a function that gives one, not ${describeArgument(tag)}`,
+      )
+    }
+  }
+  return value as QueryTagValues
 }
 
 /** @throws ClientConfigurationError unless it is an AbortSignal. */

@@ -1,6 +1,6 @@
 import type { PoolHolder } from './errors/index'
 import { now } from './limit'
-import type { ConnectionTarget } from './native/door'
+import { type ConnectionTarget, type ReleaseMessage, releaseChannel } from './native/door'
 import type { HookName } from './pool-options'
 
 /** How many holders a message names. */
@@ -75,6 +75,7 @@ export class PoolLeases {
     if (!this.#isKept) this.#open.delete(target)
     forgotten.unregister(lease)
     clearTimeout(lease.timer)
+    if (releaseChannel.hasSubscribers) releaseChannel.publish(releaseOf(lease))
   }
 
   /** A hook has been called; {@link leaveHook} follows. */
@@ -145,6 +146,12 @@ export class PoolLeases {
       ...detailOf(lease),
     })
   }
+}
+
+function releaseOf({ target, call, since }: Lease): ReleaseMessage {
+  const { host, port, database, user, backendPid: serverPid } = target
+  const of = call as ReleaseMessage['call']
+  return { call: of, host, port, database, user, serverPid, heldMs: now() - since }
 }
 
 function detailOf({ stack }: Lease): { detail?: string } {

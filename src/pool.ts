@@ -11,7 +11,19 @@ import {
 } from './errors/index'
 import { Limit } from './limit'
 import { checkPoolListen, type ListenOptions, type PoolListenOptions } from './listen-options'
-import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
+import {
+  type AcquireTrace,
+  acquireChannel,
+  type ConnectionTarget,
+  openPools,
+  type PoolStats,
+  type PoolTarget,
+  type QueryLogger,
+  QueryLoggers,
+  type ServerPlace,
+  sessionTrace,
+  traced,
+} from './native/door'
 import type { Notification, NotificationGap, PoolNotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notACall, notByNew } from './other-drivers'
@@ -100,6 +112,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #listener: PoolListener
   /** Sessions that have had their `init`. */
   readonly #initialized = new WeakSet<ConnectionTarget>()
+  readonly #loggers = new QueryLoggers()
   readonly #lend: Lender<M> = (call, options) => this.#lendFor(call, options)
 
   protected constructor(parts: PoolParts<M>) {
@@ -133,6 +146,11 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** @internal */
   static _of<M extends RowMode>(parts: PoolParts<M>): Pool<M> {
     return new Pool<M>(parts)
+  }
+
+  /** @internal The pools that are open in this thread: where their sessions are, and their figures. */
+  static _open(): { readonly place: ServerPlace; readonly stats: PoolStats }[] {
+    return openPools().map((target) => ({ place: target.place(), stats: target.stats() }))
   }
 
   /** The number of connections and of calls that wait for one, now, and counters. */
@@ -291,6 +309,32 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   /**
+   * Has `logger` told of each query that is made on this pool or on its connections, when it is over: those of transactions and
+   * prepared statements, and what starts and ends a transaction, among them.
+   *
+   * @param logger It is called before the query's caller goes on, in his context of `AsyncLocalStorage`. What it throws is
+   * an uncaught exception. Adding it again does nothing.
+   */
+  addQueryLogger(logger: QueryLogger): void {
+    checkFunction('addQueryLogger', logger)
+    this.#loggers.add(logger)
+    this.#target.logBy(() => this.#loggers)
+  }
+
+  /** Takes back what `addQueryLogger` or `queryLogger` has added. One that is not there is none to be taken back. */
+  removeQueryLogger(logger: QueryLogger): void {
+    checkFunction('removeQueryLogger', logger)
+    this.#loggers.delete(logger)
+    if (this.#loggers.size === 0) this.#target.logBy(undefined)
+  }
+
+  /** Adds a query logger for as long as what it gives is not disposed of: `using scope = pool.queryLogger(console.log)`. */
+  queryLogger(logger: QueryLogger): Disposable {
+    this.addQueryLogger(logger)
+    return { [Symbol.dispose]: () => this.removeQueryLogger(logger) }
+  }
+
+  /**
    * Lets all calls end that were made before, those that wait for a connection among them, waits until all connections are
    * back, and closes them; resolves when the server has ended their sessions too, as `close` of a connection. Nothing new is
    * accepted, and subscriptions of `listen` end. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
@@ -332,6 +376,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
 
   [inspect.custom](): string {
     const { size, maxSize, idle, waiting } = this.stats
+    if (this.#target.isForgotten) return 'Pool { closed }'
     return `Pool { size: ${size} of ${maxSize}, idle: ${idle}, waiting: ${waiting} }`
   }
 
@@ -370,7 +415,19 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
    * @param isAsked Whether the application asked for a limit: inside one of the pool's own transactions there is a shorter
    * one otherwise.
    */
-  async #lease(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
+  #lease(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
+    if (!acquireChannel.hasSubscribers) return this.#take(limit, isAsked, claim)
+    const call = (claim?.call ?? 'query') as AcquireTrace['call']
+    const trace: AcquireTrace = { call, timeoutMs: limit.timeoutMs, ...sessionTrace(this.#target.lastPlace) }
+    return traced(
+      acquireChannel,
+      trace,
+      () => this.#take(limit, isAsked, claim),
+      (connection) => connection._targetOfEnd(),
+    )
+  }
+
+  async #take(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
     const holderPid = this.#holderPidWhenFull()
     const isShortened =
       holderPid !== undefined && !isAsked && (limit.timeoutMs === 0 || limit.timeoutMs > NESTED_TIMEOUT_MS)

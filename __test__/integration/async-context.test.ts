@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import test from 'ava'
-import { connection, pool, until } from '../support/server.js'
+import { connection, pool, until, url } from '../support/server.js'
 
 const storage = new AsyncLocalStorage<string>()
 
@@ -109,4 +109,65 @@ test('hooks of a pool run in the context of the call that they are for', async (
     await storage.run(name, () => p.use((c) => c.fetchVal('select 1')))
     t.deepEqual(new Set(seen), new Set([name]))
   }
+})
+
+test('listeners of a pool are called in the context that they are added in', async (t) => {
+  const p = await storage.run('opening', () => pool(t, { minSize: 0, maxSize: 1 }))
+  const seen: [what: string, context: string | undefined][] = []
+  const note = (what: string) => () => void seen.push([what, storage.getStore()])
+  storage.run('one', () => p.onConnect(note('connect')))
+  storage.run('two', () => p.onNotice(note('notice')))
+  storage.run('three', () => p.onClose(note('close')))
+  await storage.run('call', () => p.execute("do $$ begin raise notice 'heard'; end $$"))
+  await storage.run('closing', () => p.close())
+  t.deepEqual(seen, [
+    ['connect', 'one'],
+    ['notice', 'two'],
+    ['close', 'three'],
+  ])
+})
+
+test('functions for passwords run in the context of what opens the session', async (t) => {
+  const { seen, note } = noting()
+  const password = () => note(decodeURIComponent(new URL(url).password))
+  await storage.run('connect', () => connection(t, { password }))
+  t.deepEqual(seen.splice(0), ['connect'])
+  const p = await storage.run('createPool', () => pool(t, { password, minSize: 1, maxSize: 3 }))
+  await storage.run('call', () =>
+    Promise.all([1, 2, 3].map(() => p.use((c) => c.fetchVal('select pg_sleep(0.01)')))),
+  )
+  t.true(seen.length >= 2)
+  t.deepEqual(new Set(seen), new Set(['createPool']))
+})
+
+test('the callback of a transaction runs in the context of its call, each time', async (t) => {
+  const c = await storage.run('opening', () => connection(t))
+  const p = await storage.run('opening', () => pool(t))
+  for (const queryable of [c, p]) {
+    const { seen, note } = noting()
+    await storage.run('call', () =>
+      queryable.transaction(
+        async (transaction) => {
+          note(undefined)
+          await transaction.fetchVal('select 1')
+          note(undefined)
+          if (seen.length < 4) await transaction.execute("do $$ begin raise sqlstate '40001'; end $$")
+        },
+        { retry: 3 },
+      ),
+    )
+    t.deepEqual(seen, new Array(4).fill('call'))
+  }
+})
+
+test('sources of rows, tags and encoders of a cold statement run in the context of the call', async (t) => {
+  const { seen, note } = noting()
+  const c = await storage.run('opening', () => connection(t, { queryTags: { tag: () => note('tag') } }))
+  async function* rows() {
+    for (let row = 0; row < 3; row++) yield [note(row)]
+  }
+  await storage.run('call', () => c.executeMany('select $1::int', rows()))
+  await storage.run('call', () => c.fetchVal('select $1::jsonb', [{ toJSON: () => note(1) }]))
+  t.true(seen.length >= 6)
+  t.deepEqual(new Set(seen), new Set(['call']))
 })

@@ -18,6 +18,7 @@ const PAGES = [
   'docs/guide/errors.md',
   'docs/guide/transactions.md',
   'docs/guide/listen-notify.md',
+  'docs/guide/observability.md',
   'docs/guide/coming-from-pg.md',
 ]
 

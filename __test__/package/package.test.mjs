@@ -1,6 +1,6 @@
 // The tarball that npm would publish, installed into an empty folder.
 import { execFile, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,6 +44,8 @@ test.serial('the package brings what it needs and nothing else', (t) => {
     'dist',
     'index.d.ts',
     'index.d.mts',
+    'otel.d.ts',
+    'otel.d.mts',
     'package.json',
     'README.md',
     'LICENSE-MIT',
@@ -222,6 +224,34 @@ test.serial('loading takes none of the modules of Node that few sessions need', 
   for (const name of ['tls', 'net', 'dns', 'crypto', 'perf_hooks', 'child_process']) {
     t.false(loaded.includes(`NativeModule ${name}`), name)
   }
+})
+
+test.serial('oxpg/otel says what it needs, and shares the classes of oxpg where it is there', async (t) => {
+  const lacking = `
+    try { require('oxpg/otel') } catch ({ code, message }) { console.log(JSON.stringify([code, message])) }`
+  const [code, message] = await userProgram('lacking.cjs', lacking)
+  t.is(code, 'MODULE_NOT_FOUND')
+  t.regex(message, /@opentelemetry\/api/)
+  const api = join(folder, 'node_modules', '@opentelemetry', 'api')
+  cpSync(join(ROOT, 'node_modules', '@opentelemetry', 'api'), api, { recursive: true })
+  const sharing = `
+    import { createRequire } from 'node:module'
+    import { OxpgInstrumentation } from 'oxpg/otel'
+    const required = createRequire(import.meta.url)('oxpg/otel')
+    const { instrumentationName, instrumentationVersion } = new OxpgInstrumentation()
+    const isSame = required.OxpgInstrumentation === OxpgInstrumentation
+    console.log(JSON.stringify({ instrumentationName, instrumentationVersion, isSame }))`
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const told = await userProgram('sharing.mjs', sharing)
+  rmSync(join(folder, 'node_modules', '@opentelemetry'), { recursive: true })
+  t.deepEqual(told, { instrumentationName: 'oxpg', instrumentationVersion: version, isSame: true })
+})
+
+test.serial('oxpg itself loads nothing of oxpg/otel', async (t) => {
+  const source = `
+    require('oxpg')
+    console.log(JSON.stringify(Object.keys(require.cache).filter((file) => file.includes('otel') || file.includes('opentelemetry'))))`
+  t.deepEqual(await userProgram('alone.cjs', source), [])
 })
 
 test.serial('nothing but the entry and package.json can be reached', async (t) => {

@@ -200,6 +200,8 @@ export class FakeConnection {
     return request
   }
 
+  logBy(): void {}
+
   terminate(): void {
     this.log.push('terminate')
     this.lose(undefined)

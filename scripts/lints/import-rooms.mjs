@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import { builtinModules } from 'node:module'
 import { join, posix } from 'node:path'
 import ts from 'typescript'
+import { PEERS } from '../doors.mjs'
 import { filesBelow } from '../files.mjs'
 import { ROOT } from '../run.mjs'
 
@@ -88,10 +89,18 @@ function isTypeOnly(statement) {
 /** The packages of the platforms, which are the package's own. */
 const isOurAddon = (file, specifier) => file === 'src/native/load.ts' && specifier.startsWith('@oxpg/native-')
 
+/** What users of the door install themselves. */
+const isPeer = (file, specifier) => file.startsWith('src/otel/') && PEERS.includes(specifier)
+
 function problemOf(file, specifier, target) {
   const room = roomOf(file)
   if (target === undefined) {
-    if (SHIPPED.includes(room) && !BUILTINS.has(specifier) && !isOurAddon(file, specifier)) {
+    if (
+      SHIPPED.includes(room) &&
+      !BUILTINS.has(specifier) &&
+      !isOurAddon(file, specifier) &&
+      !isPeer(file, specifier)
+    ) {
       return `${file} imports ${specifier}: the package has no dependencies, and built-in modules start with node:`
     }
     return undefined

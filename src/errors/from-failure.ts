@@ -57,6 +57,8 @@ export interface Failure {
   holders?: readonly PoolHolder[]
   /** Of kind `thrown`: what the call rejects with. */
   error?: unknown
+  /** The error that it stands for, where somebody else than the caller was told of it. */
+  made?: unknown
 }
 
 /** What is known at the call and not in the failure. */
@@ -72,6 +74,7 @@ export interface FailureContext {
  * @returns Of a failure of kind `thrown` the thrown value itself.
  */
 export function errorFromFailure(failure: Failure, context?: FailureContext): unknown {
+  if (failure.made !== undefined) return failure.made
   if (failure.kind === 'thrown') return withCallersStack(failure.error)
   const error = makeError(failure, context)
   Error.captureStackTrace(error, errorFromFailure)

@@ -2,9 +2,12 @@ import type { Failure } from '../errors/index'
 import { CloseReason, Opcode, TransactionStatusByte } from '../types/boundary'
 import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
+import type { ServerPlace } from './logged-query'
+import { isObserved, observe } from './observation'
 import { Occupancy } from './occupancy'
 import type { PoolTarget } from './pool-target'
 import { CONNECTION_QUERIES, Queries } from './queries'
+import type { QueryLoggers } from './query-loggers'
 import type { Request } from './request'
 import type { RequestOptions } from './request-options'
 import { type Knowledge, Target } from './target'
@@ -20,6 +23,13 @@ export interface SessionFacts {
   readonly transactionStatus: string
   /** What the server said at the startup, each by its fields. */
   readonly notices: readonly Readonly<Record<string, string>>[]
+  /** Where it was looked for, as it was named. */
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  /** Milliseconds that opening it took. */
+  readonly openingMs: number
 }
 
 /** An asynchronous message of a session (`NOTIFY`). */
@@ -43,6 +53,11 @@ export class ConnectionTarget extends Target {
   /** The pool's `init` hook runs: what it says holds for good. */
   isInitializing = false
   readonly backendPid: number
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly database: string
+  readonly openingMs: number
   /** Parameters that the server reports, as they are now (manual, "Asynchronous Operations"). */
   readonly parameters: Map<string, string>
   /** As of the last answer. */
@@ -86,8 +101,14 @@ export class ConnectionTarget extends Target {
     super(environment, id, pool?.queries ?? new Queries(environment.native, CONNECTION_QUERIES))
     this.pool = pool
     this.isSimple = pool?.isSimple ?? false
+    this.tags = pool?.tags
     this.poolQueries = pool?.queries
     this.backendPid = facts.backendPid
+    this.host = facts.host
+    this.port = facts.port
+    this.user = facts.user
+    this.database = facts.database
+    this.openingMs = facts.openingMs
     this.parameters = new Map(facts.parameters)
     this.transactionStatus = facts.transactionStatus as TransactionStatus
     this.startupNotices = facts.notices
@@ -103,6 +124,7 @@ export class ConnectionTarget extends Target {
     this.endings.clear()
     this.forget({ queries: this.queries, scope: undefined })
     this.closeTypes()
+    this.logBy(undefined)
     if (this.afterRelease !== undefined) this.forget(this.afterRelease)
     this.onClosed?.(failure)
     this.pool?.onPooledClosed?.(this, failure, reason)
@@ -213,8 +235,29 @@ export class ConnectionTarget extends Target {
     this.transactionStatus = isActive ? 'T' : 'E'
   }
 
+  override place(): ServerPlace {
+    return this
+  }
+
+  override session(): ConnectionTarget {
+    return this
+  }
+
+  override queryLoggers(): readonly QueryLoggers[] {
+    const own = super.queryLoggers()
+    return this.pool === undefined ? own : [...own, ...this.pool.queryLoggers()]
+  }
+
   /** A command of the driver's own that starts or ends a transaction. */
   control(text: string, options: RequestOptions): ControlRequest {
+    return isObserved()
+      ? observe(this, 'transaction', text, undefined, options.timeoutMs, () =>
+          this.sendControl(text, options),
+        )
+      : this.sendControl(text, options)
+  }
+
+  private sendControl(text: string, options: RequestOptions): ControlRequest {
     const request = new ControlRequest(this.environment, this)
     request.sendText(text, options)
     return request

@@ -4,6 +4,7 @@ import { ConnectionTarget, type NotificationMessage, type SessionFacts } from '.
 import type { Environment } from './environment'
 import type { Description } from './queries'
 import { type Request, thrown } from './request'
+import { tellOpened } from './session-traces'
 
 const NO_EXTRAS: readonly unknown[] = Object.freeze([])
 
@@ -34,6 +35,10 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
     return
   }
   if (kind >= RecordKind.CLOSED) {
+    if (kind === RecordKind.SERVED) {
+      served(environment, id, records[at + RecordWord.SERVED_CONNECTION]!)
+      return
+    }
     const extra = extraAt(extras, records[at + RecordWord.EVENT_EXTRA]!)
     if (kind === RecordKind.POOLED) pooled(environment, records[at + RecordWord.POOLED_POOL]!, id, extra)
     else takeEvent(environment, kind, id, extra, records[at + RecordWord.CLOSED_REASON]!)
@@ -103,7 +108,15 @@ function pooled(environment: Environment, poolId: number, id: number, facts: unk
   if (pool === undefined) return
   const connection = new ConnectionTarget(environment, id, facts as SessionFacts, pool)
   environment.connections.set(id, connection)
+  pool.lastPlace = connection
   pool.onPooled?.(connection)
+  tellOpened(connection)
+}
+
+/** A request to a pool is on its way to this connection. */
+function served(environment: Environment, slot: number, id: number): void {
+  const request = environment.slots.get(slot)
+  if (request !== undefined) request.connection = environment.connections.get(id)
 }
 
 /** A session was opened, or a pool granted one, or the pool itself is open. */

@@ -1,5 +1,5 @@
 import type { Failure } from '../errors/index'
-import { theEnvironment } from './environment'
+import { poolsOfThread, theEnvironment } from './environment'
 import { openConnectionIn, openPoolIn } from './openings'
 import type { PoolTarget } from './pool-target'
 import type { Request } from './request'
@@ -10,11 +10,24 @@ export { ConnectionTarget, type NotificationMessage, type TransactionStatus } fr
 export { ControlRequest } from './control-request'
 export type { HeldQuery } from './held-query'
 export type { PoolStats } from './load'
+export { LoggedQuery, type LoggedQueryKind, type ServerPlace } from './logged-query'
 export { Occupancy, type Occupant } from './occupancy'
 export { PoolTarget } from './pool-target'
 export type { Description } from './queries'
+export { type QueryLogger, QueryLoggers } from './query-loggers'
+export { QueryTags, type QueryTagValues } from './query-tags'
 export { Request, thrown } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
+export {
+  type AcquireTrace,
+  acquireChannel,
+  type ConnectTrace,
+  connectChannel,
+  type ReleaseMessage,
+  releaseChannel,
+  sessionTrace,
+  traced,
+} from './session-traces'
 export { forgetSignal, isTimeOver, watchSignal } from './signals'
 export { literal, type StatementMode } from './statement-mode'
 export { Target } from './target'
@@ -40,6 +53,11 @@ export function explainConfig(configJson: string): string | Failure {
   const explained = theEnvironment().native.explainConfig(configJson)
   if (explained === undefined) throw new Error('the native environment is gone')
   return explained
+}
+
+/** The pools that are open in this thread. */
+export function openPools(): PoolTarget[] {
+  return poolsOfThread()
 }
 
 /**

@@ -82,3 +82,8 @@ export function theEnvironment(): Environment {
   environment ??= new Environment(loadAddon())
   return environment
 }
+
+/** The pools that are open in the environment of this thread's openings, if there is one. */
+export function poolsOfThread(): PoolTarget[] {
+  return environment === undefined ? [] : [...environment.pools.values()]
+}

@@ -3,6 +3,7 @@ import { Opcode } from '../types/boundary'
 import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
+import { NOWHERE, type ServerPlace } from './logged-query'
 import { statsOfEnded } from './pool-stats'
 import { POOL_QUERIES, Queries } from './queries'
 import { abortedRequest, type Request } from './request'
@@ -30,6 +31,10 @@ export class PoolTarget extends Target {
   onPooledClosed:
     | ((connection: ConnectionTarget, failure: Failure | undefined, reason: number) => void)
     | undefined = undefined
+  /** It was closed or terminated. */
+  isForgotten = false
+  /** Where its latest session is. */
+  lastPlace: ServerPlace = NOWHERE
   /** Gives who has leased its connections, and the same in words. */
   onWaitInVain: (() => { readonly holders: readonly PoolHolder[]; readonly text: string }) | undefined =
     undefined
@@ -56,6 +61,12 @@ export class PoolTarget extends Target {
     failure.holders = this.held.holders
     if (this.held.text !== '') failure.message += `; ${this.held.text}`
   }
+
+  override place(): ServerPlace {
+    return this.lastPlace
+  }
+
+  override session(): undefined {}
 
   /** Leases a connection alone; the request's `connection` when it has settled well. */
   acquire(options: RequestOptions): Request {
@@ -133,8 +144,10 @@ export class PoolTarget extends Target {
   }
 
   private forget(): void {
+    this.isForgotten = true
     this.environment.pools.delete(this.id)
     this.queries.close()
     this.closeTypes()
+    this.logBy(undefined)
   }
 }

@@ -116,6 +116,20 @@ export class Queries {
     return query
   }
 
+  /** The query of a text that does not come again: nobody remembers it, and its statement has no name. */
+  useOnce(text: string): Query {
+    checkText(text)
+    const query = new Query(this.native.defineQuery(text, false), text, false)
+    query.uses++
+    return query
+  }
+
+  /** Whether the application holds a prepared statement of a text. */
+  isHeld(text: string): boolean {
+    const query = this.byText.get(text)
+    return query !== undefined && query.holds > 0
+  }
+
   /** The query of a text, however long, whose statement stays prepared on its connections until {@link letGo}. */
   hold(text: string): Query {
     let query = this.byText.get(text)

@@ -37,7 +37,7 @@ const rememberResolver = (resolve: () => void): void => {
 /** One request to Rust: from the call to the record that ends it. */
 export class Request implements Abortable, GroupMember {
   /** Fulfilled once the outcome is known: {@link failure} is undefined, or says why not. It never rejects. */
-  readonly settled: Promise<void>
+  settled: Promise<void>
   isSettled: boolean
   failure: Failure | undefined
   rows: unknown[]
@@ -45,7 +45,7 @@ export class Request implements Abortable, GroupMember {
   rowCount: number
   /** The portal has more rows than `maxRows`. */
   isSuspended: boolean
-  /** The connection that was opened or acquired. */
+  /** The connection that was opened or acquired; of a call on a pool the one that serves it, if {@link tellConnection} was called. */
   connection: ConnectionTarget | undefined
   /** The target's id as Rust takes it. */
   readonly target: Target | undefined
@@ -317,6 +317,11 @@ export class Request implements Abortable, GroupMember {
    */
   hurry(): void {
     if (this.slot !== 0) this.environment.outbox.command(Opcode.HURRY, this.slot, 0, 0, 0, 0)
+  }
+
+  /** Asks for the connection of its pool that serves it. */
+  tellConnection(): void {
+    if (this.slot !== 0) this.environment.outbox.command(Opcode.OBSERVE, this.slot, 0, 0, 0, 0)
   }
 
   /** Tells Rust that nobody waits any more. The slot stays taken until Rust has answered. */

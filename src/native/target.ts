@@ -1,9 +1,14 @@
 import type { ResultPlan } from '../decode/mapping'
 import type { Failure } from '../errors/index'
 import { Flag, Opcode } from '../types/boundary'
+import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
 import { HeldQuery } from './held-query'
+import type { ServerPlace } from './logged-query'
+import { countLogged, isObserved, type ObservedTarget, observe } from './observation'
 import { checkText, type Queries, type Query } from './queries'
+import type { QueryLoggers } from './query-loggers'
+import type { QueryTags } from './query-tags'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions, ScriptOptions, StatementOptions } from './request-options'
 import { callRefused, parametersRefused } from './statement-mode'
@@ -23,14 +28,18 @@ export interface FedRequestClass<R extends Request> {
 }
 
 /** What requests go to: a connection, or a pool that chooses one. */
-export abstract class Target {
+export abstract class Target implements ObservedTarget {
   /** As Rust knows it. */
   readonly id: number
   /** Queries are sent by the simple protocol, which has no parameters and nothing to prepare. */
   isSimple = false
+  /** What its queries are tagged with. */
+  tags: QueryTags | undefined = undefined
   protected readonly environment: Environment
   private statements: Queries
   private scope: TypeScope | undefined = undefined
+  /** Gives the loggers of the calls that are made here, unless whoever they are kept by is gone. */
+  private loggers: (() => QueryLoggers | undefined) | undefined = undefined
 
   constructor(environment: Environment, id: number, queries: Queries) {
     this.environment = environment
@@ -49,6 +58,21 @@ export abstract class Target {
     this.environment.outbox.flush()
     this.scope ??= new TypeScope(this.environment.native, this.id, () => this.environment.slots.taken === 0)
     return this.scope
+  }
+
+  abstract place(): ServerPlace
+
+  abstract session(): ConnectionTarget | undefined
+
+  queryLoggers(): readonly QueryLoggers[] {
+    const loggers = this.loggers?.()
+    return loggers === undefined ? [] : [loggers]
+  }
+
+  /** Has the calls that are made here logged, or no longer. */
+  logBy(loggers: (() => QueryLoggers | undefined) | undefined): void {
+    if ((loggers === undefined) !== (this.loggers === undefined)) countLogged(loggers === undefined ? -1 : 1)
+    this.loggers = loggers
   }
 
   /** The type code of a type by its name in `pg_type`; 0 when it has no binary codec. */
@@ -82,11 +106,29 @@ export abstract class Target {
    * @param params Copied, with the bytes of Buffers and other views among them.
    */
   query(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Request {
+    return isObserved() ? this.observedQuery(text, params, options) : this.sendQuery(text, params, options)
+  }
+
+  // Apart from `query`, so that calls of which nobody wants to know allocate no context for a closure.
+  private observedQuery(
+    text: string,
+    params: readonly unknown[] | undefined,
+    options: StatementOptions,
+  ): Request {
+    const { timeoutMs } = options
+    return observe(this, 'query', text, params, timeoutMs, () => this.sendQuery(text, params, options))
+  }
+
+  private sendQuery(
+    text: string,
+    params: readonly unknown[] | undefined,
+    options: StatementOptions,
+  ): Request {
     const { environment } = this
     const { signal, group } = options
     if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = this.queries.use(text)
+    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const request = new Request(environment, this, query, values, options.plan)
     try {
@@ -102,16 +144,25 @@ export abstract class Target {
 
   /** Executes a script of any number of statements; gives the tag of the last one and no rows. */
   script(text: string, options: ScriptOptions): Request {
+    return isObserved() ? this.observedScript(text, options) : this.sendScript(text, options)
+  }
+
+  private observedScript(text: string, options: ScriptOptions): Request {
+    return observe(this, 'script', text, undefined, options.timeoutMs, () => this.sendScript(text, options))
+  }
+
+  private sendScript(text: string, options: ScriptOptions): Request {
     const { environment } = this
     const { signal, group } = options
     if (signal?.aborted) return abortedRequest(environment, this, signal)
     checkText(text)
+    const sent = this.tags === undefined ? text : (this.tags.changing(text) ?? this.tags.fixed(text))
     const request = this.request()
     const flags = options.isControl === true ? Flag.CONTROL : 0
     try {
       if (signal !== undefined) request.watch(signal)
       if (group !== undefined) request.join(group, text)
-      environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+      environment.outbox.script(request.slot, this.id, sent, flags, options.timeoutMs)
     } catch (error) {
       request.endUnsent(error)
       throw error
@@ -119,29 +170,50 @@ export abstract class Target {
     return request
   }
 
+  /** What is always the same is part of the text that is prepared; with anything else it is prepared for this use alone. */
+  private taggedQuery(text: string, tags: QueryTags): Query {
+    const { queries } = this
+    const fixed = tags.fixed(text)
+    // What a prepared statement is executed by is that one.
+    const changing = queries.isHeld(fixed) ? undefined : tags.changing(text)
+    return changing === undefined ? queries.use(fixed) : queries.useOnce(changing)
+  }
+
   /** Keeps the statement of a text prepared, see {@link HeldQuery}. */
   hold(text: string): HeldQuery {
     if (this.isSimple) throw callRefused('prepare')
-    return new HeldQuery(this.queries, text)
+    return new HeldQuery(this.queries, this.tags?.fixed(text) ?? text)
   }
 
   /** Prepares a statement; the request's `description` says what it is. */
   prepare(text: string, options: RequestOptions): Request {
+    return isObserved()
+      ? observe(this, 'prepare', text, undefined, options.timeoutMs, () => this.sendPrepare(text, options))
+      : this.sendPrepare(text, options)
+  }
+
+  private sendPrepare(text: string, options: RequestOptions): Request {
     const { environment } = this
     const { signal } = options
     if (this.isSimple) throw callRefused('prepare')
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = this.queries.use(text)
+    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
     return this.commanded(request, Opcode.PREPARE, query.id, 0, options)
   }
 
   /** Starts a request of one statement that is fed while it runs, such as a batch. */
   startFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
+    return isObserved()
+      ? observe(this, 'batch', text, undefined, options.timeoutMs, () => this.sendFed(kind, text, options))
+      : this.sendFed(kind, text, options)
+  }
+
+  private sendFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
     const { environment } = this
     const { plan, form, signal } = options
     if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
-    const query = this.queries.use(text)
+    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
     const request = new kind(environment, this, query, plan)
     if (signal?.aborted) {
       request.freeSlot()

@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x26ba2c2b
+export const FINGERPRINT = 0x48a496f7
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -86,6 +86,8 @@ export const Opcode = {
   HURRY: 18,
   /** The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot */
   EXPIRE: 19,
+  /** Wanted of a request to a pool: SERVED, once it is known which connection serves it */
+  OBSERVE: 31,
 } as const
 
 /** Bits of a command's flags. */
@@ -132,6 +134,8 @@ export const RecordKind = {
   CREDENTIALS: 12,
   /** A pool has a new connection */
   POOLED: 13,
+  /** A request to a pool that OBSERVE has named is on its way to this connection */
+  SERVED: 21,
 } as const
 
 /** Words of a record, by the kind that has them. */
@@ -178,6 +182,8 @@ export const RecordWord = {
   CLOSED_REASON: 3,
   /** Of POOLED: the pool's id, with `POOL_BIT` */
   POOLED_POOL: 3,
+  /** Of SERVED, whose SLOT is the request's: the connection's id */
+  SERVED_CONNECTION: 2,
 } as const
 
 /** Commands of the tags in DONE records. */

@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x26ba2c2b;
+pub const FINGERPRINT: u32 = 0x48a496f7;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -97,6 +97,8 @@ pub mod opcode {
     pub const HURRY: u32 = 18;
     /// The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot
     pub const EXPIRE: u32 = 19;
+    /// Wanted of a request to a pool: SERVED, once it is known which connection serves it
+    pub const OBSERVE: u32 = 31;
 }
 
 /// Bits of a command's flags.
@@ -143,6 +145,8 @@ pub mod record {
     pub const CREDENTIALS: i32 = 12;
     /// A pool has a new connection
     pub const POOLED: i32 = 13;
+    /// A request to a pool that OBSERVE has named is on its way to this connection
+    pub const SERVED: i32 = 21;
 }
 
 /// Words of a record, by the kind that has them.
@@ -189,6 +193,8 @@ pub mod record_word {
     pub const CLOSED_REASON: usize = 3;
     /// Of POOLED: the pool's id, with `POOL_BIT`
     pub const POOLED_POOL: usize = 3;
+    /// Of SERVED, whose SLOT is the request's: the connection's id
+    pub const SERVED_CONNECTION: usize = 2;
 }
 
 const _: () = assert!(record_word::KIND < RECORD_WORDS);
@@ -212,6 +218,7 @@ const _: () = assert!(record_word::CREDENTIALS_OPENING < RECORD_WORDS);
 const _: () = assert!(record_word::EVENT_EXTRA < RECORD_WORDS);
 const _: () = assert!(record_word::CLOSED_REASON < RECORD_WORDS);
 const _: () = assert!(record_word::POOLED_POOL < RECORD_WORDS);
+const _: () = assert!(record_word::SERVED_CONNECTION < RECORD_WORDS);
 
 /// Commands of the tags in DONE records.
 pub mod command {

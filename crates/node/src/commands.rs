@@ -63,6 +63,7 @@ impl Environment {
             opcode::SETTLE => self.await_leftovers(parcel),
             opcode::HURRY => self.hurry(command.slot),
             opcode::EXPIRE => self.expire_by_caller(command.slot),
+            opcode::OBSERVE => self.observe(command.slot),
             // The two sides of one package agree; an unknown opcode cannot be answered.
             _ => {}
         }
@@ -78,6 +79,16 @@ impl Environment {
         if let Some(Place::Connection(connection)) = self.calls.requests.get(slot).map(|state| state.place) {
             self.drive(connection, |connection, _| connection.session.hurry(slot));
             self.guard(connection);
+        }
+    }
+
+    /// Which connection serves a request of a pool is told from here on.
+    fn observe(&mut self, slot: u32) {
+        let Some(state) = self.calls.requests.get_mut(slot) else { return };
+        state.is_observed = true;
+        // The pool had one for it at once.
+        if let Place::Connection(connection) = state.place {
+            self.mailbox.push_served(slot, connection);
         }
     }
 
@@ -287,6 +298,7 @@ fn begins_request(opcode: u32) -> bool {
             | opcode::BATCH_ABORT
             | opcode::ABANDON
             | opcode::EXPIRE
+            | opcode::OBSERVE
             | opcode::REFUSE
             | opcode::HURRY
             | opcode::TERMINATE

@@ -49,6 +49,20 @@ pub(crate) struct Connection {
     pub(crate) catalogs_below: Vec<Rc<Catalog>>,
     /// What the server said at the startup, until JavaScript hears of the session: each by its fields' codes.
     pub(crate) startup_notices: Vec<Vec<(u8, String)>>,
+    /// Where it has come from, until JavaScript hears of it.
+    pub(crate) origin: Origin,
+}
+
+/// Where a session has come from.
+#[derive(Default)]
+pub(crate) struct Origin {
+    /// The host and port as they were named.
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) user: String,
+    pub(crate) database: String,
+    /// How long opening it took.
+    pub(crate) opening_ms: u64,
 }
 
 /// What goes into a new [`Connection`].
@@ -59,6 +73,7 @@ pub(crate) struct Parts {
     pub(crate) leftover: Vec<u8>,
     pub(crate) pool: u32,
     pub(crate) startup_notices: Vec<Vec<(u8, String)>>,
+    pub(crate) origin: Origin,
 }
 
 impl Connection {
@@ -86,6 +101,7 @@ impl Connection {
             looked_at_ms: 0,
             catalogs_below: Vec::new(),
             startup_notices: parts.startup_notices,
+            origin: parts.origin,
         })
     }
 

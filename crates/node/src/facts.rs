@@ -85,7 +85,8 @@ pub(crate) fn type_tree(env: sys::napi_env, tree: &Type) -> sys::napi_value {
     object
 }
 
-/// `{ backendPid, parameters: [[name, value], …], transactionStatus, notices: [fields, …] }`
+/// `{ backendPid, parameters: [[name, value], …], transactionStatus, notices: [fields, …], host, port, user, database,
+/// openingMs }`
 pub(crate) fn session(env: sys::napi_env, facts: &SessionFacts) -> sys::napi_value {
     let object = value::object(env);
     value::set(env, object, "backendPid", value::number(env, f64::from(facts.backend_pid)));
@@ -96,6 +97,12 @@ pub(crate) fn session(env: sys::napi_env, facts: &SessionFacts) -> sys::napi_val
     value::set(env, object, "transactionStatus", value::text(env, &[facts.transaction_status]));
     let notices = facts.notices.iter().map(|fields| named_texts(env, fields));
     value::set(env, object, "notices", value::array(env, notices));
+    let origin = &facts.origin;
+    for (name, text) in [("host", &origin.host), ("user", &origin.user), ("database", &origin.database)] {
+        value::set(env, object, name, value::text(env, text.as_bytes()));
+    }
+    value::set(env, object, "port", value::number(env, f64::from(origin.port)));
+    value::set(env, object, "openingMs", value::integer(env, origin.opening_ms));
     object
 }
 

@@ -8,7 +8,7 @@ use oxpg_client::session::Description;
 use oxpg_codec::batch::{Batch, Memory, OwnedRow, Pushed, ResultText, RowError, RowTypes, own_memory_row};
 use oxpg_codec::boundary::{MAILBOX_RECORDS, RECORD_WORDS, record, record_word as word};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Origin};
 use crate::failure::{self, FailureData};
 
 /// Records past which rows wait for a delivery; completions are always taken.
@@ -33,6 +33,7 @@ pub(crate) enum Kind {
     Parameter = record::PARAMETER,
     Credentials = record::CREDENTIALS,
     Pooled = record::POOLED,
+    Served = record::SERVED,
 }
 
 /// A value that crosses beside the cells, in the array of extras.
@@ -54,17 +55,20 @@ pub(crate) struct SessionFacts {
     pub(crate) transaction_status: u8,
     /// What the server said at the startup.
     pub(crate) notices: Vec<Vec<(&'static str, String)>>,
+    pub(crate) origin: Origin,
 }
 
 impl SessionFacts {
     pub(crate) fn of(connection: &mut Connection) -> Self {
         let notices = std::mem::take(&mut connection.startup_notices);
+        let origin = std::mem::take(&mut connection.origin);
         let session = &connection.session;
         Self {
             backend_pid: session.backend_pid(),
             parameters: session.parameters().to_vec(),
             transaction_status: session.transaction_status(),
             notices: notices.iter().map(|fields| failure::named(fields)).collect(),
+            origin,
         }
     }
 }
@@ -167,6 +171,11 @@ impl Mailbox {
         let mut words = head(kind, slot);
         fill(&mut words);
         self.records.push(Record { words, extra: None, segment: None });
+    }
+
+    /// Tells which connection of its pool serves a request.
+    pub(crate) fn push_served(&mut self, slot: u32, connection: u32) {
+        self.push(Kind::Served, slot, |words| words[word::SERVED_CONNECTION] = connection.cast_signed());
     }
 
     /// Adds a record whose word `word` is the index of an extra.

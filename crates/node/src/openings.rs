@@ -13,7 +13,7 @@ use oxpg_codec::failpoint;
 use tokio::sync::oneshot;
 
 use crate::background::{Background, Configuration, Job, Outcome};
-use crate::connection::{Connection, Parts};
+use crate::connection::{Connection, Origin, Parts};
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, SessionFacts};
@@ -38,6 +38,8 @@ struct Attempt {
     opening: Opening,
     /// The background thread works on it until this is gone; nothing is ever sent. `None` while its password is asked for.
     wanted: Option<oneshot::Sender<Infallible>>,
+    /// When the background thread was told of it, by the environment's clock.
+    since_ms: u64,
 }
 
 /// The sessions that one environment has being opened.
@@ -54,11 +56,16 @@ impl Openings {
     }
 
     pub(crate) fn insert(&mut self, opening: Opening) -> u32 {
-        self.attempts.insert(Attempt { opening, wanted: None })
+        self.attempts.insert(Attempt { opening, wanted: None, since_ms: 0 })
     }
 
     pub(crate) fn remove(&mut self, opening: u32) -> Option<Opening> {
-        self.attempts.remove(opening).map(|attempt| attempt.opening)
+        self.take(opening).map(|(opening, _)| opening)
+    }
+
+    /// Who waited for one that has ended, and since when it was under way.
+    fn take(&mut self, opening: u32) -> Option<(Opening, u64)> {
+        self.attempts.remove(opening).map(|attempt| (attempt.opening, attempt.since_ms))
     }
 
     /// Who waits for one.
@@ -154,8 +161,10 @@ impl Environment {
         particulars: Particulars,
     ) -> Result<(), Box<FailureData>> {
         let (sender, wanted) = oneshot::channel();
+        let since_ms = self.now_ms();
         if let Some(attempt) = self.openings.attempts.get_mut(opening) {
             attempt.wanted = Some(sender);
+            attempt.since_ms = since_ms;
         }
         let particulars = Particulars { default_roots: self.openings.default_roots.clone(), ..particulars };
         let started = self.submit_job(Job::Open { opening, config, particulars, wanted });
@@ -193,21 +202,27 @@ impl Environment {
         match outcome {
             Outcome::CancelFinished { connection, number } => self.cancel_finished(connection, number),
             Outcome::Parted { parting } => self.parted(parting),
-            Outcome::Opened { opening, result } => match (self.openings.remove(opening), *result) {
-                (Some(Opening::Request { slot }), Ok((opened, config))) => {
-                    self.opened_for_request(slot, opened, &config);
+            Outcome::Opened { opening, result } => {
+                let (waiter, since_ms) = self.openings.take(opening).unwrap_or((Opening::Abandoned, 0));
+                let opening_ms = self.now_ms().saturating_sub(since_ms);
+                match (waiter, *result) {
+                    (Opening::Request { slot }, Ok((opened, config))) => {
+                        self.opened_for_request(slot, opened, &config, opening_ms);
+                    }
+                    (Opening::Request { slot }, Err(error)) => self.fail(slot, FailureData::from(error)),
+                    (Opening::Pool { pool, attempt }, result) => {
+                        self.opened_for_pool(pool, attempt, result, opening_ms);
+                    }
+                    // Whoever waited has left while the news was on its way.
+                    (Opening::Abandoned, Ok((opened, _))) => opened.leave(),
+                    (Opening::Abandoned, Err(_)) => {}
                 }
-                (Some(Opening::Request { slot }), Err(error)) => self.fail(slot, FailureData::from(error)),
-                (Some(Opening::Pool { pool, attempt }), result) => self.opened_for_pool(pool, attempt, result),
-                // Whoever waited has left while the news was on its way.
-                (Some(Opening::Abandoned) | None, Ok((opened, _))) => opened.leave(),
-                (Some(Opening::Abandoned) | None, Err(_)) => {}
-            },
+            }
         }
     }
 
-    fn opened_for_request(&mut self, slot: u32, opened: Opened, config: &Config) {
-        match self.adopt(opened, config, 0) {
+    fn opened_for_request(&mut self, slot: u32, opened: Opened, config: &Config, opening_ms: u64) {
+        match self.adopt(opened, config, 0, opening_ms) {
             Ok(id) => {
                 self.calls.requests.end(slot);
                 let Some(facts) = self.connections.get_mut(id).map(SessionFacts::of) else { return };
@@ -226,7 +241,7 @@ impl Environment {
     }
 
     /// Makes a connection of an opened session, on this loop.
-    pub(crate) fn adopt(&mut self, opened: Opened, config: &Config, pool: u32) -> Result<u32, String> {
+    pub(crate) fn adopt(&mut self, opened: Opened, config: &Config, pool: u32, opening_ms: u64) -> Result<u32, String> {
         let start = SessionStart {
             parameters: opened.parameters,
             backend_pid: opened.backend_pid,
@@ -246,6 +261,13 @@ impl Environment {
             leftover: opened.leftover,
             pool,
             startup_notices: opened.notices,
+            origin: Origin {
+                host: opened.host,
+                port: opened.port,
+                user: config.user().to_owned(),
+                database: config.database().to_owned(),
+                opening_ms,
+            },
         };
         let id = self.connections.reserve();
         match Connection::adopt(parts, id, &mut self.reactor) {

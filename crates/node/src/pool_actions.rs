@@ -75,6 +75,7 @@ impl Environment {
         pool: u32,
         attempt: u32,
         result: Result<(Opened, Arc<Config>), OpenError>,
+        opening_ms: u64,
     ) {
         let now_ms = self.now_ms();
         let Some(driver) = self.pools.get_mut(pool) else { return };
@@ -82,7 +83,8 @@ impl Environment {
         let outcome = match result {
             Ok((opened, config)) => {
                 driver.config = Configuration::Parsed(Arc::clone(&config));
-                self.adopt(opened, &config, pool).map_err(|text| (OpenFailure::Final, FailureData::internal(&text)))
+                self.adopt(opened, &config, pool, opening_ms)
+                    .map_err(|text| (OpenFailure::Final, FailureData::internal(&text)))
             }
             Err(error) => Err((kind_of(&error), FailureData::from(error))),
         };
@@ -115,6 +117,9 @@ impl Environment {
             state.place = Place::Connection(connection);
             state.pool = pool;
             state.holds_lease = is_lease;
+            if state.is_observed {
+                self.mailbox.push_served(slot, connection);
+            }
             state.waiting_work.take()
         });
         let Some(driver) = self.pools.get_mut(pool) else { return };

@@ -54,6 +54,8 @@ pub(crate) struct RequestState {
     pub(crate) description: Option<Rc<Description>>,
     /// Why a batch is being taken back: a value that did not fit.
     pub(crate) refusal: Option<Box<FailureData>>,
+    /// Somebody wants to know which connection of its pool serves it.
+    pub(crate) is_observed: bool,
     /// What to submit when the pool grants a connection.
     pub(crate) waiting_work: Option<Work>,
 }
@@ -84,6 +86,7 @@ impl RequestState {
             text: ResultText::default(),
             description: None,
             refusal: None,
+            is_observed: false,
             waiting_work: None,
         }
     }
@@ -157,6 +160,7 @@ impl Requests {
         state.text = ResultText::default();
         state.description = None;
         state.refusal = None;
+        state.is_observed = false;
         state.waiting_work = None;
         if self.count == 0 && self.states.capacity() > KEPT_SLOTS {
             // What a burst has taken.

@@ -5,12 +5,16 @@ const { version } = JSON.parse(readFileSync(new URL('../../../package.json', imp
 
 export async function open({ url, connections }) {
   const pool = await createPool(url, { maxSize: connections })
+  return { version, ...askersOf(pool), close: () => pool.close() }
+}
+
+/** How a pool that is open is asked. */
+export function askersOf(pool) {
   const asker = (target) => {
     const fetch = (sql, parameters) => target.fetch(sql, parameters)
     return { prepared: fetch, fresh: fetch }
   }
   return {
-    version,
     pool: asker(pool),
     transaction: (work) => pool.transaction((tx) => work(asker(tx))),
     leased: (work) => pool.use((connection) => work(asker(connection))),
@@ -27,6 +31,5 @@ export async function open({ url, connections }) {
       }),
     sqlstate: (error) => (error instanceof PostgresError ? error.sqlstate : undefined),
     missing: {},
-    close: () => pool.close(),
   }
 }

@@ -83,7 +83,7 @@ pub(super) struct Started {
 
 impl Started {
     /// Takes it off the runtime.
-    pub(super) fn into_opened(self, endpoint: &Endpoint) -> Result<Opened, OpenError> {
+    pub(super) fn into_opened(self, address: &HostAddress, endpoint: &Endpoint) -> Result<Opened, OpenError> {
         let Self { link, mut startup, connecting, tls: setup, in_startup: _in_startup } = self;
         let (socket, mut tls) = link.into_parts().map_err(|error| OpenError::io(&error))?;
         if let Some(session) = &mut tls {
@@ -100,6 +100,8 @@ impl Started {
             leftover: startup.leftover,
             notices: startup.notices,
             peer: CancelTarget { endpoint: endpoint.clone(), tls: setup },
+            host: address.host().into_owned(),
+            port: address.port(),
         })
     }
 }

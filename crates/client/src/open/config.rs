@@ -57,6 +57,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whom sessions are opened as.
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The database that sessions are opened in.
+    #[must_use]
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
     /// From the JSON text that the JavaScript face makes:
     /// `{"dsn": string | null, "options": {…}, "environment": {"PGHOST": "…", …}}`.
     ///

@@ -48,6 +48,10 @@ pub struct Opened {
     pub notices: Vec<Vec<(u8, String)>>,
     /// Where cancel requests go.
     pub peer: CancelTarget,
+    /// The host as it was named: a name, an address, or the folder of a Unix-domain socket.
+    pub host: String,
+    /// The port as it was named, of a Unix-domain socket as well.
+    pub port: u16,
 }
 
 impl Opened {
@@ -258,7 +262,7 @@ impl Attempts<'_> {
             // The server hears of it by the end of the connection at the latest.
             let _ = bounded(probe::terminate(&mut started.link), deadline, "to leave").await;
         }
-        let opened = |started: Started| started.into_opened(endpoint).map_err(unfit);
+        let opened = |started: Started| started.into_opened(&host.address, endpoint).map_err(unfit);
         let Some(mismatch) = mismatch else { return opened(started) };
         if is_kept {
             self.second_best = Some(opened(started)?);

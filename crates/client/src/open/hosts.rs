@@ -1,5 +1,6 @@
 //! The servers to try, in order.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
@@ -34,6 +35,25 @@ pub(super) enum HostAddress {
     /// namespace.
     #[cfg(unix)]
     Unix { directory: PathBuf, path: PathBuf, port: u16 },
+}
+
+impl HostAddress {
+    /// A name, an address, or the folder of a socket.
+    pub(super) fn host(&self) -> Cow<'_, str> {
+        match self {
+            Self::Tcp { name, .. } => Cow::Borrowed(name),
+            #[cfg(unix)]
+            Self::Unix { directory, .. } => directory.to_string_lossy(),
+        }
+    }
+
+    pub(super) const fn port(&self) -> u16 {
+        match self {
+            Self::Tcp { port, .. } => *port,
+            #[cfg(unix)]
+            Self::Unix { port, .. } => *port,
+        }
+    }
 }
 
 impl fmt::Display for HostAddress {

@@ -57,6 +57,7 @@ pub(crate) fn source(options: &[PublicOption]) -> String {
     let checks = checks.into_iter().filter(|check| *check != "sslOption");
     text.push_str("import { MAPPING_OPTIONS } from './call-arguments'\n");
     text.push_str("import type { ResultMapping, RowMode } from './decode/mapping'\n");
+    text.push_str("import type { QueryTagValues } from './native/door'\n");
     let checks: Vec<&str> = checks.collect();
     text.push_str(&format!("import {{ {} }} from './options'\n", checks.join(", ")));
     text.push_str("import { type SslOptions, sslOption } from './ssl-option'\n");

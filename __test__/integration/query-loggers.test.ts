@@ -1,0 +1,194 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { inspect } from 'node:util'
+import test from 'ava'
+import { LoggedQuery, SyntaxOrAccessError, TimeoutError } from 'oxpg'
+import { connection, pool, url } from '../support/server.js'
+
+function collecting() {
+  const records: LoggedQuery[] = []
+  return { records, logger: (record: LoggedQuery) => void records.push(record) }
+}
+
+test('a logger is told of each query when it is over, and before its caller', async (t) => {
+  const c = await connection(t, { commandTimeoutMs: 60_000 })
+  const { records, logger } = collecting()
+  c.addQueryLogger(logger)
+  c.addQueryLogger(logger)
+  await c.fetch('select $1::int as n', [1]).then(() => t.is(records.length, 1))
+  const [record] = records
+  t.true(record instanceof LoggedQuery)
+  const { hostname, port, pathname, username } = new URL(url)
+  t.like(record, {
+    kind: 'query',
+    query: 'select $1::int as n',
+    params: [1],
+    operation: 'SELECT',
+    timeoutMs: 60_000,
+    isPooled: false,
+    host: hostname,
+    port: Number(port),
+    database: pathname.slice(1),
+    user: username,
+    serverPid: c.serverPid,
+    tag: 'SELECT 1',
+    rowCount: 1,
+  })
+  t.true(record!.elapsedMs! > 0)
+  t.false('error' in record!)
+  c.removeQueryLogger(logger)
+  await c.fetchVal('select 2')
+  t.is(records.length, 1)
+})
+
+test('what fails is told with the error that the caller gets, whose stack shows him', async (t) => {
+  const c = await connection(t)
+  const { records, logger } = collecting()
+  c.addQueryLogger(logger)
+  async function theCaller() {
+    await c.fetch('selec 1', [])
+  }
+  const error = await t.throwsAsync(theCaller(), { instanceOf: SyntaxOrAccessError })
+  t.is(records[0]!.error, error)
+  t.is((error as SyntaxOrAccessError).query, 'selec 1')
+  t.regex(error!.stack!, /theCaller/)
+  const late = await t.throwsAsync(c.fetch('select pg_sleep(30)', [], { timeoutMs: 10 }), {
+    instanceOf: TimeoutError,
+  })
+  t.is(records[1]!.error, late)
+  t.is(records[1]!.timeoutMs, 10)
+  // It is refused before it is sent.
+  const refused = await t.throwsAsync(c.fetch('select \ud800', [1]))
+  t.is(records[2]!.error, refused)
+  const reason = new Error('gone')
+  await t.throwsAsync(c.fetch('select 1', [], { signal: AbortSignal.abort(reason) }), { is: reason })
+  t.is(records[3]!.error, reason)
+})
+
+test('every kind of query is told, and what a transaction sends', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temporary table logged (n int)')
+  const { records, logger } = collecting()
+  c.addQueryLogger(logger)
+  await c.execute('select 1; select 2')
+  await c.executeMany('insert into logged values ($1)', [[1], [2]])
+  const statement = await c.prepare('select n from logged where n = $1')
+  await statement.fetch([1])
+  await c.transaction(async (transaction) => {
+    await transaction.run('update logged set n = n + $1', [1])
+    await transaction.transaction(async () => {})
+  })
+  const told = records.map(({ kind, operation, tag, params }) => [kind, operation, tag, params])
+  t.deepEqual(
+    told.filter(([kind]) => kind !== 'transaction'),
+    [
+      ['script', 'SELECT', 'SELECT 1', undefined],
+      ['batch', 'INSERT', 'INSERT 0 2', undefined],
+      ['prepare', 'SELECT', 'PREPARE', undefined],
+      ['query', 'SELECT', 'SELECT 1', [1]],
+      ['query', 'UPDATE', 'UPDATE 2', [1]],
+    ],
+  )
+  const commands = records
+    .filter(({ kind }) => kind === 'transaction')
+    .map(({ query }) => query.split(' ')[0])
+  t.deepEqual(commands, ['BEGIN', 'SAVEPOINT', 'RELEASE', 'COMMIT'])
+})
+
+test('parameters are shown to nobody who does not ask for them', async (t) => {
+  const c = await connection(t)
+  const { records, logger } = collecting()
+  c.addQueryLogger(logger)
+  await c.fetchVal('select $1::text', ['a secret'])
+  t.deepEqual(records[0]!.params, ['a secret'])
+  for (const shown of [
+    inspect(records[0], { showHidden: true, depth: 9 }),
+    JSON.stringify(records[0]),
+    inspect(c, { showHidden: true, depth: 9 }),
+  ])
+    t.notRegex(shown, /a secret/)
+})
+
+test('a logger of a pool hears of its own calls and of its connections, each with the connection that it ran on', async (t) => {
+  const p = await pool(t, { maxSize: 2 })
+  const { records, logger } = collecting()
+  {
+    using _scope = p.queryLogger(logger)
+    const pids = await Promise.all(
+      Array.from({ length: 4 }, () => p.fetchVal<number>('select pg_backend_pid() from pg_sleep(0.01)')),
+    )
+    t.deepEqual(records.map(({ serverPid }) => serverPid).sort(), pids.toSorted())
+    t.true(records.every(({ isPooled, host }) => isPooled && host === new URL(url).hostname))
+    await p.execute('select 1; select 2')
+    await p.transaction((transaction) => transaction.fetchVal('select 3'))
+    t.deepEqual(
+      records.slice(4).map(({ query, isPooled }) => [query, isPooled]),
+      [
+        ['select 1; select 2', true],
+        ['BEGIN', false],
+        ['select 3', false],
+        ['COMMIT', false],
+      ],
+    )
+  }
+  records.length = 0
+  await p.fetchVal('select 4')
+  t.deepEqual(records, [])
+})
+
+test('a call that waits for a connection is told of with the whole time, and one that gets none with its error', async (t) => {
+  const p = await pool(t, { maxSize: 1, acquireTimeoutMs: 50 })
+  const { records, logger } = collecting()
+  p.addQueryLogger(logger)
+  await using _held = await p.acquire()
+  const error = await t.throwsAsync(p.fetch('select 1'), { instanceOf: TimeoutError })
+  t.is(records[0]!.error, error)
+  t.is(records[0]!.serverPid, undefined)
+  t.true(records[0]!.elapsedMs! >= 50)
+})
+
+test("loggers of a pool's connection end with its lease", async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const { records, logger } = collecting()
+  const c = await p.acquire()
+  c.addQueryLogger(logger)
+  await c.fetchVal('select 1')
+  await c.release()
+  await p.use((next) => next.fetchVal('select 2'))
+  t.deepEqual(
+    records.map(({ query }) => query),
+    ['select 1'],
+  )
+  t.throws(() => c.addQueryLogger(logger), { message: /released/ })
+})
+
+test('a logger is told of what fails with a lost connection', async (t) => {
+  const c = await connection(t)
+  const { records, logger } = collecting()
+  c.addQueryLogger(logger)
+  const other = await connection(t)
+  const running = c.fetch('select pg_sleep(30)')
+  await other.fetchVal('select pg_terminate_backend($1)', [c.serverPid])
+  const error = await t.throwsAsync(running)
+  t.is(records[0]!.error, error)
+})
+
+test('a logger runs in the context of the call', async (t) => {
+  const storage = new AsyncLocalStorage<string>()
+  const c = await storage.run('opening', () => connection(t))
+  const p = await storage.run('opening', () => pool(t))
+  const seen: (string | undefined)[] = []
+  const logger = () => void seen.push(storage.getStore())
+  for (const queryable of [c, p]) {
+    storage.run('adding', () => queryable.addQueryLogger(logger))
+    await Promise.all(['one', 'two'].map((name) => storage.run(name, () => queryable.fetch('select 1'))))
+    await storage.run('three', () => queryable.transaction(async () => {}))
+    t.deepEqual(seen.splice(0), ['one', 'two', 'three', 'three'])
+  }
+})
+
+test('a logger must be a function', async (t) => {
+  const c = await connection(t)
+  t.throws(() => c.addQueryLogger('log' as never), {
+    message: /addQueryLogger: expected a function, not 'log'/,
+  })
+})

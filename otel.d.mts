@@ -1,0 +1,2 @@
+export * from './otel.js'
+export { default } from './otel.js'

@@ -1,0 +1,2 @@
+export { OxpgInstrumentation, type OxpgInstrumentationConfig } from './otel/instrumentation'
+export { traceparent } from './otel/traceparent'
