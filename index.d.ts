@@ -81,7 +81,7 @@ interface PoolHolder {
     /** Milliseconds since it was leased, or since the hook was called. */
     readonly heldMs: number;
     /** The method of the pool that leased it, or the hook that runs. */
-    readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'init' | 'setup' | 'reset';
+    readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'stream' | 'init' | 'setup' | 'reset';
     /** Where it was leased, as the stack of an Error has it; undefined unless the pool has `leakDetectionMs`. */
     readonly stack: string | undefined;
 }
@@ -1511,6 +1511,11 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
     /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
     commandTimeoutMs?: number | undefined;
     /**
+     * Bytes that the rows of one result may have, as they come from the server, where a call does not say otherwise; 0, the
+     * default, for no limit. `stream` and `cursor` take results of any size.
+     */
+    maxResultBytes?: number | undefined;
+    /**
      * Prepared statements that a connection keeps; 0 for none. Default 100. A number also says that a transaction pooler on
      * the way, if there is one, keeps named statements (PgBouncer from 1.21 on, with `max_prepared_statements`): one that
      * does not is found by the first errors then, and not before the first query.
@@ -1636,11 +1641,45 @@ interface CallOptions {
 interface FetchOptions<M extends RowMode = 'object'> extends CallOptions, ResultMapping {
     /** Default `'object'`: a plain object. `'record'` is a {@link Row}, `'array'` an array of the values. */
     rowMode?: M | undefined;
+    /**
+     * Bytes that the rows may have as they come from the server; 0 for no limit. A call whose result has more rejects with
+     * an InterfaceError, and the query is cancelled. Default: `maxResultBytes` of the connection or pool.
+     */
+    maxResultBytes?: number | undefined;
+}
+/**
+ * Options of `stream`. What is left out is as the connection or pool has it.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+interface StreamOptions<M extends RowMode = 'object'> extends ResultMapping {
+    /** As in {@link FetchOptions}. */
+    rowMode?: M | undefined;
+    /**
+     * Milliseconds that each wait for more rows may take, the first with the waiting for a pool's connection, after which it
+     * rejects with a TimeoutError and the query is cancelled; 0 for no limit. What the reader takes for itself does not
+     * count. Default: `commandTimeoutMs` of the connection or pool.
+     */
+    timeoutMs?: number | undefined;
+    /** Ends the stream, whose reader gets the signal's reason; the query is cancelled. */
+    signal?: AbortSignal | undefined;
+}
+/**
+ * Options of `cursor`. What is left out is as the connection or pool has it; `timeoutMs` and `maxResultBytes` are for each
+ * step.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+interface CursorOptions<M extends RowMode = 'object'> extends FetchOptions<M> {
+    /** Rows that are fetched at a time where the cursor is iterated over. Default 50. */
+    prefetch?: number | undefined;
 }
 /** Options of `fetchVal`. */
 interface FetchValOptions extends CallOptions, ResultMapping {
     /** The column's position, counted from 0, or its name. Default 0. */
     column?: number | string | undefined;
+    /** As in {@link FetchOptions}. */
+    maxResultBytes?: number | undefined;
 }
 /** Asks for rows that are arrays. */
 interface ArrayMode extends FetchOptions<'array'> {
@@ -1665,6 +1704,67 @@ type UnknownRow<M extends RowMode> = M extends 'array' ? unknown[] : Record<stri
 interface QueryHost {
 }
 
+/** The version of a server, as asyncpg has it. */
+interface ServerVersion {
+    readonly major: number;
+    /** 0 since PostgreSQL 10, whose 10.1 is the first correction of 10 and stands for 10.0.1. */
+    readonly minor: number;
+    /** The number of the correction: 4 of 18.4. */
+    readonly micro: number;
+    readonly releaseLevel: 'alpha' | 'beta' | 'candidate' | 'final';
+    /** The number behind `beta` or `rc`, else 0. */
+    readonly serial: number;
+}
+
+/**
+ * A query whose rows are fetched in parts, inside a transaction: what `cursor` gives. Either iterate over it, or
+ * {@link CursorFactory.open open} it; once. Other queries of the transaction, and other cursors, may be used in between.
+ *
+ * @typeParam R A row.
+ */
+declare class CursorFactory<R> implements AsyncIterable<R, undefined, undefined> {
+    #private;
+    /**
+     * The rows, `prefetch` of which are fetched at a time. Leaving the loop closes the cursor.
+     *
+     * @throws InterfaceError when it is used already. The iteration throws NoActiveSQLTransactionError where no transaction is
+     * open.
+     */
+    [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined, undefined>;
+    /**
+     * Opens it, to be fetched from step by step. Nothing is executed yet.
+     *
+     * @throws InterfaceError when it is used already.
+     * @throws NoActiveSQLTransactionError where no transaction is open.
+     */
+    open(): Promise<Cursor<R>>;
+}
+/**
+ * An open cursor. It lives as long as its transaction. Steps that do not wait for each other are made in their order.
+ *
+ * @typeParam R A row.
+ */
+declare class Cursor<R> implements AsyncDisposable {
+    #private;
+    /**
+     * The next rows, `count` at most; none at the end.
+     *
+     * @throws InterfaceError when it is closed, or its transaction has ended.
+     */
+    fetch(count: number): Promise<R[]>;
+    /** The next row, or null at the end. Errors as of `fetch`. */
+    fetchRow(): Promise<R | null>;
+    /**
+     * Goes past the next rows, `count` at most. Errors as of `fetch`.
+     *
+     * @returns How many rows there were.
+     */
+    forward(count: number): Promise<number>;
+    /** Closes it, once the steps before have ended. Closing again does nothing. */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
 /**
  * All that the server says of a query: what `run` gives.
  *
@@ -1679,6 +1779,32 @@ interface QueryResult<R> {
     rowCount: number;
     /** The columns of the result; none of a query that gives no rows. */
     fields: readonly Attribute[];
+}
+
+/**
+ * The rows of a query, read no faster than they are wanted, in bounded memory: what `stream` gives. It is read once, by
+ * `for await`, `Readable.from`, `ReadableStream.from` or `pipeline`. The query is sent when the first row is asked for, and
+ * cancelled when the reading ends before its end.
+ *
+ * @typeParam R A row.
+ */
+declare class RowStream<R> implements AsyncIterable<R, undefined, undefined>, AsyncDisposable {
+    #private;
+    /**
+     * The rows, one by one.
+     *
+     * @throws InterfaceError when it is read already.
+     */
+    [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined, undefined>;
+    /**
+     * The rows in the parts in which they come, for readers that take many at once: at least one row each, otherwise as many as
+     * it happens to be.
+     *
+     * @throws InterfaceError when it is read already.
+     */
+    batches(): AsyncIterableIterator<R[], undefined, undefined>;
+    /** Ends it, whoever reads it; what runs for it is cancelled. */
+    [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Options of `explain`. */
@@ -1729,6 +1855,16 @@ declare class PreparedStatement<M extends RowMode = 'object'> {
     fetchMany<T extends RowTypes<M> = UnknownRow<M>>(paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
     executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /** The rows, fetched in parts, in a transaction: see `cursor` of connections and transactions. */
+    cursor<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode & CursorOptions<'array'>): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode & CursorOptions): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode & CursorOptions<'record'>): CursorFactory<Row<T>>;
+    cursor<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: CursorOptions<M>): CursorFactory<RowOf<M, T>>;
+    /** The rows, read no faster than they are wanted: see `stream` of connections, pools and transactions. */
+    stream<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode & StreamOptions<'array'>): RowStream<T>;
+    stream<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode & StreamOptions): RowStream<T>;
+    stream<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode & StreamOptions<'record'>): RowStream<Row<T>>;
+    stream<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: StreamOptions<M>): RowStream<RowOf<M, T>>;
     /** The plan of the query, as `EXPLAIN (FORMAT JSON, VERBOSE)` gives it. */
     explain(params: Parameters | undefined, options?: ExplainOptions): Promise<unknown[]>;
     explain(options?: ExplainOptions): Promise<unknown[]>;
@@ -1772,7 +1908,7 @@ type TransactionCallback<R, M extends RowMode = 'object'> = (transaction: Transa
  *
  * @typeParam M The row mode of calls that name none.
  */
-declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
+declare class Transaction<M extends RowMode = 'object'> extends SessionMethods<M> {
     #private;
     /**
      * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint. While the callback of another
@@ -1859,6 +1995,17 @@ interface Queryable<M extends RowMode = 'object'> {
      * @returns The number of rows affected.
      */
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /**
+     * The rows of a query, read no faster than they are wanted, in bounded memory. Outside of a transaction it has its
+     * connection for itself from its first row to its end: other calls on the connection are refused meanwhile, and a pool
+     * leases it one. Inside a transaction the rows are fetched in parts, and other calls can be made in between.
+     *
+     * @throws InterfaceError, from the first row on also while another stream is open on the connection.
+     */
+    stream<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode & StreamOptions<'array'>): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode & StreamOptions): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode & StreamOptions<'record'>): RowStream<Row<T>>;
+    stream<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: StreamOptions<M>): RowStream<RowOf<M, T>>;
     /** Prepares a query, to be executed any number of times. */
     prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
     /**
@@ -1897,19 +2044,23 @@ declare abstract class QueryMethods<M extends RowMode = 'object'> implements Que
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
     fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    stream<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode & StreamOptions<'array'>): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode & StreamOptions): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode & StreamOptions<'record'>): RowStream<Row<T>>;
+    stream<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: StreamOptions<M>): RowStream<RowOf<M, T>>;
     prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
 }
 
-/** The version of a server, as asyncpg has it. */
-interface ServerVersion {
-    readonly major: number;
-    /** 0 since PostgreSQL 10, whose 10.1 is the first correction of 10 and stands for 10.0.1. */
-    readonly minor: number;
-    /** The number of the correction: 4 of 18.4. */
-    readonly micro: number;
-    readonly releaseLevel: 'alpha' | 'beta' | 'candidate' | 'final';
-    /** The number behind `beta` or `rc`, else 0. */
-    readonly serial: number;
+/** The query methods of what has a session: connections and transactions. */
+declare abstract class SessionMethods<M extends RowMode = 'object'> extends QueryMethods<M> {
+    /**
+     * A query whose rows are fetched in parts, in a transaction, as PostgreSQL demands. Nothing is sent yet: iterate over it,
+     * or `open` it.
+     */
+    cursor<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode & CursorOptions<'array'>): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode & CursorOptions): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode & CursorOptions<'record'>): CursorFactory<Row<T>>;
+    cursor<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: CursorOptions<M>): CursorFactory<RowOf<M, T>>;
 }
 
 /** Options of `close`. */
@@ -1933,7 +2084,7 @@ interface ConnectionParts {
  *
  * @typeParam M The row mode of calls that name none.
  */
-declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
+declare class Connection<M extends RowMode = 'object'> extends SessionMethods<M> implements TransactionHost {
     #private;
     protected constructor(parts: ConnectionParts);
     /** The process id of the server's backend. */
@@ -2624,7 +2775,7 @@ declare class Range<T> {
     [inspect.custom](depth: number, options: InspectOptionsStylized): string;
 }
 
-export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, Cursor, CursorFactory, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, RowStream, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
+export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, CursorOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, StreamOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'

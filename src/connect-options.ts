@@ -65,8 +65,8 @@ export function dsnAndOptions<O extends object>(
 export function connectPlan(dsn: string | undefined, options: ConnectOptions<RowMode>): ConnectPlan {
   checkNetPermission()
   const { forRust, forFace, credentials } = checkedOptions(options)
-  const { commandTimeoutMs = 0, signal } = forFace
-  const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
+  const { commandTimeoutMs = 0, maxResultBytes, signal } = forFace
+  const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs, maxResultBytes)
   const isSimple = options.statementMode === 'simple'
   return { config: configOf(dsn, forRust), credentials, defaults, isSimple, signal }
 }
@@ -88,7 +88,7 @@ function configOf(dsn: string | undefined, forRust: { [name: string]: unknown })
 /** The options that are given, sorted by who reads them. */
 function checkedOptions(options: ConnectOptions<RowMode>): {
   forRust: { [name: string]: unknown }
-  forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'signal'>
+  forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'maxResultBytes' | 'signal'>
   credentials: CredentialFunctions | undefined
 } {
   const forRust: { [name: string]: unknown } = {}

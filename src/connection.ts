@@ -13,9 +13,9 @@ import { Listeners } from './listeners'
 import type { ConnectionTarget } from './native/door'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
-import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
+import { SessionMethods } from './session-methods'
 import { runTransaction, Transaction } from './transaction'
 import type { TransactionHost } from './transaction-host'
 import { wholeLimit } from './transaction-limits'
@@ -68,7 +68,7 @@ const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
  *
  * @typeParam M The row mode of calls that name none.
  */
-export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
+export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> implements TransactionHost {
   readonly #target: ConnectionTarget
   readonly #defaults: CallDefaults
   readonly #scope: Scope
@@ -310,6 +310,11 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   /** @internal */
   get _isGone(): boolean {
     return this.#target.isClosed
+  }
+
+  /** @internal */
+  get _hasTransaction(): boolean {
+    return this.isInTransaction || this.#scope.isBusy
   }
 
   /** @internal */

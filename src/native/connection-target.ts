@@ -4,9 +4,12 @@ import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
 import { Occupancy } from './occupancy'
 import type { PoolTarget } from './pool-target'
+import { Portal } from './portal'
 import { CONNECTION_QUERIES, Queries } from './queries'
-import type { Request } from './request'
-import type { RequestOptions } from './request-options'
+import { abortedRequest, NO_PARAMETERS, type Request } from './request'
+import type { RequestOptions, StatementOptions } from './request-options'
+import { parametersRefused } from './statement-mode'
+import { StreamRequest } from './stream-request'
 import { type Knowledge, Target } from './target'
 import type { TypeScope } from './type-scope'
 
@@ -191,6 +194,36 @@ export class ConnectionTarget extends Target {
     if (isAnew && before !== 'I') this.transactionsEnded++
     const isActive = status === TransactionStatusByte.ACTIVE || status === TransactionStatusByte.ACTIVE_ANEW
     this.transactionStatus = isActive ? 'T' : 'E'
+  }
+
+  /** A portal that nothing is bound to yet. */
+  portal(): Portal {
+    return new Portal(this.environment, this)
+  }
+
+  /** Executes one statement whose rows are taken while they come. */
+  stream(
+    text: string,
+    params: readonly unknown[] | undefined,
+    options: StatementOptions,
+  ): StreamRequest | Request {
+    const { environment } = this
+    const { signal, group } = options
+    if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    const query = this.queries.use(text)
+    const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
+    const request = new StreamRequest(environment, this, query, values, options.plan)
+    try {
+      if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
+      request.send(options)
+      request.allow()
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
   }
 
   /** A command of the driver's own that starts or ends a transaction. */

@@ -12,11 +12,13 @@ export type { HeldQuery } from './held-query'
 export type { PoolStats } from './load'
 export { Occupancy, type Occupant } from './occupancy'
 export { PoolTarget } from './pool-target'
+export type { Portal } from './portal'
 export type { Description } from './queries'
 export { Request, thrown } from './request'
 export type { RequestOptions, ResultForm, ScriptOptions, StatementOptions } from './request-options'
 export { forgetSignal, isTimeOver, watchSignal } from './signals'
 export { literal, type StatementMode } from './statement-mode'
+export { StreamRequest } from './stream-request'
 export { Target } from './target'
 
 /**

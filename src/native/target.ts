@@ -93,6 +93,7 @@ export abstract class Target {
       if (signal !== undefined) request.watch(signal)
       if (group !== undefined) request.join(group)
       request.send(options)
+      if (options.maxResultBytes > 0) request.limit(options.maxResultBytes)
     } catch (error) {
       request.endUnsent(error)
       throw error
@@ -139,7 +140,7 @@ export abstract class Target {
   /** Starts a request of one statement that is fed while it runs, such as a batch. */
   startFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
     const { environment } = this
-    const { plan, form, signal } = options
+    const { plan, form, signal, maxResultBytes } = options
     if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
     const query = this.queries.use(text)
     const request = new kind(environment, this, query, plan)
@@ -148,7 +149,9 @@ export abstract class Target {
       request.settle(thrown(signal.reason))
       return request
     }
-    return this.commanded(request, kind.opcode, query.id, form, options)
+    this.commanded(request, kind.opcode, query.id, form, options)
+    if (maxResultBytes > 0) request.limit(maxResultBytes)
+    return request
   }
 
   /** Closes it gracefully: requests in flight end first. At the timeout it is terminated. */
