@@ -10,7 +10,7 @@ const TEXT: &str = "select 0 5 $1";
 
 impl Client {
     /// A query that is bound to a portal of its own; with a limit it is executed at once.
-    fn open(&mut self, id: u32, text: &str, number: u32, max_rows: Option<u32>) {
+    pub(crate) fn open(&mut self, id: u32, text: &str, number: u32, max_rows: Option<u32>) {
         let query = self.text(text);
         let value = id.cast_signed();
         let bind = query.description().map(|description| encoded(&description, value));
@@ -25,7 +25,7 @@ impl Client {
         self.session.submit(Request { id, work: Work::Portal { number, step, told } }, &mut self.sink);
     }
 
-    fn fetch_from(&mut self, id: u32, number: u32, max_rows: u32) {
+    pub(crate) fn fetch_from(&mut self, id: u32, number: u32, max_rows: u32) {
         self.step_on(id, number, PortalStep::Fetch { max_rows });
     }
 
