@@ -3,7 +3,7 @@ import { Opcode } from '../types/boundary'
 import { Request, thrown } from './request'
 
 /** Bytes of rows that come before their consumer has asked for more: few beside what a reader holds. */
-const ALLOWED_BYTES = 128 * 1024
+const ALLOWED_BYTES = 64 * 1024
 
 /**
  * A query whose rows are taken while they come, no faster than they are wanted: past what was allowed, its connection is not
