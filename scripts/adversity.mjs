@@ -2,7 +2,7 @@
 // others that can be had here, and their results as that page's table.
 //   --majors 18,13   some of them, the first in full
 //   --in-part        the first in part as well
-//   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs and cancels.mjs; `policy` and `psql` are row 33, `exits`,
+//   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs, flow.mjs and cancels.mjs; `policy` and `psql` are row 33, `exits`,
 //                    `workers` and `panics` rows 36 to 38, `peers` what pg and postgres.js do. The others keep what the
 //                    tables say of them
 //   --no-write       does not touch the page
@@ -50,10 +50,12 @@ const POOLS = [
 ]
 /** Those of them that only need any PostgreSQL: the newest is enough. */
 const ANY_SERVER = ['herd', 'nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'sizes']
+/** Of __test__/adversity/flow.mjs; any PostgreSQL is enough. */
+const FLOW = ['paused', 'long', 'large']
 /** Rows that run programs, and any PostgreSQL. */
 const PROCESSES = ['exits', 'workers', 'panics']
 
-const ALL = [...REAL, ...SCRIPTED, ...POOLS, ...PROCESSES, ...ELSEWHERE, ...CANCELS, 'peers']
+const ALL = [...REAL, ...SCRIPTED, ...POOLS, ...FLOW, ...PROCESSES, ...ELSEWHERE, ...CANCELS, 'peers']
 const asked = values.rows?.split(',') ?? ALL
 const unknown = asked.filter((name) => !ALL.includes(name))
 if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', ')}`)
@@ -66,9 +68,11 @@ async function play(major, tools, isFull) {
   const network = asked.filter((name) => REAL.includes(name) || (isFull && SCRIPTED.includes(name)))
   const pools = asked.filter((name) => POOLS.includes(name) && (isFull || !ANY_SERVER.includes(name)))
   const cancels = asked.filter((name) => CANCELS.includes(name))
+  const flow = isFull ? asked.filter((name) => FLOW.includes(name)) : []
   const processes = isFull ? asked.filter((name) => PROCESSES.includes(name)) : []
   const isPeersAsked = isFull && asked.includes('peers')
-  if (network.length + pools.length + cancels.length + processes.length === 0 && !isPeersAsked) return
+  if (network.length + pools.length + flow.length + cancels.length + processes.length === 0 && !isPeersAsked)
+    return
   let cluster
   try {
     cluster = await startCluster({ major, certificate: 'server' })
@@ -105,6 +109,7 @@ async function play(major, tools, isFull) {
   try {
     if (network.length > 0) await script('network', ['--rows', network.join(',')])
     if (pools.length > 0) await script('pools', ['--rows', pools.join(',')])
+    if (flow.length > 0) await script('flow', ['--rows', flow.join(',')])
     if (cancels.length > 0) await script('cancels', ['--rows', cancels.join(',')])
     for (const name of processes) await script(name)
     if (isPeersAsked) await peers(env)

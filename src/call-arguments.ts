@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { ClientConfigurationError, InterfaceError } from './errors/index'
-import { abortSignal, checkOptions, durationMs } from './options'
+import { abortSignal, checkOptions, durationMs, wholeNumber } from './options'
 import type { CallOptions, Parameters, ParametersList, Query } from './query-options'
 import { Sql } from './sql'
 import { describeArgument } from './types/describe-value'
@@ -21,8 +21,20 @@ export const MAPPING_OPTIONS = [
 ] as const
 
 export const CALL_OPTIONS: ReadonlySet<string> = new Set(['timeoutMs', 'signal'])
-export const FETCH_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'rowMode', ...MAPPING_OPTIONS])
-export const FETCH_VAL_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'column', ...MAPPING_OPTIONS])
+export const FETCH_OPTIONS: ReadonlySet<string> = new Set([
+  ...CALL_OPTIONS,
+  'rowMode',
+  'maxResultBytes',
+  ...MAPPING_OPTIONS,
+])
+export const FETCH_VAL_OPTIONS: ReadonlySet<string> = new Set([
+  ...CALL_OPTIONS,
+  'column',
+  'maxResultBytes',
+  ...MAPPING_OPTIONS,
+])
+export const STREAM_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'rowMode', ...MAPPING_OPTIONS])
+export const CURSOR_OPTIONS: ReadonlySet<string> = new Set([...FETCH_OPTIONS, 'prefetch'])
 
 /** The text of a query. */
 export function textOf(query: Query): string {
@@ -117,6 +129,16 @@ export function checkParametersRow(row: unknown, index: number): asserts row is 
 /** The time limit of a call: the option, or else the default. */
 export function timeoutOf(options: CallOptions | undefined, defaultMs: number): number {
   return options?.timeoutMs === undefined ? defaultMs : durationMs('timeoutMs', options.timeoutMs)
+}
+
+/** The limit of a call's result in bytes: the option, or else the default. */
+export function maxResultBytesOf(
+  options: { maxResultBytes?: number | undefined },
+  defaultBytes: number,
+): number {
+  return options.maxResultBytes === undefined
+    ? defaultBytes
+    : wholeNumber('maxResultBytes', options.maxResultBytes, 0, Number.MAX_SAFE_INTEGER)
 }
 
 /** The signal of a call. */

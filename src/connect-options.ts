@@ -68,8 +68,8 @@ export function dsnAndOptions<O extends object>(
 export function connectPlan(dsn: string | undefined, options: ConnectOptions<RowMode>): ConnectPlan {
   checkNetPermission()
   const { forRust, forFace, credentials } = checkedOptions(options)
-  const { commandTimeoutMs = 0, queryTags, signal } = forFace
-  const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs)
+  const { commandTimeoutMs = 0, maxResultBytes, queryTags, signal } = forFace
+  const defaults = new CallDefaults(planFor(DEFAULT_PLAN, options), commandTimeoutMs, maxResultBytes)
   const isSimple = options.statementMode === 'simple'
   const tags = queryTags === undefined ? undefined : new QueryTags(queryTags)
   return { config: configOf(dsn, forRust), credentials, defaults, isSimple, tags, signal }
@@ -92,7 +92,7 @@ function configOf(dsn: string | undefined, forRust: { [name: string]: unknown })
 /** The options that are given, sorted by who reads them. */
 function checkedOptions(options: ConnectOptions<RowMode>): {
   forRust: { [name: string]: unknown }
-  forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'queryTags' | 'signal'>
+  forFace: Pick<ConnectOptions, 'commandTimeoutMs' | 'maxResultBytes' | 'queryTags' | 'signal'>
   credentials: CredentialFunctions | undefined
 } {
   const forRust: { [name: string]: unknown } = {}

@@ -1,13 +1,7 @@
 import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
 import { Connection } from './connection'
 import type { RowMode } from './decode/mapping'
-import {
-  type ConnectionTarget,
-  type ConnectTrace,
-  connectChannel,
-  sessionTrace,
-  traced,
-} from './native/door'
+import { type ConnectionTarget, type ConnectTrace, connectChannel, sessionTrace, traced } from './native/door'
 import { openSession } from './open-session'
 import { checkNamedTypeCodecs } from './type-codecs'
 

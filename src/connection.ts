@@ -16,11 +16,11 @@ import { type ConnectionTarget, type QueryLogger, QueryLoggers } from './native/
 import type { NotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
-import { QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
 import type { CallDefaults } from './send'
 import { parseServerVersion, type ServerVersion } from './server-version'
 import { inTransaction } from './session-channels'
+import { SessionMethods } from './session-methods'
 import type { Subscription } from './subscription'
 import { runTransaction, Transaction } from './transaction'
 import type { TransactionHost } from './transaction-host'
@@ -75,7 +75,7 @@ const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
  *
  * @typeParam M The row mode of calls that name none.
  */
-export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
+export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> implements TransactionHost {
   readonly #target: ConnectionTarget
   readonly #defaults: CallDefaults
   readonly #scope: Scope

@@ -5,16 +5,11 @@ export { connect } from './connect'
 export type { ConnectOptions, Password } from './connect-options'
 export { type CloseOptions, Connection, type ResetOptions } from './connection'
 export { createPool } from './create-pool'
+export { Cursor, CursorFactory } from './cursor'
 export type { ResultMapping, RowMode, TextParser } from './decode/mapping'
 export type { TemporalNamespace } from './decode/temporal'
 export * from './errors/public'
 export type { ListenCallOptions, ListenOptions, PoolListenOptions } from './listen-options'
-export type {
-  Notification,
-  NotificationGap,
-  NotificationHandler,
-  PoolNotificationHandler,
-} from './notification'
 export {
   type AcquireTrace,
   type ConnectTrace,
@@ -25,6 +20,12 @@ export {
   type ReleaseMessage,
   type ServerPlace,
 } from './native/door'
+export type {
+  Notification,
+  NotificationGap,
+  NotificationHandler,
+  PoolNotificationHandler,
+} from './notification'
 export { type DsnHost, type ParsedDsn, parseDsn } from './parse-dsn'
 export { type AcquireOptions, Pool, type PoolStats } from './pool'
 export { PoolConnection } from './pool-connection'
@@ -35,6 +36,7 @@ export type * from './query-options'
 export type { QueryResult } from './query-result'
 export type * from './queryable'
 export { Record, Row } from './record'
+export { RowStream } from './row-stream'
 export type { ServerVersion } from './server-version'
 export { Sql, type SqlColumns, type SqlTag, sql } from './sql'
 export type { Pem, SslOptions } from './ssl-option'

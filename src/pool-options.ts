@@ -146,7 +146,10 @@ export function poolPlan<M extends RowMode>(options: PoolOptions<M>): PoolPlan<M
     isAcquireTimeoutGiven: options.acquireTimeoutMs !== undefined,
     isAmbient: flag('ambientTransactions', orDefault(options.ambientTransactions, false)),
     leakDetectionMs: durationMs('leakDetectionMs', orDefault(options.leakDetectionMs, 0)),
-    listenProbeIntervalMs: durationMs('listenProbeIntervalMs', orDefault(options.listenProbeIntervalMs, 30_000)),
+    listenProbeIntervalMs: durationMs(
+      'listenProbeIntervalMs',
+      orDefault(options.listenProbeIntervalMs, 30_000),
+    ),
   }
 }
 

@@ -36,6 +36,7 @@ import type { PoolHooks } from './pool-options'
 import { leftOpen, nestingError } from './pool-refusals'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
+import { type Lease, LeasedSource, type RowSource, type SourceQuery, StreamSource } from './row-source'
 import type { CallDefaults } from './send'
 import type { Subscription } from './subscription'
 import { attachSuppressed } from './suppressed'
@@ -395,6 +396,26 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return this.#target
   }
 
+  /** @internal A stream has a connection for itself, from its first part to its end, unless it joins a transaction. */
+  override _rowSource(query: SourceQuery): RowSource {
+    const joined = this.#joined()
+    if (joined !== undefined) return joined._rowSource(query)
+    const claim: Claim = { call: 'stream', stack: this.#leases.stackAt(this.stream) }
+    return new LeasedSource(() => this.#leaseToStream(query, claim))
+  }
+
+  async #leaseToStream(query: SourceQuery, claim: Claim): Promise<Lease> {
+    const { text, options } = query
+    const refusal = this.#target.refusalOf(text)
+    if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
+    const { limit, isAsked } = this.#limitsOfLease(new Limit(options.timeoutMs, options.signal))
+    const connection = await this.#lease(limit, isAsked, claim)
+    return {
+      source: new StreamSource(connection, query),
+      handBack: () => connection._handBackQuietly(),
+    }
+  }
+
   /**
    * @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. One that joins a
    * transaction is lent that.
@@ -484,14 +505,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     options: O | undefined,
   ): Promise<R> {
     const limit = new Limit(timeoutOf(options, this.#defaults.commandTimeoutMs), signalOf(options))
-    const acquireMs = this.#acquireTimeoutMs
-    const isShorter = limit.timeoutMs !== 0 && (acquireMs === 0 || limit.timeoutMs < acquireMs)
-    const wait = isShorter ? limit : new Limit(acquireMs, limit.signal)
-    const connection = await this.#lease(
-      wait,
-      limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven,
-      undefined,
-    )
+    const { limit: wait, isAsked } = this.#limitsOfLease(limit)
+    const connection = await this.#lease(wait, isAsked, undefined)
     const rest = limit.timeoutMs === 0 ? options : ({ ...options, timeoutMs: limit.remainingMs } as O)
     return withHandBack(
       connection,
@@ -502,6 +517,16 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
       },
       new Limit(0, limit.signal),
     )
+  }
+
+  /** How long a call with this limit may wait for its connection. */
+  #limitsOfLease(limit: Limit): { limit: Limit; isAsked: boolean } {
+    const acquireMs = this.#acquireTimeoutMs
+    const isShorter = limit.timeoutMs !== 0 && (acquireMs === 0 || limit.timeoutMs < acquireMs)
+    return {
+      limit: isShorter ? limit : new Limit(acquireMs, limit.signal),
+      isAsked: limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven,
+    }
   }
 
   /**

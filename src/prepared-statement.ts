@@ -1,6 +1,7 @@
 import { type Attribute, attributesOf, type Type, typeOf } from './attributes'
 import { feed } from './batch-feed'
 import { CALL_OPTIONS, checkParameters, checkParametersList, checkQueryOptions } from './call-arguments'
+import type { CursorFactory } from './cursor'
 import { DEFAULT_PLAN, planFor, planWithoutCodecs, type RowMode } from './decode/mapping'
 import { errorFromFailure, InternalClientError } from './errors/index'
 import type { Description, Request } from './native/door'
@@ -10,6 +11,7 @@ import type { QueryMethods } from './query-methods'
 import type {
   ArrayMode,
   CallOptions,
+  CursorOptions,
   FetchOptions,
   FetchValOptions,
   ObjectMode,
@@ -18,10 +20,12 @@ import type {
   RecordMode,
   RowOf,
   RowTypes,
+  StreamOptions,
   UnknownRow,
 } from './query-options'
 import { type QueryResult, resultOf } from './query-result'
 import type { Row } from './record'
+import type { RowStream } from './row-stream'
 import {
   callOptions,
   firstValue,
@@ -219,6 +223,50 @@ export class PreparedStatement<M extends RowMode = 'object'> {
     if (batch.failure !== undefined) throw errorFromFailure(batch.failure, { query: this.query })
     this.#noteTag(batch)
     return batch.rowCount
+  }
+
+  /** The rows, fetched in parts, in a transaction: see `cursor` of connections and transactions. */
+  cursor<T extends readonly unknown[] = unknown[]>(
+    params: Parameters | undefined,
+    options: ArrayMode & CursorOptions<'array'>,
+  ): CursorFactory<T>
+  cursor<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: ObjectMode & CursorOptions,
+  ): CursorFactory<T>
+  cursor<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: RecordMode & CursorOptions<'record'>,
+  ): CursorFactory<Row<T>>
+  cursor<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: CursorOptions<M>,
+  ): CursorFactory<RowOf<M, T>>
+  cursor(params?: Parameters, options?: CursorOptions<RowMode>): CursorFactory<unknown> {
+    checkParameters(params)
+    return this.#host._cursor(this.query, params, options)
+  }
+
+  /** The rows, read no faster than they are wanted: see `stream` of connections, pools and transactions. */
+  stream<T extends readonly unknown[] = unknown[]>(
+    params: Parameters | undefined,
+    options: ArrayMode & StreamOptions<'array'>,
+  ): RowStream<T>
+  stream<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: ObjectMode & StreamOptions,
+  ): RowStream<T>
+  stream<T = Record<string, unknown>>(
+    params: Parameters | undefined,
+    options: RecordMode & StreamOptions<'record'>,
+  ): RowStream<Row<T>>
+  stream<T extends RowTypes<M> = UnknownRow<M>>(
+    params?: Parameters,
+    options?: StreamOptions<M>,
+  ): RowStream<RowOf<M, T>>
+  stream(params?: Parameters, options?: StreamOptions<RowMode>): RowStream<unknown> {
+    checkParameters(params)
+    return this.#host._stream(this.query, params, options)
   }
 
   /** The plan of the query, as `EXPLAIN (FORMAT JSON, VERBOSE)` gives it. */

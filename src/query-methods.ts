@@ -5,11 +5,13 @@ import {
   checkParametersList,
   checkQueryOptions,
   parametersOf,
+  STREAM_OPTIONS,
   textOf,
   textWithoutParameters,
 } from './call-arguments'
+import type { CursorFactory } from './cursor'
 import type { RowMode } from './decode/mapping'
-import { errorFromFailure } from './errors/index'
+import { errorFromFailure, InterfaceError } from './errors/index'
 import type { Target } from './native/door'
 import { checkPayload, quoteChannel } from './notification'
 import { notACall } from './other-drivers'
@@ -17,6 +19,7 @@ import { PreparedStatement, prepareOn } from './prepared-statement'
 import type {
   ArrayMode,
   CallOptions,
+  CursorOptions,
   FetchOptions,
   FetchValOptions,
   ObjectMode,
@@ -26,12 +29,15 @@ import type {
   RecordMode,
   RowOf,
   RowTypes,
+  StreamOptions,
   UnknownRow,
 } from './query-options'
 import { type QueryResult, resultOf } from './query-result'
 import type { Queryable } from './queryable'
 import { quoteLiteral } from './quote-literal'
 import type { Row } from './record'
+import type { RowSource, SourceQuery } from './row-source'
+import { RowStream } from './row-stream'
 import {
   type CallDefaults,
   firstValue,
@@ -42,6 +48,7 @@ import {
   sendFetchMany,
   sendFetchVal,
   sendScript,
+  statementOptions,
 } from './send'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
@@ -65,6 +72,21 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   abstract _target(): Target
   abstract transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>
   abstract begin(options?: TransactionOptions): Promise<Transaction<M>>
+
+  /** @internal Where the rows of a stream come from. */
+  abstract _rowSource(query: SourceQuery): RowSource
+
+  /** @internal Of what has no session of its own: there is nothing that a cursor could live in. */
+  _cursor(
+    _text: string,
+    _params: Parameters | undefined,
+    _options: CursorOptions<RowMode> | undefined,
+  ): CursorFactory<unknown> {
+    throw new InterfaceError(
+      'a cursor needs a transaction, and a statement of a pool has none: prepare it inside transaction() or begin(), or ' +
+        'call stream()',
+    )
+  }
 
   /** @internal pg's name. */
   query(): never {
@@ -277,6 +299,41 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     if (this._target().isSimple)
       await this.execute(`NOTIFY ${name}, ${quoteLiteral(text)}`, undefined, options)
     else await this.execute(NOTIFY, [channel, text], options)
+  }
+
+  stream<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode & StreamOptions<'array'>,
+  ): RowStream<T>
+  stream<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode & StreamOptions,
+  ): RowStream<T>
+  stream<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: RecordMode & StreamOptions<'record'>,
+  ): RowStream<Row<T>>
+  stream<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: StreamOptions<M>,
+  ): RowStream<RowOf<M, T>>
+  stream(query: Query, params?: Parameters, options?: StreamOptions<RowMode>): RowStream<unknown> {
+    return this._stream(textOf(query), parametersOf(query, params), options)
+  }
+
+  /** @internal */
+  _stream(
+    text: string,
+    params: Parameters | undefined,
+    options: StreamOptions<RowMode> | undefined,
+  ): RowStream<unknown> {
+    checkQueryOptions(options, STREAM_OPTIONS)
+    const given = { ...statementOptions(this._defaults.rows, options), maxResultBytes: 0 }
+    return new RowStream(this._rowSource({ text, params: params?.slice(), options: given }))
   }
 
   async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>> {

@@ -30,12 +30,48 @@ export interface CallOptions {
 export interface FetchOptions<M extends RowMode = 'object'> extends CallOptions, ResultMapping {
   /** Default `'object'`: a plain object. `'record'` is a {@link Row}, `'array'` an array of the values. */
   rowMode?: M | undefined
+  /**
+   * Bytes that the rows may have as they come from the server; 0 for no limit. A call whose result has more rejects with
+   * an InterfaceError, and the query is cancelled. Default: `maxResultBytes` of the connection or pool.
+   */
+  maxResultBytes?: number | undefined
+}
+
+/**
+ * Options of `stream`. What is left out is as the connection or pool has it.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+export interface StreamOptions<M extends RowMode = 'object'> extends ResultMapping {
+  /** As in {@link FetchOptions}. */
+  rowMode?: M | undefined
+  /**
+   * Milliseconds that each wait for more rows may take, the first with the waiting for a pool's connection, after which it
+   * rejects with a TimeoutError and the query is cancelled; 0 for no limit. What the reader takes for itself does not
+   * count. Default: `commandTimeoutMs` of the connection or pool.
+   */
+  timeoutMs?: number | undefined
+  /** Ends the stream, whose reader gets the signal's reason; the query is cancelled. */
+  signal?: AbortSignal | undefined
+}
+
+/**
+ * Options of `cursor`. What is left out is as the connection or pool has it; `timeoutMs` and `maxResultBytes` are for each
+ * step.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+export interface CursorOptions<M extends RowMode = 'object'> extends FetchOptions<M> {
+  /** Rows that are fetched at a time where the cursor is iterated over. Default 50. */
+  prefetch?: number | undefined
 }
 
 /** Options of `fetchVal`. */
 export interface FetchValOptions extends CallOptions, ResultMapping {
   /** The column's position, counted from 0, or its name. Default 0. */
   column?: number | string | undefined
+  /** As in {@link FetchOptions}. */
+  maxResultBytes?: number | undefined
 }
 
 /** Asks for rows that are arrays. */

@@ -12,10 +12,12 @@ import type {
   RecordMode,
   RowOf,
   RowTypes,
+  StreamOptions,
   UnknownRow,
 } from './query-options'
 import type { QueryResult } from './query-result'
 import type { Row } from './record'
+import type { RowStream } from './row-stream'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
 
@@ -135,6 +137,34 @@ export interface Queryable<M extends RowMode = 'object'> {
    * @returns The number of rows affected.
    */
   executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>
+
+  /**
+   * The rows of a query, read no faster than they are wanted, in bounded memory. Outside of a transaction it has its
+   * connection for itself from its first row to its end: other calls on the connection are refused meanwhile, and a pool
+   * leases it one. Inside a transaction the rows are fetched in parts, and other calls can be made in between.
+   *
+   * @throws InterfaceError, from the first row on also while another stream is open on the connection.
+   */
+  stream<T extends readonly unknown[] = unknown[]>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ArrayMode & StreamOptions<'array'>,
+  ): RowStream<T>
+  stream<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: ObjectMode & StreamOptions,
+  ): RowStream<T>
+  stream<T = Record<string, unknown>>(
+    query: Query,
+    params: Parameters | undefined,
+    options: RecordMode & StreamOptions<'record'>,
+  ): RowStream<Row<T>>
+  stream<T extends RowTypes<M> = UnknownRow<M>>(
+    query: Query,
+    params?: Parameters,
+    options?: StreamOptions<M>,
+  ): RowStream<RowOf<M, T>>
 
   /** Prepares a query, to be executed any number of times. */
   prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>

@@ -1,4 +1,11 @@
-import { checkQueryOptions, FETCH_OPTIONS, FETCH_VAL_OPTIONS, signalOf, timeoutOf } from './call-arguments'
+import {
+  checkQueryOptions,
+  FETCH_OPTIONS,
+  FETCH_VAL_OPTIONS,
+  maxResultBytesOf,
+  signalOf,
+  timeoutOf,
+} from './call-arguments'
 import { planFor, type ResultOptions, type ResultPlan, type RowMode, valuePlanFor } from './decode/mapping'
 import { InterfaceError } from './errors/index'
 import {
@@ -19,6 +26,7 @@ import { describeArgument } from './types/describe-value'
  */
 export class CallDefaults {
   readonly commandTimeoutMs: number
+  readonly maxResultBytes: number
   /** All rows. */
   readonly rows: StatementOptions
   /** One row. */
@@ -30,19 +38,21 @@ export class CallDefaults {
   /** Commands of the driver's own. */
   readonly control: ScriptOptions
 
-  constructor(plan: ResultPlan, commandTimeoutMs: number, group?: CallGroup) {
+  constructor(plan: ResultPlan, commandTimeoutMs: number, maxResultBytes = 0, group?: CallGroup) {
     const common = { timeoutMs: commandTimeoutMs, signal: undefined, group }
+    const result = { ...common, maxResultBytes }
     this.commandTimeoutMs = commandTimeoutMs
-    this.rows = Object.freeze({ ...common, plan, form: Form.ROWS, maxRows: 0 })
-    this.row = Object.freeze({ ...common, plan, form: Form.ROWS, maxRows: 1 })
-    this.value = Object.freeze({ ...common, plan: valuePlanFor(plan), form: Form.ROWS, maxRows: 1 })
-    this.count = Object.freeze({ ...common, plan, form: Form.COUNT, maxRows: 0 })
+    this.maxResultBytes = maxResultBytes
+    this.rows = Object.freeze({ ...result, plan, form: Form.ROWS, maxRows: 0 })
+    this.row = Object.freeze({ ...result, plan, form: Form.ROWS, maxRows: 1 })
+    this.value = Object.freeze({ ...result, plan: valuePlanFor(plan), form: Form.ROWS, maxRows: 1 })
+    this.count = Object.freeze({ ...common, maxResultBytes: 0, plan, form: Form.COUNT, maxRows: 0 })
     this.control = Object.freeze({ ...common, isControl: true })
   }
 
   /** The same of calls that end with a group at the latest. */
   within(group: CallGroup): CallDefaults {
-    return new CallDefaults(this.rows.plan, this.commandTimeoutMs, group)
+    return new CallDefaults(this.rows.plan, this.commandTimeoutMs, this.maxResultBytes, group)
   }
 }
 
@@ -60,7 +70,7 @@ export interface QueryHost {
 /** What a call asks for, where it says something else than `given`. */
 export function statementOptions(
   given: StatementOptions,
-  options: (CallOptions & ResultOptions) | undefined,
+  options: (CallOptions & ResultOptions & { maxResultBytes?: number | undefined }) | undefined,
 ): StatementOptions {
   if (options === undefined) return given
   return {
@@ -70,15 +80,16 @@ export function statementOptions(
     plan: planFor(given.plan, options),
     form: given.form,
     maxRows: given.maxRows,
+    maxResultBytes: maxResultBytesOf(options, given.maxResultBytes),
   }
 }
 
 /** The same of a call that has no options for results. */
 export function callOptions(given: StatementOptions, options: CallOptions | undefined): StatementOptions {
   if (options === undefined) return given
-  const { group, plan, form, maxRows } = given
+  const { group, plan, form, maxRows, maxResultBytes } = given
   const timeoutMs = timeoutOf(options, given.timeoutMs)
-  return { timeoutMs, signal: signalOf(options), group, plan, form, maxRows }
+  return { timeoutMs, signal: signalOf(options), group, plan, form, maxRows, maxResultBytes }
 }
 
 /** Sends a query whose rows are wanted: as many as `defaults`, one of the host's, says. */

@@ -101,6 +101,11 @@ export interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapp
   /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
   commandTimeoutMs?: number | undefined
   /**
+   * Bytes that the rows of one result may have, as they come from the server, where a call does not say otherwise; 0, the
+   * default, for no limit. `stream` and `cursor` take results of any size.
+   */
+  maxResultBytes?: number | undefined
+  /**
    * Prepared statements that a connection keeps; 0 for none. Default 100. A number also says that a transaction pooler on
    * the way, if there is one, keeps named statements (PgBouncer from 1.21 on, with `max_prepared_statements`): one that
    * does not is found by the first errors then, and not before the first query.
@@ -173,6 +178,11 @@ export const CONNECT_OPTION_TABLE: readonly ConnectOption[] = [
   { name: 'minProtocolVersion', isForRust: true },
   { name: 'maxProtocolVersion', isForRust: true },
   { name: 'commandTimeoutMs', isForRust: false, check: durationMs },
+  {
+    name: 'maxResultBytes',
+    isForRust: false,
+    check: (name, value) => wholeNumber(name, value, 0, 9_007_199_254_740_991),
+  },
   {
     name: 'statementCacheSize',
     isForRust: true,

@@ -4,8 +4,8 @@ import { errorFromFailure, InterfaceError } from './errors/index'
 import type { Limit } from './limit'
 import type { ConnectionTarget } from './native/door'
 import { notByNew } from './other-drivers'
-import { QueryMethods } from './query-methods'
 import type { CallDefaults } from './send'
+import { SessionMethods } from './session-methods'
 import { forgetEnded, TransactionCourse } from './transaction-course'
 import type { TransactionHost } from './transaction-host'
 import { lateRepetition, startLimit, wholeLimit } from './transaction-limits'
@@ -25,7 +25,7 @@ import { quoteGid } from './two-phase'
  *
  * @typeParam M The row mode of calls that name none.
  */
-export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
+export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M> {
   readonly #host: TransactionHost
   readonly #course: TransactionCourse
 
@@ -155,6 +155,11 @@ export class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** @internal */
   get _defaults(): CallDefaults {
     return this.#course.defaults
+  }
+
+  /** @internal */
+  get _hasTransaction(): boolean {
+    return true
   }
 
   /** @internal */

@@ -276,6 +276,7 @@ async function lookUp(
     plan: DEFAULT_PLAN,
     form: Form.ROWS,
     maxRows: 0,
+    maxResultBytes: 0,
   })
   await request.settled
   if (request.failure !== undefined) throw errorFromFailure(request.failure, { query })

@@ -12,7 +12,7 @@ if (url === undefined) throw new Error('OXPG_TEST_URL is not set')
 const program = (name) => fileURLToPath(new URL(`programs/${name}.cjs`, import.meta.url))
 
 /** The states of row 36, and more. */
-const MAIN_STATES = ['idle', 'pending', 'listening', 'cursor', 'waiting']
+const MAIN_STATES = ['idle', 'pending', 'listening', 'cursor', 'stream', 'waiting']
 const MORE_STATES = ['closed', 'closing', 'opening', 'transaction', 'large']
 /** How the program ends, and the exit code that it means. `end` in a state that is pending is cut by nobody. */
 const EXITS = { end: 0, exit: 7, throw: 1, reject: 1, sigterm: 'SIGTERM' }

@@ -15,7 +15,7 @@ import type {
 expectTypeOf<PoolOptions['leakDetectionMs']>().toEqualTypeOf<number | undefined>()
 expectTypeOf<TimeoutError['holders']>().toEqualTypeOf<readonly PoolHolder[] | undefined>()
 expectTypeOf<PoolHolder['call']>().toEqualTypeOf<
-  'acquire' | 'use' | 'transaction' | 'begin' | 'init' | 'setup' | 'reset'
+  'acquire' | 'use' | 'transaction' | 'begin' | 'stream' | 'init' | 'setup' | 'reset'
 >()
 
 expectTypeOf<Pool['onConnect']>().toEqualTypeOf<(listener: (session: PoolSession) => void) => () => void>()

@@ -183,7 +183,15 @@ function readCell(
 
 /** Options of a statement; what is left out asks for all rows, without a time limit. */
 export function statement(options: Partial<StatementOptions> = {}): StatementOptions {
-  return { timeoutMs: 0, signal: undefined, plan: DEFAULT_PLAN, form: Form.ROWS, maxRows: 0, ...options }
+  return {
+    timeoutMs: 0,
+    signal: undefined,
+    plan: DEFAULT_PLAN,
+    form: Form.ROWS,
+    maxRows: 0,
+    maxResultBytes: 0,
+    ...options,
+  }
 }
 
 /** Lets the microtasks of this tick run, the flush among them. */

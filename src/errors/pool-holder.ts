@@ -8,7 +8,7 @@ export interface PoolHolder {
   /** Milliseconds since it was leased, or since the hook was called. */
   readonly heldMs: number
   /** The method of the pool that leased it, or the hook that runs. */
-  readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'init' | 'setup' | 'reset'
+  readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'stream' | 'init' | 'setup' | 'reset'
   /** Where it was leased, as the stack of an Error has it; undefined unless the pool has `leakDetectionMs`. */
   readonly stack: string | undefined
 }

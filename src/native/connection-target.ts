@@ -6,10 +6,13 @@ import type { ServerPlace } from './logged-query'
 import { isObserved, observe } from './observation'
 import { Occupancy } from './occupancy'
 import type { PoolTarget } from './pool-target'
+import { Portal } from './portal'
 import { CONNECTION_QUERIES, Queries } from './queries'
 import type { QueryLoggers } from './query-loggers'
-import type { Request } from './request'
-import type { RequestOptions } from './request-options'
+import { abortedRequest, NO_PARAMETERS, type Request } from './request'
+import type { RequestOptions, StatementOptions } from './request-options'
+import { parametersRefused } from './statement-mode'
+import { StreamRequest } from './stream-request'
 import { type Knowledge, Target } from './target'
 import type { TypeScope } from './type-scope'
 
@@ -246,6 +249,36 @@ export class ConnectionTarget extends Target {
   override queryLoggers(): readonly QueryLoggers[] {
     const own = super.queryLoggers()
     return this.pool === undefined ? own : [...own, ...this.pool.queryLoggers()]
+  }
+
+  /** A portal that nothing is bound to yet. */
+  portal(): Portal {
+    return new Portal(this.environment, this)
+  }
+
+  /** Executes one statement whose rows are taken while they come. */
+  stream(
+    text: string,
+    params: readonly unknown[] | undefined,
+    options: StatementOptions,
+  ): StreamRequest | Request {
+    const { environment } = this
+    const { signal, group } = options
+    if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
+    if (signal?.aborted) return abortedRequest(environment, this, signal)
+    const query = this.queries.use(text)
+    const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
+    const request = new StreamRequest(environment, this, query, values, options.plan)
+    try {
+      if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
+      request.send(options)
+      request.allow()
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
   }
 
   /** A command of the driver's own that starts or ends a transaction. */

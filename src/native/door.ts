@@ -13,6 +13,7 @@ export type { PoolStats } from './load'
 export { LoggedQuery, type LoggedQueryKind, type ServerPlace } from './logged-query'
 export { Occupancy, type Occupant } from './occupancy'
 export { PoolTarget } from './pool-target'
+export type { Portal } from './portal'
 export type { Description } from './queries'
 export { type QueryLogger, QueryLoggers } from './query-loggers'
 export { QueryTags, type QueryTagValues } from './query-tags'
@@ -30,6 +31,7 @@ export {
 } from './session-traces'
 export { forgetSignal, isTimeOver, watchSignal } from './signals'
 export { literal, type StatementMode } from './statement-mode'
+export { StreamRequest } from './stream-request'
 export { Target } from './target'
 
 /**

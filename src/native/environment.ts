@@ -23,6 +23,7 @@ export class Environment {
   readonly connections = new Map<number, ConnectionTarget>()
   /** Pools that are open, by id: those that are asked for passwords. */
   readonly pools = new Map<number, PoolTarget>()
+  private lastPortal = 0
   private stayAtExit: (() => void) | undefined = undefined
 
   constructor(addon: Addon) {
@@ -42,6 +43,12 @@ export class Environment {
   /** `process.exit` runs no clean-up hook of the addon: with the first session comes a handler that stands in. */
   sayGoodbyeAtExit(): void {
     this.stayAtExit ??= sayAtExit(() => this.native.sayGoodbye())
+  }
+
+  /** A number for a portal. Its sessions' open ones have others: there are 24 bits for it. */
+  nextPortal(): number {
+    this.lastPortal = (this.lastPortal % 0xff_ff_ff) + 1
+    return this.lastPortal
   }
 
   /** Rust has forgotten the environment: nothing arrives any more, and its memory is free. */

@@ -21,6 +21,8 @@ export interface StatementOptions extends RequestOptions {
   readonly form: ResultForm
   /** Rows after which the portal is suspended; 0 for all. */
   readonly maxRows: number
+  /** Bytes of rows, as they come from the server, past which it fails; 0 for no limit. */
+  readonly maxResultBytes: number
 }
 
 /** How a script is executed. */

@@ -189,7 +189,7 @@ export class Request implements Abortable, GroupMember {
         options.maxRows,
         options.timeoutMs,
         statement.id,
-        0,
+        this.flags(),
         options.form,
         statement.encoderOf(this.parameterMode),
         this.params,
@@ -202,6 +202,13 @@ export class Request implements Abortable, GroupMember {
       }
       this.endUnsent(error)
     }
+  }
+
+  /** It fails once its rows have more bytes than that, as they come from the server. */
+  limit(bytes: number): void {
+    if (this.slot === 0) return
+    const high = Math.floor(bytes / 4_294_967_296)
+    this.environment.outbox.command(Opcode.LIMIT, this.slot, high, bytes, 0, 0)
   }
 
   /** ROWS: reads them while the mailbox holds them. */
@@ -324,6 +331,17 @@ export class Request implements Abortable, GroupMember {
     if (this.slot !== 0) this.environment.outbox.command(Opcode.OBSERVE, this.slot, 0, 0, 0, 0)
   }
 
+  /** What its QUERY says besides: bits of `Flag`. */
+  protected flags(): number {
+    return 0
+  }
+
+  /** Rows that follow are read by this. */
+  protected readBy(statement: StatementDescription): void {
+    this.statement = statement
+    this.shape = undefined
+  }
+
   /** Tells Rust that nobody waits any more. The slot stays taken until Rust has answered. */
   protected abandon(): void {
     if (this.slot !== 0) this.environment.outbox.command(Opcode.ABANDON, this.slot, 0, 0, 0, 0)
@@ -342,7 +360,7 @@ export class Request implements Abortable, GroupMember {
       maxRows,
       timeoutMs,
       0,
-      flags,
+      flags | this.flags(),
       form,
       undefined,
       params,

@@ -135,6 +135,7 @@ export abstract class Target implements ObservedTarget {
       if (signal !== undefined) request.watch(signal)
       if (group !== undefined) request.join(group)
       request.send(options)
+      if (options.maxResultBytes > 0) request.limit(options.maxResultBytes)
     } catch (error) {
       request.endUnsent(error)
       throw error
@@ -211,7 +212,7 @@ export abstract class Target implements ObservedTarget {
 
   private sendFed<R extends Request>(kind: FedRequestClass<R>, text: string, options: StatementOptions): R {
     const { environment } = this
-    const { plan, form, signal } = options
+    const { plan, form, signal, maxResultBytes } = options
     if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
     const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
     const request = new kind(environment, this, query, plan)
@@ -220,7 +221,9 @@ export abstract class Target implements ObservedTarget {
       request.settle(thrown(signal.reason))
       return request
     }
-    return this.commanded(request, kind.opcode, query.id, form, options)
+    this.commanded(request, kind.opcode, query.id, form, options)
+    if (maxResultBytes > 0) request.limit(maxResultBytes)
+    return request
   }
 
   /** Closes it gracefully: requests in flight end first. At the timeout it is terminated. */

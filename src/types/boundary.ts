@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x48a496f7
+export const FINGERPRINT = 0x18050c1c
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -32,7 +32,7 @@ export const CommandWord = {
   TARGET: 2,
   /** The query's id, 0 for none; of BATCH_ROW the row's index */
   QUERY: 3,
-  /** The most rows that a portal gives, 0 for all */
+  /** The most rows that a portal gives, 0 for all; of PORTAL_MOVE the rows that it passes */
   MAX_ROWS: 4,
   /** Milliseconds, 0 for no limit */
   TIMEOUT: 5,
@@ -40,7 +40,7 @@ export const CommandWord = {
   DESCRIPTION: 6,
   /** Number of parameters */
   PARAMETERS: 7,
-  /** The flags below */
+  /** The flags below, and above their low 8 bits the number of the portal of PORTAL or OPEN */
   FLAGS: 8,
   /** The result's form, below */
   FORM: 9,
@@ -86,6 +86,16 @@ export const Opcode = {
   HURRY: 18,
   /** The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot */
   EXPIRE: 19,
+  /** More rows of the portal with the number in QUERY: MAX_ROWS, TIMEOUT, DESCRIPTION of what JavaScript knows of them */
+  PORTAL_FETCH: 20,
+  /** Past rows of the portal with the number in QUERY: MAX_ROWS, TIMEOUT */
+  PORTAL_MOVE: 21,
+  /** Nobody wants the portal with the number in QUERY any more; SLOT is 0 */
+  PORTAL_CLOSE: 22,
+  /** Rows of a stream may go on for so many bytes, low 32 bits in QUERY and high 32 bits in TARGET; then its connection is not read until the next ALLOW */
+  ALLOW: 23,
+  /** The request fails when its rows have more than so many bytes, in words as of ALLOW */
+  LIMIT: 24,
   /** Wanted of a request to a pool: SERVED, once it is known which connection serves it */
   OBSERVE: 31,
 } as const
@@ -96,6 +106,10 @@ export const Flag = {
   FRESH: 1,
   /** Of SCRIPT: the driver's own text, which certainly hides no COPY */
   CONTROL: 2,
+  /** Of QUERY: it is bound to a portal of its own, for PORTAL_FETCH and PORTAL_MOVE */
+  PORTAL: 4,
+  /** The same, and nothing of it is executed yet */
+  OPEN: 8,
 } as const
 
 /** What becomes of a result's rows. */
@@ -158,7 +172,7 @@ export const RecordWord = {
   DESCRIBED_NEEDS_BIND: 4,
   /** The command, below */
   DONE_COMMAND: 2,
-  /** Row count, low 32 bits */
+  /** Row count, low 32 bits; of a portal that has more rows the bytes of those that it gave */
   DONE_COUNT_LOW: 3,
   /** Row count, high 32 bits */
   DONE_COUNT_HIGH: 4,

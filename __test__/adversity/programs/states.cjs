@@ -37,12 +37,24 @@ module.exports = async function enter(state, url, ends) {
     }
     case 'cursor': {
       const c = await connect(url)
-      await c.execute('begin; declare open_cursor cursor for select * from generate_series(1, 100000)')
-      await c.fetch('fetch 100 from open_cursor')
+      const tx = await c.begin()
+      const cursor = await tx.cursor('select * from generate_series(1, 100000)').open()
+      await cursor.fetch(100)
+      if (!ends) quiet(cursor.fetch(1_000))
+      for await (const _ of tx.cursor('select * from generate_series(1, 100000)')) break
       const p = await createPool(url)
       const lease = await p.acquire()
       await lease.execute('declare held_cursor cursor with hold for select * from generate_series(1, 1000)')
       quiet(lease.fetch('fetch 10 from held_cursor'))
+      break
+    }
+    case 'stream': {
+      // Its reader has paused, and nobody goes on: that keeps no process alive.
+      const c = await connect(url)
+      const large = "select i, repeat('x', 10000) as x from generate_series(1, 20000) i"
+      await c.stream(large)[Symbol.asyncIterator]().next()
+      const p = await createPool(url)
+      await p.stream(large)[Symbol.asyncIterator]().next()
       break
     }
     case 'waiting': {

@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x48a496f7;
+pub const FINGERPRINT: u32 = 0x18050c1c;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -32,7 +32,7 @@ pub mod command_word {
     pub const TARGET: usize = 2;
     /// The query's id, 0 for none; of BATCH_ROW the row's index
     pub const QUERY: usize = 3;
-    /// The most rows that a portal gives, 0 for all
+    /// The most rows that a portal gives, 0 for all; of PORTAL_MOVE the rows that it passes
     pub const MAX_ROWS: usize = 4;
     /// Milliseconds, 0 for no limit
     pub const TIMEOUT: usize = 5;
@@ -40,7 +40,7 @@ pub mod command_word {
     pub const DESCRIPTION: usize = 6;
     /// Number of parameters
     pub const PARAMETERS: usize = 7;
-    /// The flags below
+    /// The flags below, and above their low 8 bits the number of the portal of PORTAL or OPEN
     pub const FLAGS: usize = 8;
     /// The result's form, below
     pub const FORM: usize = 9;
@@ -97,6 +97,16 @@ pub mod opcode {
     pub const HURRY: u32 = 18;
     /// The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot
     pub const EXPIRE: u32 = 19;
+    /// More rows of the portal with the number in QUERY: MAX_ROWS, TIMEOUT, DESCRIPTION of what JavaScript knows of them
+    pub const PORTAL_FETCH: u32 = 20;
+    /// Past rows of the portal with the number in QUERY: MAX_ROWS, TIMEOUT
+    pub const PORTAL_MOVE: u32 = 21;
+    /// Nobody wants the portal with the number in QUERY any more; SLOT is 0
+    pub const PORTAL_CLOSE: u32 = 22;
+    /// Rows of a stream may go on for so many bytes, low 32 bits in QUERY and high 32 bits in TARGET; then its connection is not read until the next ALLOW
+    pub const ALLOW: u32 = 23;
+    /// The request fails when its rows have more than so many bytes, in words as of ALLOW
+    pub const LIMIT: u32 = 24;
     /// Wanted of a request to a pool: SERVED, once it is known which connection serves it
     pub const OBSERVE: u32 = 31;
 }
@@ -107,6 +117,10 @@ pub mod flag {
     pub const FRESH: u32 = 1;
     /// Of SCRIPT: the driver's own text, which certainly hides no COPY
     pub const CONTROL: u32 = 2;
+    /// Of QUERY: it is bound to a portal of its own, for PORTAL_FETCH and PORTAL_MOVE
+    pub const PORTAL: u32 = 4;
+    /// The same, and nothing of it is executed yet
+    pub const OPEN: u32 = 8;
 }
 
 /// What becomes of a result's rows.
@@ -169,7 +183,7 @@ pub mod record_word {
     pub const DESCRIBED_NEEDS_BIND: usize = 4;
     /// The command, below
     pub const DONE_COMMAND: usize = 2;
-    /// Row count, low 32 bits
+    /// Row count, low 32 bits; of a portal that has more rows the bytes of those that it gave
     pub const DONE_COUNT_LOW: usize = 3;
     /// Row count, high 32 bits
     pub const DONE_COUNT_HIGH: usize = 4;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use oxpg_client::pool::LEFTOVER_LIMIT;
 use oxpg_client::reset;
-use oxpg_client::session::{Bind, Description, Query, ResultForm, ResultOptions, Work};
+use oxpg_client::session::{Bind, Description, PortalStep, PortalUse, Query, ResultForm, ResultOptions, Work};
 use oxpg_codec::boundary::{PARAMETER_CELL_BYTES, POOL_BIT, cell_tag, flag, form, opcode};
 use oxpg_codec::failpoint;
 use oxpg_codec::parameters::{EncodeError, encode_parameters};
@@ -63,6 +63,13 @@ impl Environment {
             opcode::SETTLE => self.await_leftovers(parcel),
             opcode::HURRY => self.hurry(command.slot),
             opcode::EXPIRE => self.expire_by_caller(command.slot),
+            opcode::PORTAL_FETCH => self.portal_step(parcel, PortalStep::Fetch { max_rows: command.max_rows }),
+            opcode::PORTAL_MOVE => self.portal_step(parcel, PortalStep::Move { count: command.max_rows }),
+            opcode::PORTAL_CLOSE => {
+                self.drive(command.target, |connection, _| connection.session.close_portal(command.query));
+            }
+            opcode::ALLOW => self.allow(&command),
+            opcode::LIMIT => self.limit(&command),
             opcode::OBSERVE => self.observe(command.slot),
             // The two sides of one package agree; an unknown opcode cannot be answered.
             _ => {}
@@ -102,7 +109,8 @@ impl Environment {
             Ok(bind) => bind,
             Err(failure) => return self.fail(slot, *failure),
         };
-        let result = ResultOptions { max_rows, form: form_of(form), ..ResultOptions::default() };
+        let portal = portal_of(flags);
+        let result = ResultOptions { max_rows, form: form_of(form), portal, ..ResultOptions::default() };
         self.dispatch(target, slot, Work::Query { query, bind, result, is_fresh }, parcel.now_ms);
     }
 
@@ -187,6 +195,13 @@ impl Environment {
         if let Some(query) = self.defined(slot, query) {
             self.dispatch(target, slot, Work::Prepare { query }, parcel.now_ms);
         }
+    }
+
+    /// More of a portal.
+    fn portal_step(&mut self, parcel: &Parcel<'_>, step: PortalStep) {
+        let Command { slot, target, query: number, timeout_ms, description: told, .. } = parcel.command;
+        self.begin(slot, Place::Connection(target), timeout_ms, parcel.now_ms);
+        self.dispatch(target, slot, Work::Portal { number, step, told }, parcel.now_ms);
     }
 
     fn batch(&mut self, parcel: &Parcel<'_>) {
@@ -302,7 +317,22 @@ fn begins_request(opcode: u32) -> bool {
             | opcode::REFUSE
             | opcode::HURRY
             | opcode::TERMINATE
+            | opcode::PORTAL_CLOSE
+            | opcode::ALLOW
+            | opcode::LIMIT
     )
+}
+
+/// What a query is bound to: the number of a portal is above the flags.
+fn portal_of(flags: u32) -> PortalUse {
+    let number = flags >> 8;
+    if flags & flag::OPEN != 0 {
+        PortalUse::Opened { number }
+    } else if flags & flag::PORTAL != 0 {
+        PortalUse::Executed { number }
+    } else {
+        PortalUse::Unnamed
+    }
 }
 
 /// What becomes of a result's rows.

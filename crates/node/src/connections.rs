@@ -105,6 +105,7 @@ impl Connections {
         let mut sink = Deliveries {
             connection: id,
             is_resetting: connection.reset.is_some(),
+            is_paused: false,
             mailbox: around.mailbox,
             requests: &mut around.calls.requests,
             errands: &mut around.calls.errands,

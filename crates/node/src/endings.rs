@@ -52,6 +52,9 @@ impl Environment {
     pub(crate) fn leave(&mut self, slot: RequestId) -> bool {
         let Some(state) = self.calls.requests.get(slot) else { return false };
         let (place, pool, part) = (state.place, state.pool, state.part(false));
+        if state.allowance.is_paused() {
+            self.reactor.hold();
+        }
         match place {
             Place::Nowhere => return false,
             Place::Opening(opening) => self.give_up_opening(opening),
@@ -95,6 +98,9 @@ impl Environment {
                 Errand::Move { pool, request, work } => self.move_query(pool, request, *work),
                 Errand::Cancel { connection, number } => self.send_cancel(connection, number),
                 Errand::ReadOnly { connection } => self.pool_read_only(connection),
+                Errand::Paused => self.reactor.release(1),
+                Errand::Resumed => self.reactor.hold(),
+                Errand::Exceeded { request } => self.exceed(request),
                 Errand::Closed { connection, failure } => self.forget_connection(connection, failure),
             }
         }

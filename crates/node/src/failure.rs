@@ -141,6 +141,15 @@ impl FailureData {
         Self::new("canceled", "the call was canceled by its caller")
     }
 
+    /// A result has more bytes than its caller wants.
+    pub(crate) fn result_too_large(limit: u64) -> Self {
+        let text = format!(
+            "the rows of the result have more than {limit} bytes (maxResultBytes), and the rest was cancelled: stream() takes \
+             results of any size"
+        );
+        Self::new("interface", text)
+    }
+
     pub(crate) fn connection_closed() -> Self {
         let mut failure = Self::new("connection", "the connection is closed").unsent();
         failure.sqlstate = Some("08003".into());

@@ -5,6 +5,7 @@
 // A test harness exports nothing, so that most of the addon looks unused in it; the addon itself is checked.
 #![cfg_attr(test, allow(dead_code))]
 
+mod allowance;
 mod attached;
 mod background;
 mod budget;

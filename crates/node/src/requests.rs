@@ -8,6 +8,7 @@ use oxpg_client::session::{Description, Work};
 use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::SLOT_LIMIT;
 
+use crate::allowance::Allowance;
 use crate::failure::FailureData;
 use crate::sink::{Errand, Part};
 
@@ -50,6 +51,8 @@ pub(crate) struct RequestState {
     pub(crate) moves: u8,
     /// How the result's text crosses; lives as long as the result.
     pub(crate) text: ResultText,
+    /// What the result's rows may have.
+    pub(crate) allowance: Allowance,
     /// The description that a `DESCRIBED` record announced for this request alone.
     pub(crate) description: Option<Rc<Description>>,
     /// Why a batch is being taken back: a value that did not fit.
@@ -84,6 +87,7 @@ impl RequestState {
             put_off_since_ms: u64::MAX,
             moves: 0,
             text: ResultText::default(),
+            allowance: Allowance::UNLIMITED,
             description: None,
             refusal: None,
             is_observed: false,
@@ -158,6 +162,7 @@ impl Requests {
         state.put_off_since_ms = u64::MAX;
         state.moves = 0;
         state.text = ResultText::default();
+        state.allowance = Allowance::UNLIMITED;
         state.description = None;
         state.refusal = None;
         state.is_observed = false;

@@ -8,6 +8,7 @@ use oxpg_client::session::{CommandTag, Description, Event, Request, RequestId, R
 use oxpg_codec::batch::RowFault;
 use oxpg_codec::boundary::{record_word as word, transaction_status as status};
 
+use crate::allowance::Allowed;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, Mailbox, RowFit};
 use crate::requests::{FIRST_INTERNAL, RequestState, Requests};
@@ -33,6 +34,12 @@ pub(crate) enum Errand {
     Cancel { connection: u32, number: u32 },
     /// A statement was refused because the session only reads.
     ReadOnly { connection: u32 },
+    /// A stream's connection is not read any more, until its consumer goes on: meanwhile it keeps no process alive.
+    Paused,
+    /// A stream that had paused is over without its consumer.
+    Resumed,
+    /// A result has more bytes than its caller wants.
+    Exceeded { request: RequestId },
     /// The session is over; take the connection down.
     Closed { connection: u32, failure: Option<Box<FailureData>> },
 }
@@ -52,6 +59,8 @@ pub(crate) struct Deliveries<'a> {
     pub(crate) connection: u32,
     /// Its pool's reset is in flight.
     pub(crate) is_resetting: bool,
+    /// The consumer of the rows wants no more for now.
+    pub(crate) is_paused: bool,
     pub(crate) mailbox: &'a mut Mailbox,
     pub(crate) requests: &'a mut Requests,
     pub(crate) errands: &'a mut VecDeque<Errand>,
@@ -65,7 +74,12 @@ impl Deliveries<'_> {
             self.errands.push_back(Errand::InternalOver { connection, request, is_clean });
             return;
         }
-        self.errands.extend(self.requests.get(request).and_then(|state| state.query_over(connection, is_answered)));
+        if let Some(state) = self.requests.get(request) {
+            self.errands.extend(state.query_over(connection, is_answered));
+            if state.allowance.is_paused() {
+                self.errands.push_back(Errand::Resumed);
+            }
+        }
         self.requests.end(request);
     }
 
@@ -78,6 +92,22 @@ impl Deliveries<'_> {
         }
         self.requests.get(request).filter(|state| state.holds_lease)?;
         Some(if is_listen { FailureData::listen_through_pool() } else { FailureData::transaction_left_open() })
+    }
+
+    /// A row that its request's allowance is not enough for.
+    fn refuse_row(&mut self, request: RequestId, allowed: Allowed) -> RowTaken {
+        match allowed {
+            Allowed::NotYet { is_news } => {
+                self.is_paused = true;
+                self.errands.extend(is_news.then_some(Errand::Paused));
+                RowTaken::Full
+            }
+            Allowed::Never { is_news } => {
+                self.errands.extend(is_news.then_some(Errand::Exceeded { request }));
+                RowTaken::Taken
+            }
+            Allowed::Yes => RowTaken::Taken,
+        }
     }
 
     /// Tells JavaScript that a request has failed.
@@ -101,8 +131,15 @@ impl Sink for Deliveries<'_> {
             return RowTaken::Taken;
         }
         let Some(state) = self.requests.get_mut(request) else { return RowTaken::Taken };
+        let allowed = state.allowance.allows(data_row.len());
+        if allowed != Allowed::Yes {
+            return self.refuse_row(request, allowed);
+        }
         match self.mailbox.push_row(request, &mut state.text, description.row_types(formats), data_row, remaining) {
-            Ok(RowFit::Taken) => RowTaken::Taken,
+            Ok(RowFit::Taken) => {
+                state.allowance.use_up(data_row.len());
+                RowTaken::Taken
+            }
             Ok(RowFit::Full) => RowTaken::Full,
             Err(error) => match error.fault() {
                 RowFault::Malformed => RowTaken::Malformed(error.to_string()),
@@ -134,9 +171,15 @@ impl Sink for Deliveries<'_> {
                     },
                 );
             }
-            Event::Completed { request, tag, is_suspended, transaction_status } => {
+            Event::Completed { request, mut tag, is_suspended, transaction_status } => {
                 if request < FIRST_INTERNAL {
-                    match self.lost_with_the_lease(request, &tag, transaction_status) {
+                    let allowance = self.requests.get(request).map(|state| state.allowance);
+                    if let Some(allowance) = allowance.filter(|_| is_suspended) {
+                        tag.rows = allowance.used();
+                    }
+                    let too_large = allowance.and_then(|allowance| allowance.exceeded());
+                    let failure = too_large.map(FailureData::result_too_large);
+                    match failure.or_else(|| self.lost_with_the_lease(request, &tag, transaction_status)) {
                         Some(failure) => self.failed(request, Box::new(failure), transaction_status),
                         None => crate::facts::push_done(self.mailbox, request, tag, is_suspended, transaction_status),
                     }
@@ -200,5 +243,9 @@ impl Sink for Deliveries<'_> {
                 self.errands.push_front(Errand::Closed { connection: self.connection, failure });
             }
         }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.is_paused
     }
 }

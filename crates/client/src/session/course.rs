@@ -124,10 +124,15 @@ impl Course {
         self.end = output.end();
     }
 
-    /// Closes evicted statements in front of the next messages; not the one that they are about to use.
+    /// Closes evicted statements and portals that are not wanted any more in front of the next messages; not the statement
+    /// that they are about to use.
     pub(super) fn write_closes(&mut self, shared: &mut Shared, used: Option<&Rc<str>>) {
         for name in shared.statements.take_unwanted(used) {
             shared.output.close_statement(&name);
+            self.closes += 1;
+        }
+        for name in shared.portals.take_unwanted() {
+            shared.output.close_portal(&name);
             self.closes += 1;
         }
     }

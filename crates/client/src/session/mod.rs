@@ -30,6 +30,7 @@ mod misplaced;
 mod names;
 mod output;
 mod pending;
+mod portals;
 mod preparation;
 mod query;
 mod queue;
@@ -58,8 +59,8 @@ pub use event::{EndCause, Event, Received, RowTaken, Sink};
 pub use failure::{Failure, FailureKind, ServerMessage};
 pub use misplaced::Misplaced;
 pub use query::{Bind, Description, Query};
-pub use request::{Request, RequestId, Work};
-pub use result_options::{ResultForm, ResultFormats, ResultOptions};
+pub use request::{PortalStep, Request, RequestId, Work};
+pub use result_options::{PortalUse, ResultForm, ResultFormats, ResultOptions};
 pub use route::{PoolerSearch, Route};
 pub use schema::Schema;
 pub use server_kind::ServerKind;
@@ -129,6 +130,12 @@ impl Session {
     /// Forgets all statements, closing them with the next write.
     pub fn drop_caches(&mut self) {
         self.shared.statements.forget_all(true);
+    }
+
+    /// Nobody wants the portal with this number any more: it is closed with the next write. One that has ended by itself
+    /// is left alone.
+    pub fn close_portal(&mut self, number: u32) {
+        self.shared.portals.discard(number);
     }
 
     /// What is known of the database's types.

@@ -133,13 +133,20 @@ impl Output {
         checked(frontend::parse(name, text, [], &mut self.buffer));
     }
 
-    /// Bind of the unnamed portal, then Execute. `parameters` is ready-made from the number of format codes on;
-    /// `formats` are those of the result's columns: none means text for all, a single one is for all.
+    /// Bind of the unnamed portal, then Execute; see [`bind`](Self::bind).
     pub(super) fn bind_and_execute(&mut self, name: &str, parameters: &[u8], formats: &[Format], max_rows: u32) {
-        let size = 4 + 1 + name.len() + 1 + parameters.len() + 2 + 2 * formats.len();
+        self.bind("", name, parameters, formats);
+        self.execute("", max_rows);
+    }
+
+    /// Bind of a portal to a statement. `parameters` is ready-made from the number of format codes on; `formats` are those
+    /// of the result's columns: none means text for all, a single one is for all.
+    pub(super) fn bind(&mut self, portal: &str, name: &str, parameters: &[u8], formats: &[Format]) {
+        let size = 4 + portal.len() + 1 + name.len() + 1 + parameters.len() + 2 + 2 * formats.len();
         self.buffer.reserve(size + 32);
         self.buffer.put_u8(b'B');
         self.buffer.put_i32(i32::try_from(size).unwrap_or(i32::MAX));
+        self.buffer.put_slice(portal.as_bytes());
         self.buffer.put_u8(0);
         self.buffer.put_slice(name.as_bytes());
         self.buffer.put_u8(0);
@@ -149,7 +156,10 @@ impl Output {
         for format in formats {
             self.buffer.put_u16(*format as u16);
         }
-        checked(frontend::execute("", i32::try_from(max_rows).unwrap_or(i32::MAX), &mut self.buffer));
+    }
+
+    pub(super) fn execute(&mut self, portal: &str, max_rows: u32) {
+        checked(frontend::execute(portal, i32::try_from(max_rows).unwrap_or(i32::MAX), &mut self.buffer));
     }
 
     /// A statement without parameters or result, by the unnamed statement and portal.
@@ -161,6 +171,10 @@ impl Output {
 
     pub(super) fn close_statement(&mut self, name: &str) {
         checked(frontend::close(b'S', name, &mut self.buffer));
+    }
+
+    pub(super) fn close_portal(&mut self, name: &str) {
+        checked(frontend::close(b'P', name, &mut self.buffer));
     }
 
     pub(super) fn query(&mut self, text: &str) {

@@ -53,6 +53,30 @@ pub enum Work {
         /// suspended.
         form: ResultForm,
     },
+    /// More of a portal that a query of this session has opened (see [`PortalUse`](super::PortalUse)).
+    Portal {
+        /// The number that the query gave it.
+        number: u32,
+        /// What is done with it.
+        step: PortalStep,
+        /// The description that the caller goes by; `Described` tells where another one is true.
+        told: u32,
+    },
+}
+
+/// A step of an open portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PortalStep {
+    /// Its next rows.
+    Fetch {
+        /// At most so many; 0 means all.
+        max_rows: u32,
+    },
+    /// Past its next rows. The tag, `MOVE n`, says how many there were.
+    Move {
+        /// So many.
+        count: u32,
+    },
 }
 
 impl Work {
@@ -62,7 +86,7 @@ impl Work {
         match self {
             Self::Query { query, .. } | Self::Prepare { query } | Self::Batch { query, .. } => query.misplaced,
             Self::Script { text, is_control: false } => Misplaced::of(text),
-            Self::Script { .. } => None,
+            Self::Script { .. } | Self::Portal { .. } => None,
         }
     }
 }

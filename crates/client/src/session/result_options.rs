@@ -9,6 +9,37 @@ pub struct ResultOptions {
     pub form: ResultForm,
     /// In which formats the server sends the columns.
     pub formats: ResultFormats,
+    /// What its statement is bound to.
+    pub portal: PortalUse,
+}
+
+/// What a statement is bound to (PostgreSQL manual, "Extended Query").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PortalUse {
+    /// The unnamed portal, which is executed at once, up to `max_rows`.
+    #[default]
+    Unnamed,
+    /// The same of a portal of its own, which stays until the end of its transaction for
+    /// [`Work::Portal`](super::Work::Portal), unless all its rows came.
+    Executed {
+        /// The caller's name of it; no other open portal of the session has it.
+        number: u32,
+    },
+    /// A portal of its own of which nothing is executed yet.
+    Opened {
+        /// As above.
+        number: u32,
+    },
+}
+
+impl PortalUse {
+    /// The number of a portal of its own.
+    pub(super) const fn number(self) -> Option<u32> {
+        match self {
+            Self::Unnamed => None,
+            Self::Executed { number } | Self::Opened { number } => Some(number),
+        }
+    }
 }
 
 /// What becomes of a result's rows. It chooses the sink, whatever the decoder could do.

@@ -7,6 +7,7 @@ use super::changes::Changes;
 use super::event::{Event, Sink};
 use super::names::Names;
 use super::output::Output;
+use super::portals::Portals;
 use super::route::{PoolerSearch, Route, pooler_notice};
 use super::server_kind::ServerKind;
 use super::statements::Statements;
@@ -87,6 +88,7 @@ pub(super) struct Shared {
     pub(super) transaction_status: u8,
     pub(super) output: Output,
     pub(super) statements: Statements,
+    pub(super) portals: Portals,
     pub(super) catalog: Rc<Catalog>,
     /// What the server takes our bytes for, if that is not UTF-8.
     pub(super) foreign_encoding: Option<Box<str>>,
@@ -118,6 +120,7 @@ impl Shared {
                 Rc::clone(catalog.schema()),
                 Names::new(&start.parameters),
             ),
+            portals: Portals::new(&start.statement_prefix),
             server_kind: ServerKind::of(&start.parameters),
             start,
             catalog,

@@ -13,6 +13,7 @@ mod looking_up;
 mod looking_up_rows;
 mod owing;
 mod poolers;
+mod portals;
 mod properties;
 mod requests;
 mod results;

@@ -17,6 +17,8 @@ enum Kind {
     /// On the simple protocol, which has no parameters: the statement's number is the request's.
     Simple,
     Select(u32),
+    /// The first rows of a portal, which is gone with the end of its Sync group.
+    Part(u32),
     Fails,
     Script,
     Prepare,
@@ -135,6 +137,20 @@ impl World {
                     client.script(id, &format!("insert {id}; copy in"), false);
                 }
                 Kind::Copy
+            }
+            // There are none.
+            _ if self.is_simple && number > 5 => {
+                client.fetch_from(id, 1, 1);
+                Kind::Fails
+            }
+            _ if number > 10 => {
+                let count = u32::from(number % 4);
+                client.open(id, "select 0 2 $1", id, (count > 0).then_some(count));
+                Kind::Part(count.min(2))
+            }
+            _ if number > 5 => {
+                client.fetch_from(id, id.saturating_sub(u32::from(number - 5)), 1);
+                Kind::Fails
             }
             _ => {
                 client.query(id, "discard all", value);
@@ -315,7 +331,7 @@ impl World {
                 let rows = committed.iter().filter(|(_, value)| value / 1000 == signed).count();
                 (rows, usize::try_from(issued.rows).unwrap())
             }
-            Kind::Select(_) | Kind::Fails | Kind::Prepare => (0, 0),
+            Kind::Select(_) | Kind::Part(_) | Kind::Fails | Kind::Prepare => (0, 0),
         }
     }
 
@@ -343,6 +359,10 @@ impl World {
                     assert_eq!(effects, all, "{id} did not take effect\n{}", lines());
                     assert_ne!(issued.kind, Kind::Fails);
                     if let Kind::Select(count) = issued.kind {
+                        let rows = sink.rows.get(id).map_or(0, Vec::len);
+                        assert_eq!(rows, usize::try_from(count).unwrap(), "{}", lines());
+                    }
+                    if let Kind::Part(count) = issued.kind {
                         let rows = sink.rows.get(id).map_or(0, Vec::len);
                         assert_eq!(rows, usize::try_from(count).unwrap(), "{}", lines());
                     }

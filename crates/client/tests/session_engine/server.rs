@@ -19,6 +19,14 @@ struct Statement {
     parameter_oid: u32,
 }
 
+#[derive(Clone, Debug)]
+struct Portal {
+    text: String,
+    parameters: Vec<u8>,
+    /// Rows that it has given.
+    shown: usize,
+}
+
 /// What goes wrong, chosen by the test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -62,7 +70,8 @@ pub(crate) struct Server {
     copy_in: Option<bool>,
     unnamed: Option<Statement>,
     named: HashMap<String, Statement>,
-    portal: Option<(String, Vec<u8>, usize)>,
+    /// By name; the unnamed one has none.
+    portals: HashMap<String, Portal>,
     transaction: Vec<Effect>,
     savepoints: Vec<(String, usize)>,
     /// What it says it is.
@@ -114,7 +123,7 @@ impl Server {
             copy_in: None,
             unnamed: None,
             named: HashMap::new(),
-            portal: None,
+            portals: HashMap::new(),
             transaction: Vec::new(),
             savepoints: Vec::new(),
             backend_pid: 7,
@@ -147,6 +156,10 @@ impl Server {
 
     pub(crate) fn names(&self) -> usize {
         self.named.len()
+    }
+
+    pub(crate) fn portals(&self) -> usize {
+        self.portals.keys().filter(|name| !name.is_empty()).count()
     }
 
     pub(crate) fn forget_statements(&mut self) {
@@ -233,8 +246,9 @@ impl Server {
         }
         self.send_error(b'E', "ERROR", refused);
         self.is_cancelled = false;
-        self.portal = None;
+        self.portals.remove("");
         if self.status == b'I' {
+            self.portals.clear();
             self.transaction.clear();
         } else {
             self.status = b'E';
@@ -261,7 +275,7 @@ impl Server {
     fn commit_implicit(&mut self) {
         if self.status == b'I' {
             self.committed.append(&mut self.transaction);
-            self.portal = None;
+            self.portals.clear();
         }
     }
 
@@ -337,13 +351,17 @@ impl Server {
             }
             b'B' => self.bind(body)?,
             b'E' => {
-                let _portal = text_at(body, at);
+                let portal = text_at(body, at);
                 let limit = usize::try_from(u32_at(body, at)).unwrap();
-                self.execute_portal(limit)?;
+                self.execute_portal(&portal, limit)?;
             }
             _ => {
-                assert_eq!(body[0], b'S');
-                self.named.remove(&text_at(&body[1..], at));
+                let name = text_at(&body[1..], at);
+                if body[0] == b'S' {
+                    self.named.remove(&name);
+                } else {
+                    self.portals.remove(&name);
+                }
                 self.send(b'3', &[]);
             }
         }
@@ -371,7 +389,7 @@ impl Server {
 
     fn bind(&mut self, body: &[u8]) -> Result<(), Refused> {
         let at = &mut 0;
-        let (_portal, name) = (text_at(body, at), text_at(body, at));
+        let (portal, name) = (text_at(body, at), text_at(body, at));
         let is_own = name.is_empty() && !self.unnamed.as_ref().is_some_and(|known| has_parameter(&known.text));
         if !is_own && let Some((sqlstate, message, routine)) = self.bind_errors.pop_front() {
             return Err((sqlstate, message.to_owned(), routine));
@@ -407,14 +425,18 @@ impl Server {
             self.cast += usize::from(self.parameter_oid != statement.parameter_oid);
             parameters.truncate(4);
         }
-        self.portal = Some((statement.text, parameters, 0));
+        if !portal.is_empty() && self.portals.contains_key(&portal) {
+            return Err(refused("42P03", format!("cursor \"{portal}\" already exists")));
+        }
+        self.portals.insert(portal, Portal { text: statement.text, parameters, shown: 0 });
         self.send(b'2', &[]);
         Ok(())
     }
 
-    fn execute_portal(&mut self, limit: usize) -> Result<(), Refused> {
-        let Some((text, parameters, _)) = self.portal.take() else {
-            return Err(refused("34000", "portal \"\" does not exist"));
+    fn execute_portal(&mut self, name: &str, limit: usize) -> Result<(), Refused> {
+        let found = if name.is_empty() { self.portals.remove(name) } else { self.portals.get(name).cloned() };
+        let Some(Portal { text, parameters, mut shown }) = found else {
+            return Err(refused("34000", format!("portal \"{name}\" does not exist")));
         };
         // It reads no table that could change, and nobody waits for it.
         if !is_question(&text) {
@@ -426,12 +448,17 @@ impl Server {
             self.send(b'I', &[]);
             return Ok(());
         }
-        self.perform(&text, parameter, limit, true)
+        self.perform(&text, parameter, limit, &mut shown, true)?;
+        if let Some(portal) = self.portals.get_mut(name) {
+            portal.shown = shown;
+        }
+        Ok(())
     }
 
     fn simple(&mut self, script: &str) {
         self.is_skipping = false;
         self.unnamed = None;
+        self.portals.remove("");
         let statements: Vec<&str> = script.split(';').map(str::trim).filter(|text| !text.is_empty()).collect();
         if statements.is_empty() {
             self.send(b'I', &[]);
@@ -445,7 +472,7 @@ impl Server {
                     let body = self.row_description();
                     self.send(b'T', &body);
                 }
-                self.perform(text, 0, 0, false)
+                self.perform(text, 0, 0, &mut 0, false)
             });
             if let Err(refused) = result {
                 return self.fail(&refused, false);

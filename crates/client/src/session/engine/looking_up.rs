@@ -85,6 +85,9 @@ impl Session {
             Then::Deliver(mut written) => {
                 written.pending.id = id;
                 if let (Some(request), Some(description)) = (id, written.pending.task.renew(catalog)) {
+                    if let Some(number) = written.pending.task.portal() {
+                        self.shared.portals.describe(number, &description);
+                    }
                     sink.event(Event::Described { request, description, needs_bind: false });
                 }
                 self.backlog = Some(written);

@@ -90,6 +90,9 @@ impl Session {
             return Err(unexpected());
         }
         self.shared.transaction_status = status;
+        if status == b'I' {
+            self.shared.portals.forget_all();
+        }
         if let Some(encoding) = self.shared.foreign_encoding.take() {
             self.end_by_encoding(&encoding, sink);
             return Ok(());

@@ -8,6 +8,7 @@
 mod batch;
 mod identify;
 mod look_up;
+mod portal;
 mod prepare;
 mod query;
 mod request_kind;
@@ -19,6 +20,7 @@ use std::rc::Rc;
 pub(super) use batch::{BatchTask, Step as BatchStep};
 pub(super) use identify::IdentifyTask;
 pub(super) use look_up::LookUpTask;
+pub(super) use portal::PortalTask;
 pub(super) use prepare::PrepareTask;
 pub(super) use query::QueryTask;
 pub(super) use request_kind::{Answer, AtReady, Begun, Leaving, Loss, RequestKind};
@@ -46,6 +48,7 @@ pub(super) enum Task {
     Prepare(PrepareTask),
     Script(ScriptTask),
     Batch(Box<BatchTask>),
+    Portal(Box<PortalTask>),
     LookUp(Box<LookUpTask>),
     Identify(IdentifyTask),
 }
@@ -62,6 +65,7 @@ impl Task {
             Work::Prepare { query } => Self::Prepare(PrepareTask::new(query)),
             Work::Script { text, is_control } => Self::Script(ScriptTask::new(text, is_control)),
             Work::Batch { query, form } => Self::Batch(Box::new(BatchTask::new(query, form))),
+            Work::Portal { number, step, told } => Self::Portal(Box::new(PortalTask::new(number, step, told))),
         }
     }
 }
@@ -70,7 +74,9 @@ impl Task {
     /// Why it cannot be done by the session's query protocol, if it cannot.
     pub(super) fn refusal_of(&self, shared: &Shared) -> Option<Failure> {
         let what = match self {
+            Self::Simple(task) if task.is_of_portal() => "there are no cursors",
             Self::Simple(task) => return task.refusal_of(shared),
+            Self::Portal(_) => "there are no cursors",
             Self::Prepare(_) => "there are no prepared statements",
             Self::Batch(_) => "there are no parameters",
             _ => return None,
@@ -89,6 +95,7 @@ macro_rules! of_its_kind {
             Task::Prepare($kind) => $answer,
             Task::Script($kind) => $answer,
             Task::Batch($kind) => $answer,
+            Task::Portal($kind) => $answer,
             Task::LookUp($kind) => $answer,
             Task::Identify($kind) => $answer,
         }
@@ -179,6 +186,10 @@ impl RequestKind for Task {
 
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
         of_its_kind!(self, kind => kind.rows())
+    }
+
+    fn portal(&self) -> Option<u32> {
+        of_its_kind!(self, kind => kind.portal())
     }
 
     fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {

@@ -178,6 +178,11 @@ pub(in crate::session) trait RequestKind {
         None
     }
 
+    /// The portal of its own that its rows come from.
+    fn portal(&self) -> Option<u32> {
+        None
+    }
+
     /// The types of its rows were looked up: their description by what is known now, if it is another one.
     fn renew(&mut self, _catalog: &Rc<Catalog>) -> Option<Rc<Description>> {
         None

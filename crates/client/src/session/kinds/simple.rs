@@ -81,6 +81,11 @@ impl SimpleTask {
         Self { query, result, has_parameters, told, run: Run::new(result) }
     }
 
+    /// A portal of its own is wanted.
+    pub(super) fn is_of_portal(&self) -> bool {
+        self.result.portal.number().is_some()
+    }
+
     /// The server would execute all that is in the text, so it has to be told what belongs to a string by the server's own
     /// setting.
     pub(super) fn refusal_of(&self, shared: &Shared) -> Option<Failure> {

@@ -11,6 +11,7 @@
 //! | `set NAME VALUE` | reports the setting, once, in front of ReadyForQuery |
 //! | `discard all`, `deallocate x` | forgets statements |
 //! | `copy in`, `copy out` | COPY |
+//! | `move forward N from "portal"` | moves a portal of a `select` |
 //! | `alter …`, `create …`, `set …`, `reset …` | nothing, with their tags |
 //! | `with … {OID,…} …` | a look-up of types |
 //! | `select pg_catalog.pg_backend_pid()` | what it says it is |
@@ -26,6 +27,7 @@ impl Server {
         text: &str,
         parameter: i32,
         limit: usize,
+        before: &mut usize,
         is_extended: bool,
     ) -> Result<(), Refused> {
         self.executed.push(text.to_owned());
@@ -54,15 +56,28 @@ impl Server {
             }
             "select" => {
                 let count: usize = words.get(2).and_then(|word| word.parse().ok()).unwrap_or(0);
-                let shown = if limit == 0 { count } else { count.min(limit) };
-                for row in 0..shown {
+                let left = count.saturating_sub(*before);
+                let shown = if limit == 0 { left } else { left.min(limit) };
+                for row in *before..*before + shown {
                     self.row(marker, u32::try_from(row).unwrap());
                 }
+                *before += shown;
                 if limit != 0 && shown == limit {
                     self.send(b's', &[]);
                 } else {
                     self.complete(&format!("SELECT {shown}"));
                 }
+            }
+            "move" => {
+                let limit: usize = words[2].parse().unwrap();
+                let name = words[4].trim_matches('"').to_owned();
+                let Some(portal) = self.portals.get_mut(&name) else {
+                    return Err(refused("34000", format!("cursor \"{name}\" does not exist")));
+                };
+                let count: usize = portal.text.split_whitespace().nth(2).map_or(0, |word| word.parse().unwrap());
+                let moved = limit.min(count.saturating_sub(portal.shown));
+                portal.shown += moved;
+                self.complete(&format!("MOVE {moved}"));
             }
             "with" => self.look_up(&lower),
             "alter" => self.complete("ALTER TABLE"),
@@ -111,6 +126,7 @@ impl Server {
             "commit" | "end" => {
                 let is_ok = self.status != b'E';
                 self.status = b'I';
+                self.portals.clear();
                 self.savepoints.clear();
                 if is_ok {
                     self.committed.append(&mut self.transaction);
@@ -134,6 +150,7 @@ impl Server {
                     self.send_error(b'N', "WARNING", &refused("25P01", "there is no transaction in progress"));
                 }
                 self.status = b'I';
+                self.portals.clear();
                 self.transaction.clear();
                 self.savepoints.clear();
                 self.complete("ROLLBACK");

@@ -19,11 +19,12 @@ use crate::session::course::{Course, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::output::{LONGEST, too_long};
+use crate::session::portals::Portal;
 use crate::session::preparation::{Conclusion, Described, Preparation};
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::{Frame, command_tag, nothing};
 use crate::session::request::Work;
-use crate::session::result_options::ResultOptions;
+use crate::session::result_options::{PortalUse, ResultOptions};
 use crate::session::rows::Rows;
 use crate::session::standing::Standing;
 use crate::session::statements::Lookup;
@@ -137,9 +138,25 @@ impl QueryTask {
         if self.query.traits.ends_transaction {
             turn.shared.note_end(&tag);
         }
+        if let (Some(number), false) = (self.result.portal.number(), is_suspended) {
+            turn.shared.portals.discard(number);
+        }
         turn.course.complete(tag, is_suspended);
         self.run.is_copying_out = false;
         self.run.stage = Stage::Over;
+    }
+
+    /// It is bound, to a portal that stays if it is one of its own.
+    fn note_bound<S>(&mut self, turn: &mut Turn<'_, S>) {
+        self.run.stage = Stage::Rows;
+        let Some(number) = self.result.portal.number() else { return };
+        if let Some(description) = self.run.preparation.description.clone() {
+            turn.shared.portals.opened(number, Portal { query: Rc::clone(&self.query), description });
+        }
+        if let PortalUse::Opened { .. } = self.result.portal {
+            turn.course.complete(CommandTag::of(Command::Select, 0), true);
+            self.run.stage = Stage::Over;
+        }
     }
 
     /// Its Bind is not written.
@@ -155,7 +172,9 @@ impl RequestKind for QueryTask {
 
     fn refusal(&self) -> Option<Failure> {
         let is_too_long = self.bind.as_ref().is_some_and(|bind| bind.parameters.len() > LONGEST);
-        self.query.refusal().or_else(|| is_too_long.then(too_long))
+        let is_copy_kept = self.query.traits.is_copy && self.result.portal.number().is_some();
+        let refusal = self.query.refusal().or_else(|| is_too_long.then(too_long));
+        refusal.or_else(|| is_copy_kept.then(|| Failure::interface("a cursor cannot be opened on COPY")))
     }
 
     fn begin<S: Sink>(&mut self, is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
@@ -203,7 +222,7 @@ impl RequestKind for QueryTask {
             (_, Stage::Preparing) => return self.prepare(frame, turn),
             (b'2', Stage::Binding) => {
                 nothing(frame.body)?;
-                self.run.stage = Stage::Rows;
+                self.note_bound(turn);
             }
             (b'C', Stage::Rows) => self.complete(command_tag(frame.body)?, false, turn),
             (b'I', Stage::Rows) => {
@@ -312,6 +331,10 @@ impl RequestKind for QueryTask {
 
     fn rows(&mut self) -> Option<(&mut Rows, Option<&Rc<Description>>)> {
         Some((&mut self.run.rows, self.run.preparation.description.as_ref()))
+    }
+
+    fn portal(&self) -> Option<u32> {
+        self.result.portal.number()
     }
 
     fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {

@@ -1,0 +1,72 @@
+//! The portals of a session's own that stay after the statement which has opened them (PostgreSQL manual, "Extended
+//! Query"): those of cursors.
+
+use std::rc::Rc;
+
+use super::query::{Description, Query};
+use crate::id_map::IdMap;
+
+/// The open portals of one session, by the numbers that callers give them, and the names that are still to be closed.
+#[derive(Debug)]
+pub(super) struct Portals {
+    /// What names begin with; no other session's do.
+    prefix: Box<str>,
+    open: IdMap<Portal>,
+    /// Portals that the server still has and nobody wants any more.
+    unwanted: Vec<Box<str>>,
+}
+
+/// An open portal: what its rows are was settled when it was bound.
+#[derive(Clone, Debug)]
+pub(super) struct Portal {
+    pub(super) query: Rc<Query>,
+    pub(super) description: Rc<Description>,
+}
+
+impl Portals {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.into(), open: IdMap::default(), unwanted: Vec::new() }
+    }
+
+    /// The name of a portal at the server.
+    pub(super) fn name(&self, number: u32) -> Box<str> {
+        format!("{}_cursor_{number}", self.prefix).into()
+    }
+
+    /// It is bound.
+    pub(super) fn opened(&mut self, number: u32, portal: Portal) {
+        self.open.insert(number, portal);
+    }
+
+    pub(super) fn get(&self, number: u32) -> Option<&Portal> {
+        self.open.get(&number)
+    }
+
+    /// The types of its rows were looked up anew.
+    pub(super) fn describe(&mut self, number: u32, description: &Rc<Description>) {
+        if let Some(portal) = self.open.get_mut(&number) {
+            portal.description = Rc::clone(description);
+        }
+    }
+
+    /// Nobody wants it any more: it is closed with the next write.
+    pub(super) fn discard(&mut self, number: u32) {
+        if self.open.remove(&number).is_some() {
+            let name = self.name(number);
+            self.unwanted.push(name);
+        }
+    }
+
+    /// No transaction is open: there are none.
+    pub(super) fn forget_all(&mut self) {
+        if !self.open.is_empty() {
+            self.open.clear();
+        }
+        self.unwanted.clear();
+    }
+
+    /// The names to close with the next write.
+    pub(super) fn take_unwanted(&mut self) -> Vec<Box<str>> {
+        std::mem::take(&mut self.unwanted)
+    }
+}

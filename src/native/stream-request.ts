@@ -1,0 +1,67 @@
+import { type Failure, InterfaceError } from '../errors/index'
+import { Opcode } from '../types/boundary'
+import { Request, thrown } from './request'
+
+/** Bytes of rows that come before their consumer has asked for more: few beside what a reader holds. */
+const ALLOWED_BYTES = 64 * 1024
+
+/**
+ * A query whose rows are taken while they come, no faster than they are wanted: past what was allowed, its connection is not
+ * read. It must not know its consumer, so that it ends when that is forgotten.
+ */
+export class StreamRequest extends Request {
+  private changed: Promise<void> | undefined = undefined
+  private tellChange: (() => void) | undefined = undefined
+
+  /** Lets rows come. After each {@link take} of some it is said again. */
+  allow(): void {
+    if (this.slot !== 0) this.environment.outbox.command(Opcode.ALLOW, this.slot, 0, ALLOWED_BYTES, 0, 0)
+  }
+
+  /** The rows that are here, perhaps none; they are the caller's. */
+  take(): unknown[] {
+    const { rows } = this
+    if (rows.length === 0) return rows
+    this.rows = []
+    this.allow()
+    return rows
+  }
+
+  /** Fulfilled when there are more rows, or the request has settled. */
+  change(): Promise<void> {
+    this.changed ??= new Promise((resolve) => {
+      this.tellChange = resolve
+    })
+    return this.changed
+  }
+
+  override takeRows(
+    rowCount: number,
+    firstCell: number,
+    textMode: number,
+    ownMemory: number,
+    extras: readonly unknown[],
+  ): void {
+    super.takeRows(rowCount, firstCell, textMode, ownMemory, extras)
+    // A parser of the application threw: nobody wants the rest.
+    if (this.failure !== undefined && !this.isSettled) this.endBy(this.failure)
+    this.tell()
+  }
+
+  override settle(failure: Failure | undefined): void {
+    super.settle(failure)
+    this.tell()
+  }
+
+  /** Its consumer was garbage-collected. */
+  forgotten(): void {
+    this.endBy(thrown(new InterfaceError('the stream was forgotten')))
+  }
+
+  private tell(): void {
+    const { tellChange } = this
+    this.changed = undefined
+    this.tellChange = undefined
+    if (tellChange !== undefined) tellChange()
+  }
+}
