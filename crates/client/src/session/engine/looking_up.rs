@@ -84,8 +84,9 @@ impl Session {
             }
             Then::Deliver(mut written) => {
                 written.pending.id = id;
+                let part = written.pending.task.part_of_row();
                 if let (Some(request), Some(description)) = (id, written.pending.task.renew(catalog)) {
-                    sink.event(Event::Described { request, description, needs_bind: false });
+                    sink.event(Event::Described { request, part, description, needs_bind: false });
                 }
                 self.backlog = Some(written);
                 self.deliver_backlog(sink);
