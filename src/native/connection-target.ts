@@ -1,8 +1,10 @@
 import type { Failure } from '../errors/index'
 import { CloseReason, Opcode, TransactionStatusByte } from '../types/boundary'
+import type { ContextStatement } from './context-target'
 import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
 import { Occupancy } from './occupancy'
+import { OpeningRequest } from './opening-request'
 import type { PoolTarget } from './pool-target'
 import { CONNECTION_QUERIES, Queries } from './queries'
 import type { Request } from './request'
@@ -198,6 +200,15 @@ export class ConnectionTarget extends Target {
     const request = new ControlRequest(this.environment, this)
     request.sendText(text, options)
     return request
+  }
+
+  /**
+   * What opens a transaction or savepoint, to be sent right before the next request: it goes out in the same Sync group with
+   * that, which does not run if it fails.
+   */
+  opening(context: ContextStatement | undefined): OpeningRequest {
+    if (context === undefined) return new OpeningRequest(this.environment, this, undefined, [])
+    return new OpeningRequest(this.environment, this, this.queries.use(context.text), context.values)
   }
 
   /** At once it is nobody's any more; CLOSED follows. */

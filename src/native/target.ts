@@ -2,6 +2,7 @@ import type { ResultPlan } from '../decode/mapping'
 import type { Failure } from '../errors/index'
 import { Flag, Opcode } from '../types/boundary'
 import type { Environment } from './environment'
+import { GroupPart, GroupRequest, type GroupStatement } from './group-request'
 import { HeldQuery } from './held-query'
 import { checkText, type Queries, type Query } from './queries'
 import { abortedRequest, NO_PARAMETERS, Request, thrown } from './request'
@@ -112,6 +113,46 @@ export abstract class Target {
       if (signal !== undefined) request.watch(signal)
       if (group !== undefined) request.join(group, text)
       environment.outbox.script(request.slot, this.id, text, flags, options.timeoutMs)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
+  }
+
+  /** Executes statements under one Sync: all of them take effect or, outside a transaction, none. */
+  group(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
+    return this.groupBehind(undefined, statements, options)
+  }
+
+  protected groupBehind(
+    context: { readonly text: string; readonly values: readonly string[] } | undefined,
+    statements: readonly GroupStatement[],
+    { timeoutMs, signal, group }: RequestOptions,
+  ): GroupRequest {
+    const { environment, queries } = this
+    if (this.isSimple) throw callRefused('a call with several statements, or with settings of its own,')
+    const parts: GroupPart[] = []
+    let request: GroupRequest
+    try {
+      for (const { text, params, options } of statements) {
+        parts.push(new GroupPart(queries.use(text), params, options))
+      }
+      const front =
+        context === undefined ? undefined : { query: queries.use(context.text), values: context.values }
+      request = new GroupRequest(environment, this, parts, front)
+    } catch (error) {
+      for (const part of parts) queries.release(part.query)
+      throw error
+    }
+    if (signal?.aborted) {
+      request.endUnsent(signal.reason)
+      return request
+    }
+    try {
+      if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
+      request.sendGroup(timeoutMs)
     } catch (error) {
       request.endUnsent(error)
       throw error

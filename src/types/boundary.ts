@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x26ba2c2b
+export const FINGERPRINT = 0x99fb9b1b
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -86,14 +86,24 @@ export const Opcode = {
   HURRY: 18,
   /** The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot */
   EXPIRE: 19,
+  /** Begin statements under one Sync: QUERY is that of their context, 0 for none, TIMEOUT; a TEXT cell for each parameter of the context */
+  GROUP: 20,
+  /** One of them: QUERY, MAX_ROWS, DESCRIPTION, PARAMETERS, FLAGS, FORM; cells. TARGET and TIMEOUT are those of GROUP; behind the last one it is sent */
+  MEMBER: 21,
+  /** Open a transaction or savepoint, with the next request of the connection: a TEXT cell with the commands, then the context's as of GROUP */
+  OPENING: 22,
+  /** An opening has failed, and JavaScript knows: what comes from here on was not meant to run in it */
+  GO_ON: 23,
 } as const
 
 /** Bits of a command's flags. */
 export const Flag = {
-  /** Of QUERY: what was known did not take the parameters, ask the server anew; no cells follow */
+  /** Of QUERY and MEMBER: what was known did not take the parameters, ask the server anew; no cells follow */
   FRESH: 1,
   /** Of SCRIPT: the driver's own text, which certainly hides no COPY */
   CONTROL: 2,
+  /** Of MEMBER: all are there */
+  LAST: 4,
 } as const
 
 /** What becomes of a result's rows. */
@@ -148,6 +158,8 @@ export const RecordWord = {
   ROWS_TEXT_MODE: 4,
   /** Index in extras of the memory made for one huge row, or −1 */
   ROWS_OWN_MEMORY: 5,
+  /** Of which of the request's statements, counted from 0: the rows that follow are its */
+  DESCRIBED_PART: 2,
   /** Index in extras of the description object, or −1 when JavaScript has it */
   DESCRIBED_DESCRIPTION: 3,
   /** 1: send BIND, the parameters are needed */

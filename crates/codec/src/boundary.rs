@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x26ba2c2b;
+pub const FINGERPRINT: u32 = 0x99fb9b1b;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -97,14 +97,24 @@ pub mod opcode {
     pub const HURRY: u32 = 18;
     /// The caller's own clock says that its time is over: as ABANDON, unless the answer is there already; DONE or FAILED follows and frees the slot
     pub const EXPIRE: u32 = 19;
+    /// Begin statements under one Sync: QUERY is that of their context, 0 for none, TIMEOUT; a TEXT cell for each parameter of the context
+    pub const GROUP: u32 = 20;
+    /// One of them: QUERY, MAX_ROWS, DESCRIPTION, PARAMETERS, FLAGS, FORM; cells. TARGET and TIMEOUT are those of GROUP; behind the last one it is sent
+    pub const MEMBER: u32 = 21;
+    /// Open a transaction or savepoint, with the next request of the connection: a TEXT cell with the commands, then the context's as of GROUP
+    pub const OPENING: u32 = 22;
+    /// An opening has failed, and JavaScript knows: what comes from here on was not meant to run in it
+    pub const GO_ON: u32 = 23;
 }
 
 /// Bits of a command's flags.
 pub mod flag {
-    /// Of QUERY: what was known did not take the parameters, ask the server anew; no cells follow
+    /// Of QUERY and MEMBER: what was known did not take the parameters, ask the server anew; no cells follow
     pub const FRESH: u32 = 1;
     /// Of SCRIPT: the driver's own text, which certainly hides no COPY
     pub const CONTROL: u32 = 2;
+    /// Of MEMBER: all are there
+    pub const LAST: u32 = 4;
 }
 
 /// What becomes of a result's rows.
@@ -159,6 +169,8 @@ pub mod record_word {
     pub const ROWS_TEXT_MODE: usize = 4;
     /// Index in extras of the memory made for one huge row, or −1
     pub const ROWS_OWN_MEMORY: usize = 5;
+    /// Of which of the request's statements, counted from 0: the rows that follow are its
+    pub const DESCRIBED_PART: usize = 2;
     /// Index in extras of the description object, or −1 when JavaScript has it
     pub const DESCRIBED_DESCRIPTION: usize = 3;
     /// 1: send BIND, the parameters are needed
@@ -197,6 +209,7 @@ const _: () = assert!(record_word::ROWS_COUNT < RECORD_WORDS);
 const _: () = assert!(record_word::ROWS_FIRST_CELL < RECORD_WORDS);
 const _: () = assert!(record_word::ROWS_TEXT_MODE < RECORD_WORDS);
 const _: () = assert!(record_word::ROWS_OWN_MEMORY < RECORD_WORDS);
+const _: () = assert!(record_word::DESCRIBED_PART < RECORD_WORDS);
 const _: () = assert!(record_word::DESCRIBED_DESCRIPTION < RECORD_WORDS);
 const _: () = assert!(record_word::DESCRIBED_NEEDS_BIND < RECORD_WORDS);
 const _: () = assert!(record_word::DONE_COMMAND < RECORD_WORDS);

@@ -8,6 +8,7 @@ use oxpg_client::session::{Description, Work};
 use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::SLOT_LIMIT;
 
+use crate::commands::Gathered;
 use crate::failure::FailureData;
 use crate::sink::{Errand, Part};
 
@@ -50,10 +51,14 @@ pub(crate) struct RequestState {
     pub(crate) text: ResultText,
     /// The description that a `DESCRIBED` record announced for this request alone.
     pub(crate) description: Option<Rc<Description>>,
+    /// Those that it was asked for its parameters by: of a group one for each statement, all at once.
+    pub(crate) asked: Vec<Rc<Description>>,
     /// Why a batch is being taken back: a value that did not fit.
     pub(crate) refusal: Option<Box<FailureData>>,
     /// What to submit when the pool grants a connection.
     pub(crate) waiting_work: Option<Work>,
+    /// Of a group, what was written of it so far.
+    pub(crate) gathered: Option<Box<Gathered>>,
 }
 
 impl RequestState {
@@ -79,8 +84,10 @@ impl RequestState {
             moves: 0,
             text: ResultText::default(),
             description: None,
+            asked: Vec::new(),
             refusal: None,
             waiting_work: None,
+            gathered: None,
         }
     }
 }
@@ -152,8 +159,10 @@ impl Requests {
         state.moves = 0;
         state.text = ResultText::default();
         state.description = None;
+        state.asked = Vec::new();
         state.refusal = None;
         state.waiting_work = None;
+        state.gathered = None;
         if self.count == 0 && self.states.capacity() > KEPT_SLOTS {
             // What a burst has taken.
             self.states = Vec::new();
