@@ -10,7 +10,7 @@ import {
 } from './errors/index'
 import type { Limit } from './limit'
 import { Listeners } from './listeners'
-import type { ConnectionTarget } from './native/door'
+import type { ConnectionTarget, ContextStatement } from './native/door'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
 import { QueryMethods } from './query-methods'
@@ -112,9 +112,12 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     return this.#target.isClosed
   }
 
-  /** Whether a transaction is open, as of the last answer of the server. */
+  /**
+   * Whether a transaction is open, as of the last answer of the server. One that was started by `transaction()` or `begin()` is
+   * open from then on, though its BEGIN goes out with its first query.
+   */
   get isInTransaction(): boolean {
-    return this.#target.transactionStatus !== 'I' && !this.isClosed
+    return (this.#target.transactionStatus !== 'I' || this.#scope.isOpening) && !this.isClosed
   }
 
   /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
@@ -137,8 +140,9 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
   async _beginWithin(
     options: TransactionOptions | undefined,
     whole: Limit | undefined,
+    context?: ContextStatement,
   ): Promise<Transaction<M>> {
-    const transaction = new Transaction<M>(this, this.#scope, checkTransactionOptions(options))
+    const transaction = new Transaction<M>(this, this.#scope, checkTransactionOptions(options), context)
     await transaction._startWithin(whole)
     return transaction
   }
@@ -148,8 +152,9 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
     callback: TransactionCallback<R, M>,
     options: TransactionOptions | undefined,
     whole: Limit | undefined,
+    context?: ContextStatement,
   ): Promise<R> {
-    return runTransaction(this, this.#scope, callback, options, whole)
+    return runTransaction(this, this.#scope, callback, options, whole, context)
   }
 
   /**
@@ -207,7 +212,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
       options?.timeoutMs === undefined
         ? this.#defaults.commandTimeoutMs
         : durationMs('timeoutMs', options.timeoutMs)
-    const target = this._target()
+    const target = this._targetToBegin()
     this.#scope.forgetTransactions()
     const request = target.reset(timeoutMs)
     await request.settled
@@ -244,7 +249,7 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
    * when it is needed. The driver does so by itself when a server shows that a type has changed.
    */
   async reloadSchemaState(): Promise<void> {
-    this._target().reloadTypes()
+    this._targetToBegin().reloadTypes()
   }
 
   /**
@@ -314,6 +319,13 @@ export class Connection<M extends RowMode = 'object'> extends QueryMethods<M> im
 
   /** @internal */
   _target(): ConnectionTarget {
+    const target = this._targetToBegin()
+    this.#scope.sendOpenings()
+    return target
+  }
+
+  /** @internal */
+  _targetToBegin(): ConnectionTarget {
     const target = this._targetOfEnd()
     this.#scope.refuseInLateCallback()
     target.occupancy.refuse()

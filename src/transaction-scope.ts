@@ -45,6 +45,8 @@ export class Scope {
   #cutShortBy: Failure | undefined
   /** Called once, when this transaction has ended or is forgotten. */
   whenLeft: (() => void) | undefined
+  /** Sends what opens this transaction; undefined before it has started, and once that is sent. */
+  #unsent: (() => void) | undefined
   #isBroken = false
   readonly #hasCallback: boolean
   #child: Scope | undefined
@@ -60,6 +62,10 @@ export class Scope {
   #isCallbackRunning = false
   /** Its callback goes on although its limit has ended it. */
   #isLate = false
+  /** Of a connection: transactions whose openings are not sent. */
+  #unsentCount = 0
+  /** Whether what opens this transaction has been answered; undefined before it has started. */
+  isOpen: boolean | undefined
   /** Of a connection: how many such callbacks it has. */
   #lateCallbacks = 0
 
@@ -107,6 +113,41 @@ export class Scope {
   cutShort(failure: Failure): void {
     this.#cutShortBy = failure
     this.#noteLate(this.#isCallbackRunning)
+  }
+
+  /** This transaction has started, and `send` is to open it before anything else is sent on the connection. */
+  opensBy(send: () => void): void {
+    this.#unsent = send
+    this.root.#unsentCount++
+  }
+
+  /** Whether nothing has been sent for this transaction. */
+  get isUnsent(): boolean {
+    return this.#unsent !== undefined
+  }
+
+  /** What opens this transaction is not needed any more. Gives whether it was not sent. */
+  forgetOpening(): boolean {
+    if (this.#unsent === undefined) return false
+    this.#unsent = undefined
+    this.root.#unsentCount--
+    return true
+  }
+
+  /** Of a connection: sends what opens its transactions, from the outermost on, where that was not sent. */
+  sendOpenings(): void {
+    if (this.#unsentCount === 0) return
+    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.#child) {
+      const send = scope.#unsent
+      if (send === undefined) continue
+      send()
+      scope.forgetOpening()
+    }
+  }
+
+  /** Whether the connection is, or is about to be, in a transaction that was started here and whose BEGIN is not answered. */
+  get isOpening(): boolean {
+    return this.#child !== undefined && this.#child.isOpen === false && !this.#child.#isOver
   }
 
   /** Throws why its limit, or that of a transaction around it, has ended this one, if so. */
@@ -201,6 +242,7 @@ export class Scope {
   finish(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.forgetOpening()
     this.#child?.leave()
     this.#wakeAll()
     this.#tellOfChange()
