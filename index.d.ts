@@ -100,6 +100,8 @@ interface PostgresErrorFields extends ServerMessageFields {
     element?: number | undefined;
     /** The row of an executeMany or fetchMany, counted from 0. */
     row?: number | undefined;
+    /** The statement of a batch, counted from 0. */
+    statement?: number | undefined;
     /** The error behind this one, such as the system's `ECONNREFUSED`. */
     cause?: unknown;
 }
@@ -145,6 +147,8 @@ declare class PostgresError extends Error implements ServerMessageFields {
     readonly element: number | undefined;
     /** The row of an executeMany or fetchMany that failed, counted from 0. */
     readonly row: number | undefined;
+    /** The statement of a `batch` that failed, counted from 0. */
+    readonly statement: number | undefined;
     /** Of opening a session with several hosts or addresses: what each of them came to, in the order of the attempts. */
     readonly errors: readonly Error[] | undefined;
     constructor(message: string, fields?: PostgresErrorFields);
@@ -1618,6 +1622,16 @@ type Query = string | Sql;
 type Parameters = readonly unknown[];
 /** Rows of parameters, one an execution. */
 type ParametersList = Iterable<Parameters> | AsyncIterable<Parameters>;
+/** A statement of a batch: a query, or one with its parameters. */
+type BatchStatement = Query | readonly [query: Query, params?: Parameters | undefined];
+/** The rows of each statement of a batch, of which `T` says what is known: of those that it says nothing of, what a row is. */
+type BatchRows<M extends RowMode, T extends readonly unknown[]> = {
+    -readonly [K in keyof T]: RowOf<M, unknown extends T[K] ? UnknownRow<M> : T[K]>[];
+};
+/** As many statements as `T` has row types. */
+type BatchStatements<T extends readonly unknown[]> = {
+    readonly [K in keyof T]: BatchStatement;
+};
 /** Options of every call. */
 interface CallOptions {
     /**
@@ -1802,6 +1816,8 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      * back all the same.
      */
     rollback(): Promise<void>;
+    /** A single statement can go out with what opens the transaction, as a script cannot. */
+    execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string>;
     /** A savepoint to be started by hand. */
     transaction(options?: TransactionOptions): Transaction<M>;
     /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
@@ -1859,6 +1875,22 @@ interface Queryable<M extends RowMode = 'object'> {
      * @returns The number of rows affected.
      */
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /**
+     * Executes statements in order, atomically, in one round trip once the connection knows them: either all of them take effect
+     * or, since the first that fails ends the batch, none. Inside a transaction they are a part of it.
+     *
+     * Statements other than SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH, SHOW and EXPLAIN, and those that need
+     * what one before them has made, are executed in a transaction around them, which takes two more round trips.
+     *
+     * @param statements Each a query, or `[query, params]`.
+     * @returns The rows of each, none for a statement without a result.
+     * @throws InterfaceError when one is BEGIN, COMMIT or the like, or a COPY; nothing is sent then.
+     * @throws What the server says of the first that fails, with its position as `statement`.
+     */
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ArrayMode): Promise<BatchRows<'array', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ObjectMode): Promise<BatchRows<'object', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: RecordMode): Promise<BatchRows<'record', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options?: FetchOptions<M>): Promise<BatchRows<M, T>>;
     /** Prepares a query, to be executed any number of times. */
     prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
     /**
@@ -1897,6 +1929,10 @@ declare abstract class QueryMethods<M extends RowMode = 'object'> implements Que
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
     fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ArrayMode): Promise<BatchRows<'array', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ObjectMode): Promise<BatchRows<'object', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: RecordMode): Promise<BatchRows<'record', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options?: FetchOptions<M>): Promise<BatchRows<M, T>>;
     prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
 }
 
@@ -1944,7 +1980,10 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
     get settings(): Readonly<Record<string, string>>;
     /** Whether the session has ended, or was told to end at once. */
     get isClosed(): boolean;
-    /** Whether a transaction is open, as of the last answer of the server. */
+    /**
+     * Whether a transaction is open, as of the last answer of the server. One that was started by `transaction()` or `begin()` is
+     * open from then on, though its BEGIN goes out with its first query.
+     */
     get isInTransaction(): boolean;
     /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
     transaction(options?: TransactionOptions): Transaction<M>;
@@ -2022,6 +2061,19 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
 declare function connect<M extends RowMode = 'object'>(dsn?: string | URL, options?: ConnectOptions<M>): Promise<Connection<M>>;
 declare function connect<M extends RowMode = 'object'>(options?: ConnectOptions<M>): Promise<Connection<M>>;
 
+/** A setting's value, as text: `true` is `on`, and `false` is `off`. */
+type SettingValue = string | number | boolean;
+/** What the calls in a context have in common. */
+interface ContextOptions {
+    /**
+     * Settings by their names, such as `app.tenant` or `statement_timeout`. They hold for each call, or each transaction, and
+     * are read by `current_setting` (PostgreSQL manual, "System Administration Functions").
+     */
+    settings?: Readonly<Record<string, SettingValue>> | undefined;
+    /** The role that executes them, as SET LOCAL ROLE has it. The login role has to be a member of it. */
+    role?: string | undefined;
+}
+
 /** What a lease is made of. */
 interface PoolConnectionParts<M extends RowMode> extends ConnectionParts {
 }
@@ -2049,6 +2101,27 @@ declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M>
     release(): Promise<void>;
     [inspect.custom](): string;
     [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A pool in a context: whatever is executed on it has the context's settings and role, from the first statement to the last,
+ * and leaves nothing of them behind. See `withContext` of pools.
+ *
+ * A call that is one SELECT, INSERT or the like takes one round trip, as on the pool itself; what needs a session of its own, or
+ * is anything else, is executed in a transaction.
+ *
+ * @typeParam M The row mode of calls that name none.
+ */
+declare class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
+    #private;
+    private constructor();
+    /** A context with these settings and this role laid over its own. */
+    withContext(options: ContextOptions): PoolContext<M>;
+    /** Runs `callback` in a transaction whose settings are made right behind its BEGIN. */
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
+    /** A transaction that has been started, with its settings, on a connection that goes back to the pool when it ends. */
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
+    [inspect.custom](): string;
 }
 
 /** A session of a pool, as its listeners are told of it: one object for as long as the session lives. */
@@ -2113,6 +2186,14 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
+    /**
+     * The pool in a context: each call on it, and each transaction, has these settings and this role, and leaves nothing of them
+     * behind, also through a transaction pooler. They are made in the same round trip.
+     *
+     * @throws ClientConfigurationError that names a setting whose name or value cannot be taken.
+     * @throws UnsupportedClientFeatureError with `statementMode: 'simple'`, which has no parameters.
+     */
+    withContext(options: ContextOptions): PoolContext<M>;
     /** Replaces all connections: the idle ones now, the others when they come back. */
     expireConnections(): void;
     /**
@@ -2624,7 +2705,7 @@ declare class Range<T> {
     [inspect.custom](depth: number, options: InspectOptionsStylized): string;
 }
 
-export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
-export type { AcquireOptions, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PoolContext, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
+export type { AcquireOptions, ArrayMode, Attribute, BatchRows, BatchStatement, BatchStatements, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ContextOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryResult, Queryable, RangeOptions, RecordMode, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerVersion, SettingValue, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'

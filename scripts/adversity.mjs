@@ -30,10 +30,10 @@ const CANCELS = ['races', 'poolers', 'storm']
 /** Rows of pools.mjs. */
 const POOLS = [
   ...['terminated', 'restarts', 'herd', 'leftovers', 'aborts', 'nesting', 'fairness', 'handover', 'misuse'],
-  ...['lifetimes', 'drain', 'sizes'],
+  ...['lifetimes', 'drain', 'sizes', 'contexts'],
 ]
 /** Those of them that only need any PostgreSQL: the newest is enough. */
-const ANY_SERVER = ['herd', 'nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'sizes']
+const ANY_SERVER = ['herd', 'nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'sizes', 'contexts']
 /** Rows that run programs, and any PostgreSQL. */
 const PROCESSES = ['exits', 'workers', 'panics']
 

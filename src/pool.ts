@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-arguments'
 import type { CloseOptions } from './connection'
+import { type ContextOptions, checkContext, NO_CONTEXT } from './context-options'
 import type { RowMode } from './decode/mapping'
 import {
   errorFromFailure,
@@ -10,11 +11,18 @@ import {
   TimeoutError,
 } from './errors/index'
 import { Limit } from './limit'
-import type { ConnectionTarget, PoolStats, PoolTarget } from './native/door'
+import {
+  type ConnectionTarget,
+  type ContextStatement,
+  callRefused,
+  type PoolStats,
+  type PoolTarget,
+} from './native/door'
 import { checkFunction, durationMs } from './options'
 import { notACall, notByNew } from './other-drivers'
 import { waitForClose } from './pool-close'
 import { PoolConnection, type PoolConnectionParts, withHandBack, withRelease } from './pool-connection'
+import { PoolContext } from './pool-context'
 import { PoolEvents, type PoolSession, type PoolSessionEnd } from './pool-events'
 import { describeHolders, PoolLeases } from './pool-leases'
 import type { PoolHooks } from './pool-options'
@@ -65,6 +73,10 @@ interface Claim {
   /** Of that call, if anybody will want to know it. */
   readonly stack: string | undefined
 }
+
+/** A method that the application has called. */
+// biome-ignore lint/suspicious/noExplicitAny: it is only looked for in a stack.
+type PublicMethod = (...parameters: any[]) => unknown
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
 
@@ -165,23 +177,58 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
-    const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(this.transaction) }
+    return this._transactionIn(undefined, callback, options, this.transaction)
+  }
+
+  /** @internal The same with settings of its own; `caller` is the method that was called. */
+  async _transactionIn<R>(
+    context: ContextStatement | undefined,
+    callback: TransactionCallback<R, M>,
+    options: TransactionOptions | undefined,
+    caller: PublicMethod,
+  ): Promise<R> {
+    const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(caller) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
-    return withHandBack(connection, () => connection._transactionWithin(callback, options, whole), whole)
+    return withHandBack(
+      connection,
+      () => connection._transactionWithin(callback, options, whole, context),
+      whole,
+    )
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
-    const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(this.begin) }
+    return this._beginIn(undefined, options, this.begin)
+  }
+
+  /** @internal The same with settings of its own. */
+  async _beginIn(
+    context: ContextStatement | undefined,
+    options: TransactionOptions | undefined,
+    caller: PublicMethod,
+  ): Promise<Transaction<M>> {
+    const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(caller) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
     try {
-      const transaction = await connection._beginWithin(options, whole)
+      const transaction = await connection._beginWithin(options, whole, context)
       transaction._whenOver(() => connection._handBackQuietly())
       return transaction
     } catch (error) {
       await connection.release().catch((second: unknown) => attachSuppressed(error, second))
       throw error
     }
+  }
+
+  /**
+   * The pool in a context: each call on it, and each transaction, has these settings and this role, and leaves nothing of them
+   * behind, also through a transaction pooler. They are made in the same round trip.
+   *
+   * @throws ClientConfigurationError that names a setting whose name or value cannot be taken.
+   * @throws UnsupportedClientFeatureError with `statementMode: 'simple'`, which has no parameters.
+   */
+  withContext(options: ContextOptions): PoolContext<M> {
+    if (this.#target.isSimple) throw callRefused('withContext')
+    return PoolContext._of<M>(this, checkContext(options, NO_CONTEXT))
   }
 
   /** Replaces all connections: the idle ones now, the others when they come back. */
@@ -276,9 +323,14 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return this.#target
   }
 
+  /** @internal Whether a call needs a connection of its own: hooks want that, and a call that may wait for itself. */
+  _needsLease(): boolean {
+    return this.#hasHooks || this.#holderPidWhenFull() !== undefined
+  }
+
   /** @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. */
   override _lender(text?: string): Lender<M> | undefined {
-    if (!this.#hasHooks && this.#holderPidWhenFull() === undefined) return undefined
+    if (!this._needsLease()) return undefined
     // On a connection that is lent it would be like any other query.
     const refusal = text === undefined ? undefined : this.#target.refusalOf(text)
     if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })

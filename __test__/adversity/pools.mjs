@@ -3,7 +3,7 @@
 // rows are compiled TypeScript (pools/), which `npm test` and `npm run test:adversity` see to.
 //
 //   node __test__/adversity/pools.mjs [--full] [--json] [--node path/to/node] [--rows terminated,restarts,herd,leftovers,
-//     aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes]
+//     aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes,contexts]
 import { marked, Playing, playOptions } from '../../scripts/adversity-play.mjs'
 
 const { OXPG_TEST_URL: url, OXPG_TEST_SERVER_LOG: logFile } = process.env
