@@ -43,8 +43,6 @@ export class TransactionCourse {
   /** A callback is run in it. */
   isManaged = false
   isNested = false
-  /** Transactions that had ended on the connection when this one had started. */
-  endedBefore = 0
   state: TransactionState = 'new'
   /** Fulfilled when what its limit has cut short is undone, or the session gone. */
   undoing: Promise<void> | undefined
@@ -107,8 +105,9 @@ export class TransactionCourse {
     const isNested = !(scope.parent?.isConnection ?? true)
     this.scope = scope
     this.isNested = isNested
+    let target: ConnectionTarget
     try {
-      const target = this.host._targetToBegin()
+      target = this.host._targetToBegin()
       if (isNested) {
         if (this.options.isolation !== undefined || this.options.isDeferrable !== undefined)
           await checkNesting(this.host, scope, this.options)
@@ -127,35 +126,46 @@ export class TransactionCourse {
     }
     if (isNested) this.#savepoint = scope.nextSavepointName()
     scope.isolation = isNested ? undefined : this.options.isolation
-    scope.isOpen = false
-    scope.opensBy(() => this.#open())
+    this.#openLater(scope, target)
     this.state = 'started'
     this.#holdTo(whole)
     scope.refuseWhenCutShort()
   }
 
-  /** Sends what opens it, in front of what is sent next on its connection. */
-  #open(): void {
+  /**
+   * It is opened in front of what is sent next on its connection. If that fails, nothing in it runs: neither what has been sent
+   * nor what its callback goes on to ask for.
+   *
+   * The scope, which the session keeps, must not know the objects of the application's: whoever forgets to release the
+   * connection would never be found out.
+   */
+  #openLater(scope: Scope, target: ConnectionTarget): void {
     const command = this.isNested
       ? savepointCommand(this.#savepoint, this.options)
       : beginCommand(this.options)
-    const opening = this.host._targetOfEnd().opening(this.#context)
-    opening.settled.then(() => this.#noteOpened(opening))
-    opening.sendOpening(command)
+    const context = this.#context
+    const course = new WeakRef(this)
+    scope.opensBy(() => {
+      const opening = target.opening(context)
+      opening.settled.then(() => {
+        const { failure, transactionsEnded } = opening
+        if (failure === undefined) {
+          scope.started(transactionsEnded)
+          return
+        }
+        scope.cutShort(failure)
+        scope.leave()
+        const known = course.deref()
+        if (known !== undefined) known.#fail()
+      })
+      opening.sendOpening(command)
+    })
   }
 
-  /** If it has failed, nothing in it runs: neither what has been sent nor what its callback goes on to ask for. */
-  #noteOpened({ failure, transactionsEnded }: ControlRequest): void {
-    const { scope } = this
-    if (failure !== undefined) {
-      scope.cutShort(failure)
-      this.#end('failed')
-      this.undoing = this.over().catch(() => {})
-      return
-    }
-    this.endedBefore = transactionsEnded
-    scope.isOpen = true
-    if (!this.isNested) scope.started(transactionsEnded)
+  /** It could not be opened. */
+  #fail(): void {
+    this.#end('failed')
+    this.undoing = this.over().catch(() => {})
   }
 
   /**
@@ -163,8 +173,9 @@ export class TransactionCourse {
    * has.
    */
   wasEndedByQuery(target: ConnectionTarget): boolean {
-    if (this.scope.isOpen !== true) return false
-    return target.transactionStatus === 'I' || target.transactionsEnded !== this.endedBefore
+    const { endedBefore } = this.scope
+    if (endedBefore === undefined) return false
+    return target.transactionStatus === 'I' || target.transactionsEnded !== endedBefore
   }
 
   /** From here on its own limit holds, and that of a transaction around it. */
@@ -313,7 +324,7 @@ export class TransactionCourse {
 
   /** Whether it was this command that ended the transaction, and not a query before it. */
   #wasEndedBy(request: ControlRequest): boolean {
-    return request.wasInTransaction && request.transactionsEnded === this.endedBefore + 1
+    return request.wasInTransaction && request.transactionsEnded === (this.scope.endedBefore ?? 0) + 1
   }
 
   /** What the savepoint did stays there if this fails: the transaction around it can only be rolled back then. */

@@ -47,6 +47,7 @@ export class Scope {
   whenLeft: (() => void) | undefined
   /** Sends what opens this transaction; undefined before it has started, and once that is sent. */
   #unsent: (() => void) | undefined
+  #hasStarted = false
   #isBroken = false
   readonly #hasCallback: boolean
   #child: Scope | undefined
@@ -58,14 +59,13 @@ export class Scope {
   #isReserved = false
   #isOver = false
   #savepoints = 0
-  #endedBefore: number | undefined
+  /** How many transactions had ended on the connection when this one was opened; undefined until that is known. */
+  endedBefore: number | undefined
   #isCallbackRunning = false
   /** Its callback goes on although its limit has ended it. */
   #isLate = false
   /** Of a connection: transactions whose openings are not sent. */
   #unsentCount = 0
-  /** Whether what opens this transaction has been answered; undefined before it has started. */
-  isOpen: boolean | undefined
   /** Of a connection: how many such callbacks it has. */
   #lateCallbacks = 0
 
@@ -117,6 +117,7 @@ export class Scope {
 
   /** This transaction has started, and `send` is to open it before anything else is sent on the connection. */
   opensBy(send: () => void): void {
+    this.#hasStarted = true
     this.#unsent = send
     this.root.#unsentCount++
   }
@@ -147,7 +148,9 @@ export class Scope {
 
   /** Whether the connection is, or is about to be, in a transaction that was started here and whose BEGIN is not answered. */
   get isOpening(): boolean {
-    return this.#child !== undefined && this.#child.isOpen === false && !this.#child.#isOver
+    const open = this.#child
+    if (open === undefined || !open.#hasStarted) return false
+    return open.endedBefore === undefined && !open.#isOver
   }
 
   /** Throws why its limit, or that of a transaction around it, has ended this one, if so. */
@@ -259,9 +262,9 @@ export class Scope {
     parent.#wakeNext()
   }
 
-  /** Of an outermost transaction: it has started, and so many had ended on its connection before. */
+  /** What opens this transaction was answered, and so many had ended on its connection before. */
   started(transactionsEnded: number): void {
-    this.#endedBefore = transactionsEnded
+    this.endedBefore = transactionsEnded
   }
 
   /**
@@ -273,7 +276,7 @@ export class Scope {
   forgetEnded(transactionsEnded: number): void {
     const open = this.root.#child
     if (open === undefined || open.#hasCallback || open.#isOver) return
-    if (open.#endedBefore !== undefined && transactionsEnded > open.#endedBefore) open.leave()
+    if (open.endedBefore !== undefined && transactionsEnded > open.endedBefore) open.leave()
   }
 
   /** Forgets the open transactions: the session no longer has them. */

@@ -11,7 +11,7 @@ import {
 import { roundTrips } from '../support/round-trips.js'
 import { connection, pool, SLEEPING, uniqueName, until } from '../support/server.js'
 
-test('BEGIN goes out with the first statement', async (t) => {
+test.serial('BEGIN goes out with the first statement', async (t) => {
   const counter = await roundTrips(t)
   const c = await connect(counter.url)
   t.teardown(async () => c.terminate())
@@ -29,7 +29,7 @@ test('BEGIN goes out with the first statement', async (t) => {
   t.is(c.isInTransaction, false)
 })
 
-test('a one-query transaction of a pool takes two round trips', async (t) => {
+test.serial('a one-query transaction of a pool takes two round trips', async (t) => {
   const counter = await roundTrips(t)
   const p = await createPool(counter.url, { minSize: 1, maxSize: 1 })
   t.teardown(async () => p.terminate())

@@ -1,4 +1,4 @@
-import { theEnvironment } from './environment'
+import { environmentNow } from './environment'
 
 /** Texts of which it is remembered. */
 const REMEMBERED = 1_000
@@ -16,12 +16,17 @@ export interface Sharing {
   readonly isCopy: boolean
 }
 
+const UNKNOWN: Sharing = { isPlain: false, hasControl: false, isCopy: false }
+
 const remembered = new Map<string, Sharing>()
 
 export function sharingOf(text: string): Sharing {
   let sharing = remembered.get(text)
   if (sharing === undefined) {
-    const bits = theEnvironment().native.sharingOf(text)
+    const native = environmentNow()?.native
+    // Nothing is open: whatever the text is for says so.
+    if (native === undefined) return UNKNOWN
+    const bits = native.sharingOf(text)
     sharing = {
       isPlain: (bits & PLAIN) !== 0,
       hasControl: (bits & CONTROL) !== 0,
