@@ -82,16 +82,16 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   override _lender(text?: string, needsSession = false): Lender<M> | undefined {
     if (this.#target === this.#poolTarget) return this.#pool._lender(text)
     if (text !== undefined) {
+      const { hasControl, isPlain } = sharingOf(text)
+      if (isPlain && !needsSession && !this.#pool._needsLease()) return undefined
       const refusal = this.#poolTarget.refusalOf(text)
       if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
-      const { hasControl, isPlain } = sharingOf(text)
       if (hasControl) {
         throw new InterfaceError(
           'a query in a context cannot begin or end a transaction, since what came behind that would be executed without ' +
             'the settings: call transaction() or begin() of the context',
         )
       }
-      if (isPlain && !needsSession && !this.#pool._needsLease()) return undefined
       return this.#lend
     }
     return needsSession || this.#pool._needsLease() ? this.#lend : undefined
