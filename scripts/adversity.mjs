@@ -31,25 +31,11 @@ const ELSEWHERE = ['policy', 'psql']
 const CANCELS = ['races', 'poolers', 'storm']
 /** Rows of pools.mjs. */
 const POOLS = [
-  ...[
-    'terminated',
-    'restarts',
-    'herd',
-    'commits',
-    'deaths',
-    'besides',
-    'listening',
-    'leftovers',
-    'aborts',
-    'nesting',
-    'fairness',
-    'handover',
-    'misuse',
-  ],
-  ...['lifetimes', 'drain', 'sizes'],
+  ...['terminated', 'restarts', 'herd', 'commits', 'deaths', 'besides', 'listening', 'leftovers', 'aborts'],
+  ...['nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'drain', 'sizes', 'contexts'],
 ]
 /** Those of them that only need any PostgreSQL: the newest is enough. */
-const ANY_SERVER = ['herd', 'nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'sizes']
+const ANY_SERVER = ['herd', 'nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'sizes', 'contexts']
 /** Of __test__/adversity/flow.mjs; any PostgreSQL is enough. */
 const FLOW = ['paused', 'long', 'large']
 /** Rows that run programs, and any PostgreSQL. */

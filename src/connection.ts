@@ -12,7 +12,7 @@ import {
 import type { Limit } from './limit'
 import { checkListen, type ListenCallOptions, type ListenOptions } from './listen-options'
 import { Listeners } from './listeners'
-import { type ConnectionTarget, type QueryLogger, QueryLoggers } from './native/door'
+import { type ConnectionTarget, type ContextStatement, type QueryLogger, QueryLoggers } from './native/door'
 import type { NotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notByNew } from './other-drivers'
@@ -121,9 +121,12 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
     return this.#target.isClosed
   }
 
-  /** Whether a transaction is open, as of the last answer of the server. */
+  /**
+   * Whether a transaction is open, as of the last answer of the server. One that was started by `transaction()` or `begin()` is
+   * open from then on, though its BEGIN goes out with its first query.
+   */
   get isInTransaction(): boolean {
-    return this.#target.transactionStatus !== 'I' && !this.isClosed
+    return (this.#target.transactionStatus !== 'I' || this.#scope.isOpening) && !this.isClosed
   }
 
   /** @internal Whether a transaction is open, or has been begun by a call. */
@@ -171,8 +174,9 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
   async _beginWithin(
     options: TransactionOptions | undefined,
     whole: Limit | undefined,
+    context?: ContextStatement,
   ): Promise<Transaction<M>> {
-    const transaction = new Transaction<M>(this, this.#scope, checkTransactionOptions(options))
+    const transaction = new Transaction<M>(this, this.#scope, checkTransactionOptions(options), context)
     await transaction._startWithin(whole)
     return transaction
   }
@@ -182,8 +186,9 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
     callback: TransactionCallback<R, M>,
     options: TransactionOptions | undefined,
     whole: Limit | undefined,
+    context?: ContextStatement,
   ): Promise<R> {
-    return runTransaction(this, this.#scope, callback, options, whole)
+    return runTransaction(this, this.#scope, callback, options, whole, context)
   }
 
   /**
@@ -297,7 +302,7 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
       options?.timeoutMs === undefined
         ? this.#defaults.commandTimeoutMs
         : durationMs('timeoutMs', options.timeoutMs)
-    const target = this._target()
+    const target = this._targetToBegin()
     this.#scope.forgetTransactions()
     target.onDetached?.(true)
     const request = target.reset(timeoutMs)
@@ -335,7 +340,7 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
    * when it is needed. The driver does so by itself when a server shows that a type has changed.
    */
   async reloadSchemaState(): Promise<void> {
-    this._target().reloadTypes()
+    this._targetToBegin().reloadTypes()
   }
 
   /**
@@ -408,6 +413,13 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
 
   /** @internal */
   _target(): ConnectionTarget {
+    const target = this._targetToBegin()
+    this.#scope.sendOpenings()
+    return target
+  }
+
+  /** @internal */
+  _targetToBegin(): ConnectionTarget {
     const target = this._targetOfEnd()
     this.#scope.refuseInLateCallback()
     target.occupancy.refuse()

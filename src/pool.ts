@@ -1,6 +1,7 @@
 import { inspect } from 'node:util'
 import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-arguments'
 import type { CloseOptions } from './connection'
+import { type ContextOptions, checkContext, NO_CONTEXT } from './context-options'
 import type { RowMode } from './decode/mapping'
 import {
   errorFromFailure,
@@ -15,6 +16,8 @@ import {
   type AcquireTrace,
   acquireChannel,
   type ConnectionTarget,
+  type ContextStatement,
+  callRefused,
   openPools,
   type PoolStats,
   type PoolTarget,
@@ -29,6 +32,7 @@ import { checkFunction, durationMs } from './options'
 import { notACall, notByNew } from './other-drivers'
 import { waitForClose } from './pool-close'
 import { PoolConnection, type PoolConnectionParts, withHandBack, withRelease } from './pool-connection'
+import { PoolContext } from './pool-context'
 import { PoolEvents, type PoolSession, type PoolSessionEnd } from './pool-events'
 import { describeHolders, PoolLeases } from './pool-leases'
 import type { PoolListener } from './pool-listener'
@@ -88,6 +92,10 @@ interface Claim {
   /** Of that call, if anybody will want to know it. */
   readonly stack: string | undefined
 }
+
+/** A method that the application has called. */
+// biome-ignore lint/suspicious/noExplicitAny: it is only looked for in a stack.
+type PublicMethod = (...parameters: any[]) => unknown
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
 
@@ -203,19 +211,42 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     checkFunction('transaction', callback)
     const joined = this.#joined()
     if (joined !== undefined) return joined.transaction(callback, options)
-    const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(this.transaction) }
+    return this._transactionIn(undefined, callback, options, this.transaction)
+  }
+
+  /** @internal The same with settings of its own; `caller` is the method that was called. */
+  async _transactionIn<R>(
+    context: ContextStatement | undefined,
+    callback: TransactionCallback<R, M>,
+    options: TransactionOptions | undefined,
+    caller: PublicMethod,
+  ): Promise<R> {
+    const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(caller) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
-    return withHandBack(connection, () => connection._transactionWithin(callback, options, whole), whole)
+    return withHandBack(
+      connection,
+      () => connection._transactionWithin(callback, options, whole, context),
+      whole,
+    )
   }
 
   /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
     const joined = this.#joined()
     if (joined !== undefined) return joined.begin(options)
-    const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(this.begin) }
+    return this._beginIn(undefined, options, this.begin)
+  }
+
+  /** @internal The same with settings of its own. */
+  async _beginIn(
+    context: ContextStatement | undefined,
+    options: TransactionOptions | undefined,
+    caller: PublicMethod,
+  ): Promise<Transaction<M>> {
+    const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(caller) }
     const { connection, whole } = await this.#leaseToStart(options, claim)
     try {
-      const transaction = await connection._beginWithin(options, whole)
+      const transaction = await connection._beginWithin(options, whole, context)
       transaction._whenOver(() => connection._handBackQuietly())
       return transaction
     } catch (error) {
@@ -268,6 +299,18 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     second?: PoolListenOptions,
   ): Promise<Subscription<Notification | NotificationGap>> {
     return this.#listener.listen(channel, checkPoolListen(channel, first, second, this.#acquireTimeoutMs))
+  }
+
+  /**
+   * The pool in a context: each call on it, and each transaction, has these settings and this role, and leaves nothing of them
+   * behind, also through a transaction pooler. They are made in the same round trip.
+   *
+   * @throws ClientConfigurationError that names a setting whose name or value cannot be taken.
+   * @throws UnsupportedClientFeatureError with `statementMode: 'simple'`, which has no parameters.
+   */
+  withContext(options: ContextOptions): PoolContext<M> {
+    if (this.#target.isSimple) throw callRefused('withContext')
+    return PoolContext._of<M>(this, checkContext(options, NO_CONTEXT))
   }
 
   /** Replaces all connections: the idle ones now, the others when they come back, or are open; that of `listen` stays. */
@@ -416,13 +459,18 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     }
   }
 
+  /** @internal Whether a call needs a connection of its own: hooks want that, and a call that may wait for itself. */
+  _needsLease(): boolean {
+    return this.#hasHooks || this.#holderPidWhenFull() !== undefined
+  }
+
   /**
    * @internal Hooks want a lease, and so does a call that may have to be told that it waits for itself. One that joins a
    * transaction is lent that.
    */
   override _lender(text?: string): Lender<M> | undefined {
     const joined = this.#joined()
-    if (joined === undefined && !this.#hasHooks && this.#holderPidWhenFull() === undefined) return undefined
+    if (joined === undefined && !this._needsLease()) return undefined
     // On a connection that is lent it would be like any other query.
     const refusal = text === undefined ? undefined : this.#target.refusalOf(text)
     if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })

@@ -89,7 +89,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
   async execute(params?: Parameters, options?: CallOptions): Promise<string> {
     checkQueryOptions(options, CALL_OPTIONS)
     checkParameters(params)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query)
     if (lend !== undefined) return lend((host, rest) => this.#on(host).execute(params, rest), options)
     const request = sendExecute(this.#host, this.query, params, options)
     await request.settled
@@ -110,7 +110,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
   ): Promise<RowOf<M, T>[]>
   async fetch(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     checkParameters(params)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query)
     if (lend !== undefined)
       return lend((host, rest) => this.#on(host).fetch(params, rest as FetchOptions<M>), options)
     const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.rows)
@@ -139,7 +139,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
   ): Promise<RowOf<M, T> | null>
   async fetchRow(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     checkParameters(params)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query)
     if (lend !== undefined)
       return lend((host, rest) => this.#on(host).fetchRow(params, rest as FetchOptions<M>), options)
     const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.row)
@@ -152,7 +152,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
   /** One value of the first row, or null when there is no row. */
   async fetchVal<T = unknown>(params?: Parameters, options?: FetchValOptions): Promise<T | null> {
     checkParameters(params)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query)
     if (lend !== undefined) return lend((host, rest) => this.#on(host).fetchVal<T>(params, rest), options)
     const request = sendFetchVal(this.#host, this.query, params, options)
     await request.settled
@@ -180,7 +180,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
   ): Promise<QueryResult<RowOf<M, T>>>
   async run(params?: Parameters, options?: FetchOptions<RowMode>): Promise<unknown> {
     checkParameters(params)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query)
     if (lend !== undefined)
       return lend((host, rest) => this.#on(host).run(params, rest as FetchOptions<M>), options)
     const request = sendFetch(this.#host, this.query, params, options, this.#host._defaults.rows)
@@ -202,7 +202,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
   ): Promise<RowOf<M, T>[]>
   async fetchMany(paramsList: ParametersList, options?: FetchOptions<RowMode>): Promise<unknown[]> {
     checkParametersList(paramsList)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query, true)
     if (lend !== undefined)
       return lend((host, rest) => this.#on(host).fetchMany(paramsList, rest as FetchOptions<M>), options)
     const batch = sendFetchMany(this.#host, this.query, options)
@@ -216,7 +216,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
   async executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number> {
     checkQueryOptions(options, CALL_OPTIONS)
     checkParametersList(paramsList)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query, true)
     if (lend !== undefined) return lend((host, rest) => this.#on(host).executeMany(paramsList, rest), options)
     const batch = sendExecuteMany(this.#host, this.query, options)
     await feed(batch, paramsList)
@@ -279,7 +279,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
     checkParameters(params)
     if (options !== undefined) checkOptions(options, EXPLAIN_OPTIONS, 'options of explain')
     const isAnalyzed = options?.analyze !== undefined && flag('analyze', options.analyze)
-    const lend = this.#host._lender()
+    const lend = this.#host._lender(this.query)
     if (lend !== undefined) return lend((host, rest) => this.#on(host).explain(params, rest), options)
     if (!isAnalyzed) return explainOn(this.#host, 'VERBOSE', this.query, params, options)
     // ANALYZE does what the query says (PostgreSQL manual, EXPLAIN).

@@ -4,6 +4,7 @@ import {
   checkCallOptions,
   checkParametersList,
   checkQueryOptions,
+  FETCH_OPTIONS,
   parametersOf,
   STREAM_OPTIONS,
   textOf,
@@ -18,6 +19,9 @@ import { notACall } from './other-drivers'
 import { PreparedStatement, prepareOn } from './prepared-statement'
 import type {
   ArrayMode,
+  BatchRows,
+  BatchStatement,
+  BatchStatements,
   CallOptions,
   CursorOptions,
   FetchOptions,
@@ -50,6 +54,7 @@ import {
   sendScript,
   statementOptions,
 } from './send'
+import { checkStatements, runBatch } from './statement-batch'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
 
@@ -104,11 +109,12 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   }
 
   /**
-   * @internal Of a pool whose calls need a connection of their own: lends them one.
+   * @internal Of a pool whose calls need a connection of their own: lends them one. `needsSession`: this one is fed while it
+   * runs, or prepares.
    *
    * @throws what a pool says of a query of which nothing would come there.
    */
-  _lender(_text?: string): Lender<M> | undefined {
+  _lender(_text?: string, _needsSession?: boolean): Lender<M> | undefined {
     return undefined
   }
 
@@ -263,7 +269,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   ): Promise<unknown[]> {
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
-    const lend = this._lender(text)
+    const lend = this._lender(text, true)
     if (lend !== undefined)
       return lend((host, rest) => host.fetchMany(query, paramsList, rest as FetchOptions<M>), options)
     const batch = sendFetchMany(this, text, options)
@@ -276,7 +282,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const text = textWithoutParameters(query)
     checkParametersList(paramsList)
     checkQueryOptions(options, CALL_OPTIONS)
-    const lend = this._lender(text)
+    const lend = this._lender(text, true)
     if (lend !== undefined) return lend((host, rest) => host.executeMany(query, paramsList, rest), options)
     const batch = sendExecuteMany(this, text, options)
     await feed(batch, paramsList)
@@ -336,10 +342,35 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     return new RowStream(this._rowSource({ text, params: params?.slice(), options: given }))
   }
 
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options: ArrayMode,
+  ): Promise<BatchRows<'array', T>>
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options: ObjectMode,
+  ): Promise<BatchRows<'object', T>>
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options: RecordMode,
+  ): Promise<BatchRows<'record', T>>
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options?: FetchOptions<M>,
+  ): Promise<BatchRows<M, T>>
+  async batch(statements: readonly BatchStatement[], options?: FetchOptions<RowMode>): Promise<unknown[][]> {
+    const checked = checkStatements(statements)
+    checkQueryOptions(options, FETCH_OPTIONS)
+    if (checked.length === 0) return []
+    const lend = this._lender()
+    if (lend !== undefined) return lend((host, rest) => runBatch(host, checked, rest), options)
+    return runBatch(this, checked, options)
+  }
+
   async prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>> {
     const text = textWithoutParameters(query)
     checkQueryOptions(options, CALL_OPTIONS)
-    const lend = this._lender(text)
+    const lend = this._lender(text, true)
     const held = this._target().hold(text)
     try {
       const description = await (lend === undefined

@@ -11,6 +11,17 @@ export type Parameters = readonly unknown[]
 /** Rows of parameters, one an execution. */
 export type ParametersList = Iterable<Parameters> | AsyncIterable<Parameters>
 
+/** A statement of a batch: a query, or one with its parameters. */
+export type BatchStatement = Query | readonly [query: Query, params?: Parameters | undefined]
+
+/** The rows of each statement of a batch, of which `T` says what is known: of those that it says nothing of, what a row is. */
+export type BatchRows<M extends RowMode, T extends readonly unknown[]> = {
+  -readonly [K in keyof T]: RowOf<M, unknown extends T[K] ? UnknownRow<M> : T[K]>[]
+}
+
+/** As many statements as `T` has row types. */
+export type BatchStatements<T extends readonly unknown[]> = { readonly [K in keyof T]: BatchStatement }
+
 /** Options of every call. */
 export interface CallOptions {
   /**

@@ -2,6 +2,8 @@ import type { RowMode } from './decode/mapping'
 import type { PreparedStatement } from './prepared-statement'
 import type {
   ArrayMode,
+  BatchRows,
+  BatchStatements,
   CallOptions,
   FetchOptions,
   FetchValOptions,
@@ -165,6 +167,35 @@ export interface Queryable<M extends RowMode = 'object'> {
     params?: Parameters,
     options?: StreamOptions<M>,
   ): RowStream<RowOf<M, T>>
+
+  /**
+   * Executes statements in order, atomically, in one round trip once the connection knows them: either all of them take effect
+   * or, since the first that fails ends the batch, none. Inside a transaction they are a part of it.
+   *
+   * Statements other than SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH, SHOW and EXPLAIN, and those that need
+   * what one before them has made, are executed in a transaction around them, which takes two more round trips.
+   *
+   * @param statements Each a query, or `[query, params]`.
+   * @returns The rows of each, none for a statement without a result.
+   * @throws InterfaceError when one is BEGIN, COMMIT or the like, or a COPY; nothing is sent then.
+   * @throws What the server says of the first that fails, with its position as `statement`.
+   */
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options: ArrayMode,
+  ): Promise<BatchRows<'array', T>>
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options: ObjectMode,
+  ): Promise<BatchRows<'object', T>>
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options: RecordMode,
+  ): Promise<BatchRows<'record', T>>
+  batch<T extends readonly unknown[] | []>(
+    statements: BatchStatements<T>,
+    options?: FetchOptions<M>,
+  ): Promise<BatchRows<M, T>>
 
   /** Prepares a query, to be executed any number of times. */
   prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>

@@ -1,15 +1,20 @@
 import { errorFromFailure, type Failure, InFailedSQLTransactionError, InterfaceError } from './errors/index'
 import { Limit } from './limit'
-import type { ControlRequest, GroupMember, RequestOptions } from './native/door'
+import {
+  type ConnectionTarget,
+  type ContextStatement,
+  type ControlRequest,
+  type GroupMember,
+  type RequestOptions,
+  thrown,
+} from './native/door'
 import type { CallDefaults } from './send'
 import { attachSuppressed } from './suppressed'
 import type { TransactionHost } from './transaction-host'
 import {
   checkNesting,
   cutEnd,
-  isGivenUp,
   lateEnd,
-  lateStart,
   OWN_ROLLBACK_LIMIT_MS,
   startLimit,
   TransactionLimit,
@@ -38,14 +43,14 @@ export class TransactionCourse {
   /** A callback is run in it. */
   isManaged = false
   isNested = false
-  /** Transactions that had ended on the connection when this one had started. */
-  endedBefore = 0
   state: TransactionState = 'new'
   /** Fulfilled when what its limit has cut short is undone, or the session gone. */
   undoing: Promise<void> | undefined
   #savepoint = ''
   /** It ends by `prepareTransaction`. */
   preparing: Promise<void> | undefined
+  /** What is executed right behind what opens it. */
+  readonly #context: ContextStatement | undefined
   #whenOver: (() => Promise<void>) | undefined
   /** The last one that ends it. */
   #lastCommand: ControlRequest | undefined
@@ -56,7 +61,13 @@ export class TransactionCourse {
   /** Tells who waits for its callback or its end that a limit has ended it. */
   #tellCut: ((cut: Cut) => void) | undefined
 
-  constructor(host: TransactionHost, scope: Scope, options: CheckedTransactionOptions) {
+  constructor(
+    host: TransactionHost,
+    scope: Scope,
+    options: CheckedTransactionOptions,
+    context: ContextStatement | undefined,
+  ) {
+    this.#context = context
     this.host = host
     this.scope = scope
     this.options = options
@@ -88,45 +99,82 @@ export class TransactionCourse {
     await this.begin(scope, limit, whole)
   }
 
-  /** Starts it in a scope that has been entered, within a limit; from then on `whole` holds. */
+  /**
+   * Starts it in a scope that has been entered, within a limit; from then on `whole` holds. What opens it goes out with the
+   * first query in it.
+   */
   async begin(scope: Scope, limit: Limit, whole: Limit | undefined): Promise<void> {
     const isNested = !(scope.parent?.isConnection ?? true)
     this.scope = scope
     this.isNested = isNested
-    let request: ControlRequest
+    let target: ConnectionTarget
     try {
-      const target = this.host._target()
+      target = this.host._targetToBegin()
       if (isNested) {
-        await checkNesting(this.host, scope, this.options)
+        if (this.options.isolation !== undefined || this.options.isDeferrable !== undefined)
+          await checkNesting(this.host, scope, this.options)
         // Its end may have gone out meanwhile.
         if (scope.isOver) throw wrongState('over', 'start')
         scope.parent?.refuseWhenBroken()
       } else if (target.transactionStatus !== 'I') {
         throw new InterfaceError('a transaction cannot be started in one that was begun by a query')
       }
-      if (isNested) this.#savepoint = scope.nextSavepointName()
-      const command = isNested ? savepointCommand(this.#savepoint, this.options) : beginCommand(this.options)
-      const options = { timeoutMs: limit.remainingMs, signal: limit.signal, group: scope.calls }
-      request = this.host._target().control(command, options)
-      await request.settled
+      // It may have waited for its turn until now.
+      if (limit.signal?.aborted === true) throw errorFromFailure(thrown(limit.signal.reason))
     } catch (error) {
       this.#end('failed')
       scope.refuseWhenCutShort()
       throw error
     }
-    if (request.failure !== undefined) {
-      if (isGivenUp(request.failure) && !isNested && !this.host._isGone) this.#undoBegin()
-      else this.#end('failed')
-      scope.refuseWhenCutShort()
-      if (request.failure.kind === 'timeout') throw lateStart(limit.timeoutMs)
-      throw errorFromFailure(request.failure)
-    }
+    if (isNested) this.#savepoint = scope.nextSavepointName()
     scope.isolation = isNested ? undefined : this.options.isolation
-    this.endedBefore = request.transactionsEnded
-    if (!isNested) scope.started(request.transactionsEnded)
+    this.#openLater(scope, target)
     this.state = 'started'
     this.#holdTo(whole)
     scope.refuseWhenCutShort()
+  }
+
+  /**
+   * It is opened in front of what is sent next on its connection. If that fails, nothing in it runs: neither what has been sent
+   * nor what its callback goes on to ask for.
+   *
+   * The scope, which the session keeps, must not know the objects of the application's: whoever forgets to release the
+   * connection would never be found out.
+   */
+  #openLater(scope: Scope, target: ConnectionTarget): void {
+    const command = this.isNested
+      ? savepointCommand(this.#savepoint, this.options)
+      : beginCommand(this.options)
+    const context = this.#context
+    const course = new WeakRef(this)
+    scope.opensBy(() => {
+      target.open(command, context, ({ failure, transactionsEnded }) => {
+        if (failure === undefined) {
+          scope.started(transactionsEnded)
+          return
+        }
+        scope.cutShort(failure)
+        scope.leave()
+        const known = course.deref()
+        if (known !== undefined) known.#fail()
+      })
+    })
+  }
+
+  /** It could not be opened. */
+  #fail(): void {
+    this.#end('failed')
+    this.undoing = this.over().catch(() => {})
+  }
+
+  /**
+   * Whether a query has ended it behind its back, as far as was heard. Until its opening has been answered, nothing behind that
+   * has.
+   */
+  wasEndedByQuery(target: ConnectionTarget): boolean {
+    const { endedBefore } = this.scope
+    if (endedBefore === undefined) return false
+    return target.transactionStatus === 'I' || target.transactionsEnded !== endedBefore
   }
 
   /** From here on its own limit holds, and that of a transaction around it. */
@@ -191,13 +239,6 @@ export class TransactionCourse {
     return (first as { value: T }).value
   }
 
-  /** A BEGIN of which we stopped hearing may still be carried out; until it is undone nothing else starts. */
-  #undoBegin(): void {
-    this.state = 'failed'
-    this.scope.finish()
-    this.#send('ROLLBACK').settled.then(() => this.scope.leave())
-  }
-
   /** @throws InterfaceError when something in it is still open, and what its end came to. */
   async commit(): Promise<void> {
     this.#expectEnd('commit', 'committed')
@@ -232,6 +273,8 @@ export class TransactionCourse {
   }
 
   async #sendPrepare(gid: string): Promise<void> {
+    // Also one in which nothing was done.
+    this.scope.root.sendOpenings()
     const request = this.#sendEnd(`PREPARE TRANSACTION ${gid}`)
     await request.settled
     if (request.failure !== undefined) {
@@ -253,6 +296,11 @@ export class TransactionCourse {
   }
 
   async #sendCommit(command: string): Promise<void> {
+    if (this.scope.isUnsent) {
+      // Nothing was done in it, and the server has not heard of it.
+      this.#endUnsent('committed')
+      return
+    }
     const request = this.#sendEnd(command)
     await request.settled
     if (request.failure !== undefined) {
@@ -290,6 +338,10 @@ export class TransactionCourse {
   }
 
   async #sendRollback(): Promise<void> {
+    if (this.scope.isUnsent) {
+      this.#endUnsent('rolled back')
+      return
+    }
     if (this.isNested) {
       const failure = await this.#undoSavepoint()
       this.#end(failure === undefined ? 'rolled back' : 'failed')
@@ -306,7 +358,7 @@ export class TransactionCourse {
 
   /** Whether it was this command that ended the transaction, and not a query before it. */
   #wasEndedBy(request: ControlRequest): boolean {
-    return request.wasInTransaction && request.transactionsEnded === this.endedBefore + 1
+    return request.wasInTransaction && request.transactionsEnded === (this.scope.endedBefore ?? 0) + 1
   }
 
   /** What the savepoint did stays there if this fails: the transaction around it can only be rolled back then. */
@@ -363,6 +415,11 @@ export class TransactionCourse {
   /** Without a time limit: a command that was given up unsent would leave the transaction open. */
   #send(command: string): ControlRequest {
     return this.host._targetOfEnd().control(command, UNLIMITED)
+  }
+
+  #endUnsent(state: TransactionState): void {
+    this.scope.forgetOpening()
+    this.#end(state)
   }
 
   #end(state: TransactionState): void {

@@ -7,6 +7,8 @@ export interface TransactionHost {
   readonly _defaults: CallDefaults
   /** @internal */
   _target(): ConnectionTarget
+  /** @internal The same before anything is sent: what opens transactions that have started is not sent for it. */
+  _targetToBegin(): ConnectionTarget
   /** @internal The same, for what ends a transaction: an exclusive use of the connection is no reason to refuse it. */
   _targetOfEnd(): ConnectionTarget
   /** @internal Takes the exclusive use of the connection back, such as a batch that is still being fed. */

@@ -74,16 +74,6 @@ export function lateRepetition(timeoutMs: number, cause: unknown): TimeoutError 
 /** How long the ROLLBACK of a callback that threw may take if nobody has set a limit: nobody asked for it either. */
 export const OWN_ROLLBACK_LIMIT_MS = 60_000
 
-/** BEGIN was not answered in time. It is undone, and nothing was done in the transaction. */
-export function lateStart(timeoutMs: number): TimeoutError {
-  return new TimeoutError(`the transaction did not start within ${timeoutMs} ms`, { safeToRetry: true })
-}
-
-/** We stopped hearing of a request, by a time limit or a signal: it may still be carried out. */
-export function isGivenUp({ kind }: Failure): boolean {
-  return kind === 'timeout' || kind === 'thrown'
-}
-
 /** Whether it makes what was done last. */
 const isDecision = (command: string): boolean => command === 'COMMIT' || command === 'PREPARE TRANSACTION'
 

@@ -47,6 +47,9 @@ export class Scope {
   #cutShortBy: Failure | undefined
   /** Called once, when this transaction has ended or is forgotten. */
   whenLeft: (() => void) | undefined
+  /** Sends what opens this transaction; undefined before it has started, and once that is sent. */
+  #unsent: (() => void) | undefined
+  #hasStarted = false
   #isBroken = false
   readonly #hasCallback: boolean
   #child: Scope | undefined
@@ -58,10 +61,13 @@ export class Scope {
   #isReserved = false
   #isOver = false
   #savepoints = 0
-  #endedBefore: number | undefined
+  /** How many transactions had ended on the connection when this one was opened; undefined until that is known. */
+  endedBefore: number | undefined
   #isCallbackRunning = false
   /** Its callback goes on although its limit has ended it. */
   #isLate = false
+  /** Of a connection: transactions whose openings are not sent. */
+  #unsentCount = 0
   /** Of a connection: how many such callbacks it has. */
   #lateCallbacks = 0
 
@@ -109,6 +115,44 @@ export class Scope {
   cutShort(failure: Failure): void {
     this.#cutShortBy = failure
     this.#noteLate(this.#isCallbackRunning)
+  }
+
+  /** This transaction has started, and `send` is to open it before anything else is sent on the connection. */
+  opensBy(send: () => void): void {
+    this.#hasStarted = true
+    this.#unsent = send
+    this.root.#unsentCount++
+  }
+
+  /** Whether nothing has been sent for this transaction. */
+  get isUnsent(): boolean {
+    return this.#unsent !== undefined
+  }
+
+  /** What opens this transaction is not needed any more. Gives whether it was not sent. */
+  forgetOpening(): boolean {
+    if (this.#unsent === undefined) return false
+    this.#unsent = undefined
+    this.root.#unsentCount--
+    return true
+  }
+
+  /** Of a connection: sends what opens its transactions, from the outermost on, where that was not sent. */
+  sendOpenings(): void {
+    if (this.#unsentCount === 0) return
+    for (let scope: Scope | undefined = this; scope !== undefined; scope = scope.#child) {
+      const send = scope.#unsent
+      if (send === undefined) continue
+      send()
+      scope.forgetOpening()
+    }
+  }
+
+  /** Whether the connection is, or is about to be, in a transaction that was started here and whose BEGIN is not answered. */
+  get isOpening(): boolean {
+    const open = this.#child
+    if (open === undefined || !open.#hasStarted) return false
+    return open.endedBefore === undefined && !open.#isOver
   }
 
   /** Throws why its limit, or that of a transaction around it, has ended this one, if so. */
@@ -203,6 +247,7 @@ export class Scope {
   finish(): void {
     if (this.#isOver) return
     this.#isOver = true
+    this.forgetOpening()
     this.#child?.leave()
     this.#wakeAll()
     this.#tellOfChange()
@@ -219,9 +264,9 @@ export class Scope {
     parent.#wakeNext()
   }
 
-  /** Of an outermost transaction: it has started, and so many had ended on its connection before. */
+  /** What opens this transaction was answered, and so many had ended on its connection before. */
   started(transactionsEnded: number): void {
-    this.#endedBefore = transactionsEnded
+    this.endedBefore = transactionsEnded
   }
 
   /**
@@ -233,7 +278,7 @@ export class Scope {
   forgetEnded(transactionsEnded: number): void {
     const open = this.root.#child
     if (open === undefined || open.#hasCallback || open.#isOver) return
-    if (open.#endedBefore !== undefined && transactionsEnded > open.#endedBefore) open.leave()
+    if (open.endedBefore !== undefined && transactionsEnded > open.endedBefore) open.leave()
   }
 
   /** Forgets the open transactions: the session no longer has them. */

@@ -2,8 +2,9 @@ import { inspect } from 'node:util'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure, InterfaceError } from './errors/index'
 import type { Limit } from './limit'
-import type { ConnectionTarget } from './native/door'
+import { type ConnectionTarget, type ContextStatement, sharingOf } from './native/door'
 import { notByNew } from './other-drivers'
+import type { CallOptions, Parameters, Query } from './query-options'
 import type { CallDefaults } from './send'
 import { SessionMethods } from './session-methods'
 import { forgetEnded, TransactionCourse } from './transaction-course'
@@ -30,11 +31,16 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
   readonly #course: TransactionCourse
 
   /** @internal */
-  constructor(host: TransactionHost, scope: Scope, options: CheckedTransactionOptions) {
+  constructor(
+    host: TransactionHost,
+    scope: Scope,
+    options: CheckedTransactionOptions,
+    context?: ContextStatement,
+  ) {
     super()
     if (host === undefined || scope === undefined) throw notByNew(new.target)
     this.#host = host
-    this.#course = new TransactionCourse(host, scope, options)
+    this.#course = new TransactionCourse(host, scope, options, context)
   }
 
   /**
@@ -70,7 +76,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     this.#refuseManaged('commit')
     course.scope.refuseWhenCutShort()
     if (host._isGone) await course.overWithHost()
-    host._target()
+    host._targetToBegin()
     await course.commit()
   }
 
@@ -115,6 +121,12 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     course.expect('started', 'roll back')
     void host._vacate()
     await course.rollback()
+  }
+
+  /** A single statement can go out with what opens the transaction, as a script cannot. */
+  override execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string> {
+    const isFirst = params === undefined && typeof query === 'string' && this.#course.scope.isUnsent
+    return super.execute(query, isFirst && sharingOf(query).isPlain ? [] : params, options)
   }
 
   /** A savepoint to be started by hand. */
@@ -168,12 +180,12 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     const course = this.#course
     course.scope.refuseWhenCutShort()
     // It says why when the connection was released or lost.
-    const target = host._target()
+    const target = host._targetToBegin()
     course.expect('started', 'make a query')
     // Another one may be open already, by AND CHAIN or a BEGIN.
-    const isAnother = target.transactionsEnded !== course.endedBefore
-    if (target.transactionStatus === 'I' || isAnother) throw endedByQuery()
+    if (course.wasEndedByQuery(target)) throw endedByQuery()
     course.scope.refuseWhenBroken()
+    course.scope.root.sendOpenings()
     return target
   }
 
@@ -233,6 +245,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
  * Runs `callback` in a transaction that starts in the scope, in its turn, and repeats it if it may be.
  *
  * @param given A limit that has begun, in place of that of the options.
+ * @param context What is executed right behind its BEGIN.
  */
 export async function runTransaction<R, M extends RowMode>(
   host: TransactionHost,
@@ -240,6 +253,7 @@ export async function runTransaction<R, M extends RowMode>(
   callback: TransactionCallback<R, M>,
   options: TransactionOptions | undefined,
   given?: Limit,
+  context?: ContextStatement,
 ): Promise<R> {
   const checked = checkTransactionOptions(options)
   const whole = given ?? wholeLimit(checked)
@@ -248,7 +262,7 @@ export async function runTransaction<R, M extends RowMode>(
     forgetEnded(host, from)
     const scope = from.enter(true) ?? (await from.enterInTurn(true, limit))
     try {
-      return await new Transaction<M>(host, scope, checked)._run(scope, limit, whole, callback)
+      return await new Transaction<M>(host, scope, checked, context)._run(scope, limit, whole, callback)
     } catch (error) {
       const isOutermost = scope.outermost === scope
       if (!isOutermost || attempt >= checked.retry || !isRepeatable(error) || host._isGone) throw error

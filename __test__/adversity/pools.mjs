@@ -4,7 +4,8 @@
 // compiled TypeScript (pools/), which `npm test` and `npm run test:adversity` see to.
 //
 //   node __test__/adversity/pools.mjs [--full] [--json] [--node path/to/node] [--over TCP,TLS] [--rows terminated,restarts,
-//     herd,commits,deaths,besides,listening,leftovers,aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes]
+//     herd,commits,deaths,besides,listening,leftovers,aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes,
+//     contexts]
 import { Playing, playOptions, playOver, rowsAmong } from '../../scripts/adversity-play.mjs'
 
 /** Those that need nothing but the one server, and that are not about bytes alone. */

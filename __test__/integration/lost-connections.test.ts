@@ -118,7 +118,7 @@ test('a pool replaces a connection on which the server has vanished before COMMI
   t.teardown(async () => p.terminate())
   for (let round = 0; round < 2; round += 1) {
     const error = await t.throwsAsync(
-      p.transaction(async () => {}),
+      p.transaction((tx) => tx.fetch('select 1')),
       { instanceOf: TransactionResolutionUnknownError, message: /outcome not known/ },
     )
     t.true(error?.cause instanceof TimeoutError)

@@ -17,6 +17,7 @@ const PAGES = [
   'docs/guide/poolers.md',
   'docs/guide/errors.md',
   'docs/guide/transactions.md',
+  'docs/guide/row-level-security.md',
   'docs/guide/cursors-and-streams.md',
   'docs/guide/listen-notify.md',
   'docs/guide/observability.md',

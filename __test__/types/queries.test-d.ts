@@ -2,12 +2,14 @@
 import { expectTypeOf } from 'expect-type'
 import {
   type Attribute,
+  type BatchStatement,
   type Connection,
   type ConnectOptions,
   connect,
   createPool,
   Pool,
   type PoolConnection,
+  type PoolContext,
   type PoolOptions,
   type PreparedStatement,
   type Queryable,
@@ -57,6 +59,39 @@ expectTypeOf(connection.run('select').then(({ fields }) => fields)).resolves.toE
 >()
 expectTypeOf(connection.fetchVal<number>('select', [])).resolves.toEqualTypeOf<number | null>()
 expectTypeOf(connection.fetchVal('select')).resolves.toBeUnknown()
+// A batch gives a tuple: the rows of each statement in its place.
+expectTypeOf(connection.batch(['select 1', ['select $1', [2]], sql`select ${3}`])).resolves.toEqualTypeOf<
+  [Record<string, unknown>[], Record<string, unknown>[], Record<string, unknown>[]]
+>()
+expectTypeOf(connection.batch<[Person, { n: number }]>(['select', 'select'])).resolves.toEqualTypeOf<
+  [Person[], { n: number }[]]
+>()
+expectTypeOf(connection.batch(['select', 'select'], { rowMode: 'array' })).resolves.toEqualTypeOf<
+  [unknown[][], unknown[][]]
+>()
+expectTypeOf(connection.batch<[[number], [string]]>(['a', 'b'], { rowMode: 'array' })).resolves.toEqualTypeOf<
+  [[number][], [string][]]
+>()
+expectTypeOf(connection.batch<[Person]>(['select'], { rowMode: 'record' })).resolves.toEqualTypeOf<
+  [Row<Person>[]]
+>()
+expectTypeOf(pool.batch([] as BatchStatement[])).resolves.toEqualTypeOf<Record<string, unknown>[][]>()
+expectTypeOf(tx.batch(['select'], { timeoutMs: 1 })).resolves.toEqualTypeOf<[Record<string, unknown>[]]>()
+expectTypeOf(await connection.batch([])).toEqualTypeOf<[]>()
+// @ts-expect-error: options are not one of the parameters
+connection.batch([['select', [1], {}]])
+// @ts-expect-error: there are two row types for one statement
+connection.batch<[Person, Person]>(['select'])
+
+// A context is a Queryable with settings of its own.
+expectTypeOf(
+  pool.withContext({ settings: { 'app.tenant': 'a', 'app.n': 1, 'app.b': true }, role: 'r' }),
+).toEqualTypeOf<PoolContext>()
+expectTypeOf(pool.withContext({}).withContext({ role: 'r' })).toExtend<Queryable>()
+expectTypeOf(pool.withContext({}).fetchRow<Person>('select')).resolves.toEqualTypeOf<Person | null>()
+// @ts-expect-error: not a value of a setting
+pool.withContext({ settings: { a: null } })
+
 expectTypeOf(connection.executeMany('insert', [[1], [2]])).resolves.toEqualTypeOf<number>()
 expectTypeOf(pool.prepare).returns.resolves.toEqualTypeOf<PreparedStatement>()
 

@@ -119,6 +119,7 @@ export class FakeAddon implements Addon {
       setDefaultRoots: () => {},
       explainConfig: () => '{}',
       poolStats: () => this.stats as never,
+      sharingOf: () => 1,
       refusalThroughPool: () => undefined,
       expirePool: note('expirePool'),
       familyOf: (typeName) => (typeName === 'int4' ? 3 : 0),

@@ -38,12 +38,16 @@ export const peerNames = Object.keys(definitions)
 /** Drivers that Node loads. */
 export const isInNode = (name) => definitions[name].isInNode === true
 
+/** Tasks that only the drivers of Node have. */
+const IN_NODE_ONLY = new Set(['transaction', 'batch'])
+
 /** Why a peer cannot take part, or undefined. */
-export function obstacle(name, { isWatched }, { callers, isEncrypted }) {
+export function obstacle(name, { isWatched, task }, { callers, isEncrypted }) {
   const { needs, isBare } = definitions[name]
   if (!existsSync(needs)) return 'not installed'
   if (isBare && callers > 1) return 'one caller only'
   if (isBare && isEncrypted) return 'has no TLS'
+  if (IN_NODE_ONLY.has(task) && !isInNode(name)) return 'has no transactions here'
   return isWatched && !isInNode(name) ? 'only the main thread of Node is watched' : undefined
 }
 

@@ -15,6 +15,8 @@ await serveSlices(async ({ url, connections, ca }) => {
   return {
     version,
     fetch: (sql, parameters) => target.fetch(sql, parameters),
+    transaction: (sql, parameters) => target.transaction((tx) => tx.fetch(sql, parameters)),
+    batch: (statements) => target.batch(statements),
     close: () => target.close(),
   }
 })

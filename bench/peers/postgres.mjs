@@ -12,6 +12,9 @@ await serveSlices(async ({ url, connections, ca }) => {
   return {
     version,
     fetch: (text, parameters) => sql.unsafe(text, parameters, { prepare: true }),
+    transaction: (text, parameters) => sql.begin((tx) => tx.unsafe(text, parameters, { prepare: true })),
+    batch: (statements) =>
+      sql.begin((tx) => statements.map(([text, values]) => tx.unsafe(text, values, { prepare: true }))),
     close: () => sql.end(),
   }
 })

@@ -9,11 +9,20 @@ import { randomOf } from '../../scripts/random.mjs'
  */
 
 /** Asks once, and looks whether as many rows come as must. */
-async function ask(session, { sql, parameters, rows, texts }, random = Math.random) {
+async function ask(session, request, random = Math.random) {
+  const [text, values] = questionOf(request, random)
+  check(request, await session.fetch(text, values))
+}
+
+/** A text with its values. */
+function questionOf({ sql, parameters, texts }, random = Math.random) {
   const upTo = (count) => Math.floor(random() * count)
   const values = parameters.map(({ fixed, from, to }) => fixed ?? from + upTo(to - from))
   const text = texts === undefined ? sql : sql.replace('{n}', upTo(texts))
-  const { length } = await session.fetch(text, values)
+  return [text, values]
+}
+
+function check({ rows }, { length }) {
   if (length === 0 || (rows > 0 && length !== rows)) {
     throw new Error(`${length} rows came, ${rows} were expected`)
   }
@@ -21,14 +30,29 @@ async function ask(session, { sql, parameters, rows, texts }, random = Math.rand
 
 const atOnce = (count, call) => Promise.all(Array.from({ length: count }, (_, number) => call(number)))
 
+/** Statements of a batch. */
+const BATCH_SIZE = 10
+
+const inTransaction = async (peer, request) => check(request, await peer.transaction(...questionOf(request)))
+
+async function inBatch(peer, request) {
+  const statements = Array.from({ length: BATCH_SIZE }, () => questionOf(request))
+  const answers = await peer.batch(statements)
+  if (answers.length !== BATCH_SIZE) throw new Error(`${answers.length} of ${BATCH_SIZE} answers came`)
+  for (const answer of answers) check(request, answer)
+}
+
+const transaction = (slice) => repeat(slice, inTransaction)
+const batch = (slice) => repeat(slice, inBatch)
+
 /** Each caller asks again as soon as it has its answer. */
-async function repeat({ peer, request }) {
+async function repeat({ peer, request }, askOnce = ask) {
   const latencies = []
   const started = performance.now()
   const end = started + request.durationMs
   await atOnce(request.callers, async () => {
     for (let at = started; at < end; ) {
-      await ask(peer, request)
+      await askOnce(peer, request)
       const now = performance.now()
       latencies.push(now - at)
       at = now
@@ -99,4 +123,4 @@ async function burst({ peer, request }) {
 }
 
 /** By the workload's `task`. */
-export const TASKS = { repeat, connect, mix, burst }
+export const TASKS = { repeat, connect, mix, burst, transaction, batch }

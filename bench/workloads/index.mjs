@@ -1,6 +1,7 @@
 // The workloads, in the order of the report's table. One question a file.
 
 import * as arrays from './arrays.mjs'
+import * as batch from './batch.mjs'
 import * as burst from './burst.mjs'
 import * as catalog from './catalog.mjs'
 import * as composites from './composites.mjs'
@@ -17,6 +18,7 @@ import * as pointQuery from './point-query.mjs'
 import * as series from './series.mjs'
 import * as tenThousandRows from './ten-thousand-rows.mjs'
 import * as timestamps from './timestamps.mjs'
+import * as transaction from './transaction.mjs'
 
 /**
  * @typedef {object} Parameter `{ fixed }` always the same int4, `{ from, to }` a random one of that range.
@@ -47,8 +49,9 @@ import * as timestamps from './timestamps.mjs'
  * @typedef {object} OfWorkload
  * @property {string} name
  * @property {string} question
- * @property {'repeat' | 'connect' | 'mix' | 'burst'} [task] see peers/tasks.mjs. Default `'repeat'`: each caller asks again
- * as soon as it has its answer. `'connect'`: a session is opened for each query, and closed after it; `callers` at once,
+ * @property {'repeat' | 'connect' | 'mix' | 'burst' | 'transaction' | 'batch'} [task] see peers/tasks.mjs. Default `'repeat'`: each caller asks again
+ * as soon as it has its answer. `'transaction'`: as `'repeat'`, each query in a transaction of its own; `'batch'`: ten of them
+ * in one. `'connect'`: a session is opened for each query, and closed after it; `callers` at once,
  * again and again. `'mix'`: as `'repeat'`, with slow queries among the others. `'burst'`: slow queries, and `callers`
  * others directly behind them
  * @property {Query & { share?: number, count?: number }} [slow] of `'mix'` and `'burst'`: slow queries, which do not
@@ -79,6 +82,8 @@ export const workloads = [
   mix,
   burst,
   distance,
+  transaction,
+  batch,
   hundredMegabytes,
   overTls,
   connecting,

@@ -65,6 +65,8 @@ export interface Failure {
 export interface FailureContext {
   /** The query's text, without its parameters. */
   query?: string | undefined
+  /** Which statement of a batch it was. */
+  statement?: number | undefined
 }
 
 /**
@@ -137,11 +139,12 @@ function makePostgresError(failure: Failure, context: FailureContext | undefined
   if (failure.sqlstate !== undefined) fields.sqlstate = failure.sqlstate
   countInUnits(fields, 'position', context?.query)
   if (failure.causeCode !== undefined) fields.cause = systemError(failure.causeCode, failure.message)
-  if (failure.row !== undefined) fields.row = failure.row
+  if (context?.statement !== undefined) fields.statement = context.statement
+  else if (failure.row !== undefined) fields.row = failure.row
   if (failure.kind === 'data') {
     fields.parameter = failure.parameter
     fields.element = failure.element
-    return new DataError(messageWithPosition(failure), fields)
+    return new DataError(messageWithPosition(failure, context), fields)
   }
   return new (classOf(failure, fields))(failure.message, fields)
 }
@@ -155,9 +158,13 @@ function classOf(failure: Failure, fields: PostgresErrorFields): ReturnType<type
   return errorClassOf(fields.sqlstate)
 }
 
-function messageWithPosition({ message, row, parameter, element }: Failure): string {
+function messageWithPosition(
+  { message, row, parameter, element }: Failure,
+  context: FailureContext | undefined,
+): string {
   const parts: string[] = []
-  if (row !== undefined) parts.push(`row ${row}`)
+  if (context?.statement !== undefined) parts.push(`statement ${context.statement}`)
+  else if (row !== undefined) parts.push(`row ${row}`)
   if (parameter !== undefined) parts.push(`parameter $${parameter}`)
   if (element !== undefined) parts.push(`element ${element}`)
   return parts.length === 0 ? message : `${parts.join(', ')}: ${message}`

@@ -15,6 +15,8 @@ export interface PostgresErrorFields extends ServerMessageFields {
   element?: number | undefined
   /** The row of an executeMany or fetchMany, counted from 0. */
   row?: number | undefined
+  /** The statement of a batch, counted from 0. */
+  statement?: number | undefined
   /** The error behind this one, such as the system's `ECONNREFUSED`. */
   cause?: unknown
 }
@@ -62,6 +64,8 @@ export class PostgresError extends Error implements ServerMessageFields {
   declare readonly element: number | undefined
   /** The row of an executeMany or fetchMany that failed, counted from 0. */
   declare readonly row: number | undefined
+  /** The statement of a `batch` that failed, counted from 0. */
+  declare readonly statement: number | undefined
   /** Of opening a session with several hosts or addresses: what each of them came to, in the order of the attempts. */
   declare readonly errors: readonly Error[] | undefined
 
@@ -71,10 +75,11 @@ export class PostgresError extends Error implements ServerMessageFields {
     this.fromServer = fields.fromServer ?? false
     this.safeToRetry = fields.safeToRetry ?? false
     assignServerFields(this, fields)
-    const properties = this as { parameter?: number; element?: number; row?: number }
+    const properties = this as { parameter?: number; element?: number; row?: number; statement?: number }
     if (fields.parameter !== undefined) properties.parameter = fields.parameter
     if (fields.element !== undefined) properties.element = fields.element
     if (fields.row !== undefined) properties.row = fields.row
+    if (fields.statement !== undefined) properties.statement = fields.statement
     Object.defineProperty(this, 'query', { value: fields.query, configurable: true })
   }
 

@@ -77,7 +77,7 @@ export class BatchRequest extends Request {
 
   /** A batch always waits for its description. */
   override takeDescription(facts: Description | undefined): void {
-    super.takeDescription(facts, true)
+    super.takeDescription(facts, true, 0)
   }
 
   override takeDrained(): void {

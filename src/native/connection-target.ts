@@ -1,10 +1,12 @@
 import type { Failure } from '../errors/index'
 import { CloseReason, Opcode, TransactionStatusByte } from '../types/boundary'
+import type { ContextStatement } from './context-target'
 import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
 import type { ServerPlace } from './logged-query'
 import { isObserved, observe } from './observation'
 import { Occupancy } from './occupancy'
+import { OpeningRequest } from './opening-request'
 import type { PoolTarget } from './pool-target'
 import { Portal } from './portal'
 import { CONNECTION_QUERIES, Queries } from './queries'
@@ -262,11 +264,21 @@ export class ConnectionTarget extends Target {
     params: readonly unknown[] | undefined,
     options: StatementOptions,
   ): StreamRequest | Request {
+    return isObserved()
+      ? observe(this, 'query', text, params, options.timeoutMs, () => this.sendStream(text, params, options))
+      : this.sendStream(text, params, options)
+  }
+
+  private sendStream(
+    text: string,
+    params: readonly unknown[] | undefined,
+    options: StatementOptions,
+  ): StreamRequest | Request {
     const { environment } = this
     const { signal, group } = options
     if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = this.queries.use(text)
+    const query = this.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const request = new StreamRequest(environment, this, query, values, options.plan)
     try {
@@ -294,6 +306,34 @@ export class ConnectionTarget extends Target {
     const request = new ControlRequest(this.environment, this)
     request.sendText(text, options)
     return request
+  }
+
+  /**
+   * Sends what opens a transaction or savepoint right before the next request: it goes out in the same Sync group with that,
+   * which does not run if it fails.
+   *
+   * @param told Told of its end, before whoever waits for what is sent behind it.
+   */
+  open(
+    text: string,
+    context: ContextStatement | undefined,
+    told: (opening: OpeningRequest) => void,
+  ): OpeningRequest {
+    return isObserved()
+      ? observe(this, 'transaction', text, undefined, 0, () => this.sendOpening(text, context, told))
+      : this.sendOpening(text, context, told)
+  }
+
+  private sendOpening(
+    text: string,
+    context: ContextStatement | undefined,
+    told: (opening: OpeningRequest) => void,
+  ): OpeningRequest {
+    const query = context === undefined ? undefined : this.queries.use(context.text)
+    const opening = new OpeningRequest(this.environment, this, query, context?.values ?? [])
+    opening.settled.then(() => told(opening))
+    opening.sendOpening(text)
+    return opening
   }
 
   /** At once it is nobody's any more; CLOSED follows. */

@@ -1,6 +1,7 @@
 import { Flag } from '../types/boundary'
 import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
+import type { Query } from './queries'
 import { NO_PARAMETERS, Request, thrown } from './request'
 import type { RequestOptions } from './request-options'
 
@@ -10,10 +11,10 @@ export class ControlRequest extends Request {
   wasInTransaction = false
   /** The transactions that had ended on the connection, one that this command ended among them. */
   transactionsEnded = 0
-  private readonly session: ConnectionTarget
+  protected readonly session: ConnectionTarget
 
-  constructor(environment: Environment, connection: ConnectionTarget) {
-    super(environment, connection, undefined, NO_PARAMETERS, undefined)
+  constructor(environment: Environment, connection: ConnectionTarget, query?: Query) {
+    super(environment, connection, query, NO_PARAMETERS, undefined)
     this.session = connection
   }
 

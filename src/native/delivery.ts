@@ -81,6 +81,7 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
       request.takeDescription(
         extraAt(extras, records[at + RecordWord.DESCRIBED_DESCRIPTION]!) as Description | undefined,
         records[at + RecordWord.DESCRIBED_NEEDS_BIND] === 1,
+        records[at + RecordWord.DESCRIBED_PART]!,
       )
       break
     case RecordKind.OPENED:

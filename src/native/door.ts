@@ -7,7 +7,9 @@ import type { Request } from './request'
 export { BatchRequest } from './batch-request'
 export { CallGroup, type GroupMember } from './call-group'
 export { ConnectionTarget, type NotificationMessage, type TransactionStatus } from './connection-target'
+export type { ContextStatement, ContextTarget } from './context-target'
 export { ControlRequest } from './control-request'
+export type { Context, GroupRequest, GroupStatement } from './group-request'
 export type { HeldQuery } from './held-query'
 export type { PoolStats } from './load'
 export { LoggedQuery, type LoggedQueryKind, type ServerPlace } from './logged-query'
@@ -29,8 +31,9 @@ export {
   sessionTrace,
   traced,
 } from './session-traces'
+export { type Sharing, sharingOf } from './sharing'
 export { forgetSignal, isTimeOver, watchSignal } from './signals'
-export { literal, type StatementMode } from './statement-mode'
+export { callRefused, literal, type StatementMode } from './statement-mode'
 export { StreamRequest } from './stream-request'
 export { Target } from './target'
 

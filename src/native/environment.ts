@@ -80,6 +80,11 @@ function refuseOtherBoundary(addon: Addon): void {
 
 let environment: Environment | undefined
 
+/** The environment of this thread's openings, if there is one. */
+export function environmentNow(): Environment | undefined {
+  return environment
+}
+
 /**
  * The environment of this thread's openings, made at first use.
  *

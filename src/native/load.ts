@@ -55,6 +55,8 @@ export interface NativeFunctions {
   /** Closes the query's statements on every connection. */
   forgetQuery(id: number): void
   holdQuery(id: number, isHeld: boolean): void
+  /** Bits of what a text is where statements share a transaction: 1 it may share a Sync, 2 it controls transactions, 4 COPY. */
+  sharingOf(text: string): number
   /** Why a query is not sent through a pool: nothing would come of it there. */
   refusalThroughPool(text: string): Failure | null | undefined
   poolStats(poolId: number): PoolStats | null | undefined

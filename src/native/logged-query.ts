@@ -17,10 +17,10 @@ export const NOWHERE: ServerPlace = Object.freeze({
 
 /**
  * What a call sends: one statement (`fetch`, `execute` with parameters), a script of any number of them (`execute`
- * without), one statement for many rows of parameters (`executeMany`, `fetchMany`), a statement to be prepared, or what
- * starts and ends a transaction or savepoint.
+ * without), one statement for many rows of parameters (`executeMany`, `fetchMany`), the statements of `batch`, a statement to
+ * be prepared, or what starts and ends a transaction or savepoint.
  */
-export type LoggedQueryKind = 'query' | 'script' | 'batch' | 'prepare' | 'transaction'
+export type LoggedQueryKind = 'query' | 'script' | 'batch' | 'group' | 'prepare' | 'transaction'
 
 /** A clock that nobody sets, without a module. */
 export const nowMs = (): number => Number(process.hrtime.bigint()) / 1e6

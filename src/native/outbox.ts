@@ -96,6 +96,34 @@ export class Outbox extends ParameterCells {
   }
 
   /**
+   * Writes a command whose parameters are texts. Not while {@link isEncoding}.
+   *
+   * @throws RefusedValue for one that is no well-formed text; then the outbox is as it was before.
+   */
+  texts(
+    opcode: number,
+    slot: number,
+    target: number,
+    query: number,
+    timeoutMs: number,
+    texts: readonly string[],
+  ): void {
+    const start = this.begin(slot, target, query, 0, timeoutMs, 0, texts.length, 0, Form.ROWS)
+    const { byteCount } = this
+    const extraCount = this.extras === undefined ? 0 : this.extras.length
+    try {
+      for (const text of texts) this.text(text)
+    } catch (error) {
+      this.position = start
+      this.byteCount = byteCount
+      this.extraBytes = this.extraBytesBefore
+      if (this.extras !== undefined) this.extras.length = extraCount
+      throw error
+    }
+    this.words[start + CommandWord.OPCODE] = opcode | (((this.position - start) >> 1) << 8)
+  }
+
+  /**
    * Writes a command with parameters. Not while {@link isEncoding}.
    *
    * @param query The query's id, or the index of a batch's row.

@@ -1,6 +1,7 @@
 import type { Failure, PoolHolder } from '../errors/index'
 import { Opcode } from '../types/boundary'
 import type { ConnectionTarget } from './connection-target'
+import { type ContextStatement, ContextTarget } from './context-target'
 import type { Environment } from './environment'
 import type { PoolStats } from './load'
 import { NOWHERE, type ServerPlace } from './logged-query'
@@ -10,6 +11,9 @@ import { abortedRequest, type Request } from './request'
 import type { RequestOptions } from './request-options'
 import { Target } from './target'
 
+/** Meanings of names (roles, search paths) of which a pool remembers statements. */
+const MOST_NAMES = 100
+
 /** What a session is opened with, where it is not the configuration's. */
 export interface Credentials {
   readonly password?: string
@@ -18,6 +22,8 @@ export interface Credentials {
 
 /** A pool of connections. */
 export class PoolTarget extends Target {
+  /** What is known of statements in contexts in which names mean something else. */
+  private readonly byNames = new Map<string, Queries>()
   private lastStats: PoolStats | undefined = undefined
   /** Called for each new session when the pool was opened so; {@link answerCredentials} or {@link refuseCredentials} follows. */
   onCredentials: ((opening: number) => void) | undefined = undefined
@@ -94,6 +100,25 @@ export class PoolTarget extends Target {
     this.environment.native.refuseCredentials(opening, why, isLate)
   }
 
+  /** The same pool, with a statement in front of each of its queries. */
+  inContext(context: ContextStatement): ContextTarget {
+    return new ContextTarget(this.environment, this, this.queriesOf(context.names), context)
+  }
+
+  /** What is known of statements where names mean this; the latest used last. */
+  private queriesOf(names: string): Queries {
+    if (names === '') return this.queries
+    const known = this.byNames.get(names) ?? new Queries(this.environment.native, POOL_QUERIES)
+    this.byNames.delete(names)
+    this.byNames.set(names, known)
+    if (this.byNames.size > MOST_NAMES) {
+      const [oldest, queries] = this.byNames.entries().next().value!
+      this.byNames.delete(oldest)
+      queries.close()
+    }
+    return known
+  }
+
   /** Why a query is not sent through a pool, where nothing would come of it. Rust refuses those by itself that it gets. */
   refusalOf(text: string): Failure | undefined {
     return this.environment.native.refusalThroughPool(text) ?? undefined
@@ -121,6 +146,7 @@ export class PoolTarget extends Target {
     this.environment.native.expirePool(this.id)
     this.environment.native.reloadTypes(this.id)
     this.queries.forgetAll()
+    for (const queries of this.byNames.values()) queries.forgetAll()
   }
 
   override close(timeoutMs: number): Request {
@@ -147,6 +173,8 @@ export class PoolTarget extends Target {
     this.isForgotten = true
     this.environment.pools.delete(this.id)
     this.queries.close()
+    for (const queries of this.byNames.values()) queries.close()
+    this.byNames.clear()
     this.closeTypes()
     this.logBy(undefined)
   }

@@ -64,8 +64,8 @@ export class PortalRequest extends Request {
   }
 
   /** Of a step: the rows that follow are others than those of the opening. */
-  override takeDescription(facts: Description | undefined, needsBind: boolean): void {
-    if (this.query !== undefined) super.takeDescription(facts, needsBind)
+  override takeDescription(facts: Description | undefined, needsBind: boolean, part: number): void {
+    if (this.query !== undefined) super.takeDescription(facts, needsBind, part)
     else if (facts !== undefined) this.readBy(new StatementDescription(facts))
   }
 

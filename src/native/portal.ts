@@ -1,6 +1,7 @@
 import { Flag, Opcode } from '../types/boundary'
 import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
+import { isObserved, observe } from './observation'
 import { PortalRequest } from './portal-request'
 import { abortedRequest, NO_PARAMETERS, type Request } from './request'
 import type { StatementOptions } from './request-options'
@@ -27,10 +28,18 @@ export class Portal {
 
   /** Binds a query to it. `maxRows` of the options is for the rows that come with that; with 0 nothing is executed yet. */
   open(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Sent {
+    return isObserved()
+      ? observe(this.target, 'query', text, params, options.timeoutMs, () =>
+          this.sendOpen(text, params, options),
+        )
+      : this.sendOpen(text, params, options)
+  }
+
+  private sendOpen(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Sent {
     const { environment, target } = this
     if (target.isSimple) throw callRefused('a cursor')
     if (options.signal?.aborted) return abortedRequest(environment, target, options.signal)
-    const query = target.queries.use(text)
+    const query = target.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const flags = (options.maxRows === 0 ? Flag.OPEN : Flag.PORTAL) | (this.number << 8)
     const request = new PortalRequest(environment, target, query, values, options.plan, flags)

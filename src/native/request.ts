@@ -27,6 +27,11 @@ export const NO_PARAMETERS: readonly unknown[] = Object.freeze([])
 const ENDS_NOTHING = /^[\s(]*(?:select|insert|update|delete|merge|with|values|table)\b/i
 const HAS_OTHERS = /;\s*\S/
 
+/** Whether a text is one statement that certainly ends no transaction. */
+export function endsNothing(text: string): boolean {
+  return ENDS_NOTHING.test(text) && !HAS_OTHERS.test(text)
+}
+
 /** Where the stack ends, an executor is not called, and its promise rejects. Nobody's promise is fulfilled for it then. */
 const NOBODYS = (): void => {}
 let lastResolver: () => void = NOBODYS
@@ -58,8 +63,8 @@ export class Request implements Abortable, GroupMember {
   private params: readonly unknown[]
   /** The parameters' values are those of the call, whatever the caller does with them. */
   private isHeld: boolean
-  private readonly plan: ResultPlan | undefined
-  private shape: Shape | undefined
+  protected plan: ResultPlan | undefined
+  protected shape: Shape | undefined
   private signal: AbortSignal | undefined
   private group: CallGroup | undefined
   /** Of a script in a group. */
@@ -67,7 +72,7 @@ export class Request implements Abortable, GroupMember {
   /** What it fails with unless its answer is there already; Rust looks. */
   private expiry: Failure | undefined
   /** The call's context of `AsyncLocalStorage`, where functions of the application's may run for it later. */
-  private context: AsyncResource | undefined
+  protected readonly context: AsyncResource | undefined
   private command: number
   private tagText: string | undefined
   private readonly resolve: () => void
@@ -156,7 +161,7 @@ export class Request implements Abortable, GroupMember {
 
   keepsTransaction(): boolean {
     const text = this.query?.text ?? this.text
-    return text !== undefined && ENDS_NOTHING.test(text) && !HAS_OTHERS.test(text)
+    return text !== undefined && endsNothing(text)
   }
 
   /** Its time is over: it settles with this reason, or with the answer if that is there. */
@@ -260,7 +265,7 @@ export class Request implements Abortable, GroupMember {
   }
 
   /** DESCRIBED: the statement's types, which may be wanted for the parameters. */
-  takeDescription(facts: Description | undefined, needsBind: boolean): void {
+  takeDescription(facts: Description | undefined, needsBind: boolean, _part: number): void {
     const statement = facts === undefined ? this.query!.description : this.query!.describe(facts)
     this.statement = statement
     this.shape = undefined

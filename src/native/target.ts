@@ -3,6 +3,7 @@ import type { Failure } from '../errors/index'
 import { Flag, Opcode } from '../types/boundary'
 import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
+import { GroupPart, GroupRequest, type GroupStatement } from './group-request'
 import { HeldQuery } from './held-query'
 import type { ServerPlace } from './logged-query'
 import { countLogged, isObserved, type ObservedTarget, observe } from './observation'
@@ -119,7 +120,7 @@ export abstract class Target implements ObservedTarget {
     return observe(this, 'query', text, params, timeoutMs, () => this.sendQuery(text, params, options))
   }
 
-  private sendQuery(
+  protected sendQuery(
     text: string,
     params: readonly unknown[] | undefined,
     options: StatementOptions,
@@ -128,7 +129,7 @@ export abstract class Target implements ObservedTarget {
     const { signal, group } = options
     if (this.isSimple && params !== undefined && params.length > 0) throw parametersRefused(params.length)
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
+    const query = this.use(text)
     const values = params === undefined || params.length === 0 ? NO_PARAMETERS : params.slice()
     const request = new Request(environment, this, query, values, options.plan)
     try {
@@ -171,6 +172,11 @@ export abstract class Target implements ObservedTarget {
     return request
   }
 
+  /** The query of a text, with its tags. It is released with its request. */
+  use(text: string): Query {
+    return this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
+  }
+
   /** What is always the same is part of the text that is prepared; with anything else it is prepared for this use alone. */
   private taggedQuery(text: string, tags: QueryTags): Query {
     const { queries } = this
@@ -178,6 +184,61 @@ export abstract class Target implements ObservedTarget {
     // What a prepared statement is executed by is that one.
     const changing = queries.isHeld(fixed) ? undefined : tags.changing(text)
     return changing === undefined ? queries.use(fixed) : queries.useOnce(changing)
+  }
+
+  /**
+   * Executes statements under one Sync: all of them take effect or, outside a transaction, none. Of their tags they have those
+   * that are always the same.
+   */
+  group(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
+    return isObserved() ? this.observedGroup(statements, options) : this.sendGroup(statements, options)
+  }
+
+  private observedGroup(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
+    const text = statements.map((statement) => statement.text).join(';\n')
+    const send = (): GroupRequest => this.sendGroup(statements, options)
+    return observe(this, 'group', text, undefined, options.timeoutMs, send)
+  }
+
+  protected sendGroup(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
+    return this.groupBehind(undefined, statements, options)
+  }
+
+  protected groupBehind(
+    context: { readonly text: string; readonly values: readonly string[] } | undefined,
+    statements: readonly GroupStatement[],
+    { timeoutMs, signal, group }: RequestOptions,
+  ): GroupRequest {
+    const { environment, queries, tags } = this
+    if (this.isSimple) throw callRefused('a call with several statements, or with settings of its own,')
+    const parts: GroupPart[] = []
+    let request: GroupRequest
+    try {
+      for (const { text, params, options } of statements) {
+        parts.push(new GroupPart(queries.use(tags?.fixed(text) ?? text), params, options))
+      }
+      const front =
+        context === undefined ? undefined : { query: queries.use(context.text), values: context.values }
+      request = new GroupRequest(environment, this, parts, front)
+    } catch (error) {
+      for (const part of parts) queries.release(part.query)
+      throw error
+    }
+    if (signal?.aborted) {
+      request.endUnsent(signal.reason)
+      return request
+    }
+    try {
+      if (signal !== undefined) request.watch(signal)
+      if (group !== undefined) request.join(group)
+      request.sendGroup(timeoutMs)
+      const { maxResultBytes } = parts[0]!.options
+      if (maxResultBytes > 0) request.limit(maxResultBytes)
+    } catch (error) {
+      request.endUnsent(error)
+      throw error
+    }
+    return request
   }
 
   /** Keeps the statement of a text prepared, see {@link HeldQuery}. */
@@ -198,7 +259,7 @@ export abstract class Target implements ObservedTarget {
     const { signal } = options
     if (this.isSimple) throw callRefused('prepare')
     if (signal?.aborted) return abortedRequest(environment, this, signal)
-    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
+    const query = this.use(text)
     const request = new Request(environment, this, query, NO_PARAMETERS, undefined)
     return this.commanded(request, Opcode.PREPARE, query.id, 0, options)
   }
@@ -214,7 +275,7 @@ export abstract class Target implements ObservedTarget {
     const { environment } = this
     const { plan, form, signal, maxResultBytes } = options
     if (this.isSimple) throw callRefused('a call with many rows of parameters, executeMany or fetchMany,')
-    const query = this.tags === undefined ? this.queries.use(text) : this.taggedQuery(text, this.tags)
+    const query = this.use(text)
     const request = new kind(environment, this, query, plan)
     if (signal?.aborted) {
       request.freeSlot()

@@ -2,7 +2,7 @@
 // The numbers that JavaScript and Rust share; `crates/codec/src/boundary.rs` has the same.
 
 /** Of the tables that both sides are generated from. Sides of different builds refuse each other by it. */
-export const FINGERPRINT = 0x18050c1c
+export const FINGERPRINT = 0xcf8eee9e
 /** Words of a command before its cells */
 export const HEADER_WORDS = 10
 /** Words of a record */
@@ -96,13 +96,21 @@ export const Opcode = {
   ALLOW: 23,
   /** The request fails when its rows have more than so many bytes, in words as of ALLOW */
   LIMIT: 24,
+  /** Begin statements under one Sync: QUERY is that of their context, 0 for none, TIMEOUT; a TEXT cell for each parameter of the context */
+  GROUP: 25,
+  /** One of them: QUERY, MAX_ROWS, DESCRIPTION, PARAMETERS, FLAGS, FORM; cells. TARGET and TIMEOUT are those of GROUP; behind the last one it is sent */
+  MEMBER: 26,
+  /** Open a transaction or savepoint, with the next request of the connection: a TEXT cell with the commands, then the context's as of GROUP */
+  OPENING: 27,
+  /** An opening has failed, and JavaScript knows: what comes from here on was not meant to run in it */
+  GO_ON: 28,
   /** Wanted of a request to a pool: SERVED, once it is known which connection serves it */
-  OBSERVE: 31,
+  OBSERVE: 29,
 } as const
 
 /** Bits of a command's flags. */
 export const Flag = {
-  /** Of QUERY: what was known did not take the parameters, ask the server anew; no cells follow */
+  /** Of QUERY and MEMBER: what was known did not take the parameters, ask the server anew; no cells follow */
   FRESH: 1,
   /** Of SCRIPT: the driver's own text, which certainly hides no COPY */
   CONTROL: 2,
@@ -110,6 +118,8 @@ export const Flag = {
   PORTAL: 4,
   /** The same, and nothing of it is executed yet */
   OPEN: 8,
+  /** Of MEMBER: all are there */
+  LAST: 16,
 } as const
 
 /** What becomes of a result's rows. */
@@ -166,6 +176,8 @@ export const RecordWord = {
   ROWS_TEXT_MODE: 4,
   /** Index in extras of the memory made for one huge row, or −1 */
   ROWS_OWN_MEMORY: 5,
+  /** Of which of the request's statements, counted from 0: the rows that follow are its */
+  DESCRIBED_PART: 2,
   /** Index in extras of the description object, or −1 when JavaScript has it */
   DESCRIBED_DESCRIPTION: 3,
   /** 1: send BIND, the parameters are needed */

@@ -5,6 +5,7 @@
 import { Row } from '../network/report.js'
 import { isFull, playRows } from '../play.js'
 import { aborts } from './aborts.js'
+import { contexts } from './contexts.js'
 import { drain } from './drain.js'
 import { herd } from './herd.js'
 import { leftovers } from './leftovers.js'
@@ -38,6 +39,7 @@ playRows(
         : lifetimes({ lifetimeMs: 400, replaced: 40, isSpreadJudged: false }),
     drain: () => drain(isFull ? 20 : 1),
     sizes: () => sizes(isFull),
+    contexts: () => contexts(isFull ? 1_000_000 : 5_000),
   },
   new Row(
     '35',

@@ -2,7 +2,7 @@
 //! The numbers that Rust and JavaScript share; `src/types/boundary.ts` has the same.
 
 /// Of the tables that both sides are generated from. Sides of different builds refuse each other by it.
-pub const FINGERPRINT: u32 = 0x18050c1c;
+pub const FINGERPRINT: u32 = 0xcf8eee9e;
 /// Words of a command before its cells
 pub const HEADER_WORDS: usize = 10;
 /// Words of a record
@@ -107,13 +107,21 @@ pub mod opcode {
     pub const ALLOW: u32 = 23;
     /// The request fails when its rows have more than so many bytes, in words as of ALLOW
     pub const LIMIT: u32 = 24;
+    /// Begin statements under one Sync: QUERY is that of their context, 0 for none, TIMEOUT; a TEXT cell for each parameter of the context
+    pub const GROUP: u32 = 25;
+    /// One of them: QUERY, MAX_ROWS, DESCRIPTION, PARAMETERS, FLAGS, FORM; cells. TARGET and TIMEOUT are those of GROUP; behind the last one it is sent
+    pub const MEMBER: u32 = 26;
+    /// Open a transaction or savepoint, with the next request of the connection: a TEXT cell with the commands, then the context's as of GROUP
+    pub const OPENING: u32 = 27;
+    /// An opening has failed, and JavaScript knows: what comes from here on was not meant to run in it
+    pub const GO_ON: u32 = 28;
     /// Wanted of a request to a pool: SERVED, once it is known which connection serves it
-    pub const OBSERVE: u32 = 31;
+    pub const OBSERVE: u32 = 29;
 }
 
 /// Bits of a command's flags.
 pub mod flag {
-    /// Of QUERY: what was known did not take the parameters, ask the server anew; no cells follow
+    /// Of QUERY and MEMBER: what was known did not take the parameters, ask the server anew; no cells follow
     pub const FRESH: u32 = 1;
     /// Of SCRIPT: the driver's own text, which certainly hides no COPY
     pub const CONTROL: u32 = 2;
@@ -121,6 +129,8 @@ pub mod flag {
     pub const PORTAL: u32 = 4;
     /// The same, and nothing of it is executed yet
     pub const OPEN: u32 = 8;
+    /// Of MEMBER: all are there
+    pub const LAST: u32 = 16;
 }
 
 /// What becomes of a result's rows.
@@ -177,6 +187,8 @@ pub mod record_word {
     pub const ROWS_TEXT_MODE: usize = 4;
     /// Index in extras of the memory made for one huge row, or −1
     pub const ROWS_OWN_MEMORY: usize = 5;
+    /// Of which of the request's statements, counted from 0: the rows that follow are its
+    pub const DESCRIBED_PART: usize = 2;
     /// Index in extras of the description object, or −1 when JavaScript has it
     pub const DESCRIBED_DESCRIPTION: usize = 3;
     /// 1: send BIND, the parameters are needed
@@ -217,6 +229,7 @@ const _: () = assert!(record_word::ROWS_COUNT < RECORD_WORDS);
 const _: () = assert!(record_word::ROWS_FIRST_CELL < RECORD_WORDS);
 const _: () = assert!(record_word::ROWS_TEXT_MODE < RECORD_WORDS);
 const _: () = assert!(record_word::ROWS_OWN_MEMORY < RECORD_WORDS);
+const _: () = assert!(record_word::DESCRIBED_PART < RECORD_WORDS);
 const _: () = assert!(record_word::DESCRIBED_DESCRIPTION < RECORD_WORDS);
 const _: () = assert!(record_word::DESCRIBED_NEEDS_BIND < RECORD_WORDS);
 const _: () = assert!(record_word::DONE_COMMAND < RECORD_WORDS);

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use napi_sys as sys;
 use oxpg_client::open::{Config, DefaultRoots, Particulars, Secret, explain};
-use oxpg_client::session::{Misplaced, Query};
+use oxpg_client::session::{Misplaced, Query, Sharing};
 use oxpg_codec::boundary::POOL_BIT;
 
 use crate::attached::Attachment;
@@ -38,6 +38,7 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("forgetQuery", forget_query),
     ("holdQuery", hold_query),
     ("refusalThroughPool", refusal_through_pool),
+    ("sharingOf", sharing_of),
     ("poolStats", pool_stats),
     ("expirePool", expire_pool),
     ("reference", reference),
@@ -310,6 +311,19 @@ unsafe extern "C" fn refusal_through_pool(env: sys::napi_env, info: sys::napi_ca
         run(env, info, |call| {
             let misplaced = Misplaced::of(&call.text(0))?;
             Some(FailureData::misplaced(misplaced).to_js(env))
+        })
+    }
+}
+
+/// `sharingOf(text)`: bits of what a text is where statements share a transaction: 1 it may share a Sync with others, 2 it
+/// controls transactions, 4 it is a COPY.
+unsafe extern "C" fn sharing_of(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
+    // SAFETY: as in `flush`.
+    unsafe {
+        run(env, info, |call| {
+            let Sharing { is_plain, has_control, is_copy } = Sharing::of(&call.text(0));
+            let bits = u32::from(is_plain) | u32::from(has_control) << 1 | u32::from(is_copy) << 2;
+            Some(value::number(env, f64::from(bits)))
         })
     }
 }

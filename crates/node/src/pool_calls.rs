@@ -18,6 +18,9 @@ use crate::sink::{Errand, Part};
 fn shared_statement(work: &Work) -> Option<Statement> {
     match work {
         Work::Query { query, .. } if query.is_shareable => Some(query.fingerprint),
+        Work::Group { members, .. } if members.iter().all(|member| member.query.is_shareable) => {
+            Some(members.iter().fold(0, |all, member| all.rotate_left(7) ^ member.query.fingerprint))
+        }
         _ => None,
     }
 }
@@ -82,6 +85,8 @@ impl Environment {
             return;
         };
         held.is_leased = false;
+        // What comes from here on is meant for no transaction of the lease's.
+        held.session.go_on();
         held.release_waiter = (slot != 0).then_some(slot);
         let (pool, queries) = (held.pool, held.lease_queries);
         // What the user said of his lease does not hold for the next user.

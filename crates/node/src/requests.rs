@@ -9,6 +9,7 @@ use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::SLOT_LIMIT;
 
 use crate::allowance::Allowance;
+use crate::commands::Gathered;
 use crate::failure::FailureData;
 use crate::sink::{Errand, Part};
 
@@ -55,12 +56,16 @@ pub(crate) struct RequestState {
     pub(crate) allowance: Allowance,
     /// The description that a `DESCRIBED` record announced for this request alone.
     pub(crate) description: Option<Rc<Description>>,
+    /// Those that it was asked for its parameters by: of a group one for each statement, all at once.
+    pub(crate) asked: Vec<Rc<Description>>,
     /// Why a batch is being taken back: a value that did not fit.
     pub(crate) refusal: Option<Box<FailureData>>,
     /// Somebody wants to know which connection of its pool serves it.
     pub(crate) is_observed: bool,
     /// What to submit when the pool grants a connection.
     pub(crate) waiting_work: Option<Work>,
+    /// Of a group, what was written of it so far.
+    pub(crate) gathered: Option<Box<Gathered>>,
 }
 
 impl RequestState {
@@ -89,9 +94,11 @@ impl RequestState {
             text: ResultText::default(),
             allowance: Allowance::UNLIMITED,
             description: None,
+            asked: Vec::new(),
             refusal: None,
             is_observed: false,
             waiting_work: None,
+            gathered: None,
         }
     }
 }
@@ -164,9 +171,11 @@ impl Requests {
         state.text = ResultText::default();
         state.allowance = Allowance::UNLIMITED;
         state.description = None;
+        state.asked = Vec::new();
         state.refusal = None;
         state.is_observed = false;
         state.waiting_work = None;
+        state.gathered = None;
         if self.count == 0 && self.states.capacity() > KEPT_SLOTS {
             // What a burst has taken.
             self.states = Vec::new();

@@ -158,15 +158,19 @@ impl Sink for Deliveries<'_> {
 
     fn event(&mut self, event: Event) {
         match event {
-            Event::Described { request, description, needs_bind } => {
+            Event::Described { request, part, description, needs_bind } => {
                 let Some(state) = self.requests.get_mut(request) else { return };
                 state.description = Some(Rc::clone(&description));
+                if needs_bind {
+                    state.asked.push(Rc::clone(&description));
+                }
                 self.mailbox.push_extra(
                     Kind::Described,
                     request,
                     word::DESCRIBED_DESCRIPTION,
                     Extra::Description(description),
                     |words| {
+                        words[word::DESCRIBED_PART] = part.cast_signed();
                         words[word::DESCRIBED_NEEDS_BIND] = i32::from(needs_bind);
                     },
                 );

@@ -137,6 +137,14 @@ impl Course {
         }
     }
 
+    /// The same for messages that use any of these statements.
+    pub(super) fn write_closes_but(&mut self, shared: &mut Shared, used: &[Rc<str>]) {
+        for name in shared.statements.take_unwanted_but(|name| used.iter().any(|used| Rc::ptr_eq(used, name))) {
+            shared.output.close_statement(&name);
+            self.closes += 1;
+        }
+    }
+
     /// Notes a command's end. A failure that is known already stays.
     pub(super) fn complete(&mut self, tag: CommandTag, is_suspended: bool) {
         if !self.has_failed() {

@@ -62,6 +62,8 @@ pub enum Event {
     Described {
         /// The request.
         request: RequestId,
+        /// Which of its statements it is, counted from 0. The rows that follow are those of this one.
+        part: u32,
         /// What is true from now on for this request: of the parameters that are asked for, and of the rows that follow.
         description: Rc<Description>,
         /// The engine waits for [`bind`](super::Session::bind), [`refuse_bind`](super::Session::refuse_bind) or

@@ -1,6 +1,7 @@
 //! What a statement's first keywords say about it. Each text is classified once.
 
 use super::changes::Changes;
+use super::misplaced::Misplaced;
 use super::scanner::{Scanner, Token};
 
 /// What the engine and the pool need to know of a statement.
@@ -34,6 +35,32 @@ pub(super) struct Traits {
 #[must_use]
 pub fn is_shareable(text: &str) -> bool {
     classify(text).is_shareable
+}
+
+/// What a text is where statements share a transaction of the driver's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sharing {
+    /// A single statement that may share a Sync with others: it is [shareable](is_shareable), and changes nothing that those
+    /// behind it are understood by.
+    pub is_plain: bool,
+    /// It has a statement that begins, ends or divides a transaction.
+    pub has_control: bool,
+    /// It is a COPY.
+    pub is_copy: bool,
+}
+
+impl Sharing {
+    /// Classifies a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let traits = classify(text);
+        let is_misplaced = matches!(Misplaced::of(text), Some(Misplaced::Begin | Misplaced::Transaction));
+        Self {
+            is_plain: traits.is_shareable && !traits.changes.is_any() && !traits.may_change_encoding,
+            has_control: traits.is_begin || traits.ends_transaction || is_misplaced || may_commit(text),
+            is_copy: traits.is_copy,
+        }
+    }
 }
 
 const SHAREABLE: [&str; 10] =

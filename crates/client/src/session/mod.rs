@@ -22,6 +22,7 @@ mod engine;
 mod error_table;
 mod event;
 mod failure;
+mod front;
 mod introspection;
 pub mod keyword;
 mod kinds;
@@ -57,9 +58,10 @@ pub use column::Column;
 pub use engine::Head;
 pub use event::{EndCause, Event, Received, RowTaken, Sink};
 pub use failure::{Failure, FailureKind, ServerMessage};
+pub use keyword::Sharing;
 pub use misplaced::Misplaced;
 pub use query::{Bind, Description, Query};
-pub use request::{PortalStep, Request, RequestId, Work};
+pub use request::{Context, Member, PortalStep, Request, RequestId, Work};
 pub use result_options::{PortalUse, ResultForm, ResultFormats, ResultOptions};
 pub use route::{PoolerSearch, Route};
 pub use schema::Schema;
@@ -88,6 +90,8 @@ pub struct Session {
     /// How many of all requests are in a hurry.
     hurried: usize,
     head_sequence: u64,
+    /// An opening has failed for this reason, and its owner has not heard of it.
+    refused: Option<Failure>,
     is_closing: bool,
     is_over: bool,
 }
@@ -106,6 +110,7 @@ impl Session {
             abandoned: 0,
             hurried: 0,
             head_sequence: 0,
+            refused: None,
             is_closing: false,
             is_over: false,
         }

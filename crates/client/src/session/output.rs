@@ -129,7 +129,8 @@ impl Output {
         checked(frontend::describe(b'S', name, &mut self.buffer));
     }
 
-    fn parse(&mut self, name: &str, text: &str) {
+    /// Parse alone.
+    pub(super) fn parse(&mut self, name: &str, text: &str) {
         checked(frontend::parse(name, text, [], &mut self.buffer));
     }
 

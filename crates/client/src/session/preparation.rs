@@ -10,6 +10,7 @@ use super::course::{Phase, Turn};
 use super::failure::Failure;
 use super::query::{Description, Query};
 use super::reader::{self, Frame, nothing};
+use super::shared::Shared;
 use super::violation::ProtocolViolation;
 
 /// What a server said of a statement whose types are not all known.
@@ -73,14 +74,26 @@ impl Preparation {
         Self { name: Some(name), description: Some(description), ..Self::default() }
     }
 
-    /// Writes Parse and Describe. The types of the parameters are for the server to say: with types of ours it would
-    /// cast what does not fit its tables any more, silently.
+    /// Writes Parse and Describe.
     pub(super) fn write<S>(query: &Rc<Query>, turn: &mut Turn<'_, S>) -> Self {
-        let statements = &mut turn.shared.statements;
+        let mut preparation = Self::named(query, turn.shared);
+        turn.course.write_closes(turn.shared, preparation.name.as_ref());
+        preparation.send(query, turn.shared);
+        preparation
+    }
+
+    /// One that is about to be sent: under a name, if its statement gets one.
+    pub(super) fn named(query: &Rc<Query>, shared: &mut Shared) -> Self {
+        let statements = &mut shared.statements;
         let name = statements.is_for(query).then(|| statements.begin(query));
-        turn.course.write_closes(turn.shared, name.as_ref());
-        turn.shared.output.parse_and_describe(name.as_deref().unwrap_or(""), &query.text);
-        Self { due: Due::ParseComplete, name, ..Self::default() }
+        Self { name, ..Self::default() }
+    }
+
+    /// Writes Parse and Describe alone. The types of the parameters are for the server to say: with types of ours it would
+    /// cast what does not fit its tables any more, silently.
+    pub(super) fn send(&mut self, query: &Query, shared: &mut Shared) {
+        self.due = Due::ParseComplete;
+        shared.output.parse_and_describe(self.name.as_deref().unwrap_or(""), &query.text);
     }
 
     /// Closes a statement that is to be parsed again under its name.
@@ -199,6 +212,21 @@ impl Preparation {
                 }
                 Conclusion::Unresolved
             }
+        }
+    }
+
+    /// Parse and Describe are answered, of a statement that is bound whatever they said: it is known from here on, unless its
+    /// types would have to be looked up.
+    pub(super) fn note<S>(
+        &mut self,
+        query: &Query,
+        parameters: Vec<ParameterType>,
+        columns: Vec<Column>,
+        turn: &mut Turn<'_, S>,
+    ) {
+        match resolve(query, parameters, columns, false, &turn.shared.catalog) {
+            Ok(description) => self.confirm(&description, turn),
+            Err(_) => self.give_up(turn),
         }
     }
 

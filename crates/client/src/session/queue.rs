@@ -61,6 +61,10 @@ impl<T: Named> Queue<T> {
         self.entries.back()?.as_ref()
     }
 
+    pub(super) fn back_mut(&mut self) -> Option<&mut T> {
+        self.entries.back_mut()?.as_mut()
+    }
+
     /// Whether this number is the first entry's.
     pub(super) const fn is_front(&self, number: u64) -> bool {
         number == self.first

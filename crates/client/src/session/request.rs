@@ -45,6 +45,22 @@ pub enum Work {
         /// The driver's own text, which certainly hides no COPY and so is no barrier (rule 6).
         is_control: bool,
     },
+    /// What opens a transaction or a savepoint. It goes out with the first statement behind it, in the same Sync group, and is
+    /// not written before. Where it fails, nothing that is behind it runs, until [`go_on`](super::Session::go_on).
+    Opening {
+        /// Statements of the driver's own, separated by `; `.
+        text: Box<str>,
+        /// What is executed right behind it.
+        context: Option<Box<Context>>,
+    },
+    /// Statements under one Sync: if one fails, those behind it do not run, and outside a transaction nothing of them takes
+    /// effect.
+    Group {
+        /// What is executed in front of them, in the same Sync group.
+        context: Option<Box<Context>>,
+        /// At least one.
+        members: Vec<Member>,
+    },
     /// One statement with many rows of parameters, atomically.
     Batch {
         /// The statement.
@@ -79,14 +95,37 @@ pub enum PortalStep {
     },
 }
 
+/// A statement of a group.
+#[derive(Debug)]
+pub struct Member {
+    /// The statement.
+    pub query: Rc<Query>,
+    /// As of [`Work::Query`].
+    pub bind: Option<Bind>,
+    /// How its result comes.
+    pub result: ResultOptions,
+    /// As of [`Work::Query`].
+    pub is_fresh: bool,
+}
+
+/// A statement of the driver's own that what is behind it depends on, such as one that makes settings. Its result is dropped.
+#[derive(Debug)]
+pub struct Context {
+    /// The statement. All its parameters and columns are of type text, or given as it.
+    pub query: Rc<Query>,
+    /// As of [`Bind`], in the text format.
+    pub parameters: Vec<u8>,
+}
+
 impl Work {
     /// What it is, if nothing would come of it through a pool; the driver's own texts are in their place.
     #[must_use]
     pub fn misplaced(&self) -> Option<Misplaced> {
         match self {
             Self::Query { query, .. } | Self::Prepare { query } | Self::Batch { query, .. } => query.misplaced,
+            Self::Group { members, .. } => members.iter().find_map(|member| member.query.misplaced),
             Self::Script { text, is_control: false } => Misplaced::of(text),
-            Self::Script { .. } | Self::Portal { .. } => None,
+            Self::Script { .. } | Self::Portal { .. } | Self::Opening { .. } => None,
         }
     }
 }

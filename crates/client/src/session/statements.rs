@@ -235,11 +235,15 @@ impl Statements {
 
     /// Names to close with the next write, except the one that it uses.
     pub(super) fn take_unwanted(&mut self, used: Option<&Rc<str>>) -> Vec<Rc<str>> {
+        self.take_unwanted_but(|name| used.is_some_and(|used| Rc::ptr_eq(used, name)))
+    }
+
+    /// The same, except those that it uses.
+    pub(super) fn take_unwanted_but(&mut self, is_used: impl Fn(&Rc<str>) -> bool) -> Vec<Rc<str>> {
         if self.unwanted.is_empty() {
             return Vec::new();
         }
-        let is_used = |name: &Rc<str>| used.is_some_and(|used| Rc::ptr_eq(used, name));
-        let (kept, closed) = std::mem::take(&mut self.unwanted).into_iter().partition(is_used);
+        let (kept, closed) = std::mem::take(&mut self.unwanted).into_iter().partition(|name| is_used(name));
         self.unwanted = kept;
         closed
     }

@@ -1,13 +1,13 @@
 //! A session, a model server, and the wire between them.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
 use oxpg_client::session::{
-    Bind, Catalog, Description, EndCause, Event, Failure, FailureKind, PoolerSearch, Query, QueryProtocol, Request,
-    RequestId, ResultForm, ResultFormats, ResultOptions, Route, RowTaken, Session, SessionOptions, SessionStart, Sink,
-    Work,
+    Bind, Catalog, Context, Description, EndCause, Event, Failure, FailureKind, Member, PoolerSearch, Query,
+    QueryProtocol, Request, RequestId, ResultForm, ResultFormats, ResultOptions, Route, RowTaken, Session,
+    SessionOptions, SessionStart, Sink, Work,
 };
 
 use oxpg_codec::types::TypeSource;
@@ -47,6 +47,12 @@ pub(crate) struct Recorder {
     /// Rows have values of these types.
     pub(crate) unknown_types: Range<u32>,
     described: HashMap<RequestId, u32>,
+    /// The rows of a group by its parts, in the order of their arrival.
+    pub(crate) parts: HashMap<RequestId, Vec<(u32, u32)>>,
+    /// The part that was described last.
+    part: HashMap<RequestId, u32>,
+    /// The parts that were asked for their parameters.
+    pub(crate) asked_parts: HashMap<RequestId, VecDeque<u32>>,
 }
 
 #[derive(Clone, Debug)]
@@ -80,6 +86,9 @@ impl Recorder {
         self.asked.retain(|(asked, _)| *asked != request);
         self.drained.retain(|drained| *drained != request);
         self.described.remove(&request);
+        self.part.remove(&request);
+        self.parts.remove(&request);
+        self.asked_parts.remove(&request);
     }
 }
 
@@ -117,6 +126,8 @@ impl Sink for Recorder {
         }
         let value = |at: usize| u32::from_be_bytes(row[at..at + 4].try_into().unwrap());
         self.formats.insert(request, formats);
+        let part = self.part.get(&request).copied().unwrap_or(0);
+        self.parts.entry(request).or_default().push((part, value(6)));
         self.rows.entry(request).or_default().push((value(6), value(14)));
         self.lines.push(format!("row {request} {} {}", value(6), value(14)));
         RowTaken::Taken
@@ -133,12 +144,15 @@ impl Sink for Recorder {
         );
         assert!(self.closed.is_none() || is_refusal, "an event after Closed: {event:?}");
         let line = match event {
-            Event::Described { request, description, needs_bind } => {
+            Event::Described { request, part, description, needs_bind } => {
                 assert!(!self.settled.contains_key(&request));
                 assert!(!needs_bind || !self.rows.contains_key(&request), "asked for parameters after the first row");
                 self.described.insert(request, description.id);
-                let line = format!("described {request} {} {needs_bind}", description.columns.len());
+                self.part.insert(request, part);
+                let number = if part == 0 { String::new() } else { format!("/{part}") };
+                let line = format!("described {request}{number} {} {needs_bind}", description.columns.len());
                 if needs_bind {
+                    self.asked_parts.entry(request).or_default().push_back(part);
                     self.asked.push((request, description));
                 }
                 line
@@ -210,6 +224,11 @@ pub(crate) fn encoded(description: &Rc<Description>, value: i32) -> Bind {
     Bind { description: Rc::clone(description), parameters }
 }
 
+/// The value of a part of a group.
+pub(crate) fn group_value(id: RequestId, part: u32) -> i32 {
+    (id * 1000 + part).cast_signed()
+}
+
 /// At most so many rows; 0 means all.
 pub(crate) fn limited(max_rows: u32) -> ResultOptions {
     ResultOptions { max_rows, ..ResultOptions::default() }
@@ -224,6 +243,8 @@ pub(crate) struct Client {
     pub(crate) unread: Vec<u8>,
     pub(crate) queries: HashMap<String, Rc<Query>>,
     pub(crate) values: HashMap<RequestId, i32>,
+    /// Requests that are groups: the value of each part is a thousand times the request's number and its own.
+    pub(crate) groups: HashSet<RequestId>,
 }
 
 impl Client {
@@ -292,6 +313,7 @@ impl Client {
             unread: Vec::new(),
             queries: HashMap::new(),
             values: HashMap::new(),
+            groups: HashSet::new(),
         }
     }
 
@@ -358,10 +380,40 @@ impl Client {
         self.sink.asked = batches;
         let is_any = !queries.is_empty();
         for (id, description) in queries {
-            let bind = encoded(&description, self.values[&id]);
-            self.session.bind(id, bind, &mut self.sink);
+            self.bind(id, &description);
         }
         is_any
+    }
+
+    pub(crate) fn bind(&mut self, id: RequestId, description: &Rc<Description>) {
+        let part = self.sink.asked_parts.get_mut(&id).and_then(VecDeque::pop_front).unwrap_or(0);
+        let value = if self.groups.contains(&id) { group_value(id, part) } else { self.values[&id] };
+        self.session.bind(id, encoded(description, value), &mut self.sink);
+    }
+
+    /// Statements under one Sync, perhaps behind one of the driver's own.
+    pub(crate) fn group(&mut self, id: RequestId, texts: &[&str], context: Option<&str>) {
+        let context = context.map(|text| self.context(text));
+        self.groups.insert(id);
+        self.values.insert(id, 0);
+        let members = (0..).zip(texts).map(|(part, text)| {
+            let query = self.text(text);
+            let bind = query.description().map(|description| encoded(&description, group_value(id, part)));
+            Member { query, bind, result: ResultOptions::default(), is_fresh: false }
+        });
+        let members = members.collect();
+        self.session.submit(Request { id, work: Work::Group { context, members } }, &mut self.sink);
+    }
+
+    /// What opens a transaction.
+    pub(crate) fn open(&mut self, id: RequestId, text: &str, context: Option<&str>) {
+        let context = context.map(|text| self.context(text));
+        self.session.submit(Request { id, work: Work::Opening { text: text.into(), context } }, &mut self.sink);
+    }
+
+    fn context(&mut self, text: &str) -> Box<Context> {
+        let parameters = if text.contains("$1") { vec![0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0, 9] } else { Vec::new() };
+        Box::new(Context { query: self.text(text), parameters })
     }
 
     pub(crate) fn flush(&mut self) {

@@ -6,6 +6,7 @@ mod batches;
 mod changes;
 mod client;
 mod encoding;
+mod groups;
 mod hostile;
 mod keywords;
 mod limits;

@@ -10,7 +10,7 @@ const TEXT: &str = "select 0 5 $1";
 
 impl Client {
     /// A query that is bound to a portal of its own; with a limit it is executed at once.
-    pub(crate) fn open(&mut self, id: u32, text: &str, number: u32, max_rows: Option<u32>) {
+    pub(crate) fn open_portal(&mut self, id: u32, text: &str, number: u32, max_rows: Option<u32>) {
         let query = self.text(text);
         let value = id.cast_signed();
         let bind = query.description().map(|description| encoded(&description, value));
@@ -52,7 +52,7 @@ fn begun() -> Client {
 #[test]
 fn a_portal_gives_its_rows_in_parts() {
     let mut client = begun();
-    client.open(1, TEXT, 7, Some(2));
+    client.open_portal(1, TEXT, 7, Some(2));
     client.settle_all();
     assert_eq!((client.numbers(1), client.is_suspended(1)), (vec![0, 1], true));
     client.fetch_from(2, 7, 2);
@@ -71,8 +71,8 @@ fn a_portal_gives_its_rows_in_parts() {
 #[test]
 fn several_portals_and_other_queries_take_turns() {
     let mut client = begun();
-    client.open(1, TEXT, 1, None);
-    client.open(2, TEXT, 2, Some(1));
+    client.open_portal(1, TEXT, 1, None);
+    client.open_portal(2, TEXT, 2, Some(1));
     client.query(3, "insert 9 $1", 3);
     client.settle_all();
     assert!(client.numbers(1).is_empty() && client.is_suspended(1), "nothing is executed at the opening");
@@ -93,7 +93,7 @@ fn several_portals_and_other_queries_take_turns() {
 #[test]
 fn a_portal_is_moved() {
     let mut client = begun();
-    client.open(1, TEXT, 1, None);
+    client.open_portal(1, TEXT, 1, None);
     client.settle_all();
     client.step_on(2, 1, PortalStep::Move { count: 3 });
     client.fetch_from(3, 1, 1);
@@ -105,8 +105,8 @@ fn a_portal_is_moved() {
 #[test]
 fn a_portal_that_is_closed_or_whose_transaction_has_ended_is_refused_without_the_server() {
     let mut client = begun();
-    client.open(1, TEXT, 1, None);
-    client.open(2, TEXT, 2, None);
+    client.open_portal(1, TEXT, 1, None);
+    client.open_portal(2, TEXT, 2, None);
     client.settle_all();
     client.session.close_portal(1);
     client.session.close_portal(1);
@@ -129,7 +129,7 @@ fn a_portal_that_is_closed_or_whose_transaction_has_ended_is_refused_without_the
 #[test]
 fn a_portal_outlives_no_implicit_transaction() {
     let mut client = Client::new();
-    client.open(1, TEXT, 1, Some(2));
+    client.open_portal(1, TEXT, 1, Some(2));
     client.settle_all();
     assert!(client.is_suspended(1));
     client.fetch_from(2, 1, 2);
@@ -140,7 +140,7 @@ fn a_portal_outlives_no_implicit_transaction() {
 #[test]
 fn an_error_of_a_step_is_its_own_and_the_transaction_goes_on_after_a_rollback() {
     let mut client = begun();
-    client.open(1, TEXT, 1, Some(1));
+    client.open_portal(1, TEXT, 1, Some(1));
     client.settle_all();
     client.server.faults.push_back(Some(crate::server::Fault::Error));
     client.fetch_from(2, 1, 1);
@@ -157,7 +157,7 @@ fn an_error_of_a_step_is_its_own_and_the_transaction_goes_on_after_a_rollback() 
 #[test]
 fn a_step_whose_caller_leaves_is_dropped_or_cancelled() {
     let mut client = begun();
-    client.open(1, TEXT, 1, Some(1));
+    client.open_portal(1, TEXT, 1, Some(1));
     client.settle_all();
     client.fetch_from(2, 1, 1);
     client.session.abandon(2, &mut client.sink);
@@ -180,7 +180,7 @@ fn a_step_whose_caller_leaves_is_dropped_or_cancelled() {
 #[test]
 fn a_full_sink_is_offered_the_same_row_again() {
     let mut client = begun();
-    client.open(1, TEXT, 1, Some(1));
+    client.open_portal(1, TEXT, 1, Some(1));
     client.settle_all();
     let before = client.sink.row_count;
     client.sink.full_at = vec![before, before + 1];
@@ -192,7 +192,7 @@ fn a_full_sink_is_offered_the_same_row_again() {
 #[test]
 fn rows_whose_types_are_looked_up_are_delivered_and_the_portal_goes_on() {
     let mut client = begun();
-    client.open(1, TEXT, 1, Some(1));
+    client.open_portal(1, TEXT, 1, Some(1));
     client.settle_all();
     client.sink.outdated = Some((2, false));
     client.fetch_from(2, 1, 2);
@@ -208,7 +208,7 @@ fn portals_serve_unnamed_statements_as_well() {
     let mut client = Client::unnamed();
     client.script(100, "begin", true);
     client.settle_all();
-    client.open(1, TEXT, 1, Some(2));
+    client.open_portal(1, TEXT, 1, Some(2));
     client.settle_all();
     client.query(2, "insert 3 $1", 2);
     client.fetch_from(3, 1, 2);
@@ -219,18 +219,18 @@ fn portals_serve_unnamed_statements_as_well() {
 #[test]
 fn there_is_no_portal_of_a_copy_nor_on_the_simple_protocol() {
     let mut client = begun();
-    client.open(1, "copy out", 1, None);
+    client.open_portal(1, "copy out", 1, None);
     assert_eq!(client.kind(1), FailureKind::Interface);
     let options = SessionOptions { query_protocol: QueryProtocol::Simple, ..SessionOptions::default() };
     let mut client = Client::with(options);
-    client.open(2, "select 0 5", 1, Some(1));
+    client.open_portal(2, "select 0 5", 1, Some(1));
     assert_eq!(client.kind(2), FailureKind::Unsupported);
 }
 
 #[test]
 fn the_end_of_a_session_ends_steps() {
     let mut client = begun();
-    client.open(1, TEXT, 1, Some(1));
+    client.open_portal(1, TEXT, 1, Some(1));
     client.settle_all();
     client.fetch_from(2, 1, 1);
     client.flush();

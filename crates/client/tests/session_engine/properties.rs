@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use oxpg_client::session::{EndCause, FailureKind, PoolerSearch, QueryProtocol, SessionOptions};
 use proptest::prelude::*;
 
-use crate::client::{Client, Settled, encoded};
+use crate::client::{Client, Settled};
 use crate::server::Fault;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,10 @@ enum Kind {
     Script,
     Prepare,
     Batch,
+    /// So many inserts under one Sync, perhaps behind a context.
+    Group(u32),
+    /// One of which the second statement fails.
+    Broken,
     Copy,
 }
 
@@ -130,6 +134,19 @@ impl World {
                 client.batch(id, &format!("insert {} $1", number % 4), false);
                 Kind::Batch
             }
+            14 if number < 10 && !self.is_simple => {
+                let context = (number % 2 == 1).then_some(["select 9 1 $1", "fail 9"][usize::from(number / 9)]);
+                let texts = [format!("insert {} $1", number % 4), "insert 7 $1 returning".into(), "insert 8 $1".into()];
+                if number % 5 == 4 || context == Some("fail 9") {
+                    client.group(id, &[&texts[0], "fail 1", &texts[1]], context);
+                    Kind::Broken
+                } else {
+                    let count = usize::from(1 + number % 3);
+                    let texts: Vec<&str> = texts.iter().take(count).map(String::as_str).collect();
+                    client.group(id, &texts, context);
+                    Kind::Group(u32::try_from(count).unwrap())
+                }
+            }
             14 => {
                 if number.is_multiple_of(2) {
                     client.query(id, "copy in", value);
@@ -145,7 +162,7 @@ impl World {
             }
             _ if number > 10 => {
                 let count = u32::from(number % 4);
-                client.open(id, "select 0 2 $1", id, (count > 0).then_some(count));
+                client.open_portal(id, "select 0 2 $1", id, (count > 0).then_some(count));
                 Kind::Part(count.min(2))
             }
             _ if number > 5 => {
@@ -226,8 +243,7 @@ impl World {
         let position = self.client.sink.asked.iter().position(|(id, _)| self.client.values.contains_key(id));
         if let Some(position) = position {
             let (id, description) = self.client.sink.asked.remove(position);
-            let bind = encoded(&description, self.client.values[&id]);
-            self.client.session.bind(id, bind, &mut self.client.sink);
+            self.client.bind(id, &description);
         }
     }
 
@@ -327,6 +343,11 @@ impl World {
             Kind::Simple => (committed.iter().filter(|(number, value)| *number == id && *value == 0).count(), 1),
             Kind::Script => (committed.iter().filter(|(number, value)| *number == id && *value == 0).count(), 2),
             Kind::Copy => (committed.iter().filter(|(number, value)| *number == id && *value == 0).count(), 0),
+            Kind::Group(parts) => {
+                let own = committed.iter().filter(|(_, value)| value / 1000 == signed).count();
+                (own, usize::try_from(parts).unwrap())
+            }
+            Kind::Broken => (committed.iter().filter(|(_, value)| value / 1000 == signed).count(), 0),
             Kind::Batch => {
                 let rows = committed.iter().filter(|(_, value)| value / 1000 == signed).count();
                 (rows, usize::try_from(issued.rows).unwrap())
@@ -351,13 +372,14 @@ impl World {
             let (effects, all) = self.effects(*id, issued);
             assert!(effects == 0 || effects == all, "{id} took effect {effects} of {all} times\n{}", lines());
             for (marker, _) in sink.rows.get(id).into_iter().flatten() {
-                assert_eq!(marker, id, "a row of another request\n{}", lines());
+                let marker = if *marker >= 1000 { marker / 1000 } else { *marker };
+                assert_eq!(marker, *id, "a row of another request\n{}", lines());
             }
             match sink.settled.get(id) {
                 None => assert!(issued.has_left, "{id} {:?} hangs\n{}", issued.kind, lines()),
                 Some(Settled::Completed { .. }) => {
                     assert_eq!(effects, all, "{id} did not take effect\n{}", lines());
-                    assert_ne!(issued.kind, Kind::Fails);
+                    assert!(!matches!(issued.kind, Kind::Fails | Kind::Broken));
                     if let Kind::Select(count) = issued.kind {
                         let rows = sink.rows.get(id).map_or(0, Vec::len);
                         assert_eq!(rows, usize::try_from(count).unwrap(), "{}", lines());

@@ -3,7 +3,7 @@
 use oxpg_client::session::SessionOptions;
 use proptest::prelude::*;
 
-use crate::client::{Client, Settled};
+use crate::client::{Client, Settled, group_value};
 use crate::server::{Effect, Fault};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ enum Kind {
     Insert,
     Other,
     Batch(u32),
+    /// So many inserts under one Sync.
+    Group(u32),
 }
 
 /// What the caller of each request was told, carried out in order.
@@ -39,6 +41,7 @@ fn expected(client: &Client, kinds: &[Kind]) -> Vec<Effect> {
             }
             Kind::Insert => target.push((0, value)),
             Kind::Batch(rows) => target.extend((0..*rows).map(|row| (1, value * 1000 + row.cast_signed()))),
+            Kind::Group(parts) => target.extend((0..*parts).map(|part| (part, group_value(id, part)))),
             Kind::Other => {}
         }
     }
@@ -71,10 +74,23 @@ fn feed(client: &mut Client, kinds: &mut [Kind], detail: u8) {
     }
 }
 
+/// The owner of openings that have failed learns of it.
+fn hear(client: &mut Client, openings: &mut Vec<u32>) {
+    let has_failed = |id: &u32| matches!(client.sink.settled.get(id), Some(Settled::Failed(_)));
+    if openings.iter().any(has_failed) {
+        client.session.go_on();
+        openings.clear();
+    }
+}
+
 fn run(statement_cache_size: usize, steps: &[(u8, u8)]) {
     let mut client = Client::with(SessionOptions { statement_cache_size, ..SessionOptions::default() });
     let mut kinds = Vec::new();
+    let mut openings = Vec::new();
     for (what, detail) in steps {
+        if detail % 3 == 0 {
+            hear(&mut client, &mut openings);
+        }
         let id = u32::try_from(kinds.len()).unwrap() + 1;
         let value = id.cast_signed();
         let issued = match what % 20 {
@@ -83,13 +99,23 @@ fn run(statement_cache_size: usize, steps: &[(u8, u8)]) {
             4 => Some((Kind::Rollback, "rollback")),
             5..=8 => Some((Kind::Insert, "insert 0 $1")),
             9 => Some((Kind::Other, if detail % 2 == 0 { "select 0 2 $1" } else { "wrong 1" })),
-            10 | 11 => Some((Kind::Batch(0), "insert 1 $1")),
+            10 => Some((Kind::Batch(0), "insert 1 $1")),
+            11 => Some((Kind::Group(u32::from(detail % 3) + 1), "")),
             _ => None,
         };
         if let Some((kind, text)) = issued {
             kinds.push(kind);
             match kind {
                 Kind::Batch(_) => client.batch(id, text, false),
+                Kind::Group(parts) => {
+                    let texts = ["insert 0 $1", "insert 1 $1", "insert 2 $1"];
+                    let context = (detail % 2 == 0).then_some("select 9 1 $1");
+                    client.group(id, &texts[..usize::try_from(parts).unwrap()], context);
+                }
+                Kind::Begin if detail % 4 != 0 => {
+                    client.open(id, text, (detail % 4 == 1).then_some("select 9 1 $1"));
+                    openings.push(id);
+                }
                 Kind::Begin | Kind::Commit | Kind::Rollback if detail % 2 == 0 => client.script(id, text, true),
                 _ => client.query(id, text, value),
             }
@@ -109,8 +135,12 @@ fn run(statement_cache_size: usize, steps: &[(u8, u8)]) {
             _ => client.settle_all(),
         }
     }
+    // Openings wait for what comes behind them.
+    kinds.push(Kind::Rollback);
+    client.script(u32::try_from(kinds.len()).unwrap(), "rollback", true);
     for _ in 0..=kinds.len() {
         client.settle_all();
+        hear(&mut client, &mut openings);
         feed(&mut client, &mut kinds, 6);
         client.settle_all();
     }

@@ -80,6 +80,8 @@ impl Session {
             self.uncount_hurry(pending.as_ref());
         } else if let Some(number) = self.written.find(request) {
             self.leave_written(number, sink);
+        } else {
+            self.leave_opening(request);
         }
         self.pump(sink);
     }
@@ -127,7 +129,7 @@ impl Session {
         self.uncount_hurry(Some(&written.pending));
     }
 
-    fn uncount_hurry(&mut self, pending: Option<&Pending>) {
+    pub(in crate::session) fn uncount_hurry(&mut self, pending: Option<&Pending>) {
         let is_hurried = pending.is_some_and(|pending| pending.is_hurried);
         self.hurried = self.hurried.saturating_sub(usize::from(is_hurried));
     }

@@ -63,7 +63,11 @@ impl Session {
             rows_without_types(failure);
         }
         let outcome = head.course.outcome.take().or_else(|| head.pending.task.outcome());
-        let row_failure = head.pending.task.rows().and_then(|(rows, _)| rows.take_failure());
+        let part = head.pending.task.is_of_several().then(|| u64::from(head.pending.task.part_of_row()));
+        let mut row_failure = head.pending.task.rows().and_then(|(rows, _)| rows.take_failure());
+        if let Some(failure) = &mut row_failure {
+            failure.row = part;
+        }
         let event = match (outcome, row_failure) {
             (Some(Outcome::Failed(failure)), _) | (_, Some(failure)) => {
                 Event::Failed { request, failure: *failure, transaction_status }
@@ -160,9 +164,14 @@ impl Session {
 
     /// A written request whose session is gone.
     fn settle_lost(&self, written: Written, failure: &Failure, is_untouched: bool, sink: &mut impl Sink) {
-        let Written { pending, course } = written;
-        let Some(request) = pending.id else { return };
+        let Written { mut pending, course } = written;
         let transaction_status = self.shared.transaction_status;
+        for request in pending.task.front().into_iter().flat_map(|front| front.take_opened().openings) {
+            if let Some(request) = request.id {
+                sink.event(Event::Failed { request, failure: failure.clone().unsent(), transaction_status });
+            }
+        }
+        let Some(request) = pending.id else { return };
         let loss = pending.task.loss(&course);
         let failure = match course.outcome {
             Some(Outcome::Failed(failure)) => *failure,

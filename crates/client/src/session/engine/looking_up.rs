@@ -84,11 +84,12 @@ impl Session {
             }
             Then::Deliver(mut written) => {
                 written.pending.id = id;
+                let part = written.pending.task.part_of_row();
                 if let (Some(request), Some(description)) = (id, written.pending.task.renew(catalog)) {
                     if let Some(number) = written.pending.task.portal() {
                         self.shared.portals.describe(number, &description);
                     }
-                    sink.event(Event::Described { request, description, needs_bind: false });
+                    sink.event(Event::Described { request, part, description, needs_bind: false });
                 }
                 self.backlog = Some(written);
                 self.deliver_backlog(sink);

@@ -6,6 +6,7 @@ mod cancelling;
 mod ending;
 mod errors;
 mod looking_up;
+mod opening;
 mod owing;
 mod receiving;
 mod writing;

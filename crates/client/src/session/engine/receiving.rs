@@ -98,6 +98,8 @@ impl Session {
             return Ok(());
         }
         self.shared.note_changes(head.pending.task.changes());
+        let refused = self.settle_openings(sink);
+        let Some(head) = self.written.front_mut() else { return Ok(()) };
         let (task, mut turn) = head.turn(&mut self.shared, sink);
         match task.ready(&mut turn) {
             AtReady::Stays => {}
@@ -109,6 +111,9 @@ impl Session {
                 }
             }
             AtReady::Settles => self.settle_head(sink),
+        }
+        if let Some(failure) = refused {
+            self.refuse_followers(failure, sink);
         }
         Ok(())
     }

@@ -19,6 +19,8 @@ impl Session {
         let mut pending = Pending::new(Some(request.id), task);
         let refusal = if self.is_over || self.is_closing {
             Some(Failure::closed())
+        } else if let Some(failure) = &self.refused {
+            Some(failure.clone())
         } else {
             pending.task.refusal().or_else(|| pending.task.refusal_of(&self.shared))
         };
@@ -51,11 +53,12 @@ impl Session {
         } else {
             self.written.front_mut().map(|head| &mut head.pending).filter(|pending| pending.id == Some(request))
         };
-        let Some(Pending { task: Task::Query(query), .. }) = pending else { return };
-        if !query.is_asked() {
-            return;
-        }
-        if let Err(failure) = query.take_bind(bind) {
+        let taken = match pending {
+            Some(Pending { task: Task::Query(query), .. }) if query.is_asked() => query.take_bind(bind),
+            Some(Pending { task: Task::Group(group), .. }) if group.is_asked() => group.take_bind(bind),
+            _ => return,
+        };
+        if let Err(failure) = taken {
             let transaction_status = self.shared.transaction_status;
             self.refuse_bind(request, sink);
             return sink.event(Event::Failed { request, failure, transaction_status });
@@ -102,6 +105,13 @@ impl Session {
                     query.write_bind(&mut turn);
                 }
             }
+            (Task::Group(group), mut turn) if !self.cancels.is_under_way() && group.is_ready_to_bind() => {
+                if group.has_lost_a_name(turn.shared) {
+                    self.restart_head();
+                } else {
+                    group.write_binds(&mut turn);
+                }
+            }
             (Task::Batch(batch), mut turn) => batch.tell_drained(&mut turn),
             _ => {}
         }
@@ -109,6 +119,14 @@ impl Session {
 
     /// Writes (or settles, or asks for) the first waiting request. False when it has to wait.
     fn write_next(&mut self, sink: &mut impl Sink) -> bool {
+        match self.waiting.front() {
+            Some(Pending { task: Task::Group(group), .. }) if group.is_opening() => self.write_opening(sink),
+            _ => self.write_first(sink),
+        }
+    }
+
+    /// The same of one that opens nothing, or does so alone.
+    pub(in crate::session) fn write_first(&mut self, sink: &mut impl Sink) -> bool {
         let is_first = self.written.is_empty();
         let Some(front) = self.waiting.front_mut() else { return false };
         let mut course = Course::new(self.shared.output.end());

@@ -6,6 +6,7 @@
 //! A kind knows neither the engine nor another kind; what it needs of the session it is handed as a [`Turn`].
 
 mod batch;
+mod group;
 mod identify;
 mod look_up;
 mod portal;
@@ -18,6 +19,7 @@ mod simple;
 use std::rc::Rc;
 
 pub(super) use batch::{BatchTask, Step as BatchStep};
+pub(super) use group::GroupTask;
 pub(super) use identify::IdentifyTask;
 pub(super) use look_up::LookUpTask;
 pub(super) use portal::PortalTask;
@@ -32,6 +34,7 @@ use super::changes::Changes;
 use super::course::{Course, Outcome, Phase, Turn};
 use super::event::Sink;
 use super::failure::{Failure, FailureKind, ServerMessage};
+use super::front::Front;
 use super::query::{Description, Query};
 use super::reader::Frame;
 use super::request::Work;
@@ -49,6 +52,7 @@ pub(super) enum Task {
     Script(ScriptTask),
     Batch(Box<BatchTask>),
     Portal(Box<PortalTask>),
+    Group(Box<GroupTask>),
     LookUp(Box<LookUpTask>),
     Identify(IdentifyTask),
 }
@@ -64,6 +68,12 @@ impl Task {
             }
             Work::Prepare { query } => Self::Prepare(PrepareTask::new(query)),
             Work::Script { text, is_control } => Self::Script(ScriptTask::new(text, is_control)),
+            Work::Opening { text, context } => {
+                Self::Group(Box::new(GroupTask::opening(text, context, &shared.catalog)))
+            }
+            Work::Group { context, members } => {
+                Self::Group(Box::new(GroupTask::new(context, members, &shared.catalog)))
+            }
             Work::Batch { query, form } => Self::Batch(Box::new(BatchTask::new(query, form))),
             Work::Portal { number, step, told } => Self::Portal(Box::new(PortalTask::new(number, step, told))),
         }
@@ -79,6 +89,7 @@ impl Task {
             Self::Portal(_) => "there are no cursors",
             Self::Prepare(_) => "there are no prepared statements",
             Self::Batch(_) => "there are no parameters",
+            Self::Group(task) => task.simple_refusal()?,
             _ => return None,
         };
         let text = format!("{what} on the simple query protocol (statementMode 'simple')");
@@ -96,6 +107,7 @@ macro_rules! of_its_kind {
             Task::Script($kind) => $answer,
             Task::Batch($kind) => $answer,
             Task::Portal($kind) => $answer,
+            Task::Group($kind) => $answer,
             Task::LookUp($kind) => $answer,
             Task::Identify($kind) => $answer,
         }
@@ -180,6 +192,10 @@ impl RequestKind for Task {
         of_its_kind!(self, kind => kind.changes())
     }
 
+    fn may_end_transaction(&self) -> bool {
+        of_its_kind!(self, kind => kind.may_end_transaction())
+    }
+
     fn statement(&self) -> Option<&Rc<str>> {
         of_its_kind!(self, kind => kind.statement())
     }
@@ -190,6 +206,18 @@ impl RequestKind for Task {
 
     fn portal(&self) -> Option<u32> {
         of_its_kind!(self, kind => kind.portal())
+    }
+
+    fn part_of_row(&self) -> u32 {
+        of_its_kind!(self, kind => kind.part_of_row())
+    }
+
+    fn is_of_several(&self) -> bool {
+        of_its_kind!(self, kind => kind.is_of_several())
+    }
+
+    fn front(&mut self) -> Option<&mut Front> {
+        of_its_kind!(self, kind => kind.front())
     }
 
     fn renew(&mut self, catalog: &Rc<Catalog>) -> Option<Rc<Description>> {

@@ -83,7 +83,7 @@ impl RequestKind for PortalTask {
             PortalStep::Fetch { max_rows } => {
                 if let Some(request) = turn.id.filter(|_| description.id != self.told) {
                     let description = Rc::clone(&description);
-                    turn.sink.event(Event::Described { request, description, needs_bind: false });
+                    turn.sink.event(Event::Described { request, part: 0, description, needs_bind: false });
                 }
                 turn.course.write_closes(turn.shared, None);
                 turn.shared.output.execute(&name, max_rows);

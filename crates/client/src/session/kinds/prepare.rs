@@ -44,7 +44,7 @@ impl PrepareTask {
 
 /// What the caller wanted to know.
 fn tell(request: RequestId, description: Rc<Description>, sink: &mut impl Sink) -> CommandTag {
-    sink.event(Event::Described { request, description, needs_bind: false });
+    sink.event(Event::Described { request, part: 0, description, needs_bind: false });
     CommandTag::other("PREPARE")
 }
 

@@ -7,6 +7,7 @@ use crate::session::changes::Changes;
 use crate::session::course::{Course, Outcome, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::{Failure, ServerMessage};
+use crate::session::front::Front;
 use crate::session::preparation::{Conclusion, Unresolved};
 use crate::session::query::{Description, Query};
 use crate::session::reader::Frame;
@@ -180,6 +181,21 @@ pub(in crate::session) trait RequestKind {
 
     /// The portal of its own that its rows come from.
     fn portal(&self) -> Option<u32> {
+        None
+    }
+
+    /// Of which of its statements those are.
+    fn part_of_row(&self) -> u32 {
+        0
+    }
+
+    /// It has several statements of the application's.
+    fn is_of_several(&self) -> bool {
+        false
+    }
+
+    /// What stands in front of it in its Sync group.
+    fn front(&mut self) -> Option<&mut Front> {
         None
     }
 

@@ -121,7 +121,12 @@ impl SimpleTask {
         }
         self.told = Some(Rc::clone(description));
         if let Some(request) = turn.id {
-            turn.sink.event(Event::Described { request, description: Rc::clone(description), needs_bind: false });
+            turn.sink.event(Event::Described {
+                request,
+                part: 0,
+                description: Rc::clone(description),
+                needs_bind: false,
+            });
         }
     }
 

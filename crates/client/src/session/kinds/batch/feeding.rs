@@ -26,7 +26,7 @@ impl BatchTask {
         };
         self.stage = Stage::Running;
         turn.course.is_synced = false;
-        turn.sink.event(Event::Described { request, description, needs_bind: true });
+        turn.sink.event(Event::Described { request, part: 0, description, needs_bind: true });
         if self.is_end_wanted {
             return self.end(turn);
         }

@@ -89,7 +89,7 @@ impl QueryTask {
         self.is_asked = true;
         self.told = Some(Rc::clone(&description));
         if let Some(request) = id {
-            sink.event(Event::Described { request, description, needs_bind: true });
+            sink.event(Event::Described { request, part: 0, description, needs_bind: true });
         }
     }
 
@@ -100,7 +100,12 @@ impl QueryTask {
         }
         self.told = Some(Rc::clone(description));
         if let Some(request) = turn.id {
-            turn.sink.event(Event::Described { request, description: Rc::clone(description), needs_bind: false });
+            turn.sink.event(Event::Described {
+                request,
+                part: 0,
+                description: Rc::clone(description),
+                needs_bind: false,
+            });
         }
     }
 

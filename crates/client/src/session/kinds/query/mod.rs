@@ -23,7 +23,7 @@ use crate::session::portals::Portal;
 use crate::session::preparation::{Conclusion, Described, Preparation};
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::{Frame, command_tag, nothing};
-use crate::session::request::Work;
+use crate::session::request::{Member, Work};
 use crate::session::result_options::{PortalUse, ResultOptions};
 use crate::session::rows::Rows;
 use crate::session::standing::Standing;
@@ -115,6 +115,12 @@ impl QueryTask {
             is_renewal_wanted: is_fresh,
             run: Run::new(result),
         }
+    }
+
+    /// As a statement of a group. It was not written, and is not [asked](Self::is_asked) for its parameters.
+    pub(in crate::session) fn into_member(self) -> Member {
+        let Self { query, bind, result, is_cold_wanted: is_fresh, .. } = self;
+        Member { query, bind, result, is_fresh }
     }
 
     /// An answer to Parse or Describe.

@@ -1,0 +1,43 @@
+import type { Failure } from '../errors/index'
+import { Opcode } from '../types/boundary'
+import type { ConnectionTarget } from './connection-target'
+import { ControlRequest } from './control-request'
+import type { Environment } from './environment'
+import type { Query } from './queries'
+
+/** What opens a transaction or savepoint. It is never given up: it goes out with the next request of its connection. */
+export class OpeningRequest extends ControlRequest {
+  /** Parameters of {@link query}, the statement that is executed right behind it, if there is one. */
+  private readonly values: readonly string[]
+
+  constructor(
+    environment: Environment,
+    connection: ConnectionTarget,
+    context: Query | undefined,
+    values: readonly string[],
+  ) {
+    super(environment, connection, context)
+    this.values = values
+  }
+
+  /** Writes the OPENING. */
+  sendOpening(text: string): void {
+    const { outbox } = this.environment
+    if (outbox.isEncoding) {
+      outbox.defer(() => this.sendOpening(text))
+      return
+    }
+    try {
+      outbox.texts(Opcode.OPENING, this.slot, this.session.id, this.query?.id ?? 0, 0, [text, ...this.values])
+    } catch (error) {
+      this.endUnsent(error)
+      throw error
+    }
+  }
+
+  /** Rust refuses what comes behind it until it is told that this is known here. */
+  override fail(failure: Failure): void {
+    this.environment.outbox.command(Opcode.GO_ON, 0, this.session.id, 0, 0, 0)
+    super.fail(failure)
+  }
+}

@@ -1,0 +1,120 @@
+import { inspect } from 'node:util'
+import { type CheckedContext, type ContextOptions, checkContext, contextStatement } from './context-options'
+import { ContextSource } from './context-source'
+import type { RowMode } from './decode/mapping'
+import { errorFromFailure, InterfaceError } from './errors/index'
+import { type ContextTarget, type PoolTarget, sharingOf } from './native/door'
+import { checkFunction } from './options'
+import { notByNew } from './other-drivers'
+import type { Pool } from './pool'
+import { type Lender, QueryMethods } from './query-methods'
+import type { CallOptions } from './query-options'
+import type { RowSource, SourceQuery } from './row-source'
+import type { CallDefaults } from './send'
+import type { Transaction } from './transaction'
+import type { TransactionCallback, TransactionOptions } from './transaction-options'
+
+/**
+ * A pool in a context: whatever is executed on it has the context's settings and role, from the first statement to the last,
+ * and leaves nothing of them behind. See `withContext` of pools.
+ *
+ * A call that is one SELECT, INSERT or the like takes one round trip, as on the pool itself; what needs a session of its own, or
+ * is anything else, is executed in a transaction.
+ *
+ * @typeParam M The row mode of calls that name none.
+ */
+export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
+  readonly #pool: Pool<M>
+  readonly #context: CheckedContext
+  readonly #poolTarget: PoolTarget
+  readonly #target: ContextTarget | PoolTarget
+  readonly #lend: Lender<M> = (call, options) => this.#inTransaction(call, options)
+
+  private constructor(pool: Pool<M>, context: CheckedContext) {
+    super()
+    if (context === undefined) throw notByNew(new.target)
+    const target = pool._target()
+    const statement = contextStatement(context)
+    this.#pool = pool
+    this.#context = context
+    this.#poolTarget = target
+    this.#target = statement === undefined ? target : target.inContext(statement)
+  }
+
+  /** @internal */
+  static _of<M extends RowMode>(pool: Pool<M>, context: CheckedContext): PoolContext<M> {
+    return new PoolContext(pool, context)
+  }
+
+  /** A context with these settings and this role laid over its own. */
+  withContext(options: ContextOptions): PoolContext<M> {
+    return new PoolContext(this.#pool, checkContext(options, this.#context))
+  }
+
+  /** Runs `callback` in a transaction whose settings are made right behind its BEGIN. */
+  async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
+    checkFunction('transaction', callback)
+    return this.#pool._transactionIn(contextStatement(this.#context), callback, options, this.transaction)
+  }
+
+  /** A transaction that has been started, with its settings, on a connection that goes back to the pool when it ends. */
+  async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    return this.#pool._beginIn(contextStatement(this.#context), options, this.begin)
+  }
+
+  [inspect.custom](): string {
+    const { settings, role } = this.#context
+    // Values may be anything, such as a user's data.
+    const parts = [...settings.keys()]
+    if (role !== undefined) parts.push(`role ${role}`)
+    return `PoolContext { ${parts.join(', ')} }`
+  }
+
+  /** @internal */
+  get _defaults(): CallDefaults {
+    return this.#pool._defaults
+  }
+
+  /** @internal */
+  _target(): ContextTarget | PoolTarget {
+    return this.#target
+  }
+
+  /** @internal What cannot share its Sync group with the settings is executed in a transaction. */
+  override _lender(text?: string, needsSession = false): Lender<M> | undefined {
+    if (this.#target === this.#poolTarget) return this.#pool._lender(text)
+    if (text !== undefined) {
+      const { hasControl, isPlain } = sharingOf(text)
+      if (isPlain && !needsSession && !this.#pool._needsLease()) return undefined
+      const refusal = this.#poolTarget.refusalOf(text)
+      if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
+      if (hasControl) {
+        throw new InterfaceError(
+          'a query in a context cannot begin or end a transaction, since what came behind that would be executed without ' +
+            'the settings: call transaction() or begin() of the context',
+        )
+      }
+      return this.#lend
+    }
+    return needsSession || this.#pool._needsLease() ? this.#lend : undefined
+  }
+
+  /** @internal Rows that are read piece by piece take a transaction. */
+  override _rowSource(query: SourceQuery): RowSource {
+    if (this.#target === this.#poolTarget) return this.#pool._rowSource(query)
+    const { signal } = query.options
+    const begin = async (): Promise<Transaction> =>
+      (await this.#pool._beginIn(contextStatement(this.#context), { signal }, this.stream)) as Transaction
+    return new ContextSource(begin, query)
+  }
+
+  #inTransaction<R, O extends CallOptions>(
+    call: (host: QueryMethods<M>, options: O | undefined) => Promise<R>,
+    options: O | undefined,
+  ): Promise<R> {
+    if (options === undefined) return this.transaction((transaction) => call(transaction, undefined))
+    const { timeoutMs, signal, ...rest } = options
+    const limits = { timeoutMs: timeoutMs === 0 ? undefined : timeoutMs, signal }
+    return this.transaction((transaction) => call(transaction, rest as O), limits)
+  }
+}
