@@ -77,7 +77,7 @@ expectTypeOf(connection.batch<[Person]>(['select'], { rowMode: 'record' })).reso
 >()
 expectTypeOf(pool.batch([] as BatchStatement[])).resolves.toEqualTypeOf<Record<string, unknown>[][]>()
 expectTypeOf(tx.batch(['select'], { timeoutMs: 1 })).resolves.toEqualTypeOf<[Record<string, unknown>[]]>()
-expectTypeOf(await connection.batch([])).toEqualTypeOf<[]>()
+expectTypeOf(connection.batch([])).resolves.toEqualTypeOf<[]>()
 // @ts-expect-error: options are not one of the parameters
 connection.batch([['select', [1], {}]])
 // @ts-expect-error: there are two row types for one statement

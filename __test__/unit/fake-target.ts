@@ -14,6 +14,17 @@ import { Pool } from '../../src/pool'
 import { PoolListener } from '../../src/pool-listener'
 import type { PoolHooks } from '../../src/pool-options'
 import { CallDefaults } from '../../src/send'
+import { Scope } from '../../src/transaction-scope'
+
+/**
+ * Here what opens a transaction is sent when it starts, as if a query came at once: so that the log shows where each starts. That it
+ * waits for the first query is tested with real servers.
+ */
+const { opensBy } = Scope.prototype
+Scope.prototype.opensBy = function (this: Scope, send: () => void): void {
+  opensBy.call(this, send)
+  this.root.sendOpenings()
+}
 
 const NO_HOOKS: PoolHooks = { init: undefined, setup: undefined, reset: undefined }
 
@@ -130,6 +141,7 @@ export class FakeConnection {
   readonly answers = new Map<string, Answer | (() => Answer)>()
   #turn: Promise<unknown> = Promise.resolve()
   #stalled: Promise<void> | undefined
+  #refused: Failure | undefined
 
   /** It is over with the test alone. */
   onceOver(): () => void {
@@ -156,6 +168,18 @@ export class FakeConnection {
   script(text: string, { timeoutMs }: ScriptOptions): FakeRequest {
     this.calls.push({ text, params: undefined, maxRows: 0, timeoutMs, plan: undefined })
     return this.#run(text, timeoutMs)
+  }
+
+  /** What opens a transaction: where it fails, what is behind it fails with it. */
+  opening(): FakeRequest & { sendOpening(text: string): void } {
+    const request = new FakeRequest()
+    const sendOpening = (text: string): void => {
+      this.#run(text, 0, request)
+      request.settled.then(() => {
+        this.#refused = undefined
+      })
+    }
+    return Object.assign(request, { sendOpening })
   }
 
   control(text: string, options: RequestOptions): FakeRequest {
@@ -225,8 +249,8 @@ export class FakeConnection {
     this.onClosed?.(failure)
   }
 
-  #run(text: string, timeoutMs = 0): FakeRequest {
-    const request = new FakeRequest()
+  #run(text: string, timeoutMs = 0, request = new FakeRequest()): FakeRequest {
+    const isOpening = 'sendOpening' in request
     const giveUp = () => {
       request.answer({ failure: { kind: 'timeout', message: 'not sent in time', safeToRetry: true } })
     }
@@ -245,9 +269,14 @@ export class FakeConnection {
         })
       } else {
         request.wasInTransaction = this.transactionStatus !== 'I'
+        if (this.#refused !== undefined) {
+          request.answer({ failure: this.#refused })
+          return
+        }
         const answer = this.#answerTo(text)
         if (request.wasInTransaction && this.transactionStatus === 'I') this.transactionsEnded++
         request.transactionsEnded = this.transactionsEnded
+        if (isOpening) this.#refused = answer.failure
         request.answer(answer)
       }
     })()
