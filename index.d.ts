@@ -81,7 +81,7 @@ interface PoolHolder {
     /** Milliseconds since it was leased, or since the hook was called. */
     readonly heldMs: number;
     /** The method of the pool that leased it, or the hook that runs. */
-    readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'init' | 'setup' | 'reset';
+    readonly call: 'acquire' | 'use' | 'transaction' | 'begin' | 'stream' | 'init' | 'setup' | 'reset';
     /** Where it was leased, as the stack of an Error has it; undefined unless the pool has `leakDetectionMs`. */
     readonly stack: string | undefined;
 }
@@ -100,6 +100,8 @@ interface PostgresErrorFields extends ServerMessageFields {
     element?: number | undefined;
     /** The row of an executeMany or fetchMany, counted from 0. */
     row?: number | undefined;
+    /** The statement of a batch, counted from 0. */
+    statement?: number | undefined;
     /** The error behind this one, such as the system's `ECONNREFUSED`. */
     cause?: unknown;
 }
@@ -145,6 +147,8 @@ declare class PostgresError extends Error implements ServerMessageFields {
     readonly element: number | undefined;
     /** The row of an executeMany or fetchMany that failed, counted from 0. */
     readonly row: number | undefined;
+    /** The statement of a `batch` that failed, counted from 0. */
+    readonly statement: number | undefined;
     /** Of opening a session with several hosts or addresses: what each of them came to, in the order of the attempts. */
     readonly errors: readonly Error[] | undefined;
     constructor(message: string, fields?: PostgresErrorFields);
@@ -1368,10 +1372,10 @@ interface ServerPlace {
 }
 /**
  * What a call sends: one statement (`fetch`, `execute` with parameters), a script of any number of them (`execute`
- * without), one statement for many rows of parameters (`executeMany`, `fetchMany`), a statement to be prepared, or what
- * starts and ends a transaction or savepoint.
+ * without), one statement for many rows of parameters (`executeMany`, `fetchMany`), the statements of `batch`, a statement to
+ * be prepared, or what starts and ends a transaction or savepoint.
  */
-type LoggedQueryKind = 'query' | 'script' | 'batch' | 'prepare' | 'transaction';
+type LoggedQueryKind = 'query' | 'script' | 'batch' | 'group' | 'prepare' | 'transaction';
 /**
  * One query: what loggers are told, and the context object of the channel `oxpg:query`. What is only known at the end is
  * undefined before.
@@ -1609,6 +1613,11 @@ interface ConnectOptions<M extends RowMode = 'object'> extends ResultMapping {
     /** Milliseconds for each call that does not say otherwise; 0, the default, for no limit. */
     commandTimeoutMs?: number | undefined;
     /**
+     * Bytes that the rows of one result may have, as they come from the server, where a call does not say otherwise; 0, the
+     * default, for no limit. `stream` and `cursor` take results of any size.
+     */
+    maxResultBytes?: number | undefined;
+    /**
      * Prepared statements that a connection keeps; 0 for none. Default 100. A number also says that a transaction pooler on
      * the way, if there is one, keeps named statements (PgBouncer from 1.21 on, with `max_prepared_statements`): one that
      * does not is found by the first errors then, and not before the first query.
@@ -1722,6 +1731,16 @@ type Query = string | Sql;
 type Parameters = readonly unknown[];
 /** Rows of parameters, one an execution. */
 type ParametersList = Iterable<Parameters> | AsyncIterable<Parameters>;
+/** A statement of a batch: a query, or one with its parameters. */
+type BatchStatement = Query | readonly [query: Query, params?: Parameters | undefined];
+/** The rows of each statement of a batch, of which `T` says what is known: of those that it says nothing of, what a row is. */
+type BatchRows<M extends RowMode, T extends readonly unknown[]> = {
+    -readonly [K in keyof T]: RowOf<M, unknown extends T[K] ? UnknownRow<M> : T[K]>[];
+};
+/** As many statements as `T` has row types. */
+type BatchStatements<T extends readonly unknown[]> = {
+    readonly [K in keyof T]: BatchStatement;
+};
 /** Options of every call. */
 interface CallOptions {
     /**
@@ -1740,11 +1759,45 @@ interface CallOptions {
 interface FetchOptions<M extends RowMode = 'object'> extends CallOptions, ResultMapping {
     /** Default `'object'`: a plain object. `'record'` is a {@link Row}, `'array'` an array of the values. */
     rowMode?: M | undefined;
+    /**
+     * Bytes that the rows may have as they come from the server; 0 for no limit. A call whose result has more rejects with
+     * an InterfaceError, and the query is cancelled. Default: `maxResultBytes` of the connection or pool.
+     */
+    maxResultBytes?: number | undefined;
+}
+/**
+ * Options of `stream`. What is left out is as the connection or pool has it.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+interface StreamOptions<M extends RowMode = 'object'> extends ResultMapping {
+    /** As in {@link FetchOptions}. */
+    rowMode?: M | undefined;
+    /**
+     * Milliseconds that each wait for more rows may take, the first with the waiting for a pool's connection, after which it
+     * rejects with a TimeoutError and the query is cancelled; 0 for no limit. What the reader takes for itself does not
+     * count. Default: `commandTimeoutMs` of the connection or pool.
+     */
+    timeoutMs?: number | undefined;
+    /** Ends the stream, whose reader gets the signal's reason; the query is cancelled. */
+    signal?: AbortSignal | undefined;
+}
+/**
+ * Options of `cursor`. What is left out is as the connection or pool has it; `timeoutMs` and `maxResultBytes` are for each
+ * step.
+ *
+ * @typeParam M The row mode that it may name.
+ */
+interface CursorOptions<M extends RowMode = 'object'> extends FetchOptions<M> {
+    /** Rows that are fetched at a time where the cursor is iterated over. Default 50. */
+    prefetch?: number | undefined;
 }
 /** Options of `fetchVal`. */
 interface FetchValOptions extends CallOptions, ResultMapping {
     /** The column's position, counted from 0, or its name. Default 0. */
     column?: number | string | undefined;
+    /** As in {@link FetchOptions}. */
+    maxResultBytes?: number | undefined;
 }
 /** Asks for rows that are arrays. */
 interface ArrayMode extends FetchOptions<'array'> {
@@ -1769,6 +1822,116 @@ type UnknownRow<M extends RowMode> = M extends 'array' ? unknown[] : Record<stri
 interface QueryHost {
 }
 
+/** A message of NOTIFY that has arrived (manual, "NOTIFY"). */
+interface Notification {
+    readonly isGap: false;
+    readonly channel: string;
+    /** Empty where NOTIFY gave none. */
+    readonly payload: string;
+    /** The process id of the server's backend that sent it. */
+    readonly pid: number;
+}
+/**
+ * A pool's listener has lost its connection and listens again on a new one: messages of the time between are lost, as
+ * PostgreSQL keeps none for who is not there. What depends on them has to be looked up anew.
+ */
+interface NotificationGap {
+    readonly isGap: true;
+    readonly channel: string;
+    readonly payload: undefined;
+    /** Why the connection was lost. */
+    readonly error: Error;
+}
+/**
+ * Hears of the messages of a channel, in the context of `AsyncLocalStorage` that it was given in. What it throws is an
+ * uncaught exception, and keeps others from nothing; nobody waits for what it returns.
+ *
+ * @typeParam M The row mode of the connection.
+ */
+type NotificationHandler<M extends RowMode = 'object'> = (payload: string, notification: Notification, connection: Connection<M>) => unknown;
+/** The same of a pool, whose listener's connection is its own. */
+type PoolNotificationHandler = (payload: string, notification: Notification) => unknown;
+
+/** Options of `listen` with a handler. */
+interface ListenCallOptions extends CallOptions {
+}
+/** Options of `listen` without a handler. */
+interface ListenOptions extends CallOptions {
+    /**
+     * The most messages that wait to be taken by an iteration; with one more the subscription ends. Default 10 000.
+     */
+    maxQueued?: number | undefined;
+}
+/** Options of a pool's `listen` with a handler. */
+interface PoolListenOptions extends CallOptions {
+    /**
+     * Called when messages may have been missed: the connection was lost, and a new one listens. Without it a warning of the
+     * process says so (`OXPG_LISTEN_GAP`). What it throws is an uncaught exception.
+     */
+    onGap?: ((gap: NotificationGap) => unknown) | undefined;
+}
+
+/** The version of a server, as asyncpg has it. */
+interface ServerVersion {
+    readonly major: number;
+    /** 0 since PostgreSQL 10, whose 10.1 is the first correction of 10 and stands for 10.0.1. */
+    readonly minor: number;
+    /** The number of the correction: 4 of 18.4. */
+    readonly micro: number;
+    readonly releaseLevel: 'alpha' | 'beta' | 'candidate' | 'final';
+    /** The number behind `beta` or `rc`, else 0. */
+    readonly serial: number;
+}
+
+/**
+ * A query whose rows are fetched in parts, inside a transaction: what `cursor` gives. Either iterate over it, or
+ * {@link CursorFactory.open open} it; once. Other queries of the transaction, and other cursors, may be used in between.
+ *
+ * @typeParam R A row.
+ */
+declare class CursorFactory<R> implements AsyncIterable<R, undefined, undefined> {
+    #private;
+    /**
+     * The rows, `prefetch` of which are fetched at a time. Leaving the loop closes the cursor.
+     *
+     * @throws InterfaceError when it is used already. The iteration throws NoActiveSQLTransactionError where no transaction is
+     * open.
+     */
+    [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined, undefined>;
+    /**
+     * Opens it, to be fetched from step by step. Nothing is executed yet.
+     *
+     * @throws InterfaceError when it is used already.
+     * @throws NoActiveSQLTransactionError where no transaction is open.
+     */
+    open(): Promise<Cursor<R>>;
+}
+/**
+ * An open cursor. It lives as long as its transaction. Steps that do not wait for each other are made in their order.
+ *
+ * @typeParam R A row.
+ */
+declare class Cursor<R> implements AsyncDisposable {
+    #private;
+    /**
+     * The next rows, `count` at most; none at the end.
+     *
+     * @throws InterfaceError when it is closed, or its transaction has ended.
+     */
+    fetch(count: number): Promise<R[]>;
+    /** The next row, or null at the end. Errors as of `fetch`. */
+    fetchRow(): Promise<R | null>;
+    /**
+     * Goes past the next rows, `count` at most. Errors as of `fetch`.
+     *
+     * @returns How many rows there were.
+     */
+    forward(count: number): Promise<number>;
+    /** Closes it, once the steps before have ended. Closing again does nothing. */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
 /**
  * All that the server says of a query: what `run` gives.
  *
@@ -1783,6 +1946,32 @@ interface QueryResult<R> {
     rowCount: number;
     /** The columns of the result; none of a query that gives no rows. */
     fields: readonly Attribute[];
+}
+
+/**
+ * The rows of a query, read no faster than they are wanted, in bounded memory: what `stream` gives. It is read once, by
+ * `for await`, `Readable.from`, `ReadableStream.from` or `pipeline`. The query is sent when the first row is asked for, and
+ * cancelled when the reading ends before its end.
+ *
+ * @typeParam R A row.
+ */
+declare class RowStream<R> implements AsyncIterable<R, undefined, undefined>, AsyncDisposable {
+    #private;
+    /**
+     * The rows, one by one.
+     *
+     * @throws InterfaceError when it is read already.
+     */
+    [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined, undefined>;
+    /**
+     * The rows in the parts in which they come, for readers that take many at once: at least one row each, otherwise as many as
+     * it happens to be.
+     *
+     * @throws InterfaceError when it is read already.
+     */
+    batches(): AsyncIterableIterator<R[], undefined, undefined>;
+    /** Ends it, whoever reads it; what runs for it is cancelled. */
+    [Symbol.asyncDispose](): Promise<void>;
 }
 
 /** Options of `explain`. */
@@ -1833,6 +2022,16 @@ declare class PreparedStatement<M extends RowMode = 'object'> {
     fetchMany<T extends RowTypes<M> = UnknownRow<M>>(paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     /** Executes the statement once for each row of parameters, all or nothing, and gives the number of rows affected. */
     executeMany(paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /** The rows, fetched in parts, in a transaction: see `cursor` of connections and transactions. */
+    cursor<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode & CursorOptions<'array'>): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode & CursorOptions): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode & CursorOptions<'record'>): CursorFactory<Row<T>>;
+    cursor<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: CursorOptions<M>): CursorFactory<RowOf<M, T>>;
+    /** The rows, read no faster than they are wanted: see `stream` of connections, pools and transactions. */
+    stream<T extends readonly unknown[] = unknown[]>(params: Parameters | undefined, options: ArrayMode & StreamOptions<'array'>): RowStream<T>;
+    stream<T = Record<string, unknown>>(params: Parameters | undefined, options: ObjectMode & StreamOptions): RowStream<T>;
+    stream<T = Record<string, unknown>>(params: Parameters | undefined, options: RecordMode & StreamOptions<'record'>): RowStream<Row<T>>;
+    stream<T extends RowTypes<M> = UnknownRow<M>>(params?: Parameters, options?: StreamOptions<M>): RowStream<RowOf<M, T>>;
     /** The plan of the query, as `EXPLAIN (FORMAT JSON, VERBOSE)` gives it. */
     explain(params: Parameters | undefined, options?: ExplainOptions): Promise<unknown[]>;
     explain(options?: ExplainOptions): Promise<unknown[]>;
@@ -1876,7 +2075,7 @@ type TransactionCallback<R, M extends RowMode = 'object'> = (transaction: Transa
  *
  * @typeParam M The row mode of calls that name none.
  */
-declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> {
+declare class Transaction<M extends RowMode = 'object'> extends SessionMethods<M> {
     #private;
     /**
      * Starts it: `BEGIN`, or inside an open transaction of the connection a savepoint. While the callback of another
@@ -1899,6 +2098,18 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      */
     commit(): Promise<void>;
     /**
+     * Ends it by the first half of a two-phase commit: what it did is kept on disk and its locks are held, with no connection,
+     * until `commitPrepared` or `rollbackPrepared` (manual, "PREPARE TRANSACTION"; the server needs `max_prepared_transactions`).
+     * In a callback nothing more can be done in it then, and returning commits nothing. If it fails, the transaction is rolled back.
+     *
+     * @param gid Its identifier in all databases of the server, of up to 199 bytes.
+     * @throws InterfaceError in a savepoint, while one is open, and when the identifier is none; the transaction stays open.
+     * @throws InFailedSQLTransactionError when a statement in it had failed, so that PostgreSQL rolled it back.
+     * @throws TransactionResolutionUnknownError when the server has not answered, as of `commit`: whether it is prepared is not
+     * known, and `pg_prepared_xacts` tells.
+     */
+    prepareTransaction(gid: string): Promise<void>;
+    /**
      * Rolls it back, or rolls back to the savepoint. An executeMany or fetchMany whose asynchronous iterable is not at its
      * end is taken back. One that its limit has ended is waited for.
      *
@@ -1906,6 +2117,8 @@ declare class Transaction<M extends RowMode = 'object'> extends QueryMethods<M> 
      * back all the same.
      */
     rollback(): Promise<void>;
+    /** A single statement can go out with what opens the transaction, as a script cannot. */
+    execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string>;
     /** A savepoint to be started by hand. */
     transaction(options?: TransactionOptions): Transaction<M>;
     /** A savepoint: keeps what `callback` does, or rolls it back if it throws. */
@@ -1963,6 +2176,33 @@ interface Queryable<M extends RowMode = 'object'> {
      * @returns The number of rows affected.
      */
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /**
+     * The rows of a query, read no faster than they are wanted, in bounded memory. Outside of a transaction it has its
+     * connection for itself from its first row to its end: other calls on the connection are refused meanwhile, and a pool
+     * leases it one. Inside a transaction the rows are fetched in parts, and other calls can be made in between.
+     *
+     * @throws InterfaceError, from the first row on also while another stream is open on the connection.
+     */
+    stream<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode & StreamOptions<'array'>): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode & StreamOptions): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode & StreamOptions<'record'>): RowStream<Row<T>>;
+    stream<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: StreamOptions<M>): RowStream<RowOf<M, T>>;
+    /**
+     * Executes statements in order, atomically, in one round trip once the connection knows them: either all of them take effect
+     * or, since the first that fails ends the batch, none. Inside a transaction they are a part of it.
+     *
+     * Statements other than SELECT, INSERT, UPDATE, DELETE, MERGE, VALUES, TABLE, WITH, SHOW and EXPLAIN, and those that need
+     * what one before them has made, are executed in a transaction around them, which takes two more round trips.
+     *
+     * @param statements Each a query, or `[query, params]`.
+     * @returns The rows of each, none for a statement without a result.
+     * @throws InterfaceError when one is BEGIN, COMMIT or the like, or a COPY; nothing is sent then.
+     * @throws What the server says of the first that fails, with its position as `statement`.
+     */
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ArrayMode): Promise<BatchRows<'array', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ObjectMode): Promise<BatchRows<'object', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: RecordMode): Promise<BatchRows<'record', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options?: FetchOptions<M>): Promise<BatchRows<M, T>>;
     /** Prepares a query, to be executed any number of times. */
     prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
     /**
@@ -2001,19 +2241,70 @@ declare abstract class QueryMethods<M extends RowMode = 'object'> implements Que
     fetchMany<T = Record<string, unknown>>(query: Query, paramsList: ParametersList, options: RecordMode): Promise<Row<T>[]>;
     fetchMany<T extends RowTypes<M> = UnknownRow<M>>(query: Query, paramsList: ParametersList, options?: FetchOptions<M>): Promise<RowOf<M, T>[]>;
     executeMany(query: Query, paramsList: ParametersList, options?: CallOptions): Promise<number>;
+    /**
+     * Sends a message to all who listen to a channel; in a transaction, when that commits (manual, "NOTIFY"). The name is taken
+     * as it is, upper case and all.
+     *
+     * @param payload Shorter than 8 000 bytes.
+     * @throws InterfaceError when the name of the channel is none.
+     */
+    notify(channel: string, payload?: string, options?: CallOptions): Promise<void>;
+    stream<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode & StreamOptions<'array'>): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode & StreamOptions): RowStream<T>;
+    stream<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode & StreamOptions<'record'>): RowStream<Row<T>>;
+    stream<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: StreamOptions<M>): RowStream<RowOf<M, T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ArrayMode): Promise<BatchRows<'array', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: ObjectMode): Promise<BatchRows<'object', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options: RecordMode): Promise<BatchRows<'record', T>>;
+    batch<T extends readonly unknown[] | []>(statements: BatchStatements<T>, options?: FetchOptions<M>): Promise<BatchRows<M, T>>;
     prepare(query: Query, options?: CallOptions): Promise<PreparedStatement<M>>;
 }
 
-/** The version of a server, as asyncpg has it. */
-interface ServerVersion {
-    readonly major: number;
-    /** 0 since PostgreSQL 10, whose 10.1 is the first correction of 10 and stands for 10.0.1. */
-    readonly minor: number;
-    /** The number of the correction: 4 of 18.4. */
-    readonly micro: number;
-    readonly releaseLevel: 'alpha' | 'beta' | 'candidate' | 'final';
-    /** The number behind `beta` or `rc`, else 0. */
-    readonly serial: number;
+/** The query methods of what has a session: connections and transactions. */
+declare abstract class SessionMethods<M extends RowMode = 'object'> extends QueryMethods<M> {
+    /**
+     * A query whose rows are fetched in parts, in a transaction, as PostgreSQL demands. Nothing is sent yet: iterate over it,
+     * or `open` it.
+     */
+    cursor<T extends readonly unknown[] = unknown[]>(query: Query, params: Parameters | undefined, options: ArrayMode & CursorOptions<'array'>): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: ObjectMode & CursorOptions): CursorFactory<T>;
+    cursor<T = Record<string, unknown>>(query: Query, params: Parameters | undefined, options: RecordMode & CursorOptions<'record'>): CursorFactory<Row<T>>;
+    cursor<T extends RowTypes<M> = UnknownRow<M>>(query: Query, params?: Parameters, options?: CursorOptions<M>): CursorFactory<RowOf<M, T>>;
+}
+
+/**
+ * What `listen` gives: one handler of a channel or, without a handler, the channel's messages to be iterated over. Until it
+ * ends it keeps the process alive.
+ *
+ * An iteration ends when the application ends the subscription (by `unlisten`, by leaving the loop, or with the connection or
+ * pool), and throws what has ended it otherwise. Iterations of one subscription share its messages: each gets a message that no
+ * other gets.
+ *
+ * @typeParam T What an iteration gives.
+ */
+declare class Subscription<T = Notification> implements AsyncIterable<T> {
+    #private;
+    readonly channel: string;
+    /** Whether it has ended, however that was. */
+    get isClosed(): boolean;
+    /**
+     * Ends it: from here on its handler is not called, and iterations are at their end. Resolves when the server has been told,
+     * if it was the last one of its channel. Ending it again does nothing.
+     */
+    unlisten(): Promise<void>;
+    /** Keeps the process alive until it ends, as is the default. */
+    ref(): this;
+    /** Does not keep the process alive. */
+    unref(): this;
+    [Symbol.asyncDispose](): Promise<void>;
+    /**
+     * The messages from the moment of `listen` on. What is not taken is kept, up to `maxQueued` of them; then the subscription
+     * ends, and the iteration throws an InterfaceError after those that were kept. Leaving the loop ends the subscription.
+     *
+     * @throws InterfaceError when the subscription has a handler.
+     */
+    [Symbol.asyncIterator](): AsyncIterableIterator<T, undefined>;
+    [inspect.custom](): string;
 }
 
 /** Options of `close`. */
@@ -2037,7 +2328,7 @@ interface ConnectionParts {
  *
  * @typeParam M The row mode of calls that name none.
  */
-declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> implements TransactionHost {
+declare class Connection<M extends RowMode = 'object'> extends SessionMethods<M> implements TransactionHost {
     #private;
     protected constructor(parts: ConnectionParts);
     /** The process id of the server's backend. */
@@ -2048,13 +2339,30 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
     get settings(): Readonly<Record<string, string>>;
     /** Whether the session has ended, or was told to end at once. */
     get isClosed(): boolean;
-    /** Whether a transaction is open, as of the last answer of the server. */
+    /**
+     * Whether a transaction is open, as of the last answer of the server. One that was started by `transaction()` or `begin()` is
+     * open from then on, though its BEGIN goes out with its first query.
+     */
     get isInTransaction(): boolean;
     /** A transaction to be started by hand; inside an open one it becomes a savepoint. */
     transaction(options?: TransactionOptions): Transaction<M>;
     /** Commits what `callback` does, or rolls it back if it throws; inside a transaction it is a savepoint. */
     transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
+    /**
+     * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+     * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+     *
+     * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+     * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+     */
+    commitPrepared(gid: string, options?: CallOptions): Promise<void>;
+    /**
+     * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+     *
+     * @throws UndefinedObjectError when there is none of this name.
+     */
+    rollbackPrepared(gid: string, options?: CallOptions): Promise<void>;
     /**
      * Calls `listener` with each notice and warning that the server sends. What it said at the startup (a login trigger,
      * PostgreSQL 19 of MD5 passwords) is told to the first that listens, soon after.
@@ -2070,6 +2378,18 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
      * @returns A function that ends it.
      */
     onTermination(listener: (connection: Connection<M>) => void): () => void;
+    /**
+     * Listens to a channel, until the subscription ends: by its `unlisten`, with the connection, by a `reset` or a release to a
+     * pool, or by an UNLISTEN of the application's. The name is taken as it is, upper case and all, while in a query
+     * `NOTIFY Jobs` means the channel `jobs`. Many may listen to one channel.
+     *
+     * @param handler Called with each message, in the context of `AsyncLocalStorage` of this call. Without one the subscription is
+     * an iterable of messages.
+     * @throws InterfaceError in a transaction, whose rollback would undo it, and when the name is none.
+     * @throws TimeoutError
+     */
+    listen(channel: string, handler: NotificationHandler<M>, options?: ListenCallOptions): Promise<Subscription>;
+    listen(channel: string, options?: ListenOptions): Promise<Subscription>;
     /**
      * Has `logger` told of each query that is made on this connection, when it is over: those of its transactions and prepared
      * statements, and what starts and ends a transaction, among them. On a pool's connection it holds until that is released.
@@ -2123,7 +2443,10 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
     terminate(): void;
     /** Keeps the process alive, even while no call is in flight. */
     ref(): this;
-    /** Keeps the process alive only while calls are in flight, as is the default. */
+    /**
+     * Takes `ref` back: it keeps the process alive while calls are in flight, as is the default, and by subscriptions of
+     * `listen`, which have an `unref` of their own.
+     */
     unref(): this;
     [Symbol.asyncDispose](): Promise<void>;
     [inspect.custom](): string;
@@ -2138,6 +2461,19 @@ declare class Connection<M extends RowMode = 'object'> extends QueryMethods<M> i
  */
 declare function connect<M extends RowMode = 'object'>(dsn?: string | URL, options?: ConnectOptions<M>): Promise<Connection<M>>;
 declare function connect<M extends RowMode = 'object'>(options?: ConnectOptions<M>): Promise<Connection<M>>;
+
+/** A setting's value, as text: `true` is `on`, and `false` is `off`. */
+type SettingValue = string | number | boolean;
+/** What the calls in a context have in common. */
+interface ContextOptions {
+    /**
+     * Settings by their names, such as `app.tenant` or `statement_timeout`. They hold for each call, or each transaction, and
+     * are read by `current_setting` (PostgreSQL manual, "System Administration Functions").
+     */
+    settings?: Readonly<Record<string, SettingValue>> | undefined;
+    /** The role that executes them, as SET LOCAL ROLE has it. The login role has to be a member of it. */
+    role?: string | undefined;
+}
 
 /** What a lease is made of. */
 interface PoolConnectionParts<M extends RowMode> extends ConnectionParts {
@@ -2167,6 +2503,27 @@ declare class PoolConnection<M extends RowMode = 'object'> extends Connection<M>
     release(): Promise<void>;
     [inspect.custom](): string;
     [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * A pool in a context: whatever is executed on it has the context's settings and role, from the first statement to the last,
+ * and leaves nothing of them behind. See `withContext` of pools.
+ *
+ * A call that is one SELECT, INSERT or the like takes one round trip, as on the pool itself; what needs a session of its own, or
+ * is anything else, is executed in a transaction.
+ *
+ * @typeParam M The row mode of calls that name none.
+ */
+declare class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
+    #private;
+    private constructor();
+    /** A context with these settings and this role laid over its own. */
+    withContext(options: ContextOptions): PoolContext<M>;
+    /** Runs `callback` in a transaction whose settings are made right behind its BEGIN. */
+    transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
+    /** A transaction that has been started, with its settings, on a connection that goes back to the pool when it ends. */
+    begin(options?: TransactionOptions): Promise<Transaction<M>>;
+    [inspect.custom](): string;
 }
 
 /** A session of a pool, as its listeners are told of it: one object for as long as the session lives. */
@@ -2234,7 +2591,43 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R>;
     /** A transaction that has been started, on a connection that goes back to the pool when it ends. */
     begin(options?: TransactionOptions): Promise<Transaction<M>>;
-    /** Replaces all connections: the idle ones now, the others when they come back, or are open. */
+    /**
+     * Commits a transaction that `prepareTransaction` has left, on this connection or any other, or before a crash of the server
+     * (manual, "COMMIT PREPARED"). Only its owner and superusers may, in the same database, outside of a transaction.
+     *
+     * @throws UndefinedObjectError when there is none of this name: it has been committed or rolled back already.
+     * @throws TransactionResolutionUnknownError when the connection was lost meanwhile.
+     */
+    commitPrepared(gid: string, options?: CallOptions): Promise<void>;
+    /**
+     * Rolls such a transaction back (manual, "ROLLBACK PREPARED").
+     *
+     * @throws UndefinedObjectError when there is none of this name.
+     */
+    rollbackPrepared(gid: string, options?: CallOptions): Promise<void>;
+    /**
+     * Listens to a channel on a connection that all subscriptions of the pool share, beside the `maxSize` others. It is opened
+     * with the first subscription and closed with the last. When it is lost it is opened again, as often as it takes, and listens
+     * to all channels; what was sent meanwhile is lost, of which `onGap` and iterations are told. A link that is cut off without
+     * a word is found out by `listenProbeIntervalMs`. The pool's hooks do not see it.
+     *
+     * @param handler Called with each message, in the context of `AsyncLocalStorage` of this call. Without one the subscription
+     * is an iterable of messages and gaps.
+     * @throws InterfaceError when the name is none, or the pool is closed.
+     * @throws what opening the connection comes to, and TimeoutError. Only once it has listened does a subscription live on
+     * without a connection.
+     */
+    listen(channel: string, handler: PoolNotificationHandler, options?: PoolListenOptions): Promise<Subscription<Notification | NotificationGap>>;
+    listen(channel: string, options?: ListenOptions): Promise<Subscription<Notification | NotificationGap>>;
+    /**
+     * The pool in a context: each call on it, and each transaction, has these settings and this role, and leaves nothing of them
+     * behind, also through a transaction pooler. They are made in the same round trip.
+     *
+     * @throws ClientConfigurationError that names a setting whose name or value cannot be taken.
+     * @throws UnsupportedClientFeatureError with `statementMode: 'simple'`, which has no parameters.
+     */
+    withContext(options: ContextOptions): PoolContext<M>;
+    /** Replaces all connections: the idle ones now, the others when they come back, or are open; that of `listen` stays. */
     expireConnections(): void;
     /**
      * Calls `listener` with each notice and warning that the server sends on any of the pool's sessions, whoever uses it. What
@@ -2273,7 +2666,7 @@ declare class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     /**
      * Lets all calls end that were made before, those that wait for a connection among them, waits until all connections are
      * back, and closes them; resolves when the server has ended their sessions too, as `close` of a connection. Nothing new is
-     * accepted. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
+     * accepted, and subscriptions of `listen` end. After a minute a warning of the process (`OXPG_CLOSE_WAITS`) says who has not released what. At the timeout the
      * pool is terminated.
      *
      * @throws TimeoutError, which names them as well.
@@ -2315,10 +2708,23 @@ interface PoolOptions<M extends RowMode = 'object'> extends ConnectOptions<M> {
      */
     leakDetectionMs?: number | undefined;
     /**
+     * Milliseconds between two questions to the connection of `listen` whether it is still there and listens; 0 for none. It has
+     * to answer within the same time, and within 10 000, or it is replaced: a link that is cut off without a word is found out
+     * within 40 seconds. Default 30 000.
+     */
+    listenProbeIntervalMs?: number | undefined;
+    /**
      * Whether calls on the pool itself may share a connection, if each is a single statement such as SELECT or INSERT.
      * Default true. With false each has one for itself, which is reset afterwards.
      */
     shareConnections?: boolean | undefined;
+    /**
+     * Whether calls on the pool that are made inside a transaction callback of one of its connections (of `transaction` of the
+     * pool, or of a connection that it has lent) join that transaction, found by AsyncLocalStorage: queries run in it, and
+     * `transaction` and `begin` are savepoints. A call in what such a callback has set going, after the transaction's end, is an
+     * InterfaceError. `acquire` and `use` give a connection outside of it, and `listen` has its own. Default false.
+     */
+    ambientTransactions?: boolean | undefined;
     /**
      * Called once with each connection, before its first use. With any of the three hooks each call on the pool itself
      * leases a connection.
@@ -2758,7 +3164,7 @@ declare class Range<T> {
     [inspect.custom](depth: number, options: InspectOptionsStylized): string;
 }
 
-export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, LoggedQuery, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
-export type { AcquireOptions, AcquireTrace, ArrayMode, Attribute, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ConnectTrace, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, LoggedQueryKind, NamedTypeCodec, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryLogger, QueryResult, QueryTagValues, Queryable, RangeOptions, RecordMode, ReleaseMessage, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerPlace, ServerVersion, SqlColumns, SqlTag, SslOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
+export { ActiveSQLTransactionError, AdminShutdownError, AmbiguousAliasError, AmbiguousColumnError, AmbiguousFunctionError, AmbiguousParameterError, ArraySubscriptError, AssertError, BadCopyFileFormatError, BitString, Box, BranchTransactionAlreadyActiveError, CannotCoerceError, CannotConnectNowError, CantChangeRuntimeParamError, CardinalityViolationError, CaseNotFoundError, CharacterNotInRepertoireError, CheckViolationError, Circle, ClientCannotConnectError, ClientConfigurationError, CollationMismatchError, ConfigFileError, ConfigurationLimitExceededError, Connection, ConnectionDoesNotExistError, ConnectionFailureError, ConnectionRejectionError, ContainingSQLNotPermittedError, CrashShutdownError, Cursor, CursorFactory, DataCorruptedError, DataError, DatabaseDroppedError, DatatypeMismatchError, DatetimeFieldOverflowError, DeadlockDetectedError, DependentObjectsStillExistError, DependentPrivilegeDescriptorsStillExistError, DeprecatedFeature, DiagnosticsError, DiskFullError, DivisionByZeroError, DuplicateAliasError, DuplicateColumnError, DuplicateCursorError, DuplicateDatabaseError, DuplicateFileError, DuplicateFunctionError, DuplicateJsonObjectKeyValueError, DuplicateObjectError, DuplicatePreparedStatementError, DuplicateSchemaError, DuplicateTableError, DynamicResultSetsReturned, ErrorInAssignmentError, EscapeCharacterConflictError, EventTriggerProtocolViolatedError, ExclusionViolationError, ExternalRoutineError, ExternalRoutineInvocationError, FDWColumnNameNotFoundError, FDWDynamicParameterValueNeededError, FDWError, FDWFunctionSequenceError, FDWInconsistentDescriptorInformationError, FDWInvalidAttributeValueError, FDWInvalidColumnNameError, FDWInvalidColumnNumberError, FDWInvalidDataTypeDescriptorsError, FDWInvalidDataTypeError, FDWInvalidDescriptorFieldIdentifierError, FDWInvalidHandleError, FDWInvalidOptionIndexError, FDWInvalidOptionNameError, FDWInvalidStringFormatError, FDWInvalidStringLengthOrBufferLengthError, FDWInvalidUseOfNullPointerError, FDWNoSchemasError, FDWOptionNameNotFoundError, FDWOutOfMemoryError, FDWReplyHandleError, FDWSchemaNotFoundError, FDWTableNotFoundError, FDWTooManyHandlesError, FDWUnableToCreateExecutionError, FDWUnableToCreateReplyError, FDWUnableToEstablishConnectionError, FatalPostgresError, FeatureNotSupportedError, FileNameTooLongError, ForeignKeyViolationError, FunctionExecutedNoReturnStatementError, GeneratedAlwaysError, GroupingError, HeldCursorRequiresSameIsolationLevelError, IdleInTransactionSessionTimeoutError, IdleSessionTimeoutError, ImplicitZeroBitPadding, InFailedSQLTransactionError, InappropriateAccessModeForBranchTransactionError, InappropriateIsolationLevelForBranchTransactionError, IndeterminateCollationError, IndeterminateDatatypeError, IndexCorruptedError, IndicatorOverflowError, InsufficientPrivilegeError, InsufficientResourcesError, IntegrityConstraintViolationError, InterfaceError, InternalClientError, InternalServerError, Interval, IntervalFieldOverflowError, InvalidArgumentForLogarithmError, InvalidArgumentForNthValueFunctionError, InvalidArgumentForNtileFunctionError, InvalidArgumentForPowerFunctionError, InvalidArgumentForSQLJsonDatetimeFunctionError, InvalidArgumentForWidthBucketFunctionError, InvalidArgumentForXqueryError, InvalidAuthorizationSpecificationError, InvalidBinaryRepresentationError, InvalidCachedStatementError, InvalidCatalogNameError, InvalidCharacterValueForCastError, InvalidColumnDefinitionError, InvalidColumnReferenceError, InvalidCursorDefinitionError, InvalidCursorNameError, InvalidCursorStateError, InvalidDatabaseDefinitionError, InvalidDatetimeFormatError, InvalidEscapeCharacterError, InvalidEscapeOctetError, InvalidEscapeSequenceError, InvalidForeignKeyError, InvalidFunctionDefinitionError, InvalidGrantOperationError, InvalidGrantorError, InvalidIndicatorParameterValueError, InvalidJsonTextError, InvalidLocatorSpecificationError, InvalidNameError, InvalidObjectDefinitionError, InvalidParameterValueError, InvalidPasswordError, InvalidPrecedingOrFollowingSizeError, InvalidPreparedStatementDefinitionError, InvalidRecursionError, InvalidRegularExpressionError, InvalidRoleSpecificationError, InvalidRowCountInLimitClauseError, InvalidRowCountInResultOffsetClauseError, InvalidSQLJsonSubscriptError, InvalidSQLStatementNameError, InvalidSavepointSpecificationError, InvalidSchemaDefinitionError, InvalidSchemaNameError, InvalidSqlstateReturnedError, InvalidTableDefinitionError, InvalidTablesampleArgumentError, InvalidTablesampleRepeatError, InvalidTextRepresentationError, InvalidTimeZoneDisplacementValueError, InvalidTransactionInitiationError, InvalidTransactionStateError, InvalidTransactionTerminationError, InvalidUseOfEscapeCharacterError, InvalidXmlCommentError, InvalidXmlContentError, InvalidXmlDocumentError, InvalidXmlProcessingInstructionError, JsonValue, Line, LineSegment, LocatorError, LockFileExistsError, LockNotAvailableError, LoggedQuery, ModifyingExternalRoutineSQLDataNotPermittedError, ModifyingSQLDataNotPermittedError, MoreThanOneSQLJsonItemError, MostSpecificTypeMismatchError, NameTooLongError, NoActiveSQLTransactionError, NoActiveSQLTransactionForBranchTransactionError, NoAdditionalDynamicResultSetsReturned, NoData, NoDataFoundError, NoSQLJsonItemError, NonNumericSQLJsonItemError, NonUniqueKeysInAJsonObjectError, NonstandardUseOfEscapeCharacterError, NotAnXmlDocumentError, NotNullViolationError, NullValueEliminatedInSetFunction, NullValueInExternalRoutineNotAllowedError, NullValueNoIndicatorParameterError, NullValueNotAllowedError, NumericValueOutOfRangeError, ObjectInUseError, ObjectNotInPrerequisiteStateError, OperatorInterventionError, OutOfMemoryError, OutdatedSchemaCacheError, PLPGSQLError, Path, Point, Polygon, Pool, PoolConnection, PoolContext, PostgresConnectionError, PostgresError, PostgresFloatingPointError, PostgresIOError, PostgresLogMessage, PostgresSyntaxError, PostgresSystemError, PostgresWarning, PreparedStatement, PrivilegeNotGranted, PrivilegeNotRevoked, ProgramLimitExceededError, ProhibitedExternalRoutineSQLStatementAttemptedError, ProhibitedSQLStatementAttemptedError, ProtocolError, ProtocolViolationError, QueryCanceledError, RaiseError, Range, ReadOnlySQLTransactionError, ReadingExternalRoutineSQLDataNotPermittedError, ReadingSQLDataNotPermittedError, Row as Record, ReservedNameError, RestrictViolationError, Row, RowStream, SQLJsonArrayNotFoundError, SQLJsonItemCannotBeCastToTargetTypeError, SQLJsonMemberNotFoundError, SQLJsonNumberNotFoundError, SQLJsonObjectNotFoundError, SQLJsonScalarRequiredError, SQLRoutineError, SQLStatementNotYetCompleteError, SavepointError, SchemaAndDataStatementMixingNotSupportedError, SequenceGeneratorLimitExceededError, SerializationError, SingletonSQLJsonItemRequiredError, SnapshotTooOldError, Sql, SrfProtocolViolatedError, StackedDiagnosticsAccessedWithoutActiveHandlerError, StatementCompletionUnknownError, StatementTooComplexError, StringDataLengthMismatchError, StringDataRightTruncation, StringDataRightTruncationError, Subscription, SubstringError, SyntaxOrAccessError, TargetServerAttributeNotMatched, TimeoutError, TooManyArgumentsError, TooManyColumnsError, TooManyConnectionsError, TooManyJsonArrayElementsError, TooManyJsonObjectMembersError, TooManyRowsError, Transaction, TransactionIntegrityConstraintViolationError, TransactionResolutionUnknownError, TransactionRollbackError, TransactionTimeoutError, TriggerProtocolViolatedError, TriggeredActionError, TriggeredDataChangeViolationError, TrimError, UndefinedColumnError, UndefinedFileError, UndefinedFunctionError, UndefinedObjectError, UndefinedParameterError, UndefinedTableError, UniqueViolationError, UnknownPostgresError, UnsafeNewEnumValueUsageError, UnsupportedClientFeatureError, UnsupportedServerFeatureError, UnterminatedCStringError, UntranslatableCharacterError, WindowingError, WithCheckOptionViolationError, WrongObjectTypeError, ZeroLengthCharacterStringError, connect, createPool, json, parseDsn, sql };
+export type { AcquireOptions, AcquireTrace, ArrayMode, Attribute, BatchRows, BatchStatement, BatchStatements, BinaryTypeCodec, BuiltinTypeCodecOptions, CallOptions, ClientErrorFields, CloseOptions, CodecFormat, ConnectOptions, ConnectTrace, ContextOptions, CursorOptions, DsnHost, ExplainOptions, FetchOptions, FetchValOptions, IntervalFields, IsolationLevel, ListenCallOptions, ListenOptions, LoggedQueryKind, NamedTypeCodec, Notification, NotificationGap, NotificationHandler, ObjectMode, Parameters, ParametersList, ParsedDsn, Password, Pem, PointLike, PoolCloseReason, PoolHolder, PoolHook, PoolListenOptions, PoolNotificationHandler, PoolOptions, PoolSession, PoolSessionEnd, PoolStats, PostgresErrorFields, Query, QueryLogger, QueryResult, QueryTagValues, Queryable, RangeOptions, RecordMode, ReleaseMessage, ResetOptions, ResultMapping, RowMode, RowOf, RowTypes, ServerMessageFields, ServerPlace, ServerVersion, SettingValue, SqlColumns, SqlTag, SslOptions, StreamOptions, TemporalNamespace, TextParser, TextTypeCodec, TransactionCallback, TransactionOptions, TupleTypeCodec, Type, TypeCodecOptions, TypeSchemaOptions, UnknownRow };
 
 export * as default from './index.js'
