@@ -171,15 +171,14 @@ export class FakeConnection {
   }
 
   /** What opens a transaction: where it fails, what is behind it fails with it. */
-  opening(): FakeRequest & { sendOpening(text: string): void } {
+  open(text: string, _context: unknown, told: (opening: FakeRequest) => void): FakeRequest {
     const request = new FakeRequest()
-    const sendOpening = (text: string): void => {
-      this.#run(text, 0, request)
-      request.settled.then(() => {
-        this.#refused = undefined
-      })
-    }
-    return Object.assign(request, { sendOpening })
+    request.settled.then(() => told(request))
+    this.#run(text, 0, request)
+    request.settled.then(() => {
+      this.#refused = undefined
+    })
+    return request
   }
 
   control(text: string, options: RequestOptions): FakeRequest {
