@@ -54,11 +54,13 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** Runs `callback` in a transaction whose settings are made right behind its BEGIN. */
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
+    this.#pool._refuseToJoin()
     return this.#pool._transactionIn(contextStatement(this.#context), callback, options, this.transaction)
   }
 
   /** A transaction that has been started, with its settings, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
+    this.#pool._refuseToJoin()
     return this.#pool._beginIn(contextStatement(this.#context), options, this.begin)
   }
 
@@ -83,6 +85,7 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** @internal What cannot share its Sync group with the settings is executed in a transaction. */
   override _lender(text?: string, needsSession = false): Lender<M> | undefined {
     if (this.#target === this.#poolTarget) return this.#pool._lender(text)
+    this.#pool._refuseToJoin()
     if (text !== undefined) {
       const { hasControl, isPlain } = sharingOf(text)
       if (isPlain && !needsSession && !this.#pool._needsLease()) return undefined
@@ -103,8 +106,14 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   override _rowSource(query: SourceQuery): RowSource {
     if (this.#target === this.#poolTarget) return this.#pool._rowSource(query)
     const { signal } = query.options
-    const begin = async (): Promise<Transaction> =>
-      (await this.#pool._beginIn(contextStatement(this.#context), { signal }, this.stream)) as Transaction
+    const begin = async (): Promise<Transaction> => {
+      this.#pool._refuseToJoin()
+      return (await this.#pool._beginIn(
+        contextStatement(this.#context),
+        { signal },
+        this.stream,
+      )) as Transaction
+    }
     return new ContextSource(begin, query)
   }
 

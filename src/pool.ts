@@ -459,6 +459,19 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     }
   }
 
+  /**
+   * @internal What has settings of its own is no part of the transaction around it: they would hold for the rest of that.
+   *
+   * @throws InterfaceError where it would join one.
+   */
+  _refuseToJoin(): void {
+    if (this.#joined() === undefined) return
+    throw new InterfaceError(
+      'a call in a context cannot join the transaction that it is made in, for which the settings of the context would hold ' +
+        'from then on: make them there, or make the call on a connection of its own, by acquire() or use() of the pool',
+    )
+  }
+
   /** @internal Whether a call needs a connection of its own: hooks want that, and a call that may wait for itself. */
   _needsLease(): boolean {
     return this.#hasHooks || this.#holderPidWhenFull() !== undefined

@@ -11,7 +11,7 @@ import {
   UndefinedTableError,
 } from 'oxpg'
 import { roundTrips } from '../support/round-trips.js'
-import { pool, uniqueName, url } from '../support/server.js'
+import { pool, uniqueName, until, url } from '../support/server.js'
 
 const TENANT = "select current_setting('app.tenant', true)"
 
@@ -202,4 +202,54 @@ test('hooks of the pool run as ever', async (t) => {
   })
   t.is(await p.withContext({ settings: { 'app.tenant': 'a' } }).fetchVal(TENANT), 'a')
   t.is(setups, 1)
+})
+
+test('a stream in a context has its settings to the end, and leaves nothing behind', async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const table = uniqueName('streamed')
+  await p.execute(`create table ${table} (n int, tenant text)`)
+  t.teardown(async () => {
+    const c = await connect(url)
+    await c.execute(`drop table ${table}`)
+    await c.close()
+  })
+  const context = p.withContext({ settings: { 'app.tenant': 'a' } })
+  const seen = new Set<unknown>()
+  let count = 0
+  const rows = `select n, current_setting('app.tenant', true) as tenant from generate_series(1, 20000) n`
+  for await (const row of context.stream<{ n: number; tenant: string }>(rows)) {
+    count += 1
+    seen.add(row.tenant)
+  }
+  t.deepEqual([count, [...seen]], [20_000, ['a']])
+  await until(async () => p.stats.inUse === 0, 'the end of the lease')
+  t.is((await p.fetchVal<string>(TENANT)) ?? '', '')
+  // What it does is done at its end, and not where it is left.
+  const insert = `insert into ${table} select n, current_setting('app.tenant', true) from generate_series(1, 3) n returning n`
+  for await (const _ of context.stream(insert));
+  t.is(await p.fetchVal(`select count(*)::int from ${table} where tenant = 'a'`), 3)
+  for await (const _ of context.stream(rows)) break
+  await t.throwsAsync(async () => {
+    for await (const _ of context.stream('select 1 / (3 - n) from generate_series(1, 5) n'));
+  })
+  t.is((await p.fetchVal<string>(TENANT)) ?? '', '')
+  await until(async () => p.stats.inUse === 0, 'the end of the lease')
+})
+
+test('a context does not join a transaction, whose settings it would change', async (t) => {
+  const p = await pool(t, { maxSize: 2, ambientTransactions: true })
+  const context = p.withContext({ settings: { 'app.tenant': 'a' } })
+  const told = { instanceOf: InterfaceError, message: /a call in a context cannot join the transaction/ }
+  await p.transaction(async () => {
+    await t.throwsAsync(context.fetch('select 1'), told)
+    await t.throwsAsync(context.batch(['select 1']), told)
+    await t.throwsAsync(context.executeMany('select $1::int', [[1]]), told)
+    await t.throwsAsync(
+      context.transaction(() => {}),
+      told,
+    )
+    await t.throwsAsync(context.stream('select 1')[Symbol.asyncIterator]().next(), told)
+    t.is((await p.fetchVal<string>(TENANT)) ?? '', '')
+  })
+  t.is(await context.fetchVal(TENANT), 'a')
 })

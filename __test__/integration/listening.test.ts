@@ -322,18 +322,19 @@ test('UNLISTEN and DISCARD ALL by hand end subscriptions', async (t) => {
 
 test('reset and close end subscriptions', async (t) => {
   const c = await connection(t)
-  const first = await c.listen('a')
+  const channel = uniqueName('ended')
+  const first = await c.listen(channel)
   const waiting = first[Symbol.asyncIterator]().next()
   await c.reset()
   t.deepEqual(await waiting, { done: true, value: undefined })
   t.deepEqual(await channels(c), [])
-  const second = await c.listen('a')
-  t.deepEqual(await channels(c), ['a'])
+  const second = await c.listen(channel)
+  t.deepEqual(await channels(c), [channel])
   const rest = second[Symbol.asyncIterator]().next()
   await c.close()
   t.deepEqual(await rest, { done: true, value: undefined })
   await second.unlisten()
-  await t.throwsAsync(c.listen('a'), { instanceOf: InterfaceError, message: /closed/ })
+  await t.throwsAsync(c.listen(channel), { instanceOf: InterfaceError, message: /closed/ })
 })
 
 test('a connection that is lost ends its subscriptions, and iterations throw', async (t) => {

@@ -61,6 +61,20 @@ test('connections and pools have a default, which a call may lift', async (t) =>
   }
 })
 
+test('the rows of a batch count together', async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const half = "select repeat('x', 600) as half"
+  const whole = await p.batch([half, half], { maxResultBytes: 2_000 })
+  t.deepEqual(whole[1], [{ half: 'x'.repeat(600) }])
+  await t.throwsAsync(p.batch([half, half], { maxResultBytes: 1_000 }), {
+    instanceOf: InterfaceError,
+    message: /1000/,
+  })
+  const context = p.withContext({ settings: { 'app.tenant': 'a' } })
+  await t.throwsAsync(context.fetch(half, [], { maxResultBytes: 100 }), { instanceOf: InterfaceError })
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
 test('what is no number of bytes is refused', async (t) => {
   const c = await connection(t)
   for (const maxResultBytes of [-1, 1.5, '1', Number.NaN]) {

@@ -75,7 +75,7 @@ test('every kind of query is told, and what a transaction sends', async (t) => {
   await statement.fetch([1])
   await c.transaction(async (transaction) => {
     await transaction.run('update logged set n = n + $1', [1])
-    await transaction.transaction(async () => {})
+    await transaction.transaction((nested) => nested.fetch('select 1'))
   })
   const told = records.map(({ kind, operation, tag, params }) => [kind, operation, tag, params])
   t.deepEqual(
@@ -86,12 +86,37 @@ test('every kind of query is told, and what a transaction sends', async (t) => {
       ['prepare', 'SELECT', 'PREPARE', undefined],
       ['query', 'SELECT', 'SELECT 1', [1]],
       ['query', 'UPDATE', 'UPDATE 2', [1]],
+      ['query', 'SELECT', 'SELECT 1', undefined],
     ],
   )
   const commands = records
     .filter(({ kind }) => kind === 'transaction')
     .map(({ query }) => query.split(' ')[0])
   t.deepEqual(commands, ['BEGIN', 'SAVEPOINT', 'RELEASE', 'COMMIT'])
+})
+
+test('batches, cursors, streams and calls in a context are told as well', async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const { records, logger } = collecting()
+  p.addQueryLogger(logger)
+  await p.batch(['select 1', ['select $1::int', [2]]])
+  await p.withContext({ settings: { 'app.tenant': 'a' } }).fetch('select 3')
+  for await (const _ of p.stream('select 4'));
+  await p.transaction(async (transaction) => {
+    for await (const _ of transaction.cursor('select 5'));
+  })
+  t.deepEqual(
+    records.map(({ kind, query, isPooled }) => [kind, query, isPooled]),
+    [
+      ['group', 'select 1;\nselect $1::int', true],
+      ['query', 'select 3', true],
+      ['query', 'select 4', false],
+      ['transaction', 'BEGIN', false],
+      ['query', 'select 5', false],
+      ['transaction', 'COMMIT', false],
+    ],
+  )
+  t.true(records.every(({ serverPid }) => serverPid === records[0]!.serverPid))
 })
 
 test('parameters are shown to nobody who does not ask for them', async (t) => {
@@ -181,8 +206,8 @@ test('a logger runs in the context of the call', async (t) => {
   for (const queryable of [c, p]) {
     storage.run('adding', () => queryable.addQueryLogger(logger))
     await Promise.all(['one', 'two'].map((name) => storage.run(name, () => queryable.fetch('select 1'))))
-    await storage.run('three', () => queryable.transaction(async () => {}))
-    t.deepEqual(seen.splice(0), ['one', 'two', 'three', 'three'])
+    await storage.run('three', () => queryable.transaction((transaction) => transaction.fetch('select 1')))
+    t.deepEqual(seen.splice(0), ['one', 'two', 'three', 'three', 'three'])
   }
 })
 

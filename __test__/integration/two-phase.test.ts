@@ -78,6 +78,16 @@ test('identifiers that are none are refused, and the transaction goes on', async
   await c.rollbackPrepared('x'.repeat(199))
 })
 
+test('a transaction in which nothing was done can be prepared', async (t) => {
+  const c = await connection(t)
+  const gid = uniqueName('empty')
+  const transaction = await c.begin()
+  await transaction.prepareTransaction(gid)
+  t.is(await c.fetchVal('select count(*)::int from pg_prepared_xacts where gid = $1', [gid]), 1)
+  await c.commitPrepared(gid)
+  t.is(await c.fetchVal('select count(*)::int from pg_prepared_xacts where gid = $1', [gid]), 0)
+})
+
 test('a transaction that has failed is rolled back instead, and so is one that cannot be prepared', async (t) => {
   const c = await connection(t)
   const gid = uniqueName('gid')

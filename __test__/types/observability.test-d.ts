@@ -25,7 +25,9 @@ for (const queryable of [connection, pool]) {
   queryable.addQueryLogger('console')
 }
 expectTypeOf<QueryLogger>().parameter(0).toEqualTypeOf<LoggedQuery>()
-expectTypeOf<LoggedQuery['kind']>().toEqualTypeOf<'query' | 'script' | 'batch' | 'prepare' | 'transaction'>()
+expectTypeOf<LoggedQuery['kind']>().toEqualTypeOf<
+  'query' | 'script' | 'batch' | 'group' | 'prepare' | 'transaction'
+>()
 expectTypeOf<LoggedQuery['params']>().toEqualTypeOf<readonly unknown[] | undefined>()
 expectTypeOf<LoggedQuery['error']>().toEqualTypeOf<unknown>()
 expectTypeOf<ConnectTrace['isPooled']>().toEqualTypeOf<boolean>()
