@@ -1,21 +1,11 @@
 import { inspect } from 'node:util'
-import { CALL_OPTIONS, checkCallOptions, signalOf, timeoutOf } from './call-arguments'
+import { checkCallOptions } from './call-arguments'
 import type { CloseOptions } from './connection'
 import { type ContextOptions, checkContext, NO_CONTEXT } from './context-options'
 import type { RowMode } from './decode/mapping'
-import {
-  errorFromFailure,
-  InterfaceError,
-  type PoolHolder,
-  type PostgresLogMessage,
-  TimeoutError,
-} from './errors/index'
-import { Limit } from './limit'
+import { errorFromFailure, InterfaceError, type PostgresLogMessage } from './errors/index'
 import { checkPoolListen, type ListenOptions, type PoolListenOptions } from './listen-options'
 import {
-  type AcquireTrace,
-  acquireChannel,
-  type ConnectionTarget,
   type ContextStatement,
   callRefused,
   openPools,
@@ -24,34 +14,27 @@ import {
   type QueryLogger,
   QueryLoggers,
   type ServerPlace,
-  sessionTrace,
-  traced,
 } from './native/door'
 import type { Notification, NotificationGap, PoolNotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
 import { notACall, notByNew } from './other-drivers'
 import { waitForClose } from './pool-close'
-import { PoolConnection, type PoolConnectionParts, withHandBack, withRelease } from './pool-connection'
+import { PoolConnection, withHandBack, withRelease } from './pool-connection'
 import { PoolContext } from './pool-context'
 import { PoolEvents, type PoolSession, type PoolSessionEnd } from './pool-events'
 import { describeHolders, PoolLeases } from './pool-leases'
+import { type Claim, PoolLending } from './pool-lending'
 import type { PoolListener } from './pool-listener'
 import type { PoolHooks } from './pool-options'
-import { leftOpen, nestingError } from './pool-refusals'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
-import { type Lease, LeasedSource, type RowSource, type SourceQuery, StreamSource } from './row-source'
+import { LeasedSource, type RowSource, type SourceQuery } from './row-source'
 import type { CallDefaults } from './send'
 import type { Subscription } from './subscription'
 import { attachSuppressed } from './suppressed'
 import type { Transaction } from './transaction'
-import { wholeLimit } from './transaction-limits'
-import {
-  checkTransactionOptions,
-  type TransactionCallback,
-  type TransactionOptions,
-} from './transaction-options'
-import { joinedTransaction, transactionPidOf } from './transaction-scope'
+import type { TransactionCallback, TransactionOptions } from './transaction-options'
+import { joinedTransaction } from './transaction-scope'
 import { endPrepared } from './two-phase'
 import { CloseReason } from './types/boundary'
 import { describeArgument } from './types/describe-value'
@@ -86,21 +69,11 @@ export interface PoolParts<M extends RowMode> {
   readonly listener: PoolListener
 }
 
-/** Which call of the application's a lease is for. */
-interface Claim {
-  readonly call: PoolHolder['call']
-  /** Of that call, if anybody will want to know it. */
-  readonly stack: string | undefined
-}
-
 /** A method that the application has called. */
 // biome-ignore lint/suspicious/noExplicitAny: it is only looked for in a stack.
 type PublicMethod = (...parameters: any[]) => unknown
 
 const TIMEOUT_ONLY: ReadonlySet<string> = new Set(['timeoutMs'])
-
-/** How long a call inside one of the pool's own transactions may wait for a second connection, if nobody asked for a limit. */
-const NESTED_TIMEOUT_MS = 1_000
 
 /**
  * Connections for everybody. Queries can be made on the pool itself, and those that are single statements share its
@@ -111,33 +84,26 @@ const NESTED_TIMEOUT_MS = 1_000
 export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #target: PoolTarget
   readonly #defaults: CallDefaults
-  readonly #hooks: PoolHooks<M>
   readonly #acquireTimeoutMs: number
-  readonly #isAcquireTimeoutGiven: boolean
-  readonly #hasHooks: boolean
   readonly #isAmbient: boolean
   readonly #leases: PoolLeases
   readonly #events: PoolEvents
   readonly #listener: PoolListener
-  /** Sessions that have had their `init`. */
-  readonly #initialized = new WeakSet<ConnectionTarget>()
+  readonly #lending: PoolLending<M>
   readonly #loggers = new QueryLoggers()
-  readonly #lend: Lender<M> = (call, options) => this.#lendFor(call, options)
+  readonly #lend: Lender<M> = (call, options) => this.#lending.forCall(call, options)
 
   protected constructor(parts: PoolParts<M>) {
     super()
     if (parts?.target === undefined) throw notByNew(new.target)
     this.#target = parts.target
     this.#defaults = parts.defaults
-    this.#hooks = parts.hooks
     this.#acquireTimeoutMs = parts.acquireTimeoutMs
-    this.#isAcquireTimeoutGiven = parts.isAcquireTimeoutGiven
-    const { init, setup, reset } = parts.hooks
-    this.#hasHooks = init !== undefined || setup !== undefined || reset !== undefined
     this.#isAmbient = parts.isAmbient
     const leases = new PoolLeases(parts.leakDetectionMs)
     const events = new PoolEvents(parts.target)
     this.#leases = leases
+    this.#lending = new PoolLending({ ...parts, owner: this, leases })
     this.#events = events
     this.#listener = parts.listener
     parts.target.onPooledClosed = (connection, failure, reason) => {
@@ -175,7 +141,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
    * limit was asked for, and no connection has become free within a second.
    */
   async acquire(options?: AcquireOptions): Promise<PoolConnection<M>> {
-    return this.#acquire(options, { call: 'acquire', stack: this.#leases.stackAt(this.acquire) })
+    return this.#lending.acquire(options, { call: 'acquire', stack: this.#leases.stackAt(this.acquire) })
   }
 
   /**
@@ -203,7 +169,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   ): Promise<R> {
     checkFunction('use', callback)
     const claim: Claim = { call: 'use', stack: this.#leases.stackAt(this.use) }
-    return withRelease(await this.#acquire(options, claim), callback)
+    return withRelease(await this.#lending.acquire(options, claim), callback)
   }
 
   /** Runs `callback` in a transaction, on a connection that it has for itself. */
@@ -222,7 +188,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     caller: PublicMethod,
   ): Promise<R> {
     const claim: Claim = { call: 'transaction', stack: this.#leases.stackAt(caller) }
-    const { connection, whole } = await this.#leaseToStart(options, claim)
+    const { connection, whole } = await this.#lending.toStart(options, claim)
     return withHandBack(
       connection,
       () => connection._transactionWithin(callback, options, whole, context),
@@ -244,7 +210,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     caller: PublicMethod,
   ): Promise<Transaction<M>> {
     const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(caller) }
-    const { connection, whole } = await this.#leaseToStart(options, claim)
+    const { connection, whole } = await this.#lending.toStart(options, claim)
     try {
       const transaction = await connection._beginWithin(options, whole, context)
       transaction._whenOver(() => connection._handBackQuietly())
@@ -444,19 +410,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     const joined = this.#joined()
     if (joined !== undefined) return joined._rowSource(query)
     const claim: Claim = { call: 'stream', stack: this.#leases.stackAt(this.stream) }
-    return new LeasedSource(() => this.#leaseToStream(query, claim))
-  }
-
-  async #leaseToStream(query: SourceQuery, claim: Claim): Promise<Lease> {
-    const { text, options } = query
-    const refusal = this.#target.refusalOf(text)
-    if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
-    const { limit, isAsked } = this.#limitsOfLease(new Limit(options.timeoutMs, options.signal))
-    const connection = await this.#lease(limit, isAsked, claim)
-    return {
-      source: new StreamSource(connection, query),
-      handBack: () => connection._handBackQuietly(),
-    }
+    return new LeasedSource(() => this.#lending.toStream(query, claim))
   }
 
   /**
@@ -472,9 +426,9 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     )
   }
 
-  /** @internal Whether a call needs a connection of its own: hooks want that, and a call that may wait for itself. */
+  /** @internal Whether a call needs a connection of its own. */
   _needsLease(): boolean {
-    return this.#hasHooks || this.#holderPidWhenFull() !== undefined
+    return this.#lending.isNeeded
   }
 
   /**
@@ -490,119 +444,8 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return joined === undefined ? this.#lend : (call, options) => call(joined, options)
   }
 
-  /**
-   * Leases a connection.
-   *
-   * @param claim What it is for, if that is the application's.
-   * @param isAsked Whether the application asked for a limit: inside one of the pool's own transactions there is a shorter
-   * one otherwise.
-   */
-  #lease(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
-    if (!acquireChannel.hasSubscribers) return this.#take(limit, isAsked, claim)
-    const call = (claim?.call ?? 'query') as AcquireTrace['call']
-    const trace: AcquireTrace = { call, timeoutMs: limit.timeoutMs, ...sessionTrace(this.#target.lastPlace) }
-    return traced(
-      acquireChannel,
-      trace,
-      () => this.#take(limit, isAsked, claim),
-      (connection) => connection._targetOfEnd(),
-    )
-  }
-
-  async #take(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
-    const holderPid = this.#holderPidWhenFull()
-    const isShortened =
-      holderPid !== undefined && !isAsked && (limit.timeoutMs === 0 || limit.timeoutMs > NESTED_TIMEOUT_MS)
-    const timeoutMs = isShortened ? NESTED_TIMEOUT_MS : limit.remainingMs
-    const request = this.#target.acquire({ timeoutMs, signal: limit.signal })
-    await request.settled
-    const { failure } = request
-    if (failure !== undefined) {
-      if (holderPid === undefined || failure.kind !== 'timeout') throw errorFromFailure(failure)
-      const nesting = nestingError(this.stats.maxSize, holderPid)
-      if (isShortened) throw nesting
-      throw new TimeoutError(`${failure.message}; ${nesting.message}`, { safeToRetry: true, cause: nesting })
-    }
-    const target = request.connection!
-    const leases = this.#leases
-    const parts = { target, defaults: this.#defaults, hooks: this.#hooks, owner: this, limit, leases }
-    const connection = PoolConnection._lend<M>(parts)
-    if (claim !== undefined) leases.open(connection, target, claim.call, claim.stack, takeBackOf(parts))
-    if (this.#hasHooks) {
-      const isNew = !this.#initialized.has(target)
-      await connection._prepare(isNew)
-      if (isNew) this.#initialized.add(target)
-    }
-    return connection
-  }
-
-  #acquire(options: AcquireOptions | undefined, claim: Claim): Promise<PoolConnection<M>> {
-    checkCallOptions(options, CALL_OPTIONS)
-    const limit = new Limit(timeoutOf(options, this.#acquireTimeoutMs), signalOf(options))
-    return this.#lease(limit, options?.timeoutMs !== undefined || this.#isAcquireTimeoutGiven, claim)
-  }
-
   /** The transaction that a call made here joins. */
   #joined(): Transaction<M> | undefined {
     return this.#isAmbient ? (joinedTransaction(this) as Transaction<M> | undefined) : undefined
   }
-
-  /** Leases a connection for a transaction, whose own limit begins here. */
-  async #leaseToStart(
-    options: TransactionOptions | undefined,
-    claim: Claim,
-  ): Promise<{ connection: PoolConnection<M>; whole: Limit | undefined }> {
-    const checked = checkTransactionOptions(options)
-    const whole = wholeLimit(checked)
-    const isGiven = checked.timeoutMs !== undefined
-    const limit = isGiven ? whole! : new Limit(this.#acquireTimeoutMs, checked.signal)
-    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven, claim)
-    return { connection, whole }
-  }
-
-  /** Makes a call on a connection that is leased for it: its time is for the waiting, the hooks and the query together. */
-  async #lendFor<R, O extends CallOptions>(
-    call: (host: QueryMethods<M>, options: O | undefined) => Promise<R>,
-    options: O | undefined,
-  ): Promise<R> {
-    const limit = new Limit(timeoutOf(options, this.#defaults.commandTimeoutMs), signalOf(options))
-    const { limit: wait, isAsked } = this.#limitsOfLease(limit)
-    const connection = await this.#lease(wait, isAsked, undefined)
-    const rest = limit.timeoutMs === 0 ? options : ({ ...options, timeoutMs: limit.remainingMs } as O)
-    return withHandBack(
-      connection,
-      async () => {
-        const result = await call(connection, rest)
-        if (connection.isInTransaction) throw leftOpen()
-        return result
-      },
-      new Limit(0, limit.signal),
-    )
-  }
-
-  /** How long a call with this limit may wait for its connection. */
-  #limitsOfLease(limit: Limit): { limit: Limit; isAsked: boolean } {
-    const acquireMs = this.#acquireTimeoutMs
-    const isShorter = limit.timeoutMs !== 0 && (acquireMs === 0 || limit.timeoutMs < acquireMs)
-    return {
-      limit: isShorter ? limit : new Limit(acquireMs, limit.signal),
-      isAsked: limit.timeoutMs !== 0 || this.#isAcquireTimeoutGiven,
-    }
-  }
-
-  /**
-   * Called inside one of the pool's own transactions while no connection is free for it: the pid of its connection. What is
-   * being opened is for those who wait already.
-   */
-  #holderPidWhenFull(): number | undefined {
-    const pid = transactionPidOf(this)
-    if (pid === undefined) return undefined
-    const { idle, size, opening, waiting, maxSize } = this.stats
-    return idle === 0 && size + Math.max(opening, waiting) >= maxSize ? pid : undefined
-  }
-}
-
-/** Gives a session back whose lease was forgotten. It must not know the leased object: that would never be forgotten. */
-function takeBackOf<M extends RowMode>(parts: PoolConnectionParts<M>): () => void {
-  return () => void PoolConnection._lend<M>(parts)._handBackQuietly()
 }

@@ -150,6 +150,48 @@ async function transaction(setting) {
   account.settled(owner)
 }
 
+/** Statements that are executed together: each has its own answer, or one fails and nothing of any is stored. */
+async function batch({ account, driver, random }) {
+  const parts = Array.from({ length: 1 + upTo(random, 6) }, (_, part) => part)
+  const isFailing = random() < 0.3
+  const sql = `INSERT INTO ${TABLE} VALUES ($1::int4, ($2::text)::int4) RETURNING tag, part`
+  const send = (tag) =>
+    driver.batch([
+      ...parts.map((part) => [sql, [tag, `${part}`]]),
+      ...(isFailing ? [[sql, [tag, `tag ${tag}`]]] : []),
+    ])
+  const { tag, isRight } = await account.ask('batch', send, {
+    answer: (answers, number) =>
+      !isFailing &&
+      areRows(answers, parts.length, (rows, part) =>
+        areRows(rows, 1, (row) => row.tag === number && row.part === part),
+      ),
+    error: (error, number) => isFailing && isTagged(driver)(error, number),
+  })
+  if (!isRight) account.uncertain.add(tag)
+  else if (!isFailing) account.written.set(tag, parts.length)
+}
+
+/** A call that has settings of its own: it sees those, and nobody else does. */
+function context({ account, driver, random }) {
+  const tenant = `tenant ${upTo(random, 100)}`
+  const sql = `SELECT $1::int4 AS tag, current_setting('tagged.tenant') AS tenant`
+  return account.ask('context', (tag) => driver.context({ 'tagged.tenant': tenant }, sql, [tag]), {
+    answer: (rows, tag) => areRows(rows, 1, (row) => row.tag === tag && row.tenant === tenant),
+  })
+}
+
+/** Rows that are read piece by piece, to the end or not: outside of a transaction, or by a cursor. */
+function stream({ account, driver, random }) {
+  const count = 1 + upTo(random, 3_000)
+  const read = random() < 0.3 ? 1 + upTo(random, count) : count
+  const isCursor = random() < 0.5
+  const sql = 'SELECT $1::int4 AS tag, part FROM generate_series(1, $2::int4) AS part'
+  return account.ask('stream', (tag) => driver.stream(sql, [tag, count], read, isCursor), {
+    answer: (rows, tag) => areRows(rows, read, (row, index) => row.tag === tag && row.part === index + 1),
+  })
+}
+
 /** Each exchange: how often it comes up, and what a driver must have for it. */
 const EXCHANGES = [
   { share: 80, play: onPool },
@@ -159,6 +201,9 @@ const EXCHANGES = [
   { share: 3, play: many, kind: 'many' },
   { share: 3, play: signal, kind: 'signal' },
   { share: 3, play: timeout, kind: 'timeout' },
+  { share: 2, play: batch, kind: 'batch' },
+  { share: 3, play: context, kind: 'context' },
+  { share: 1, play: stream, kind: 'stream' },
 ]
 
 /** Exchanges at random, of those that the driver can. */

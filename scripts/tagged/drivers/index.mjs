@@ -19,6 +19,9 @@
  * @property {(sql: string, list: unknown[][]) => Promise<number>} [executeMany] the number of rows affected
  * @property {(sql: string, list: unknown[][]) => Promise<object[]>} [fetchMany] the rows of all executions
  * @property {(sql: string, lists: unknown[][]) => Promise<object[][]>} [handle] prepares a statement by hand, and has it executed with each of these at once
+ * @property {(statements: [string, unknown[]][]) => Promise<object[][]>} [batch] executes statements in order, all or nothing
+ * @property {(settings: Record<string, string>, sql: string, parameters: unknown[]) => Promise<object[]>} [context] executes a query with settings of its own
+ * @property {(sql: string, parameters: unknown[], count: number, isCursor: boolean) => Promise<object[]>} [stream] reads so many rows piece by piece, and leaves the rest
  * @property {(error: Error) => string | undefined} sqlstate
  * @property {Record<string, string>} missing kinds of questions that cannot be put to it, and why
  * @property {() => Promise<unknown>} close

@@ -8,6 +8,13 @@ export async function open({ url, connections }) {
   return { version, ...askersOf(pool), close: () => pool.close() }
 }
 
+/** The first rows of an iteration, which is then left. */
+async function take(rows, count) {
+  const taken = []
+  for await (const row of rows) if (taken.push(row) === count) break
+  return taken
+}
+
 /** How a pool that is open is asked. */
 export function askersOf(pool) {
   const asker = (target) => {
@@ -29,6 +36,12 @@ export function askersOf(pool) {
         const statement = await connection.prepare(sql)
         return await Promise.all(lists.map((parameters) => statement.fetch(parameters)))
       }),
+    batch: (statements) => pool.batch(statements),
+    context: (settings, sql, parameters) => pool.withContext({ settings }).fetch(sql, parameters),
+    stream: (sql, parameters, count, isCursor) =>
+      isCursor
+        ? pool.transaction((tx) => take(tx.cursor(sql, parameters), count))
+        : take(pool.stream(sql, parameters), count),
     sqlstate: (error) => (error instanceof PostgresError ? error.sqlstate : undefined),
     missing: {},
   }

@@ -49,6 +49,9 @@ export async function open({ url, connections }) {
     isTimeout: (error) => error.message === 'Query read timeout',
     sqlstate: (error) => (error instanceof pg.DatabaseError ? error.code : undefined),
     missing: {
+      batch: 'has no atomic batch of statements',
+      context: 'has no settings of a call',
+      stream: 'has no streams of this kind',
       signal: 'takes no signal and cannot cancel',
       many: 'has no executeMany',
       handle: 'has no prepared statements to hold',
