@@ -16,6 +16,9 @@ export const reserving = (sql, asker) => ({
     }
   },
   missing: {
+    batch: 'has no atomic batch of statements',
+    context: 'has no settings of a call',
+    stream: 'has no streams of this kind',
     timeout: 'has no limits of calls',
     many: 'has no executeMany',
     handle: 'has no prepared statements to hold',
