@@ -68,6 +68,12 @@ impl Environment {
                 self.end_panicked(id);
             }
         }
+        // A call that was to go elsewhere when its connection ended, where the policy panicked again before it knew of it.
+        for slot in self.calls.requests.slots_at(Place::Pool(pool)).into_iter().filter(|slot| Some(*slot) != ready) {
+            if self.pools.get(pool).is_none_or(|driver| !driver.policy.has_waiter(slot)) {
+                self.fail(slot, FailureData::internal(MESSAGE));
+            }
+        }
         // What is told to a policy that panics at once is told again.
         let is_well = |environment: &mut Self| catch_unwind(AssertUnwindSafe(|| environment.run_actions(pool))).is_ok();
         if !(0..MOST_TRIES).any(|_| is_well(self)) {

@@ -215,6 +215,11 @@ impl Pool {
         self.connections.abandoned_is_over(connection, self.now);
     }
 
+    /// Whether somebody waits, or is about to be told that there is nothing to wait for.
+    pub fn has_waiter(&self, waiter: WaiterId) -> bool {
+        self.waiters.is_waiting(waiter) || self.turned_away.contains(&waiter)
+    }
+
     /// A waiter no longer waits; it gets no answer. No effect if it has had one.
     pub fn give_up(&mut self, waiter: WaiterId) {
         self.waiters.remove(waiter);
