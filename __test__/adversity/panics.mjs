@@ -28,6 +28,8 @@ const COURSES = values.full
   : [
       { skip: 3, times: 1 },
       { skip: 0, times: 3 },
+      // The second comes while the first is seen to.
+      { skip: 1, times: 2 },
     ]
 /** What the end of a worker comes to as well. */
 const OF_WORKERS = ['node.farewell']
