@@ -13,10 +13,11 @@ if (isMainThread) {
   }
   const run = async () => {
     const { connect } = require('oxpg')
-    const codes = { end: 0, exit: 3, throw: 1, terminate: 1 }
+    // Where nothing keeps it alive it may have ended by itself before it is told to.
+    const codes = { end: [0], exit: [3], throw: [1], terminate: [0, 1] }
     for (let time = 0; time < Number(times); time += 1) {
       const code = await end()
-      if (code !== codes[exit]) throw new Error(`worker ${time} of ${times} ended with ${code}`)
+      if (!codes[exit].includes(code)) throw new Error(`worker ${time} of ${times} ended with ${code}`)
       const c = await connect(url)
       const value = await c.fetchVal('select 1')
       if (value !== 1) throw new Error(`after worker ${time} of ${times}: ${value}`)
