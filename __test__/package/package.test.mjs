@@ -126,9 +126,9 @@ test.serial('with source maps a stack shows the sources', async (t) => {
       .catch((error) => console.log(JSON.stringify(error.stack)))`
   const runtime = [process.execPath, '--enable-source-maps']
   const stack = await userProgram('stack.cjs', source, { runtime })
-  const [, line] = /oxpg\/src\/connect\.ts:(\d+):\d+/.exec(stack) ?? t.fail(stack)
-  const text = readFileSync(join(ROOT, 'src', 'connect.ts'), 'utf8').split('\n')[line - 1]
-  t.regex(text, /throw errorFromFailure/, `line ${line} is where connect throws`)
+  const [, line] = /oxpg\/src\/open-session\.ts:(\d+):\d+/.exec(stack) ?? t.fail(stack)
+  const text = readFileSync(join(ROOT, 'src', 'open-session.ts'), 'utf8').split('\n')[line - 1]
+  t.regex(text, /throw errorFromFailure/, `line ${line} is where what connect calls throws`)
 })
 
 // Node searches all that ESM imports of CommonJS for the names of its exports: longer than the rest of loading takes.

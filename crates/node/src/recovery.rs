@@ -125,14 +125,24 @@ impl Environment {
 
     /// Takes in what the background thread has for us; whoever waits for something that panics is told.
     pub(crate) fn take_outcome(&mut self, outcome: Outcome) {
-        let opening = match &outcome {
-            Outcome::Opened { opening, .. } => self.openings.of(*opening),
-            Outcome::CancelFinished { .. } | Outcome::Parted { .. } => None,
+        let (opening, parted, cancelled) = match &outcome {
+            Outcome::Opened { opening, .. } => (self.openings.of(*opening), None, None),
+            Outcome::Parted { parting } => (None, Some(*parting), None),
+            Outcome::CancelFinished { connection, number } => (None, None, Some((*connection, *number))),
         };
         if catch_unwind(AssertUnwindSafe(|| self.on_outcome(outcome))).is_ok() {
             return;
         }
         self.recover();
+        // Whoever waits for the end of a session or of a cancel is told of it: once more, if it was told.
+        let _ = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(parting) = parted {
+                self.parted(parting);
+            }
+            if let Some((connection, number)) = cancelled {
+                self.cancel_finished(connection, number);
+            }
+        }));
         match opening {
             Some(Opening::Request { slot }) if self.calls.requests.get(slot).is_some() => {
                 self.fail(slot, FailureData::internal(MESSAGE));
