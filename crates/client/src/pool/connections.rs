@@ -113,7 +113,7 @@ impl Connections {
         loop {
             let slot = self.shared.readiest()?;
             let connection = self.slots.get_mut(slot)?.as_mut()?;
-            if !connection.in_flight.has_outlived_estimate(looked_at) {
+            if !connection.in_flight.has_outlived_estimate(looked_at, &self.services) {
                 return Some((connection.id, connection.in_flight.len()));
             }
             connection.is_head_late = true;
@@ -371,7 +371,7 @@ impl Connections {
             return self.shared.remove(slot);
         }
         let in_flight = &connection.in_flight;
-        let has_room = in_flight.has_room() && !connection.is_head_late;
+        let has_room = in_flight.has_room(&self.services) && !connection.is_head_late;
         self.shared.set(slot, in_flight.load_us(), has_room, in_flight.has_unwritten());
     }
 

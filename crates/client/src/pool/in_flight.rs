@@ -11,6 +11,9 @@ use super::service::{BUDGET_US, Estimate, Services, Statement};
 const MOST_NEARBY: usize = 200;
 const EACH_US: u32 = 50;
 const MOST: usize = 1_000;
+/// All that is in front of a query may take so many times as long as one statement may: where each of them is quick, whatever
+/// is ready sooner is not so by much.
+const TOGETHER: u64 = 2;
 /// So large a part of a round trip may be in front of a query beside [`BUDGET_US`].
 const BUDGET_SHARE: u32 = 4;
 /// One part in so many of a longer round trip is believed: the shortest one is what counts, and the way may change.
@@ -126,21 +129,26 @@ impl InFlight {
 
     /// Whether what is in flight lets another query go behind it: all of it is known and quick, and will not take long
     /// together. Deviations are no matter here: where all connections have as much to do, waiting elsewhere takes as long.
-    pub(super) fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self, services: &Services) -> bool {
         self.blocking == 0
             && self.queries.len() < self.distance.most
-            && self.wait_us <= u64::from(self.distance.budget_us)
+            && self.wait_us <= u64::from(self.budget_us(services)) * TOGETHER
+    }
+
+    /// What may be in front of a query on average.
+    fn budget_us(&self, services: &Services) -> u32 {
+        self.distance.budget_us.saturating_add(services.allowance_us())
     }
 
     /// Whether the head has been running for longer than was to be expected, as far as the driver had looked at the
     /// connection by `looked_at`.
-    pub(super) fn has_outlived_estimate(&self, looked_at: Duration) -> bool {
+    pub(super) fn has_outlived_estimate(&self, looked_at: Duration, services: &Services) -> bool {
         let Some(head) = self.queries.front() else { return false };
         if self.unwritten == self.queries.len() {
             return false;
         }
         // Below the budget, what is measured is the machine.
-        let most = Duration::from_micros(u64::from(head.estimate.most_us().max(self.distance.budget_us)));
+        let most = Duration::from_micros(u64::from(head.estimate.most_us().max(self.budget_us(services))));
         let since = head.written_at.max(self.answered_at);
         looked_at.saturating_sub(since) > most.saturating_add(self.distance.round_trip)
     }
@@ -163,14 +171,14 @@ impl InFlight {
             self.set_shortest(shortest);
         }
         let estimate = services.estimate(statement);
-        let is_blocking = estimate.is_none_or(|estimate| estimate.most_us() > self.distance.budget_us);
-        let estimate = estimate.unwrap_or_default();
+        let is_blocking = estimate.is_none_or(|estimate| estimate.most_us() > self.budget_us(services));
+        let estimate = estimate.unwrap_or(Estimate::UNKNOWN);
         self.last_ticket = self.last_ticket.wrapping_add(1);
         let ticket = self.last_ticket;
         self.queries.push_back(Sent { ticket, statement, written_at: now, estimate, is_blocking, is_abandoned: false });
         self.unwritten += 1;
         self.wait_us += u64::from(estimate.wait_us());
-        self.load_us = self.load_us.saturating_add(estimate.load_us());
+        self.load_us = self.load_us.saturating_add(estimate.load_us);
         self.blocking += usize::from(is_blocking);
         (ticket, !is_blocking)
     }
@@ -277,7 +285,7 @@ impl InFlight {
         let sent = self.queries.remove(index)?;
         self.unwritten -= usize::from(was_unwritten);
         self.wait_us -= u64::from(sent.estimate.wait_us());
-        self.load_us -= sent.estimate.load_us();
+        self.load_us -= sent.estimate.load_us;
         self.blocking -= usize::from(sent.is_blocking);
         self.abandoned -= usize::from(sent.is_abandoned);
         Some(sent)

@@ -12,14 +12,23 @@ use std::time::Duration;
 /// How long a statement's wait for others on one connection may be, as it is expected, beside what the distance to the
 /// server costs anyway.
 pub(super) const BUDGET_US: u32 = 2_000;
+#[expect(clippy::cast_precision_loss, reason = "a small constant")]
+const BUDGET: f32 = BUDGET_US as f32;
 /// No service time counts for more: one lock that was waited for must not outlast the whole day.
 const LONGEST_US: u32 = 1_000_000;
 /// About so many executions a surprise is remembered for.
 const SURPRISES: f32 = 255.0;
 /// The least and the most that one query counts as where connections are compared; a thousand of the latter are not too many
 /// for 31 bits.
-pub(super) const LEAST_LOAD_US: u32 = 64;
+const LEAST_LOAD_US: u32 = 64;
 const MOST_LOAD_US: u32 = 1 << 20;
+/// A text stays at its step until it takes less than such a part of that: one between two steps does not go to and fro.
+const WITHIN_STEP: u32 = 4;
+/// How fast the noise is believed to be less, and more, in parts: it is that of the texts with the least of it.
+const QUIETER: f32 = 8.0;
+const NOISIER: f32 = 256.0;
+/// More is not what a machine does to all statements, but what statements do.
+const MOST_NOISE_US: f32 = 5_000.0;
 /// Texts of which something is remembered, in each of two generations.
 const TEXTS: usize = 2_048;
 
@@ -27,7 +36,7 @@ const TEXTS: usize = 2_048;
 pub type Statement = u64;
 
 /// What is expected of one execution, in microseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Estimate {
     /// On average.
     pub(super) mean_us: u32,
@@ -37,19 +46,19 @@ pub(super) struct Estimate {
     pub(super) surprise_us: u32,
     /// About what the quickest of the last executions took.
     pub(super) least_us: u32,
+    /// What one waits behind it on average, in steps: what connections are compared by. A text's estimate goes up and down
+    /// with what the machine does otherwise, and connections with as many queries of it have as much to do.
+    pub(super) load_us: u32,
 }
 
 impl Estimate {
+    /// Of a text that was never executed.
+    pub(super) const UNKNOWN: Self =
+        Self { mean_us: 0, deviation_us: 0, surprise_us: 0, least_us: 0, load_us: LEAST_LOAD_US };
+
     /// How long one waits behind it on average.
     pub(super) const fn wait_us(self) -> u32 {
         self.mean_us.saturating_add(self.surprise_us)
-    }
-
-    /// The same in steps: what connections are compared by. A text's estimate goes up and down with what the machine does
-    /// otherwise, and connections with as many queries of it have as much to do.
-    pub(super) const fn load_us(self) -> u32 {
-        let wait_us = if self.wait_us() < LEAST_LOAD_US { LEAST_LOAD_US } else { self.wait_us() };
-        if wait_us < MOST_LOAD_US { wait_us.next_power_of_two() } else { MOST_LOAD_US }
     }
 
     /// How long one waits behind it at most, but for surprises that are rare.
@@ -68,6 +77,8 @@ struct Service {
     surprise_us: f32,
     /// The shortest time; a longer one is believed when there are many.
     least_us: f32,
+    /// The step of what one waits behind it, see [`Estimate::load_us`].
+    load_us: u32,
     /// There was one execution only: it was parsed and planned in it, so that the next one knows better.
     is_first: bool,
 }
@@ -75,24 +86,35 @@ struct Service {
 impl Service {
     fn first(service_us: f32) -> Self {
         let (mean_us, deviation_us) = (service_us, service_us / 2.0);
-        Self { mean_us, deviation_us, surprise_us: 0.0, least_us: service_us, is_first: true }
+        let load_us = step_of(service_us);
+        Self { mean_us, deviation_us, surprise_us: 0.0, least_us: service_us, load_us, is_first: true }
     }
 
     /// So many executions took so long each, as far as is known: a single measurement. A stall of the machine while ten were
     /// under way is not ten times as true.
     fn observe(&mut self, service_us: f32, count: f32) {
-        #[expect(clippy::cast_precision_loss, reason = "a small constant")]
-        let budget_us = BUDGET_US as f32;
-        let surprise_us = if service_us > budget_us { service_us * service_us / budget_us } else { 0.0 };
+        let surprise_us = if service_us > BUDGET { service_us * service_us / BUDGET } else { 0.0 };
         if self.is_first && service_us < self.mean_us {
             *self = Self { is_first: false, ..Self::first(service_us) };
             return;
         }
         self.is_first = false;
         self.least_us = service_us.min(self.least_us.max(1.0) * 1.1);
-        self.deviation_us += ((service_us - self.mean_us).abs() - self.deviation_us) / 4.0;
-        self.mean_us += (service_us - self.mean_us) / 8.0;
+        // What is far beyond that is a surprise: one stall is not to make all that follow slow.
+        let usual_us = service_us.min(self.mean_us + 4.0 * self.deviation_us + BUDGET);
+        self.deviation_us += ((usual_us - self.mean_us).abs() - self.deviation_us) / 4.0;
+        self.mean_us += (usual_us - self.mean_us) / 8.0;
         self.surprise_us += (surprise_us - self.surprise_us) * (count / (count + SURPRISES));
+        let step_us = step_of(self.mean_us + self.surprise_us);
+        if step_us > self.load_us || step_us < self.load_us / WITHIN_STEP {
+            self.load_us = step_us;
+        }
+    }
+
+    /// By how much it takes longer than its quickest, as a rule; of a text that is slow each time that says nothing.
+    fn noise_us(&self) -> Option<f32> {
+        let noise_us = self.mean_us + 4.0 * self.deviation_us + self.surprise_us - self.least_us;
+        (self.least_us < BUDGET).then(|| noise_us.clamp(0.0, MOST_NOISE_US))
     }
 
     fn estimate(&self) -> Estimate {
@@ -103,8 +125,16 @@ impl Service {
             deviation_us: whole(self.deviation_us),
             surprise_us: whole(self.surprise_us),
             least_us: whole(self.least_us),
+            load_us: self.load_us,
         }
     }
+}
+
+/// The power of two that is not less.
+fn step_of(wait_us: f32) -> u32 {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a cast of a float saturates")]
+    let wait_us = wait_us as u32;
+    wait_us.clamp(LEAST_LOAD_US, MOST_LOAD_US).next_power_of_two()
 }
 
 /// What is known of the texts that were executed lately.
@@ -115,6 +145,9 @@ pub(super) struct Services {
     /// Those that were used in the generation before it. A text that is used goes over to the recent ones, the others are
     /// forgotten with the next change, so that texts which come once each do not pile up.
     former: Texts,
+    /// By how much the texts that vary least take longer than their quickest, in microseconds. That is not the statements but
+    /// the machine, the server's or this one: where it has more to do than processors, or the way between.
+    noise_us: f32,
 }
 
 type Texts = HashMap<Statement, Service, BuildHasherDefault<FingerprintHasher>>;
@@ -131,6 +164,20 @@ impl Services {
         self.estimate(statement).filter(|estimate| estimate.least_us > BUDGET_US).map(|estimate| estimate.mean_us)
     }
 
+    /// How much longer than its budget one may wait, in microseconds, since all are held up from time to time: a connection alone
+    /// would be held up as well, and costs a round trip for each query.
+    pub(super) fn allowance_us(&self) -> u32 {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is small and positive")]
+        let noise_us = self.noise_us as u32;
+        noise_us * 4
+    }
+
+    fn note_noise(&mut self, noise_us: Option<f32>) {
+        let Some(noise_us) = noise_us else { return };
+        let parts = if noise_us < self.noise_us { QUIETER } else { NOISIER };
+        self.noise_us += (noise_us - self.noise_us) / parts;
+    }
+
     /// So many executions, one at least, took so long each.
     pub(super) fn observe(&mut self, statement: Statement, service: Duration, count: u16) {
         let us = u32::try_from(service.as_micros()).unwrap_or(u32::MAX).min(LONGEST_US);
@@ -138,12 +185,16 @@ impl Services {
         let service_us = us as f32;
         let count = f32::from(count);
         if let Some(known) = self.recent.get_mut(&statement) {
-            return known.observe(service_us, count);
+            known.observe(service_us, count);
+            let noise_us = known.noise_us();
+            self.note_noise(noise_us);
+            return;
         }
         let known = match self.former.remove(&statement) {
             None => Service::first(service_us),
             Some(mut known) => {
                 known.observe(service_us, count);
+                self.note_noise(known.noise_us());
                 known
             }
         };
@@ -199,7 +250,7 @@ mod tests {
         known.observe(TEXT, us(100), 1);
         assert_eq!(
             known.estimate(TEXT),
-            Some(Estimate { mean_us: 100, deviation_us: 50, surprise_us: 0, least_us: 100 })
+            Some(Estimate { mean_us: 100, deviation_us: 50, surprise_us: 0, least_us: 100, load_us: 128 })
         );
         assert_eq!(known.estimate(TEXT + 1), None);
     }
@@ -237,6 +288,58 @@ mod tests {
         let often = (0..2_000).map(|number| if number % 200 == 0 { 3_000 } else { 100 });
         let estimate = after(often.chain([100; 20]));
         assert!(estimate.wait_us() < 200, "{estimate:?}");
+    }
+
+    #[test]
+    fn one_stall_does_not_make_what_follows_slow() {
+        let estimate = after([100; 50].into_iter().chain([20_000]).chain([100; 5]));
+        assert!(estimate.mean_us < 300, "{estimate:?}");
+        // Where it is slow from now on, that is soon known.
+        assert!(after([100; 50].into_iter().chain([20_000; 12])).mean_us > 10_000);
+    }
+
+    #[test]
+    fn what_goes_to_and_fro_between_two_steps_stays_at_one() {
+        let mut known = Services::default();
+        let mut steps = Vec::new();
+        for round in 0..200 {
+            known.observe(TEXT, us(if round / 20 % 2 == 0 { 100 } else { 200 }), 1);
+            steps.push(known.estimate(TEXT).unwrap().load_us);
+        }
+        steps.dedup();
+        assert_eq!(steps, [128, 256]);
+        assert!(after([1_000; 20].into_iter().chain([10; 50])).load_us <= 128);
+    }
+
+    /// Texts that are held up one time in ten, the first of them so long; the allowance then.
+    fn allowance_us(stalls_us: &[u64]) -> u32 {
+        let mut known = Services::default();
+        for round in 0..5_000 {
+            for (text, stall_us) in (0..).zip(stalls_us) {
+                known.observe(text, us(if (round + text) % 10 == 0 { 100 + stall_us } else { 100 }), 1);
+            }
+        }
+        known.allowance_us()
+    }
+
+    #[test]
+    fn where_all_texts_are_held_up_there_is_more_patience() {
+        assert!(allowance_us(&[0]) < 50);
+        assert!(allowance_us(&[8_000]) > 8_000);
+        assert!(allowance_us(&[8_000, 9_000, 7_000]) > 8_000);
+        assert!(allowance_us(&[400_000]) <= 20_000);
+        // It is only some of them: then it is not the machine.
+        assert!(allowance_us(&[8_000, 0, 9_000]) < 2_000);
+        // A text that is slow each time says nothing of it.
+        let mut known = Services::default();
+        for round in 0..5_000 {
+            known.observe(TEXT, ms_of(5 + round % 7 * 20), 1);
+        }
+        assert_eq!(known.allowance_us(), 0);
+    }
+
+    fn ms_of(ms: u64) -> Duration {
+        us(1_000 * ms)
     }
 
     #[test]

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::load_heap::LoadHeap;
-use super::service::LEAST_LOAD_US;
 
 /// The least load of a connection behind whose queries nothing may go.
 const NO_ROOM: u32 = 1 << 31;
 
-/// A query goes out with others of its turn where what is in front of it is more than the least by one part in so many of that,
-/// and of the way to the server, at most: where that is far, packets are what costs, a call of the system here and a wake-up
-/// there for each.
+/// A query goes out with others of its turn where what is in front of it is more than the least by one part in so many of that
+/// at most, and by no more than the way to the server: where that is far, packets are what costs, a call of the system here and
+/// a wake-up there for each.
 const NEAR_LOAD: u32 = 4;
-const NEAR_DISTANCE: u32 = 8;
+/// Where the server is nearer than that, each packet is answered before the next is ready.
+const FAR_US: u32 = 512;
 
 /// The slots of connections that run shared queries and are neither retired nor draining.
 #[derive(Default)]
@@ -84,8 +84,8 @@ impl Shares {
     pub(super) fn observe_distance(&mut self, shortest: Duration) {
         if self.shortest != Some(shortest) {
             self.shortest = Some(shortest);
-            let near_us = u32::try_from(shortest.as_micros()).unwrap_or(u32::MAX) / NEAR_DISTANCE;
-            self.near_us = if near_us < LEAST_LOAD_US { 0 } else { near_us };
+            let distance_us = u32::try_from(shortest.as_micros()).unwrap_or(u32::MAX);
+            self.near_us = if distance_us < FAR_US { 0 } else { distance_us };
         }
     }
 }

@@ -206,6 +206,23 @@ fn an_erratic_text_is_run_as_if_each_query_had_a_connection_alone() {
     }
 }
 
+/// Quick queries, of which some are held up: by the machine, and not by what they do.
+fn on_a_busy_machine() -> impl FnMut() -> Load {
+    let mut random = Random::new(7);
+    move || {
+        let is_held_up = random.fraction() < 0.04;
+        let service = us(60) + if is_held_up { ms(15).mul_f64(random.fraction()) } else { us(0) };
+        Load { statement: QUICK, service, is_quick: true }
+    }
+}
+
+#[test]
+fn a_machine_that_holds_up_all_statements_at_times_does_not_end_the_sharing() {
+    let (shared, alone) = with_and_without_sharing(Scene::new(100, ms(1)), || Box::new(on_a_busy_machine()));
+    assert!(shared.count() * 10 >= alone.count() * 24, "{} and {}", shared.count(), alone.count());
+    assert!(shared.percentile(50.0) <= alone.percentile(50.0) / 2);
+}
+
 #[test]
 fn quick_queries_fill_the_way_to_the_server() {
     for (distance, is_distance_known) in
