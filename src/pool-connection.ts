@@ -17,6 +17,8 @@ export interface PoolConnectionParts<M extends RowMode> extends ConnectionParts 
   readonly limit: Limit
   /** @internal Of the pool. */
   readonly leases: PoolLeases
+  /** @internal The application does not get it: it is for a call or transaction of the pool's, without hooks. */
+  readonly isOwn: boolean
 }
 
 /**
@@ -30,6 +32,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
   readonly #hooks: PoolHooks<M>
   readonly #limit: Limit
   readonly #leases: PoolLeases
+  readonly #isOwn: boolean
   #isReleased = false
   #handingBack: Promise<void> | undefined
   #releasing: Promise<void> | undefined
@@ -42,6 +45,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
     this.#hooks = parts.hooks
     this.#limit = parts.limit
     this.#leases = parts.leases
+    this.#isOwn = parts.isOwn
   }
 
   /** @internal */
@@ -160,7 +164,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
     const isReset = reset !== undefined && !this.isClosed
     this.#detach()
     if (isReset) await this.#resetBy(reset)
-    this.#cleaned = this.#target.release()
+    this.#cleaned = this.#target.release(this.#isOwn)
   }
 
   /** The hook has the session under an object of its own, for this one is dead. */
@@ -172,6 +176,7 @@ export class PoolConnection<M extends RowMode = 'object'> extends Connection<M> 
       owner: this._owner,
       limit: this.#limit,
       leases: this.#leases,
+      isOwn: false,
     })
     // It is on its way back to the pool already.
     last.#handingBack = Promise.resolve()

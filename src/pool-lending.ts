@@ -183,7 +183,16 @@ export class PoolLending<M extends RowMode> {
     }
     const target = request.connection!
     const leases = this.#leases
-    const parts = { target, defaults: this.#defaults, hooks: this.#hooks, owner: this.#owner, limit, leases }
+    const isOwn = !this.#hasHooks && claim?.call !== 'acquire' && claim?.call !== 'use'
+    const parts = {
+      target,
+      defaults: this.#defaults,
+      hooks: this.#hooks,
+      owner: this.#owner,
+      limit,
+      leases,
+      isOwn,
+    }
     const connection = PoolConnection._lend<M>(parts)
     if (claim !== undefined) leases.open(connection, target, claim.call, claim.stack, takeBackOf(parts))
     if (this.#hasHooks) {

@@ -156,9 +156,9 @@ test('a pool leases the same object for the same connection, until it is closed'
   await first.settled
   const connection = first.connection!
   connection.noteTransactionStatus(0x54)
-  connection.release()
+  connection.release(true)
   await tickEnd()
-  t.like(addon.last, { opcode: Opcode.RELEASE, target: 7 })
+  t.like(addon.last, { opcode: Opcode.RELEASE, target: 7, query: 1 })
 
   const second = pool.acquire({ timeoutMs: 0, signal: undefined })
   addon.play([[GRANTED, second.slot, 7, -1]])

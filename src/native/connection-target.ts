@@ -94,6 +94,8 @@ export class ConnectionTarget extends Target {
   onNotification: ((message: NotificationMessage) => void) | undefined = undefined
   /** The application has sent UNLISTEN or DISCARD ALL, and it has taken effect. */
   onUnlistened: (() => void) | undefined = undefined
+  /** No transaction is open any more, nor was one. Asked for once. */
+  onIdle: (() => void) | undefined = undefined
   /** What came from its public object ends: the session is about to be reset, or to go back to its pool. */
   onDetached: ((isReset: boolean) => void) | undefined = undefined
   /** A reported parameter has changed; {@link parameters} has it already. */
@@ -174,13 +176,14 @@ export class ConnectionTarget extends Target {
   /**
    * Gives a leased connection back to its pool, which resets it.
    *
+   * @param isOwn It was leased for a call or a transaction of the pool's: then it is not reset where nothing of that can be left.
    * @returns Fulfilled when the session is clean, or gone.
    */
-  async release(): Promise<void> {
+  async release(isOwn: boolean): Promise<void> {
     const { afterRelease } = this
     if (afterRelease === undefined) {
       const request = this.request()
-      this.environment.outbox.command(Opcode.RELEASE, request.slot, this.id, 0, 0, 0)
+      this.environment.outbox.command(Opcode.RELEASE, request.slot, this.id, isOwn ? 1 : 0, 0, 0)
       await request.settled
       return
     }
@@ -194,7 +197,7 @@ export class ConnectionTarget extends Target {
     this.environment.native.joinTypes(this.id)
     this.afterRelease = undefined
     this.forget(this.exchange(afterRelease))
-    await this.release()
+    await this.release(false)
   }
 
   private forget({ queries, scope }: Knowledge): void {
@@ -230,6 +233,11 @@ export class ConnectionTarget extends Target {
       if (this.hasUnlistened) {
         this.hasUnlistened = false
         this.onUnlistened?.()
+      }
+      const { onIdle } = this
+      if (onIdle !== undefined) {
+        this.onIdle = undefined
+        onIdle()
       }
       return
     }

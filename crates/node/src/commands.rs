@@ -58,7 +58,7 @@ impl Environment {
             opcode::BATCH_CHUNK | opcode::BATCH_END | opcode::BATCH_ABORT => self.batch_step(parcel),
             opcode::ABANDON => self.abandon(command.slot),
             opcode::ACQUIRE => self.acquire(command.target, command.slot, command.timeout_ms, parcel.now_ms),
-            opcode::RELEASE => self.release(command.target, command.slot),
+            opcode::RELEASE => self.release(command.target, command.slot, command.query != 0),
             opcode::CLOSE => self.close(command.target, command.slot, command.timeout_ms, parcel.now_ms),
             opcode::TERMINATE => self.terminate_target(command.target),
             opcode::REFUSE => self.refuse(command.slot),

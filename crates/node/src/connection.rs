@@ -29,6 +29,8 @@ pub(crate) struct Connection {
     pub(crate) release_waiter: Option<u32>,
     /// Requests of JavaScript's since its last lease began.
     pub(crate) lease_queries: u64,
+    /// None of them can have left anything in the session.
+    pub(crate) is_lease_traceless: bool,
     /// Calls on the pool that run here, as far as its policy knows.
     pub(crate) shared_queries: usize,
     /// Those of them whose callers have left.
@@ -91,6 +93,7 @@ impl Connection {
             close_waiters: Vec::new(),
             release_waiter: None,
             lease_queries: 0,
+            is_lease_traceless: false,
             shared_queries: 0,
             abandoned_queries: 0,
             reset: None,
@@ -103,6 +106,11 @@ impl Connection {
             startup_notices: parts.startup_notices,
             origin: parts.origin,
         })
+    }
+
+    /// Whether nothing of its last lease can be left in the session, as far as can be seen.
+    pub(crate) fn is_without_traces(&self) -> bool {
+        self.is_lease_traceless && self.session.is_idle() && self.session.transaction_status() == b'I'
     }
 
     /// How many of the abandoned queries the session is past.

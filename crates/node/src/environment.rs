@@ -141,9 +141,11 @@ impl Environment {
 
     /// Hands a request to a connection's engine.
     pub(crate) fn submit(&mut self, connection: u32, slot: RequestId, work: Work) {
+        let is_traceless = work.is_traceless();
         let request = Request { id: slot, work };
         let submitted = self.drive(connection, |connection, sink| {
             connection.lease_queries += 1;
+            connection.is_lease_traceless &= is_traceless;
             connection.session.submit(request, sink);
         });
         if submitted.is_none() {

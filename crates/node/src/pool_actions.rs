@@ -124,7 +124,12 @@ impl Environment {
         });
         let Some(driver) = self.pools.get_mut(pool) else { return };
         match work {
-            Some(work) if is_lease => self.submit(connection, slot, work),
+            Some(work) if is_lease => {
+                if let Some(held) = self.connections.get_mut(connection) {
+                    held.is_lease_traceless = true;
+                }
+                self.submit(connection, slot, work);
+            }
             Some(work) => self.submit_shared(pool, connection, (slot, work), at(now_ms)),
             None if self.calls.requests.get(slot).is_none() => {
                 // The waiter is gone; the policy is told of those, so this guards against a leak only.
@@ -135,6 +140,7 @@ impl Environment {
                 if let Some(held) = self.connections.get_mut(connection) {
                     held.is_leased = true;
                     held.lease_queries = 0;
+                    held.is_lease_traceless = true;
                 }
                 self.mailbox
                     .push(Kind::Granted, slot, |words| words[word::OPENED_CONNECTION] = connection.cast_signed());

@@ -8,6 +8,7 @@ use oxpg_codec::batch::ResultText;
 use oxpg_codec::boundary::POOL_BIT;
 
 use crate::background::Configuration;
+use crate::connection::Connection;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::pools::at;
@@ -73,7 +74,10 @@ impl Environment {
 
     /// `release()` of a connection that JavaScript holds. Its request, if it has one, ends when the session is clean or
     /// gone.
-    pub(crate) fn release(&mut self, connection: u32, slot: u32) {
+    ///
+    /// `is_own`: the application did not have the connection, but a transaction or call for which the pool has leased it. Where
+    /// calls share connections anyway, and nothing of it can be left in the session, there is nothing to reset.
+    pub(crate) fn release(&mut self, connection: u32, slot: u32, is_own: bool) {
         let now_ms = self.now_ms();
         if slot != 0 {
             self.begin(slot, Place::Closing(connection), 0, now_ms);
@@ -85,6 +89,7 @@ impl Environment {
             return;
         };
         held.is_leased = false;
+        let is_without_traces = is_own && held.is_without_traces();
         // What comes from here on is meant for no transaction of the lease's.
         held.session.go_on();
         held.release_waiter = (slot != 0).then_some(slot);
@@ -92,9 +97,14 @@ impl Environment {
         // What the user said of his lease does not hold for the next user.
         self.set_referenced(connection, false);
         if let Some(driver) = self.pools.get_mut(pool) {
+            let is_clean = is_without_traces && driver.policy.shares_connections();
             driver.policy.count_queries(connection, queries);
             // The policy refuses only what is not leased, and that was checked above.
-            let _ = driver.policy.release(at(now_ms), connection, true);
+            let _ = driver.policy.release(at(now_ms), connection, !is_clean);
+            if is_clean {
+                let waiter = self.connections.get_mut(connection).and_then(|held| held.release_waiter.take());
+                waiter.into_iter().for_each(|slot| self.finish_close(slot));
+            }
             self.run_actions(pool);
         }
     }
@@ -175,7 +185,9 @@ impl Environment {
         let Some(driver) = self.pools.get_mut(pool) else { return };
         match part {
             Part::Lease => {
-                let _ = driver.policy.release(now, connection, true);
+                let is_traceless = self.connections.get(connection).is_some_and(Connection::is_without_traces);
+                let is_clean = is_traceless && driver.policy.shares_connections();
+                let _ = driver.policy.release(now, connection, !is_clean);
             }
             Part::Share { ticket: Some(ticket), is_answered: true, is_prepared_first } => {
                 let arrival = Arrival { is_prepared_first, ..arrival };

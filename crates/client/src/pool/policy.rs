@@ -286,6 +286,12 @@ impl Pool {
         self.forget(connection);
     }
 
+    /// Whether calls share connections, and so what they leave there.
+    #[must_use]
+    pub const fn shares_connections(&self) -> bool {
+        self.options.share_connections
+    }
+
     /// A lease ends. `is_dirty`: the session must be reset before anybody else sees it.
     ///
     /// # Errors

@@ -3,12 +3,15 @@
 use super::changes::Changes;
 use super::misplaced::Misplaced;
 use super::scanner::{Scanner, Token};
+use super::traces;
 
 /// What the engine and the pool need to know of a statement.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Traits {
     /// See [`is_shareable`].
     pub(super) is_shareable: bool,
+    /// It is shareable, and nothing of it is left in its session, as far as can be seen.
+    pub(super) is_traceless: bool,
     /// It ends a transaction for good, or may.
     pub(super) is_commit: bool,
     /// See [`ends_transaction`].
@@ -78,8 +81,10 @@ pub(super) fn classify(text: &str) -> Traits {
     let has_ended = words.is_over || scanner.by_ref().any(|token| token == Token::Semicolon);
     let is_single = !has_ended || scanner.next().is_none();
     let changes = Changes::of(text);
+    let is_shareable = is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful && !changes.makes_table;
     Traits {
-        is_shareable: is_single && is_any_of(&SHAREABLE) && !scanner.is_doubtful && !changes.makes_table,
+        is_shareable,
+        is_traceless: is_shareable && traces::leaves_none(text),
         is_commit: words.is_commit(),
         ends_transaction: ends_transaction(text),
         is_begin: is_single && is_any_of(&["BEGIN", "START"]) && !scanner.is_doubtful,

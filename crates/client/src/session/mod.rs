@@ -47,6 +47,7 @@ mod shared;
 mod standing;
 mod statements;
 mod tag;
+mod traces;
 mod verdict;
 mod violation;
 

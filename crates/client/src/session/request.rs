@@ -80,6 +80,26 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// Whether nothing of it can be left in the session, as far as can be seen, once no transaction is open.
+    #[must_use]
+    pub fn is_traceless(&self) -> bool {
+        match self {
+            Self::Query { query, .. } | Self::Batch { query, .. } => query.traits.is_traceless,
+            Self::Group { members, .. } => members.iter().all(|member| member.query.traits.is_traceless),
+            // The driver's own statements are prepared for whoever comes.
+            Self::Prepare { .. } | Self::Opening { .. } | Self::Portal { .. } => true,
+            Self::Script { text, is_control } => *is_control && ends_or_divides(text),
+        }
+    }
+}
+
+/// Whether one of the driver's own commands is of a transaction's.
+fn ends_or_divides(command: &str) -> bool {
+    let first = command.split(' ').next().unwrap_or_default();
+    matches!(first, "" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "PREPARE")
+}
+
 /// A step of an open portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PortalStep {

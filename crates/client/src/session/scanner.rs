@@ -47,6 +47,11 @@ impl<'a> Scanner<'a> {
         Self { has_escapes: !standard_conforming_strings, ..Self::new(text) }
     }
 
+    /// The last byte of the token that came last: of a quoted identifier, its quote.
+    pub(super) fn last_byte(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at.checked_sub(1)?).copied()
+    }
+
     fn peek(&self, ahead: usize) -> Option<u8> {
         self.text.as_bytes().get(self.at + ahead).copied()
     }
