@@ -6,7 +6,10 @@ const TEXTS: [text: string, shown: string][] = [
   ['select 1', 'select ?'],
   ['select $1, t1.c2 from t1', 'select $1, t1.c2 from t1'],
   ["select 'a' , 'it''s', E'a\\'b', e'\\\\', U&'x', x'1f', b'01'", 'select ? , ?, ?, ?, ?, ?, ?'],
-  ["select date'2020-01-01' 'x\\', 'secret'", 'select date? ?, ?'],
+  ["select date'2020-01-01' 'x\\y', 'secret'", 'select date? ?, ?'],
+  // With standard_conforming_strings off the first literal goes on to the third quote.
+  ["select 'it\\'s secret'", 'select ?'],
+  ["select date'2020-01-01', E'x\\'', 'C:\\', 'secret'", 'select date?, ?, ?'],
   ["select $$a'b$$, $f$a$$b$f$, 2", 'select ?, ?, ?'],
   ['select "a\'b", u&"c""d"', 'select "a\'b", u&"c""d"'],
   ['select 1.5e10, .5, 1e-5, 0xff, 1_000, -3', 'select ?, ?, ?, ?, ?, -?'],

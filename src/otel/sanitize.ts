@@ -22,6 +22,8 @@ export function sanitize(text: string): string {
     const { literal, number, comment, other } = match.groups!
     const [part] = match
     const end = PART.lastIndex
+    // Where standard_conforming_strings is off, a quote behind a backslash ends nothing: nobody knows what the rest hides.
+    if (literal?.includes("\\'") && !/^[eE$]/.test(literal)) return `${shown}?`
     if (literal !== undefined || number !== undefined) shown += '?'
     else if (comment !== undefined) {
       shown += ' '
