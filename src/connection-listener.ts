@@ -121,6 +121,7 @@ export class ConnectionListener<M extends RowMode> implements SubscriptionOwner<
   #detach(isReset: boolean): void {
     if (!isReset && !this.#subscriptions.isEmpty && !this.#target.isClosed) this.#warn()
     this.#subscriptions.end()
+    this.#target.onIdle = undefined
     this.#channels = new SessionChannels(this.#target, this.#defaults)
     this.refer()
   }

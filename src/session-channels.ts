@@ -41,7 +41,7 @@ export class SessionChannels {
   }
 
   /**
-   * UNLISTEN. In an open transaction, which could undo it, that is left for later: what comes until then is for nobody.
+   * UNLISTEN. In an open transaction, which could undo it, that is left for its end: what comes until then is for nobody.
    */
   async unlisten(channel: string): Promise<void> {
     if (!this.#listened.delete(channel)) return
@@ -80,17 +80,26 @@ export class SessionChannels {
   #tidy(): Promise<void>[] {
     const target = this.#target
     if (this.#stale.size === 0 || target.isClosed) return []
-    if (target.transactionStatus !== 'I' || target.occupancy.isTaken) return []
+    if (target.transactionStatus !== 'I' || target.occupancy.isTaken) {
+      this.#tidyLater()
+      return []
+    }
     const stale = [...this.#stale]
     this.#stale.clear()
     return stale.map((channel) => this.#unlisten(channel))
+  }
+
+  #tidyLater(): void {
+    this.#target.onIdle = () => void this.#tidy()
   }
 
   async #unlisten(channel: string): Promise<void> {
     const request = this.#target.control(`UNLISTEN ${quoteChannel('unlisten', channel)}`, UNLIMITED)
     await request.settled
     if (this.#target.isClosed || this.#listened.has(channel)) return
-    if (request.failure !== undefined || request.wasInTransaction) this.#stale.add(channel)
+    if (request.failure === undefined && !request.wasInTransaction) return
+    this.#stale.add(channel)
+    if (request.wasInTransaction) this.#tidyLater()
   }
 }
 
