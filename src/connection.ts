@@ -419,6 +419,11 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
   }
 
   /** @internal */
+  _targetOfPortal(): ConnectionTarget {
+    return this._target()
+  }
+
+  /** @internal */
   _targetToBegin(): ConnectionTarget {
     const target = this._targetOfEnd()
     this.#scope.refuseInLateCallback()

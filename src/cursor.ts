@@ -1,9 +1,10 @@
+import { AsyncResource } from 'node:async_hooks'
 import { InterfaceError } from './errors/index'
 import { wholeNumber } from './options'
 import { notByNew } from './other-drivers'
 import { fixedSize, OpenPortal, type PortalHost, PortalSource } from './portal-source'
 import { RowIterator } from './row-iterator'
-import type { SourceQuery } from './row-source'
+import { readHere, type SourceQuery } from './row-source'
 
 /** More than PostgreSQL counts in one step. */
 const MOST_ROWS = 2_147_483_647
@@ -18,6 +19,8 @@ export class CursorFactory<R> implements AsyncIterable<R, undefined, undefined> 
   readonly #host: PortalHost
   readonly #query: SourceQuery
   readonly #prefetch: number
+  /** Where it was made, as `AsyncLocalStorage` has it. */
+  readonly #here = new AsyncResource('OXPG_CURSOR', { requireManualDestroy: true })
   #isUsed = false
 
   /** @internal */
@@ -36,7 +39,8 @@ export class CursorFactory<R> implements AsyncIterable<R, undefined, undefined> 
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<R, undefined, undefined> {
     this.#use()
-    return new RowIterator<R>(new PortalSource(this.#host, this.#query, fixedSize(this.#prefetch)))
+    const source = new PortalSource(this.#host, this.#query, fixedSize(this.#prefetch))
+    return new RowIterator<R>(this.#here.runInAsyncScope(readHere, undefined, source))
   }
 
   /**

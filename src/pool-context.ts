@@ -2,7 +2,7 @@ import { inspect } from 'node:util'
 import { type CheckedContext, type ContextOptions, checkContext, contextStatement } from './context-options'
 import { ContextSource } from './context-source'
 import type { RowMode } from './decode/mapping'
-import { errorFromFailure, InterfaceError } from './errors/index'
+import { errorFromFailure } from './errors/index'
 import { type ContextTarget, type PoolTarget, sharingOf } from './native/door'
 import { checkFunction } from './options'
 import { notByNew } from './other-drivers'
@@ -13,6 +13,7 @@ import type { RowSource, SourceQuery } from './row-source'
 import type { CallDefaults } from './send'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
+import { endsContext } from './transaction-state'
 
 /**
  * A pool in a context: whatever is executed on it has the context's settings and role, from the first statement to the last,
@@ -91,12 +92,7 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
       if (isPlain && !needsSession && !this.#pool._needsLease()) return undefined
       const refusal = this.#poolTarget.refusalOf(text)
       if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
-      if (hasControl) {
-        throw new InterfaceError(
-          'a query in a context cannot begin or end a transaction, since what came behind that would be executed without ' +
-            'the settings: call transaction() or begin() of the context',
-        )
-      }
+      if (hasControl) throw endsContext()
       return this.#lend
     }
     return needsSession || this.#pool._needsLease() ? this.#lend : undefined

@@ -1,4 +1,10 @@
-import { errorFromFailure, InterfaceError, NoActiveSQLTransactionError } from './errors/index'
+import {
+  errorFromFailure,
+  type Failure,
+  InterfaceError,
+  InvalidCursorNameError,
+  NoActiveSQLTransactionError,
+} from './errors/index'
 import type { ConnectionTarget, Portal, Request } from './native/door'
 import type { RowSource, SourceHost, SourceQuery } from './row-source'
 
@@ -6,6 +12,11 @@ import type { RowSource, SourceHost, SourceQuery } from './row-source'
 export interface PortalHost extends SourceHost {
   /** @internal Whether a transaction is open, or on its way. */
   readonly _hasTransaction: boolean
+  /**
+   * @internal The same for a portal that is open: a savepoint's end leaves it where it is (manual, "ROLLBACK TO SAVEPOINT"), so
+   * that its next rows can be fetched beside one.
+   */
+  _targetOfPortal(): ConnectionTarget
 }
 
 /** How many rows each part has. */
@@ -43,6 +54,9 @@ export class OpenPortal {
   readonly #portal: Portal
   readonly #target: ConnectionTarget
 
+  /** How many transactions had ended on its connection when it was opened. */
+  #endedBefore = 0
+
   private constructor(host: PortalHost, query: SourceQuery, target: ConnectionTarget) {
     this.#host = host
     this.#query = query
@@ -62,6 +76,7 @@ export class OpenPortal {
     const portal = new OpenPortal(host, query, target)
     const request = portal.#portal.open(query.text, query.params, { ...query.options, maxRows })
     await portal.#settled(request)
+    portal.#endedBefore = target.transactionsEnded
     // It was ended by a query, or never begun by one.
     if (!portal.isExhausted && target.transactionStatus === 'I') throw outsideTransaction()
     return { portal, request }
@@ -81,7 +96,7 @@ export class OpenPortal {
     const { options, text } = this.#query
     const request = this.#portal.move({ ...options, maxRows: count, maxResultBytes: 0 })
     await request.settled
-    if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
+    if (request.failure !== undefined) throw this.#errorOf(request.failure, text)
     if (request.rowCount < count) this.isExhausted = true
     return request.rowCount
   }
@@ -94,7 +109,15 @@ export class OpenPortal {
 
   #refuse(): void {
     if (this.isClosed) throw new InterfaceError('the cursor is closed')
-    if (this.#host._target() !== this.#target) throw new InterfaceError('the cursor is of another connection')
+    if (this.#host._targetOfPortal() !== this.#target)
+      throw new InterfaceError('the cursor is of another connection')
+    if (this.#target.transactionsEnded !== this.#endedBefore) throw transactionEnded()
+  }
+
+  /** The end of its transaction may have been on its way. */
+  #errorOf(failure: Failure, query: string): unknown {
+    const error = errorFromFailure(failure, { query })
+    return error instanceof InvalidCursorNameError ? transactionEnded(error) : error
   }
 
   async #settled(request: Request): Promise<void> {
@@ -102,7 +125,7 @@ export class OpenPortal {
     if (request.failure !== undefined) {
       // A portal that has failed is of no use.
       this.close()
-      throw errorFromFailure(request.failure, { query: this.#query.text })
+      throw this.#errorOf(request.failure, this.#query.text)
     }
     if (!request.isSuspended) this.isExhausted = true
   }
@@ -141,6 +164,13 @@ export class PortalSource implements RowSource {
     this.#isClosed = true
     if (this.#portal !== undefined && !this.#portal.isExhausted) this.#portal.close()
   }
+}
+
+function transactionEnded(cause?: unknown): Error {
+  return new InterfaceError(
+    'the transaction has ended in which the cursor or stream was opened, and its rows with it',
+    { cause },
+  )
 }
 
 function outsideTransaction(): Error {

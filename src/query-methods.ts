@@ -40,7 +40,7 @@ import { type QueryResult, resultOf } from './query-result'
 import type { Queryable } from './queryable'
 import { quoteLiteral } from './quote-literal'
 import type { Row } from './record'
-import type { RowSource, SourceQuery } from './row-source'
+import { type RowSource, readHere, type SourceQuery } from './row-source'
 import { RowStream } from './row-stream'
 import {
   type CallDefaults,
@@ -339,7 +339,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   ): RowStream<unknown> {
     checkQueryOptions(options, STREAM_OPTIONS)
     const given = { ...statementOptions(this._defaults.rows, options), maxResultBytes: 0 }
-    return new RowStream(this._rowSource({ text, params: params?.slice(), options: given }))
+    return new RowStream(readHere(this._rowSource({ text, params: params?.slice(), options: given })))
   }
 
   batch<T extends readonly unknown[] | []>(

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { errorFromFailure, InterfaceError } from './errors/index'
 import { Limit } from './limit'
 import { type ConnectionTarget, type Request, type StatementOptions, StreamRequest } from './native/door'
@@ -30,6 +31,18 @@ export interface SourceHost {
    * @throws when it can be used no more.
    */
   _target(): ConnectionTarget
+}
+
+/**
+ * The same rows, read where this is called, as `AsyncLocalStorage` has it, whoever asks for them: parsers and codecs run in the
+ * context of the call, and a pool's connection is acquired there.
+ */
+export function readHere(source: RowSource): RowSource {
+  const here = new AsyncResource('OXPG_ROWS', { requireManualDestroy: true })
+  return {
+    next: () => here.runInAsyncScope(source.next, source),
+    close: () => here.runInAsyncScope(source.close, source),
+  }
 }
 
 const forgotten = new FinalizationRegistry<StreamRequest>((request) => request.forgotten())

@@ -28,6 +28,8 @@ export abstract class SessionMethods<M extends RowMode = 'object'> extends Query
   /** @internal */
   abstract override _target(): ConnectionTarget
   /** @internal */
+  abstract _targetOfPortal(): ConnectionTarget
+  /** @internal */
   abstract readonly _hasTransaction: boolean
 
   /**

@@ -75,6 +75,9 @@ export async function runBatch<M extends RowMode>(
     // has been executed, and in a transaction of their own they are parsed one after the other.
     const isTooEarly = failure.kind === 'server' && failure.safeToRetry && index !== undefined && index > 0
     if (!isTooEarly || isInTransaction(host)) {
+      // There are too many rows, of which all were made.
+      if (failure.kind === 'interface' && !failure.safeToRetry)
+        throw inStatement(request.reading, errorFromFailure(failure))
       throw errorFromFailure(rest, {
         query: index === undefined ? undefined : statements[index]!.text,
         statement: index,

@@ -1,6 +1,7 @@
 import { errorFromFailure, type Failure, InFailedSQLTransactionError, InterfaceError } from './errors/index'
 import { Limit } from './limit'
 import {
+  CallGroup,
   type ConnectionTarget,
   type ContextStatement,
   type ControlRequest,
@@ -56,8 +57,10 @@ export class TransactionCourse {
   #lastCommand: ControlRequest | undefined
   /** Its own. */
   #limit: TransactionLimit | undefined
-  /** Those of its calls, where a limit holds. */
-  #limitedDefaults: CallDefaults | undefined
+  /** The calls that are made in it; undefined where nobody has to know, or where they are those of one around it. */
+  #calls: CallGroup | undefined
+  /** Made when the first call asks for them. */
+  #defaults: CallDefaults | undefined
   /** Tells who waits for its callback or its end that a limit has ended it. */
   #tellCut: ((cut: Cut) => void) | undefined
 
@@ -75,7 +78,17 @@ export class TransactionCourse {
 
   /** Of the calls made in it. */
   get defaults(): CallDefaults {
-    return this.#limitedDefaults ?? this.host._defaults
+    const { calls } = this.scope
+    if (this.#defaults !== undefined) return this.#defaults
+    // Before it has started, the scope is the one around it.
+    if (this.state === 'new' || this.state === 'starting' || calls === undefined) return this.host._defaults
+    this.#defaults = this.host._defaults.within(calls)
+    return this.#defaults
+  }
+
+  /** How many of the calls that its callback has made are not answered. */
+  get unanswered(): number {
+    return this.#calls?.unanswered ?? 0
   }
 
   /** Calls back once, when it has been committed, rolled back or disposed of. */
@@ -128,6 +141,7 @@ export class TransactionCourse {
     }
     if (isNested) this.#savepoint = scope.nextSavepointName()
     scope.isolation = isNested ? undefined : this.options.isolation
+    scope.hasContext ||= this.#context !== undefined
     this.#openLater(scope, target)
     this.state = 'started'
     this.#holdTo(whole)
@@ -177,18 +191,22 @@ export class TransactionCourse {
     return target.transactionStatus === 'I' || target.transactionsEnded !== endedBefore
   }
 
-  /** From here on its own limit holds, and that of a transaction around it. */
+  /** From here on its own limit holds, and that of a transaction around it; and of a callback's calls is known which are open. */
   #holdTo(whole: Limit | undefined): void {
     const scope = this.scope
     const outer = scope.calls
-    if (whole === undefined && outer === undefined) return
     const limit = whole === undefined ? undefined : new TransactionLimit(whole)
+    const calls = limit?.calls ?? (this.isManaged ? new CallGroup() : undefined)
     this.#limit = limit
-    scope.calls = limit?.calls ?? outer
-    this.#limitedDefaults = this.host._defaults.within(scope.calls!)
+    this.#calls = calls
+    scope.calls = calls ?? outer
+    scope.isLimited ||= limit !== undefined
+    // Without a limit there is nothing that ends it from outside.
+    if (!scope.isLimited) return
     const member: GroupMember = {
       endBy: (failure) => this.#cutShort(failure, false),
-      keepsTransaction: () => limit?.calls.keepsTransaction() ?? true,
+      keepsTransaction: () => calls?.keepsTransaction() ?? true,
+      isCall: false,
     }
     outer?.add(member)
     scope.whenLeft = () => {
@@ -210,7 +228,7 @@ export class TransactionCourse {
     if (this.state === 'started' && !this.scope.isOver && !isGone) {
       this.scope.cutShort(failure)
       this.#tellCut?.({ failure })
-      this.#limit?.calls.endBy(failure)
+      this.#calls?.endBy(failure)
       if (isOwn) this.undoing = this.#undo()
     } else this.#tellCut?.({ failure })
   }
@@ -229,7 +247,7 @@ export class TransactionCourse {
 
   /** Waits for `work`, unless a limit ends the transaction before. */
   async untilCut<T>(work: Promise<T>, errorOf: (failure: Failure) => unknown): Promise<T> {
-    if (this.#limitedDefaults === undefined) return work
+    if (!this.scope.isLimited) return work
     const cut = new Promise<Cut>((resolve) => {
       this.#tellCut = resolve
     })

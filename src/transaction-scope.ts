@@ -41,8 +41,12 @@ export class Scope {
   isolation: string | undefined
   /** Why a savepoint in this transaction could not be rolled back, if so. */
   brokenBy: unknown
-  /** What the calls made in this transaction end with: its limit, or that of one around it. */
+  /** The calls that are made in this transaction, if anybody has to know; perhaps with those of one around it. */
   calls: CallGroup | undefined
+  /** A limit of its own may end it, or that of one around it. */
+  isLimited: boolean
+  /** It is begun with settings that hold until its end, or one around it is. */
+  hasContext: boolean
   /** Why its limit has ended this transaction, if so. */
   #cutShortBy: Failure | undefined
   /** Called once, when this transaction has ended or is forgotten. */
@@ -82,6 +86,8 @@ export class Scope {
     this.root = parent === undefined ? this : parent.root
     this.owner = owner
     this.calls = parent?.calls
+    this.isLimited = parent?.isLimited ?? false
+    this.hasContext = parent?.hasContext ?? false
     this.#hasCallback = hasCallback
   }
 
@@ -180,6 +186,25 @@ export class Scope {
   /** Whether the transaction in this scope was started by hand, and its end is not on its way. */
   get hasManualChild(): boolean {
     return this.#child !== undefined && !this.#child.#hasCallback && !this.#child.#isOver
+  }
+
+  /**
+   * Throws where a savepoint with a callback is open in this transaction, and this is called by another flow than that: it would
+   * be done inside the savepoint, and undone with it although it was answered. What the callback itself calls on the transaction
+   * around it is inside the savepoint for whoever reads it.
+   *
+   * @throws InterfaceError
+   */
+  refuseBesideSavepoint(): void {
+    const child = this.#child
+    if (child === undefined || !child.#hasCallback || child.#isOver) return
+    for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
+      if (frame.scope.#isWithin(child)) return
+    }
+    throw new InterfaceError(
+      'a savepoint is open in the transaction, whose function has not ended: a query that is made beside it would be undone ' +
+        'with it; await the inner transaction() first, or make the query inside its function',
+    )
   }
 
   /** Whether this transaction can only be rolled back, since a savepoint in it could not be. */

@@ -29,6 +29,22 @@ export function endedByQuery(): InterfaceError {
   return new InterfaceError(ENDED_BY_QUERY, { safeToRetry: false })
 }
 
+/** What was begun with settings and a role is not ended, nor divided, by a query. */
+export function endsContext(): InterfaceError {
+  return new InterfaceError(
+    'a query in a context cannot begin or end a transaction, since what came behind that would be executed without the ' +
+      'settings: call transaction() or begin()',
+  )
+}
+
+/** A callback did not wait for so many of its calls: what they come to, nobody would know before the COMMIT. */
+export function leftUnanswered(count: number): InterfaceError {
+  const calls = count === 1 ? 'a call of its was' : `${count} of its calls were`
+  return new InterfaceError(
+    `the callback returned before ${calls} answered, so all was rolled back: what belongs to the transaction is awaited in it`,
+  )
+}
+
 /** Whether an error says so. */
 export function saysEndedByQuery(error: unknown): boolean {
   return error instanceof InterfaceError && error.message === ENDED_BY_QUERY

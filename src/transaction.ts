@@ -1,10 +1,12 @@
 import { inspect } from 'node:util'
+import type { CursorFactory } from './cursor'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure, InterfaceError } from './errors/index'
 import type { Limit } from './limit'
 import { type ConnectionTarget, type ContextStatement, sharingOf } from './native/door'
 import { notByNew } from './other-drivers'
-import type { CallOptions, Parameters, Query } from './query-options'
+import type { CallOptions, CursorOptions, Parameters, Query } from './query-options'
+import type { RowSource, SourceQuery } from './row-source'
 import type { CallDefaults } from './send'
 import { SessionMethods } from './session-methods'
 import { forgetEnded, TransactionCourse } from './transaction-course'
@@ -18,7 +20,7 @@ import {
 } from './transaction-options'
 import { isRepeatable, pauseAfter } from './transaction-retry'
 import type { Scope } from './transaction-scope'
-import { endedByQuery } from './transaction-state'
+import { endedByQuery, endsContext, leftUnanswered } from './transaction-state'
 import { quoteGid } from './two-phase'
 
 /**
@@ -123,6 +125,28 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     await course.rollback()
   }
 
+  /** @internal What is executed in a context does not end it: the rest would be executed without its settings and role. */
+  override _lender(text?: string): undefined {
+    if (text !== undefined && this.#course.scope.hasContext && sharingOf(text).hasControl) throw endsContext()
+    return undefined
+  }
+
+  /** @internal */
+  override _cursor(
+    text: string,
+    params: Parameters | undefined,
+    options: CursorOptions<RowMode> | undefined,
+  ): CursorFactory<unknown> {
+    this._lender(text)
+    return super._cursor(text, params, options)
+  }
+
+  /** @internal */
+  override _rowSource(query: SourceQuery): RowSource {
+    this._lender(query.text)
+    return super._rowSource(query)
+  }
+
   /** A single statement can go out with what opens the transaction, as a script cannot. */
   override execute(query: Query, params?: Parameters, options?: CallOptions): Promise<string> {
     const isFirst = params === undefined && typeof query === 'string' && this.#course.scope.isUnsent
@@ -176,6 +200,15 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
 
   /** @internal */
   _target(): ConnectionTarget {
+    const { scope } = this.#course
+    const target = this._targetOfPortal()
+    scope.refuseBesideSavepoint()
+    scope.root.sendOpenings()
+    return target
+  }
+
+  /** @internal */
+  _targetOfPortal(): ConnectionTarget {
     const host = this.#host
     const course = this.#course
     course.scope.refuseWhenCutShort()
@@ -185,7 +218,6 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     // Another one may be open already, by AND CHAIN or a BEGIN.
     if (course.wasEndedByQuery(target)) throw endedByQuery()
     course.scope.refuseWhenBroken()
-    course.scope.root.sendOpenings()
     return target
   }
 
@@ -228,8 +260,12 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
   }
 
   async #callBack<R>(scope: Scope, callback: TransactionCallback<R, M>): Promise<R> {
+    const course = this.#course
     const result = await scope.run(() => callback(this), this)
+    const { unanswered } = course
     while (scope.isBusy && !scope.hasManualChild) await scope.change()
+    // Those before a PREPARE TRANSACTION are part of that.
+    if (unanswered > 0 && course.preparing === undefined) throw leftUnanswered(unanswered)
     return result
   }
 

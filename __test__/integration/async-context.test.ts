@@ -38,6 +38,36 @@ test('parsers of results run in the context of their call', async (t) => {
   }
 })
 
+test('parsers and codecs of a stream run in the context of the call, whoever reads it', async (t) => {
+  const { seen, note } = noting()
+  const codec = {
+    typeName: 'money',
+    schema: 'pg_catalog',
+    encode: String,
+    decode: (text: string) => note(text),
+  }
+  const p = await pool(t, { typeCodecs: [codec] })
+  const numeric = (text: string) => note(text)
+  const series = "select '1'::money, 1.5 from generate_series(1, 20000)"
+  const read = async (rows: AsyncIterable<unknown>) => {
+    for await (const _ of rows);
+    t.is(storage.getStore(), 'reading')
+  }
+  for (const where of ['pool', 'transaction', 'cursor']) {
+    await p.transaction(async (tx) => {
+      const rows = storage.run(`call ${where}`, () =>
+        where === 'cursor'
+          ? tx.cursor(series, [], { numeric })
+          : (where === 'pool' ? p : tx).stream(series, [], { numeric }),
+      )
+      await storage.run('reading', () => read(rows))
+    })
+    t.is(seen.length, 40_000)
+    t.deepEqual(new Set(seen), new Set([`call ${where}`]))
+    seen.length = 0
+  }
+})
+
 test("codecs run in the context of the call, at a text's first use as well", async (t) => {
   const { seen, note } = noting()
   const codec = {

@@ -76,6 +76,23 @@ test('a statement that fails takes all of them along, and is named', async (t) =
   t.is(await c.fetchVal('select count(*) from things'), 0)
 })
 
+test('rows that are more than the caller wants are named, and were made', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table things (n int)')
+  const long = "select repeat('x', 1000) from generate_series(1, 1000)"
+  for (let round = 0; round < 2; round++) {
+    const error = await t.throwsAsync(
+      c.batch(['insert into things values (1)', long], { maxResultBytes: 10_000 }),
+      {
+        instanceOf: InterfaceError,
+        message: /^statement 1 of the batch: the rows of the result have more than 10000 bytes/,
+      },
+    )
+    t.like(error, { statement: 1, safeToRetry: false })
+  }
+  t.is(await c.fetchVal('select count(*)::int from things'), 2)
+})
+
 test('what is only found at the end takes all of them along', async (t) => {
   const c = await connection(t)
   await c.execute('create temp table things (n int primary key deferrable initially deferred)')

@@ -193,6 +193,38 @@ test('what would run without the context is refused', async (t) => {
   t.is(await context.fetchVal(TENANT), 'a')
 })
 
+test('what ends a transaction of a context is refused before it is sent', async (t) => {
+  const p = await pool(t)
+  const { table, role } = await tenants(t, p)
+  const context = p.withContext({ settings: { 'app.tenant': 'a' }, role })
+  const refused = {
+    instanceOf: InterfaceError,
+    message: /a query in a context cannot begin or end a transaction/,
+  }
+  const insert = `insert into ${table} values ('b', 'x')`
+  const byHand = await context.begin()
+  for (const end of ['rollback', 'commit', 'commit and chain', 'end', 'abort', "prepare transaction 'g'"]) {
+    const script = `${end}; ${insert}`
+    await t.throwsAsync(byHand.execute(script), refused)
+    await context.transaction(async (tx) => {
+      await t.throwsAsync(tx.execute(script), refused)
+      await t.throwsAsync(tx.fetch(end), refused)
+      await t.throwsAsync(tx.run(end, []), refused)
+      await t.throwsAsync(tx.prepare(end), refused)
+      t.throws(() => tx.stream(end), refused)
+      t.throws(() => tx.cursor(end), refused)
+      await tx.transaction(async (inner) => {
+        await t.throwsAsync(inner.execute(script), refused)
+        t.is(await inner.fetchVal(TENANT), 'a')
+      })
+      t.is(await tx.fetchVal('select current_user'), role)
+    })
+  }
+  await t.throwsAsync(byHand.execute('savepoint s'), refused)
+  await byHand.commit()
+  t.is(await p.fetchVal(`select count(*)::int from ${table}`), 0)
+})
+
 test('hooks of the pool run as ever', async (t) => {
   let setups = 0
   const p = await pool(t, {

@@ -187,6 +187,30 @@ test('a cursor of a transaction that has ended says so, also in the next one', a
   })
 })
 
+test('a cursor or stream on a connection whose transaction somebody else ends says so', async (t) => {
+  const c = await connection(t)
+  const series = 'select generate_series(1, 100000) as id'
+  const over = {
+    instanceOf: InterfaceError,
+    message: /the transaction has ended in which the cursor or stream was opened/,
+  }
+  for (const isAnswered of [true, false]) {
+    const tx = await c.begin()
+    const cursor = await c.cursor(series).open()
+    const rows = c.stream(series)[Symbol.asyncIterator]()
+    await rows.next()
+    await cursor.fetch(1)
+    const end = tx.commit()
+    if (isAnswered) await end
+    await t.throwsAsync(cursor.fetch(1), over)
+    const rest = async () => {
+      while (!(await rows.next()).done);
+    }
+    await t.throwsAsync(rest(), over)
+    await end
+  }
+})
+
 test('after a release and after the end of the session it says so', async (t) => {
   const p = await pool(t, { maxSize: 1 })
   const leased = await p.acquire()

@@ -1,5 +1,11 @@
 import test from 'ava'
-import { InterfaceError, TimeoutError, type Transaction, TransactionResolutionUnknownError } from 'oxpg'
+import {
+  type Connection,
+  InterfaceError,
+  TimeoutError,
+  type Transaction,
+  TransactionResolutionUnknownError,
+} from 'oxpg'
 import { connection, pool, uniqueName, until } from '../support/server.js'
 
 /** Long enough for all that is answered at once. */
@@ -18,26 +24,30 @@ function wait(tx: Transaction, name: string): Promise<string> {
   return tx.execute(`select pg_advisory_xact_lock(hashtext('${name}'))`, undefined, { timeoutMs: 0 })
 }
 
+/** A table whose rows make their COMMIT wait for the blocker. */
+async function tableThatWaits(c: Pick<Connection, 'execute'>, table: string, name: string): Promise<void> {
+  await c.execute(`create table ${table} (n int);
+    create function ${table}_waits() returns trigger language plpgsql as
+      $$begin perform pg_advisory_xact_lock(hashtext('${name}')); return null; end$$;
+    create constraint trigger waits after insert on ${table} deferrable initially deferred
+      for each row execute function ${table}_waits()`)
+}
+
 test('a COMMIT that waits longer than commandTimeoutMs is sent all the same', async (t) => {
   const name = uniqueName('commit')
   const unblock = await blocker(t, name)
   const c = await connection(t, LIMITED)
-  await c.execute('create temp table things (n int)')
-  let slow: Promise<string> | undefined
+  await tableThatWaits(c, name, name)
   const error = await t.throwsAsync(
-    c.transaction(async (tx) => {
-      await tx.execute('insert into things values (1)')
-      slow = wait(tx, name)
-    }),
+    c.transaction((tx) => tx.execute(`insert into ${name} values (1)`)),
     { instanceOf: TransactionResolutionUnknownError, message: /COMMIT/ },
   )
   t.like(error, { code: '08007', safeToRetry: false })
   t.true(error!.cause instanceof TimeoutError)
   await unblock()
-  await slow
-  await c.execute('insert into things values (2)')
+  await c.execute(`insert into ${name} values (2)`)
   t.false(c.isInTransaction)
-  t.is(await c.fetchVal('select sum(n)::int from things'), 3)
+  t.is(await c.fetchVal(`select sum(n)::int from ${name}`), 3)
 })
 
 test('a ROLLBACK and a ROLLBACK TO SAVEPOINT that wait that long are sent as well', async (t) => {
@@ -77,27 +87,20 @@ test("a pool's connection comes back once its COMMIT has been answered, also whe
   const p = await pool(t, { ...LIMITED, minSize: 1, maxSize: 1 })
   const table = uniqueName('things')
   const observer = await connection(t)
-  await observer.execute(`create table ${table} (n int)`)
+  await tableThatWaits(observer, table, name)
   try {
-    const slow: Promise<string>[] = []
-    const managed = p.transaction(async (tx) => {
-      await tx.execute(`insert into ${table} values (1)`)
-      slow.push(wait(tx, name))
-    })
+    const managed = p.transaction((tx) => tx.execute(`insert into ${table} values (1)`))
     await t.throwsAsync(managed, { instanceOf: TransactionResolutionUnknownError })
     await unblock()
-    await Promise.all(slow)
     await until(async () => p.stats.inUse === 0, 'the return of the connection')
     t.is(await observer.fetchVal(`select sum(n)::int from ${table}`), 1)
 
     const again = await blocker(t, name)
     const tx = await p.begin()
     await tx.execute(`insert into ${table} values (2)`)
-    slow.push(wait(tx, name))
     await t.throwsAsync(tx.commit(), { instanceOf: TransactionResolutionUnknownError })
     t.is(p.stats.inUse, 1)
     await again()
-    await Promise.all(slow)
     await until(async () => p.stats.inUse === 0, 'the return of the connection')
     t.is(await observer.fetchVal(`select sum(n)::int from ${table}`), 3)
   } finally {

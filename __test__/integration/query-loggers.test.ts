@@ -91,8 +91,30 @@ test('every kind of query is told, and what a transaction sends', async (t) => {
   )
   const commands = records
     .filter(({ kind }) => kind === 'transaction')
-    .map(({ query }) => query.split(' ')[0])
-  t.deepEqual(commands, ['BEGIN', 'SAVEPOINT', 'RELEASE', 'COMMIT'])
+    .map(({ query, tag, rowCount }) => [query.split(' ')[0], tag, rowCount])
+  t.deepEqual(commands, [
+    ['BEGIN', 'BEGIN', 0],
+    ['SAVEPOINT', 'SAVEPOINT', 0],
+    ['RELEASE', 'RELEASE', 0],
+    ['COMMIT', 'COMMIT', 0],
+  ])
+})
+
+test('what opens a transaction in a context has the tag of its own', async (t) => {
+  const p = await pool(t)
+  const { records, logger } = collecting()
+  p.addQueryLogger(logger)
+  await p
+    .withContext({ settings: { 'app.tenant': 'a' } })
+    .transaction((transaction) => transaction.fetch('select 1'))
+  t.deepEqual(
+    records.map(({ tag, rowCount }) => [tag, rowCount]),
+    [
+      ['BEGIN', 0],
+      ['SELECT 1', 1],
+      ['COMMIT', 0],
+    ],
+  )
 })
 
 test('batches, cursors, streams and calls in a context are told as well', async (t) => {

@@ -6,9 +6,11 @@ export interface GroupMember {
   endBy(failure: Failure): void
   /** Whether it certainly ends no transaction, as a COMMIT does. */
   keepsTransaction(): boolean
+  /** Whether it is a call of the application's, of which it waits for the answer. */
+  readonly isCall: boolean
 }
 
-/** What ends together, such as the calls that are made in a transaction with a limit. */
+/** What ends together: the calls that are made in a transaction, and the transactions inside it. */
 export class CallGroup {
   private readonly members = new Set<GroupMember>()
 
@@ -22,6 +24,13 @@ export class CallGroup {
 
   endBy(failure: Failure): void {
     for (const member of this.members) member.endBy(failure)
+  }
+
+  /** How many calls are not answered; those of transactions inside are theirs. */
+  get unanswered(): number {
+    let count = 0
+    for (const member of this.members) count += member.isCall ? 1 : 0
+    return count
   }
 
   keepsTransaction(): boolean {

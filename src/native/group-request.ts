@@ -64,6 +64,8 @@ export class GroupPart {
 export class GroupRequest extends Request {
   readonly parts: readonly GroupPart[]
   private readonly front: Context | undefined
+  /** The position of the part whose rows came last. */
+  reading = 0
 
   /** @param parts At least one. */
   constructor(
@@ -110,6 +112,7 @@ export class GroupRequest extends Request {
   override takeDescription(facts: Description | undefined, needsBind: boolean, at: number): void {
     const part = this.parts[at]
     if (part === undefined) return
+    this.reading = at
     part.statement = facts === undefined ? part.query.description : part.query.describe(facts)
     this.turnTo(part)
     if (!needsBind || this.isSettled) return

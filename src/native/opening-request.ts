@@ -3,12 +3,14 @@ import { Opcode } from '../types/boundary'
 import type { ConnectionTarget } from './connection-target'
 import { ControlRequest } from './control-request'
 import type { Environment } from './environment'
+import { operationOf } from './logged-query'
 import type { Query } from './queries'
 
 /** What opens a transaction or savepoint. It is never given up: it goes out with the next request of its connection. */
 export class OpeningRequest extends ControlRequest {
   /** Parameters of {@link query}, the statement that is executed right behind it, if there is one. */
   private readonly values: readonly string[]
+  private opening = ''
 
   constructor(
     environment: Environment,
@@ -23,6 +25,7 @@ export class OpeningRequest extends ControlRequest {
   /** Writes the OPENING. */
   sendOpening(text: string): void {
     const { outbox } = this.environment
+    this.opening = text
     if (outbox.isEncoding) {
       outbox.defer(() => this.sendOpening(text))
       return
@@ -33,6 +36,20 @@ export class OpeningRequest extends ControlRequest {
       this.endUnsent(error)
       throw error
     }
+  }
+
+  /** The opening's, and not that of the statement behind it. */
+  override tag(): string {
+    return this.isSettled && this.failure === undefined ? operationOf(this.opening) : ''
+  }
+
+  override complete(
+    command: number,
+    _rowCount: number,
+    tagText: string | undefined,
+    isSuspended: boolean,
+  ): void {
+    super.complete(command, 0, tagText, isSuspended)
   }
 
   /** Rust refuses what comes behind it until it is told that this is known here. */

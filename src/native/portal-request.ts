@@ -69,6 +69,11 @@ export class PortalRequest extends Request {
     else if (facts !== undefined) this.readBy(new StatementDescription(facts))
   }
 
+  /** A reader that leaves its loop waits for no step; the portal ends with its transaction. */
+  override get isCall(): boolean {
+    return false
+  }
+
   /** A step ends no transaction. */
   override keepsTransaction(): boolean {
     return this.query === undefined || super.keepsTransaction()

@@ -159,6 +159,10 @@ export class Request implements Abortable, GroupMember {
     this.settle(failure)
   }
 
+  get isCall(): boolean {
+    return true
+  }
+
   keepsTransaction(): boolean {
     const text = this.query?.text ?? this.text
     return text !== undefined && endsNothing(text)
