@@ -31,6 +31,8 @@ const COURSES = values.full
       // The second comes while the first is seen to.
       { skip: 1, times: 2 },
     ]
+/** A second one that comes while what the first has interrupted is gone on with. */
+const IN_PART_AS_WELL = new Map([['node.write', [{ skip: 2, times: 2 }]]])
 /** What the end of a worker comes to as well. */
 const OF_WORKERS = ['node.farewell']
 
@@ -61,10 +63,14 @@ async function play(place, { skip, times }, where = []) {
   for (const problem of problems) row.failures.push(`row 38: ${what}: ${problem}`)
 }
 
+function coursesOf(place) {
+  return values.full ? COURSES : [...COURSES, ...(IN_PART_AS_WELL.get(place) ?? [])]
+}
+
 const places = createRequire(import.meta.url)(addon).failpoints()
 const asked = values.places?.split(',') ?? places
 const cases = asked.flatMap((place) =>
-  COURSES.flatMap((course) => [
+  coursesOf(place).flatMap((course) => [
     () => play(place, course),
     ...(OF_WORKERS.includes(place) ? [() => play(place, course, ['worker'])] : []),
   ]),

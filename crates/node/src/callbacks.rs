@@ -36,16 +36,26 @@ unsafe fn guard(environment: *mut Environment, body: impl FnOnce()) {
     }
 }
 
-/// Takes down what a panic came from, and lets `resume` go on with what the panic interrupted.
+/// How often what a panic has interrupted is gone on with, if that panics again.
+const MOST_RESUMPTIONS: usize = 8;
+
+/// Takes down what a panic came from, and lets `resume` go on with what the panic interrupted. Where that panics as well, what
+/// *that* came from is taken down too: what it had taken in hand, such as the list of those that have something to write, would
+/// be nobody's. What is still left then has its turn with the loop's next one.
 ///
 /// # Safety
 /// As for [`guard`].
-pub(crate) unsafe fn after_panic(environment: *mut Environment, resume: impl FnOnce(&mut Environment)) {
+pub(crate) unsafe fn after_panic(environment: *mut Environment, mut resume: impl FnMut(&mut Environment)) {
     // SAFETY: by the caller's promise; no JavaScript runs in what follows.
     let environment = unsafe { &mut *environment };
-    // What panics once more here is left to the environment's end.
+    for _ in 0..MOST_RESUMPTIONS {
+        // What panics once more here is left to the environment's end.
+        let _ = catch_unwind(AssertUnwindSafe(|| environment.recover()));
+        if catch_unwind(AssertUnwindSafe(|| resume(environment))).is_ok() {
+            return;
+        }
+    }
     let _ = catch_unwind(AssertUnwindSafe(|| environment.recover()));
-    let _ = catch_unwind(AssertUnwindSafe(|| resume(environment)));
 }
 
 /// A socket is ready.
