@@ -65,6 +65,8 @@ test('close of a pool has calls made elsewhere whose session is lost before it w
 test('close({ timeoutMs }) ends what still runs, and rejects, on a connection as on a pool', async (t) => {
   for (const open of OPENERS) {
     const c = await open(url)
+    // So that a pool has a connection, however long opening one takes.
+    await c.fetchVal('select 1')
     const call = t.throwsAsync(c.fetchVal('select pg_sleep(60)'), { code: '08003' })
     await t.throwsAsync(c.close({ timeoutMs: 50 }), { instanceOf: TimeoutError, message: /50 ms/ })
     await call
