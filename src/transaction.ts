@@ -125,9 +125,9 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     await course.rollback()
   }
 
-  /** @internal What is executed in a context does not end it: the rest would be executed without its settings and role. */
+  /** @internal */
   override _lender(text?: string): undefined {
-    if (text !== undefined && this.#course.scope.hasContext && sharingOf(text).hasControl) throw endsContext()
+    if (text !== undefined) this.#refuseToEndContext(text)
     return undefined
   }
 
@@ -137,13 +137,13 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     params: Parameters | undefined,
     options: CursorOptions<RowMode> | undefined,
   ): CursorFactory<unknown> {
-    this._lender(text)
+    this.#refuseToEndContext(text)
     return super._cursor(text, params, options)
   }
 
   /** @internal */
   override _rowSource(query: SourceQuery): RowSource {
-    this._lender(query.text)
+    this.#refuseToEndContext(query.text)
     return super._rowSource(query)
   }
 
@@ -267,6 +267,11 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     // Those before a PREPARE TRANSACTION are part of that.
     if (unanswered > 0 && course.preparing === undefined) throw leftUnanswered(unanswered)
     return result
+  }
+
+  /** What is executed in a context does not end it: the rest would be executed without its settings and role. */
+  #refuseToEndContext(text: string): void {
+    if (this.#course.scope.hasContext && sharingOf(text).hasControl) throw endsContext()
   }
 
   #refuseManaged(what: string): void {

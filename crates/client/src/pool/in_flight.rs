@@ -69,7 +69,7 @@ pub(super) struct InFlight {
 #[derive(Clone, Copy)]
 struct Distance {
     round_trip: Duration,
-    /// What may be in front of a query on average.
+    /// How long one statement in front of a query may take, beside what the machine's noise allows.
     budget_us: u32,
     /// Queries in flight at most.
     most: usize,
@@ -135,7 +135,7 @@ impl InFlight {
             && self.wait_us <= u64::from(self.budget_us(services)) * TOGETHER
     }
 
-    /// What may be in front of a query on average.
+    /// How long one statement in front of a query may take.
     fn budget_us(&self, services: &Services) -> u32 {
         self.distance.budget_us.saturating_add(services.allowance_us())
     }

@@ -15,7 +15,7 @@ const TRACELESS: &[&str] = &[
     "avg", "between", "bit", "bool_and", "bool_or", "btrim", "by", "cardinality", "case", "cast", "ceil", "ceiling",
     "char", "char_length", "character", "clock_timestamp", "coalesce", "concat", "concat_ws", "conflict", "corr",
     "count", "cube", "cume_dist", "current_setting", "current_time", "current_timestamp", "date_bin", "date_part",
-    "date_trunc", "decimal", "decode", "delete", "dense_rank", "digest", "distinct", "div", "else", "encode", "every",
+    "date_trunc", "decimal", "decode", "delete", "dense_rank", "distinct", "div", "else", "encode", "every",
     "except", "exists", "exp", "explain", "extract", "filter", "first_value", "float", "floor", "format", "from",
     "gen_random_uuid", "generate_series", "generate_subscripts", "greatest", "group", "grouping", "having", "ilike",
     "in", "initcap", "insert", "intersect", "interval", "is", "json_agg", "json_array_elements",
