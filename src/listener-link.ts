@@ -20,6 +20,8 @@ export class ListenerLink {
   readonly #target: ConnectionTarget
   readonly #events: LinkEvents
   #timer: NodeJS.Timeout | undefined
+  /** What came before all channels were listened to. */
+  #held: NotificationMessage[] | undefined = []
   /** Why it was given up. */
   #brokenBy: Error | undefined
   #isOver = false
@@ -28,9 +30,7 @@ export class ListenerLink {
     this.#target = target
     this.#events = events
     this.channels = new SessionChannels(target, defaults)
-    target.onNotification = (message) => {
-      if (!this.#isOver) events.take(message)
-    }
+    target.onNotification = (message) => this.#take(message)
     target.onceOver(() => this.#end())
   }
 
@@ -38,6 +38,13 @@ export class ListenerLink {
     if (this.#target.isClosed) return
     if (isReferenced) this.#target.reference(this)
     else this.#target.unreference(this)
+  }
+
+  /** All channels are listened to: from here on messages are passed on, those first that have come already. */
+  startDelivering(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const message of held) this.#take(message)
   }
 
   /** Asks again and again whether the server is still there and the session listens: a link that is cut off says nothing. */
@@ -65,6 +72,12 @@ export class ListenerLink {
   terminate(): void {
     this.#stop()
     if (!this.#target.isClosed) this.#target.terminate()
+  }
+
+  #take(message: NotificationMessage): void {
+    if (this.#isOver) return
+    if (this.#held === undefined) this.#events.take(message)
+    else this.#held.push(message)
   }
 
   async #probe(intervalMs: number): Promise<void> {

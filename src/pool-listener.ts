@@ -146,7 +146,9 @@ export class PoolListener implements SubscriptionOwner<PoolListenItem> {
     this.refer()
     link.startProbing(probeIntervalMs)
     this.#pause?.end()
+    // What the new session has heard already belongs behind the gap.
     this.#tellGap()
+    link.startDelivering()
     return link
   }
 
