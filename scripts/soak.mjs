@@ -12,6 +12,7 @@
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { Results } from './adversity-results.mjs'
@@ -43,6 +44,8 @@ const settings = {
 }
 /** A question that waits for longer hangs: limits, an acquisition and a reset are over by then. */
 const HANG_MS = 60_000
+/** Links are frozen for less, and no question takes so long at the server. */
+const ALL_ENDED_MS = 20_000
 const JUDGED_MINUTES = 10
 const MOST_MIB_PER_HOUR = 1
 
@@ -51,7 +54,6 @@ const { Client } = createRequire(import.meta.url)('pg')
 const cluster = await startCluster()
 const { primary } = cluster
 const links = await openLinks(() => primary.port)
-const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** By a driver that is not soaked, straight to the server. */
 async function bySql(text, parameters) {
@@ -92,7 +94,7 @@ const FAULTS = [
     share: 1,
     run: async () => {
       await primary.end(['fast', 'immediate', 'killed'][Math.floor(random() * 3)])
-      await pause(random() * 1_000)
+      await setTimeout(random() * 1_000)
       await primary.restart()
     },
   },
@@ -133,22 +135,40 @@ createInterface({ input: child.stdout }).on('line', (line) => {
 })
 
 while (performance.now() - started < minutes * 60_000 && child.exitCode === null && failures.length === 0) {
-  await pause(200 + random() * Math.min(4_000, minutes * 2_000))
+  await setTimeout(200 + random() * Math.min(4_000, minutes * 2_000))
   const { name, run } = chosen()
   counts[name] += 1
   // A lock that was not had, or a session that was among those terminated, is no fault.
   await Promise.resolve(run()).catch(() => {})
 }
 child.stdin.end()
-const code = await Promise.race([ended, pause(HANG_MS).then(() => 'no end')])
+const giveUp = new AbortController()
+const late = setTimeout(HANG_MS, 'no end', { signal: giveUp.signal })
+const code = await Promise.race([ended, late.catch(() => {})])
+giveUp.abort()
 if (code !== 0) failures.push(`the program ended with ${code}`)
 child.kill('SIGKILL')
-const left = await bySql(`SELECT count(*)::int AS count ${OTHERS}`).then(([{ count }]) => count)
-if (left > 0) failures.push(`${left} sessions are left at the server`)
+const left = await leftAtTheServer()
+if (left.length > 0) failures.push(`${left.length} sessions are left at the server: ${left.join(', ')}`)
 failures.push(...last.problems)
 const slope = slopeOf(samples.slice(Math.ceil(samples.length / 4)))
 const isJudged = minutes >= JUDGED_MINUTES
 if (isJudged && slope >= MOST_MIB_PER_HOUR) failures.push(`memory grew by ${slope.toFixed(2)} MiB/h`)
+
+/**
+ * What the sessions are at that do not end. The program's links are closed with it; the server notices when a frozen one moves
+ * again, and at the end of what it is running.
+ */
+async function leftAtTheServer() {
+  const since = performance.now()
+  for (;;) {
+    const rows = await bySql(`SELECT state, query ${OTHERS}`)
+    if (rows.length === 0 || performance.now() - since > ALL_ENDED_MS) {
+      return rows.map(({ state, query }) => `${state} ${query}`)
+    }
+    await setTimeout(50)
+  }
+}
 
 /** The slope of the straight line through them, in MiB/h. */
 function slopeOf(points) {
