@@ -6,6 +6,7 @@ import {
   InFailedSQLTransactionError,
   InterfaceError,
   ReadOnlySQLTransactionError,
+  type Transaction,
   UndefinedTableError,
 } from 'oxpg'
 import { roundTrips } from '../support/round-trips.js'
@@ -27,6 +28,33 @@ test.serial('BEGIN goes out with the first statement', async (t) => {
     3,
   )
   t.is(c.isInTransaction, false)
+})
+
+test.serial('BEGIN goes out with a cursor or a stream as well', async (t) => {
+  const counter = await roundTrips(t)
+  const c = await connect(counter.url)
+  t.teardown(async () => c.terminate())
+  const query = 'select n from generate_series(1, $1::int) n'
+  const read = async (rows: AsyncIterable<{ n: number }>) => {
+    let sum = 0
+    for await (const { n } of rows) sum += n
+    return sum
+  }
+  await c.fetch(query, [1])
+  const open = async (tx: Transaction) => {
+    const cursor = await tx.cursor<{ n: number }>(query, [10]).open()
+    return (await cursor.fetch(10)).reduce((sum, { n }) => sum + n, 0)
+  }
+  for (const [trips, work] of [
+    [2, () => c.transaction((tx) => read(tx.cursor<{ n: number }>(query, [10])))],
+    [2, () => c.transaction((tx) => read(tx.stream<{ n: number }>(query, [10])))],
+    // It is fetched from in another one.
+    [3, () => c.transaction(open)],
+  ] as const) {
+    t.is(await work(), 55)
+    t.is(await counter.of(work), trips)
+    t.is(c.isInTransaction, false)
+  }
 })
 
 test.serial('a one-query transaction of a pool takes two round trips', async (t) => {

@@ -3,7 +3,10 @@
 
 use std::rc::Rc;
 
+use super::failure::Failure;
+use super::output::{Format, Output};
 use super::query::{Description, Query};
+use super::result_options::{PortalUse, ResultOptions};
 use crate::id_map::IdMap;
 
 /// The open portals of one session, by the numbers that callers give them, and the names that are still to be closed.
@@ -31,6 +34,29 @@ impl Portals {
     /// The name of a portal at the server.
     pub(super) fn name(&self, number: u32) -> Box<str> {
         format!("{}_cursor_{number}", self.prefix).into()
+    }
+
+    /// Why there is no portal of its own of a query with this result, if so.
+    pub(super) fn refusal_of(query: &Query, result: ResultOptions) -> Option<Failure> {
+        let is_copy_kept = query.traits.is_copy && result.portal.number().is_some();
+        is_copy_kept.then(|| Failure::interface("a cursor cannot be opened on COPY"))
+    }
+
+    /// Writes Bind to what the result is to come from, and Execute unless it is only to be opened. Parameters and formats are
+    /// those of [`Output::bind`].
+    pub(super) fn write_run(
+        &self,
+        result: ResultOptions,
+        statement: &str,
+        parameters: &[u8],
+        formats: &[Format],
+        output: &mut Output,
+    ) {
+        let portal = result.portal.number().map_or_else(Box::default, |number| self.name(number));
+        output.bind(&portal, statement, parameters, formats);
+        if !matches!(result.portal, PortalUse::Opened { .. }) {
+            output.execute(&portal, result.max_rows);
+        }
     }
 
     /// It is bound.

@@ -204,6 +204,70 @@ fn rows_whose_types_are_looked_up_are_delivered_and_the_portal_goes_on() {
 }
 
 #[test]
+fn a_portal_is_bound_in_the_sync_group_of_what_opens_its_transaction() {
+    for (max_rows, first, written) in [(Some(2), vec![0, 1], "PBEBES"), (None, vec![], "PBEBS")] {
+        let mut client = Client::new();
+        client.warm(TEXT);
+        client.server.log.clear();
+        client.open(1, "begin", None);
+        client.open_portal(2, TEXT, 7, max_rows);
+        client.query(3, TEXT, 3);
+        client.flush();
+        client.server.run();
+        assert_eq!(client.server.log, written);
+        client.settle_all();
+        assert_eq!((client.numbers(2), client.is_suspended(2)), (first.clone(), true));
+        assert_eq!((client.is_suspended(1), client.session.transaction_status()), (false, b'T'));
+        client.fetch_from(4, 7, 0);
+        client.settle_all();
+        assert_eq!(client.numbers(4), (0..5).skip(first.len()).collect::<Vec<u32>>());
+        assert_eq!(client.numbers(3), [0, 1, 2, 3, 4]);
+        client.query(5, TEXT, 5);
+        client.settle_all();
+        assert_eq!(client.server.portals(), 0, "it is closed behind its last row");
+    }
+}
+
+#[test]
+fn a_cold_portal_and_one_without_a_name_are_bound_behind_what_opens_their_transaction() {
+    for (mut client, written) in [(Client::new(), "PBEPDSBES"), (Client::unnamed(), "PBEPDHBES")] {
+        client.open(1, "begin", None);
+        client.open_portal(2, TEXT, 7, Some(2));
+        client.settle_all();
+        assert_eq!(client.server.log, written);
+        client.fetch_from(3, 7, 2);
+        client.settle_all();
+        assert_eq!((client.numbers(2), client.numbers(3)), (vec![0, 1], vec![2, 3]));
+    }
+}
+
+#[test]
+fn no_portal_is_bound_behind_an_opening_that_failed() {
+    let mut client = Client::new();
+    client.warm(TEXT);
+    client.server.faults.push_back(Some(crate::server::Fault::Error));
+    client.open(1, "begin", None);
+    client.open_portal(2, TEXT, 7, Some(2));
+    client.settle_all();
+    assert_eq!((client.sqlstate(1), client.sqlstate(2)), ("22012", "22012"));
+    assert_eq!((client.numbers(2), client.server.portals(), client.session.transaction_status()), (vec![], 0, b'I'));
+}
+
+#[test]
+fn rows_behind_an_opening_whose_types_are_looked_up_are_delivered_and_the_portal_goes_on() {
+    let mut client = Client::new();
+    client.warm(TEXT);
+    client.sink.outdated = Some((2, false));
+    client.open(1, "begin", None);
+    client.open_portal(2, TEXT, 1, Some(2));
+    client.settle_all();
+    assert_eq!(client.numbers(2), [0, 1], "{:#?}", client.sink.lines);
+    client.fetch_from(3, 1, 2);
+    client.settle_all();
+    assert_eq!(client.numbers(3), [2, 3], "{:#?}", client.sink.lines);
+}
+
+#[test]
 fn portals_serve_unnamed_statements_as_well() {
     let mut client = Client::unnamed();
     client.script(100, "begin", true);

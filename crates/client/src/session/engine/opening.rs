@@ -25,8 +25,6 @@ impl Session {
                 self.put_back(openings);
                 return false;
             }
-            // A portal of its own is bound in a transaction that is open already.
-            Some(Pending { task: Task::Query(query), .. }) if query.portal().is_some() => false,
             Some(Pending { task: Task::Query(query), .. }) => {
                 query.query().is_some_and(|query| !query.traits.ends_transaction && !query.traits.is_begin)
             }

@@ -149,9 +149,12 @@ impl GroupTask {
             }
             (b'2', Progress::Binding) => {
                 nothing(frame.body)?;
-                part.progress = Progress::Rows;
+                let is_opened = part.note_bound(&mut turn.shared.portals);
                 if !is_single {
                     part.tell(number, false, turn);
+                }
+                if is_opened {
+                    self.complete(CommandTag::of(Command::Select, 0), true, turn);
                 }
             }
             (b'C', Progress::Rows) => self.complete(command_tag(frame.body)?, false, turn),
@@ -182,8 +185,13 @@ impl GroupTask {
     /// A part has ended.
     fn complete<S: Sink>(&mut self, tag: CommandTag, is_suspended: bool, turn: &mut Turn<'_, S>) {
         turn.shared.note_tag(&tag);
-        if self.part().is_some_and(|part| part.query.traits.ends_transaction) {
-            turn.shared.note_end(&tag);
+        if let Some(part) = self.part() {
+            if part.query.traits.ends_transaction {
+                turn.shared.note_end(&tag);
+            }
+            if let (Some(number), false) = (part.result.portal.number(), is_suspended) {
+                turn.shared.portals.discard(number);
+            }
         }
         self.is_copying_out = false;
         self.at += 1;
@@ -396,6 +404,10 @@ impl RequestKind for GroupTask {
         let at = self.part_of_rows();
         let part = self.parts.get_mut(at)?;
         Some((&mut part.rows, part.preparation.description.as_ref()))
+    }
+
+    fn portal(&self) -> Option<u32> {
+        self.part().and_then(|part| part.result.portal.number())
     }
 
     fn part_of_row(&self) -> u32 {

@@ -7,10 +7,11 @@ use crate::session::course::Turn;
 use crate::session::event::{Event, Sink};
 use crate::session::failure::{Failure, FailureKind};
 use crate::session::output::{LONGEST, too_long};
+use crate::session::portals::{Portal, Portals};
 use crate::session::preparation::Preparation;
 use crate::session::query::{Bind, Description, Query};
 use crate::session::request::Member;
-use crate::session::result_options::{ResultForm, ResultOptions};
+use crate::session::result_options::{PortalUse, ResultForm, ResultOptions};
 use crate::session::rows::Rows;
 use crate::session::shared::Shared;
 use crate::session::statements::Lookup;
@@ -70,7 +71,8 @@ impl Part {
 
     pub(super) fn refusal(&self) -> Option<Failure> {
         let is_too_long = self.bind.as_ref().is_some_and(|bind| bind.parameters.len() > LONGEST);
-        self.query.refusal().or_else(|| is_too_long.then(too_long))
+        let refusal = self.query.refusal().or_else(|| is_too_long.then(too_long));
+        refusal.or_else(|| Portals::refusal_of(&self.query, self.result))
     }
 
     /// What the connection knows of its statement.
@@ -137,10 +139,21 @@ impl Part {
             self.progress = Progress::Parsing;
         }
         let formats = description.formats(self.result.formats);
-        shared.output.bind_and_execute(name.as_deref().unwrap_or(""), &bind.parameters, formats, self.result.max_rows);
+        let name = name.as_deref().unwrap_or("");
+        shared.portals.write_run(self.result, name, &bind.parameters, formats, &mut shared.output);
         if bind.parameters.len() > shared.options.resend_bytes {
             self.bind = None;
         }
+    }
+
+    /// It is bound, to a portal that stays if it is one of its own. True when that is all: nothing of it is executed yet.
+    pub(super) fn note_bound(&mut self, portals: &mut Portals) -> bool {
+        self.progress = Progress::Rows;
+        if let (Some(number), Some(description)) = (self.result.portal.number(), &self.preparation.description) {
+            let (query, description) = (Rc::clone(&self.query), Rc::clone(description));
+            portals.opened(number, Portal { query, description });
+        }
+        matches!(self.result.portal, PortalUse::Opened { .. })
     }
 
     /// It will be written anew.

@@ -11,7 +11,6 @@ use crate::session::output::{LONGEST, too_long};
 use crate::session::preparation::Preparation;
 use crate::session::query::{Bind, Description, Query};
 use crate::session::request::RequestId;
-use crate::session::result_options::PortalUse;
 use crate::session::shared::Shared;
 use crate::session::statements::Lookup;
 
@@ -144,20 +143,8 @@ impl QueryTask {
         turn.course.write_closes(turn.shared, name.as_ref());
         let formats = description.formats(self.result.formats);
         let name = name.as_deref().unwrap_or("");
-        match self.result.portal {
-            PortalUse::Unnamed => {
-                turn.shared.output.bind_and_execute(name, &bind.parameters, formats, self.result.max_rows);
-            }
-            PortalUse::Executed { number } => {
-                let portal = turn.shared.portals.name(number);
-                turn.shared.output.bind(&portal, name, &bind.parameters, formats);
-                turn.shared.output.execute(&portal, self.result.max_rows);
-            }
-            PortalUse::Opened { number } => {
-                let portal = turn.shared.portals.name(number);
-                turn.shared.output.bind(&portal, name, &bind.parameters, formats);
-            }
-        }
+        let shared = &mut *turn.shared;
+        shared.portals.write_run(self.result, name, &bind.parameters, formats, &mut shared.output);
         turn.course.sync(&mut turn.shared.output);
         if bind.parameters.len() > turn.shared.options.resend_bytes {
             self.bind = None;

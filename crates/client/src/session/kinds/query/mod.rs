@@ -19,7 +19,7 @@ use crate::session::course::{Course, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::output::{LONGEST, too_long};
-use crate::session::portals::Portal;
+use crate::session::portals::{Portal, Portals};
 use crate::session::preparation::{Conclusion, Described, Preparation};
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::{Frame, command_tag, nothing};
@@ -178,9 +178,8 @@ impl RequestKind for QueryTask {
 
     fn refusal(&self) -> Option<Failure> {
         let is_too_long = self.bind.as_ref().is_some_and(|bind| bind.parameters.len() > LONGEST);
-        let is_copy_kept = self.query.traits.is_copy && self.result.portal.number().is_some();
         let refusal = self.query.refusal().or_else(|| is_too_long.then(too_long));
-        refusal.or_else(|| is_copy_kept.then(|| Failure::interface("a cursor cannot be opened on COPY")))
+        refusal.or_else(|| Portals::refusal_of(&self.query, self.result))
     }
 
     fn begin<S: Sink>(&mut self, is_first: bool, turn: &mut Turn<'_, S>) -> Begun {
