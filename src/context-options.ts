@@ -19,17 +19,23 @@ export interface ContextOptions {
 
 /** A context after its check. */
 export interface CheckedContext {
-  readonly settings: ReadonlyMap<string, string>
+  /** Names of settings in lower case, each once. */
+  readonly names: readonly string[]
+  /** Their values, in the same order. */
+  readonly values: readonly string[]
   readonly role: string | undefined
 }
 
-export const NO_CONTEXT: CheckedContext = { settings: new Map(), role: undefined }
+export const NO_CONTEXT: CheckedContext = { names: [], values: [], role: undefined }
 
 const KNOWN: ReadonlySet<string> = new Set(['settings', 'role'])
 /** PostgreSQL's own, and those of extensions and applications with a dot (guc.c, valid_custom_variable_name). */
 const SETTING_NAME = /^[a-z_][a-z0-9_$]*(?:\.[a-z_][a-z0-9_$]*)*$/i
 /** A statement takes no more parameters (manual, "Limits"). */
 const MOST_SETTINGS = 1_000
+
+/** Names, and lists of them, that are remembered: contexts are made anew for each request, and their names are always the same. */
+const MOST_REMEMBERED = 1_000
 
 /** Settings that are not the application's to make, and why. */
 const REFUSED: ReadonlyMap<string, string> = new Map([
@@ -51,29 +57,44 @@ export function checkContext(options: ContextOptions, base: CheckedContext): Che
       `option 'role' must be the name of a role, not ${describeArgument(role)}`,
     )
   }
-  const merged = new Map(base.settings)
+  const names = base.names.slice()
+  const values = base.values.slice()
   if (settings !== undefined) {
     if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
       throw new ClientConfigurationError(
         `option 'settings' must be an object of settings by name, not ${describeArgument(settings)}`,
       )
     }
-    for (const [name, value] of Object.entries(settings)) merged.set(checkName(name), textOf(name, value))
+    for (const given of Object.keys(settings)) {
+      const name = checkedNames.get(given) ?? checkName(given)
+      const value = textOf(given, settings[given])
+      const at = names.indexOf(name)
+      if (at < 0) {
+        names.push(name)
+        values.push(value)
+      } else values[at] = value
+    }
   }
-  if (merged.size > MOST_SETTINGS) {
+  if (names.length > MOST_SETTINGS) {
     throw new ClientConfigurationError(
-      `option 'settings' must have at most ${MOST_SETTINGS} settings, not ${merged.size}`,
+      `option 'settings' must have at most ${MOST_SETTINGS} settings, not ${names.length}`,
     )
   }
-  return { settings: merged, role: role ?? base.role }
+  return { names, values, role: role ?? base.role }
 }
+
+/** Names that have been found to be right, as they were given, with what they are. */
+const checkedNames = new Map<string, string>()
 
 /** PostgreSQL's names of settings are the same in any case. */
 function checkName(name: string): string {
   const lower = name.toLowerCase()
   const refused = REFUSED.get(lower)
   if (refused !== undefined) throw new ClientConfigurationError(`option 'settings': ${lower} ${refused}`)
-  if (SETTING_NAME.test(name)) return lower
+  if (SETTING_NAME.test(name)) {
+    remember(checkedNames, name, lower)
+    return lower
+  }
   throw new ClientConfigurationError(
     `option 'settings': ${describeArgument(name)} is no name of a setting, such as 'statement_timeout' or 'app.tenant'`,
   )
@@ -89,21 +110,46 @@ function textOf(name: string, value: unknown): string {
   )
 }
 
+/** The statement that contexts with the same names have in common. */
+interface Settings {
+  readonly text: string
+  /** The position of each parameter's value among those of the context, in the order of the parameters. */
+  readonly order: readonly number[]
+}
+
+/** By the names of settings in the order in which they were given; those of contexts with a role apart. */
+const withoutRole = new Map<string, Settings>()
+const withRole = new Map<string, Settings>()
+
 /**
  * The statement that makes a context's settings until the end of the transaction that it is in; undefined when there are none.
  * Values are its parameters, so that it is one statement for all contexts with the same names.
  */
-export function contextStatement({ settings, role }: CheckedContext): ContextStatement | undefined {
-  const names = [...settings.keys()].sort()
-  const values = names.map((name) => settings.get(name)!)
-  if (role !== undefined) {
-    // Last: it may not be allowed to make the others.
-    names.push('role')
-    values.push(role)
+export function contextStatement({ names, values, role }: CheckedContext): ContextStatement | undefined {
+  if (names.length === 0 && role === undefined) return undefined
+  const known = role === undefined ? withoutRole : withRole
+  const key = names.join()
+  let made = known.get(key)
+  if (made === undefined) {
+    made = settingsOf(names, role !== undefined)
+    remember(known, key, made)
   }
-  if (names.length === 0) return undefined
-  const calls = names.map((name, index) => `pg_catalog.set_config('${name}', $${index + 1}, true)`)
-  const path = settings.get('search_path')
-  const meaning = path === undefined && role === undefined ? '' : JSON.stringify([path, role])
-  return { text: `select ${calls.join(', ')}`, values, names: meaning }
+  const ordered = made.order.map((at) => values[at]!)
+  const path = names.indexOf('search_path')
+  if (role === undefined && path < 0) return { text: made.text, values: ordered, names: '' }
+  if (role !== undefined) ordered.push(role)
+  return { text: made.text, values: ordered, names: JSON.stringify([values[path], role]) }
+}
+
+function settingsOf(names: readonly string[], hasRole: boolean): Settings {
+  const sorted = names.map((name, at) => ({ name, at })).sort((a, b) => (a.name < b.name ? -1 : 1))
+  // Last: it may not be allowed to make the others.
+  const all = [...sorted.map(({ name }) => name), ...(hasRole ? ['role'] : [])]
+  const calls = all.map((name, index) => `pg_catalog.set_config('${name}', $${index + 1}, true)`)
+  return { text: `select ${calls.join(', ')}`, order: sorted.map(({ at }) => at) }
+}
+
+function remember<V>(all: Map<string, V>, key: string, value: V): void {
+  if (all.size === MOST_REMEMBERED) all.clear()
+  all.set(key, value)
 }

@@ -29,7 +29,6 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #context: CheckedContext
   readonly #poolTarget: PoolTarget
   readonly #target: ContextTarget | PoolTarget
-  readonly #lend: Lender<M> = (call, options) => this.#inTransaction(call, options)
 
   private constructor(pool: Pool<M>, context: CheckedContext) {
     super()
@@ -66,9 +65,9 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   [inspect.custom](): string {
-    const { settings, role } = this.#context
+    const { names, role } = this.#context
     // Values may be anything, such as a user's data.
-    const parts = [...settings.keys()]
+    const parts = [...names]
     if (role !== undefined) parts.push(`role ${role}`)
     return `PoolContext { ${parts.join(', ')} }`
   }
@@ -93,9 +92,9 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
       const refusal = this.#poolTarget.refusalOf(text)
       if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
       if (hasControl) throw endsContext()
-      return this.#lend
+      return this.#lend()
     }
-    return needsSession || this.#pool._needsLease() ? this.#lend : undefined
+    return needsSession || this.#pool._needsLease() ? this.#lend() : undefined
   }
 
   /** @internal Rows that are read piece by piece take a transaction. */
@@ -111,6 +110,10 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
       )) as Transaction
     }
     return new ContextSource(begin, query)
+  }
+
+  #lend(): Lender<M> {
+    return (call, options) => this.#inTransaction(call, options)
   }
 
   #inTransaction<R, O extends CallOptions>(
