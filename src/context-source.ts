@@ -1,22 +1,26 @@
-import type { RowSource, SourceQuery } from './row-source'
+import { closed, type RowSource, type SourceQuery, type Waits } from './row-source'
 import type { Transaction } from './transaction'
 
 /** The rows of a query in a context: those of a portal, in a transaction that is begun with its first rows. */
 export class ContextSource implements RowSource {
-  readonly #begin: () => Promise<Transaction>
+  readonly #begin: (waits: Waits) => Promise<Transaction>
   readonly #query: SourceQuery
   #transaction: Transaction | undefined
   #rows: RowSource | undefined
+  /** Ends the wait for a connection. */
+  #giveUp: ((reason: Error) => void) | undefined
   #isClosed = false
 
-  constructor(begin: () => Promise<Transaction>, query: SourceQuery) {
+  constructor(begin: (waits: Waits) => Promise<Transaction>, query: SourceQuery) {
     this.#begin = begin
     this.#query = query
   }
 
   async next(): Promise<readonly unknown[] | undefined> {
     if (this.#isClosed) return undefined
-    this.#transaction ??= await this.#begin()
+    this.#transaction ??= await this.#begin((giveUp) => {
+      this.#giveUp = giveUp
+    })
     this.#rows ??= this.#transaction._rowSource(this.#query)
     // Meanwhile somebody may have closed it.
     if (this.#isClosed) return this.#undo()
@@ -38,6 +42,7 @@ export class ContextSource implements RowSource {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#giveUp?.(closed())
     await this.#rows?.close()
     await this.#undo()
   }

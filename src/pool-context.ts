@@ -9,7 +9,7 @@ import { notByNew } from './other-drivers'
 import type { Pool } from './pool'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
-import type { RowSource, SourceQuery } from './row-source'
+import type { RowSource, SourceQuery, Waits } from './row-source'
 import type { CallDefaults } from './send'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
@@ -101,13 +101,10 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   override _rowSource(query: SourceQuery): RowSource {
     if (this.#target === this.#poolTarget) return this.#pool._rowSource(query)
     const { signal } = query.options
-    const begin = async (): Promise<Transaction> => {
+    const begin = async (waits: Waits): Promise<Transaction> => {
       this.#pool._refuseToJoin()
-      return (await this.#pool._beginIn(
-        contextStatement(this.#context),
-        { signal },
-        this.stream,
-      )) as Transaction
+      const statement = contextStatement(this.#context)
+      return (await this.#pool._beginIn(statement, { signal }, this.stream, waits)) as Transaction
     }
     return new ContextSource(begin, query)
   }

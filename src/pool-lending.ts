@@ -17,7 +17,7 @@ import type { PoolHooks } from './pool-options'
 import { leftOpen, nestingError } from './pool-refusals'
 import type { QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
-import { type Lease, type SourceQuery, StreamSource } from './row-source'
+import { type Lease, type SourceQuery, StreamSource, type Waits } from './row-source'
 import type { CallDefaults } from './send'
 import { wholeLimit } from './transaction-limits'
 import { checkTransactionOptions, type TransactionOptions } from './transaction-options'
@@ -85,12 +85,13 @@ export class PoolLending<M extends RowMode> {
   async toStart(
     options: TransactionOptions | undefined,
     claim: Claim,
+    waits?: Waits,
   ): Promise<{ connection: PoolConnection<M>; whole: Limit | undefined }> {
     const checked = checkTransactionOptions(options)
     const whole = wholeLimit(checked)
     const isGiven = checked.timeoutMs !== undefined
     const limit = isGiven ? whole! : new Limit(this.#acquireTimeoutMs, checked.signal)
-    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven, claim)
+    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven, claim, waits)
     return { connection, whole }
   }
 
@@ -136,12 +137,12 @@ export class PoolLending<M extends RowMode> {
   }
 
   /** Leases a connection for a stream, from its first rows on. */
-  async toStream(query: SourceQuery, claim: Claim): Promise<Lease> {
+  async toStream(query: SourceQuery, claim: Claim, waits: Waits): Promise<Lease> {
     const { text, options } = query
     const refusal = this.#target.refusalOf(text)
     if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
     const { limit, isAsked } = this.#limitsOfLease(new Limit(options.timeoutMs, options.signal))
-    const connection = await this.#lease(limit, isAsked, claim)
+    const connection = await this.#lease(limit, isAsked, claim, waits)
     return {
       source: new StreamSource(connection, query),
       handBack: () => connection._handBackQuietly(),
@@ -154,25 +155,37 @@ export class PoolLending<M extends RowMode> {
    * @param claim What it is for, if that is the application's.
    * @param isAsked Whether the application asked for a limit: inside one of the pool's own transactions there is a shorter
    * one otherwise.
+   * @param waits Gets what ends the wait, for a reason.
    */
-  #lease(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
-    if (!acquireChannel.hasSubscribers) return this.#take(limit, isAsked, claim)
+  #lease(
+    limit: Limit,
+    isAsked: boolean,
+    claim: Claim | undefined,
+    waits?: Waits,
+  ): Promise<PoolConnection<M>> {
+    if (!acquireChannel.hasSubscribers) return this.#take(limit, isAsked, claim, waits)
     const call = (claim?.call ?? 'query') as AcquireTrace['call']
     const trace: AcquireTrace = { call, timeoutMs: limit.timeoutMs, ...sessionTrace(this.#target.lastPlace) }
     return traced(
       acquireChannel,
       trace,
-      () => this.#take(limit, isAsked, claim),
+      () => this.#take(limit, isAsked, claim, waits),
       (connection) => connection._targetOfEnd(),
     )
   }
 
-  async #take(limit: Limit, isAsked: boolean, claim: Claim | undefined): Promise<PoolConnection<M>> {
+  async #take(
+    limit: Limit,
+    isAsked: boolean,
+    claim: Claim | undefined,
+    waits: Waits | undefined,
+  ): Promise<PoolConnection<M>> {
     const holderPid = this.holderPidWhenFull
     const isShortened =
       holderPid !== undefined && !isAsked && (limit.timeoutMs === 0 || limit.timeoutMs > NESTED_TIMEOUT_MS)
     const timeoutMs = isShortened ? NESTED_TIMEOUT_MS : limit.remainingMs
     const request = this.#target.acquire({ timeoutMs, signal: limit.signal })
+    waits?.((reason) => request.giveUp(reason))
     await request.settled
     const { failure } = request
     if (failure !== undefined) {

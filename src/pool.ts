@@ -28,7 +28,7 @@ import type { PoolListener } from './pool-listener'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
-import { LeasedSource, type RowSource, type SourceQuery } from './row-source'
+import { LeasedSource, type RowSource, type SourceQuery, type Waits } from './row-source'
 import type { CallDefaults } from './send'
 import type { Subscription } from './subscription'
 import { attachSuppressed } from './suppressed'
@@ -208,9 +208,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     context: ContextStatement | undefined,
     options: TransactionOptions | undefined,
     caller: PublicMethod,
+    waits?: Waits,
   ): Promise<Transaction<M>> {
     const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(caller) }
-    const { connection, whole } = await this.#lending.toStart(options, claim)
+    const { connection, whole } = await this.#lending.toStart(options, claim, waits)
     try {
       const transaction = await connection._beginWithin(options, whole, context)
       transaction._whenOver(() => connection._handBackQuietly())
@@ -410,7 +411,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     const joined = this.#joined()
     if (joined !== undefined) return joined._rowSource(query)
     const claim: Claim = { call: 'stream', stack: this.#leases.stackAt(this.stream) }
-    return new LeasedSource(() => this.#lending.toStream(query, claim))
+    return new LeasedSource((waits) => this.#lending.toStream(query, claim, waits))
   }
 
   /**

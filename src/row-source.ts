@@ -80,7 +80,7 @@ export class StreamSource implements RowSource {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#request?.giveUp(new InterfaceError('the stream was closed'))
+    this.#request?.giveUp(closed())
   }
 
   #start(): StreamRequest | Request {
@@ -130,19 +130,26 @@ export interface Lease {
   readonly handBack: () => Promise<void>
 }
 
+/** Takes what ends the wait for a connection, for a reason. */
+export type Waits = (giveUp: (reason: Error) => void) => void
+
 /** A stream on a connection that is leased for it at its first part. */
 export class LeasedSource implements RowSource {
-  readonly #lease: () => Promise<Lease>
+  readonly #lease: (waits: Waits) => Promise<Lease>
   #leased: Lease | undefined
+  /** Ends the wait for a connection. */
+  #giveUp: ((reason: Error) => void) | undefined
   #isClosed = false
 
-  constructor(lease: () => Promise<Lease>) {
+  constructor(lease: (waits: Waits) => Promise<Lease>) {
     this.#lease = lease
   }
 
   async next(): Promise<readonly unknown[] | undefined> {
     if (this.#isClosed) return undefined
-    this.#leased ??= await this.#lease()
+    this.#leased ??= await this.#lease((giveUp) => {
+      this.#giveUp = giveUp
+    })
     const { source } = this.#leased
     // Meanwhile somebody may have closed it.
     if (this.#isClosed) await source.close()
@@ -160,6 +167,7 @@ export class LeasedSource implements RowSource {
 
   async close(): Promise<void> {
     this.#isClosed = true
+    this.#giveUp?.(closed())
     await this.#leased?.source.close()
     await this.#handBack()
   }
@@ -167,4 +175,9 @@ export class LeasedSource implements RowSource {
   async #handBack(): Promise<void> {
     await this.#leased?.handBack()
   }
+}
+
+/** Why what was begun for a stream ends with it. */
+export function closed(): Error {
+  return new InterfaceError('the stream was closed')
 }

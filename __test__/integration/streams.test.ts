@@ -345,6 +345,21 @@ test('closing a pool waits for its streams, and terminating it ends them', async
   })
 })
 
+test('a stream of a pool that is left while it waits for a connection waits no longer', async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const leased = await p.acquire()
+  for (const host of [p, p.withContext({ settings: { 'oxpg.left': 'early' } })]) {
+    const iterator = host.stream(LARGE)[Symbol.asyncIterator]()
+    const first = iterator.next()
+    await until(async () => p.stats.waiting === 1, 'the wait')
+    await iterator.return!()
+    t.deepEqual(await first, { value: undefined, done: true })
+    await until(async () => p.stats.waiting === 0, 'the end of the wait')
+  }
+  await leased.release()
+  t.is(await p.fetchVal('select 1'), 1)
+})
+
 test('a release and a rollback end a stream, whose reader learns why', async (t) => {
   const p = await pool(t, { maxSize: 1 })
   const leased = await p.acquire()
