@@ -1,6 +1,6 @@
 import test from 'ava'
 import { InterfaceError } from 'oxpg'
-import { connection, pool } from '../support/server.js'
+import { connection, pool, uniqueName } from '../support/server.js'
 
 const WIDE = "select i, repeat('x', 1000) as x from generate_series(1, $1::int) i"
 /** In FROM they would be made before the first is given. */
@@ -24,6 +24,22 @@ test('a result that is larger is refused, what is left of it cancelled, and the 
   t.is((await c.fetchMany(WIDE, [[40], [40]], options)).length, 80)
   t.is(await c.execute(WIDE, [1_000]), 'SELECT 1000')
   t.is((await c.fetch(WIDE, [1_000])).length, 1_000)
+})
+
+test('rows that wait for their types count', async (t) => {
+  const other = await connection(t)
+  const name = uniqueName('mood')
+  await other.execute(`create type ${name} as enum ('fine')`)
+  try {
+    const c = await connection(t)
+    // Only the rows say what an anonymous record holds.
+    const query = `select generate_series(1, 1000000000) as i, row('fine'::${name}, repeat('x', 1000)) as x`
+    await t.throwsAsync(c.fetch(query, [], { maxResultBytes: LIMIT }), tooLarge)
+    const row = await c.fetchRow<{ x: object }>(query, [], { maxResultBytes: LIMIT })
+    t.is(Object.values(row!.x)[0], 'fine')
+  } finally {
+    await other.execute(`drop type ${name}`)
+  }
 })
 
 test('others behind it get their answers', async (t) => {

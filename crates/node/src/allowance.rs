@@ -74,6 +74,12 @@ impl Allowance {
         if self.left >= bytes as u64 { Allowed::Yes } else { self.judge() }
     }
 
+    /// Whether so many bytes of rows that wait in Rust may still be given to JavaScript, all together. Those of a stream may: they
+    /// only come later.
+    pub(crate) fn allows_later(&mut self, bytes: usize) -> Allowed {
+        if self.then == Then::Fails { self.allows(bytes) } else { Allowed::Yes }
+    }
+
     #[cold]
     fn judge(&mut self) -> Allowed {
         match self.then {
@@ -165,6 +171,10 @@ mod tests {
         assert_eq!(take(&mut allowance, 1), Allowed::Never { is_news: true });
         assert_eq!(take(&mut allowance, 1), Allowed::Never { is_news: false });
         assert_eq!((allowance.is_paused(), allowance.exceeded()), (false, Some(10)));
+        let mut allowance = Allowance::of(10, Then::Fails);
+        assert_eq!([4, 8].map(|bytes| allowance.allows_later(bytes)), [Allowed::Yes; 2]);
+        assert_eq!(allowance.allows_later(12), Allowed::Never { is_news: true });
+        assert_eq!(Allowance::of(10, Then::Pauses).allows_later(12), Allowed::Yes);
         let mut allowance = Allowance::of(10, Then::Fails);
         assert_eq!(allowance.exceeded(), None);
         assert_eq!(take(&mut allowance, 11), Allowed::Never { is_news: true });

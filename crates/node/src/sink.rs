@@ -150,6 +150,14 @@ impl Sink for Deliveries<'_> {
         }
     }
 
+    fn keeps(&mut self, request: RequestId, bytes: usize) {
+        let Some(state) = self.requests.get_mut(request) else { return };
+        let allowed = state.allowance.allows_later(bytes);
+        if allowed != Allowed::Yes {
+            self.refuse_row(request, allowed);
+        }
+    }
+
     fn prepares(&mut self, request: RequestId) {
         if let Some(state) = self.requests.get_mut(request) {
             state.is_prepared_first = true;

@@ -22,6 +22,9 @@ pub trait Sink {
         remaining: usize,
     ) -> RowTaken;
 
+    /// Rows of a request, `bytes` of them in all, are kept until types have been looked up, to be offered again then.
+    fn keeps(&mut self, _request: RequestId, _bytes: usize) {}
+
     /// Anything else.
     fn event(&mut self, event: Event);
 

@@ -87,7 +87,8 @@ impl Rows {
             return true;
         }
         if self.parked.is_some() {
-            self.park(body, None);
+            let size = self.park(body, None).size;
+            turn.sink.keeps(request, size);
             return true;
         }
         match turn.sink.row(request, description, self.formats, body, remaining) {
