@@ -57,7 +57,8 @@ export class SessionChannels {
    */
   async missing(timeoutMs: number): Promise<string[]> {
     const before = [...this.#listened]
-    const request = this.#target.query(LISTENING, undefined, { ...this.#defaults.value, timeoutMs })
+    const all = { ...this.#defaults.value, maxRows: 0, maxResultBytes: 0, timeoutMs }
+    const request = this.#target.query(LISTENING, undefined, all)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure)
     const found = new Set((request.rows as string[][]).map(([channel]) => channel))

@@ -299,12 +299,16 @@ test('unlisten in a transaction ends the subscription, and the server is told af
 
 test('UNLISTEN and DISCARD ALL by hand end subscriptions', async (t) => {
   const c = await connection(t)
-  const [a, b] = await Promise.all([c.listen('a'), c.listen('b', () => {})])
+  const [a, b, d] = await Promise.all([c.listen('a'), c.listen('b', () => {}), c.listen('d', () => {})])
   const waiting = a![Symbol.asyncIterator]().next()
   await c.execute('unlisten a')
   t.deepEqual(await waiting, { done: true, value: undefined })
   t.true(a!.isClosed)
+  // Those that are left are asked about once more before it is looked at them.
+  await c.execute('unlisten a')
+  await c.fetchVal('select 1')
   t.false(b!.isClosed)
+  t.false(d!.isClosed)
   // In a transaction it takes effect with the commit.
   await c.transaction(async (tx) => {
     await tx.execute('unlisten *')

@@ -145,6 +145,35 @@ test('a link that is cut off without a word is found out and replaced', async (t
   await until(async () => items.length === 2, 'the message')
 })
 
+test('a connection that listens to many channels passes the probe', async (t) => {
+  const name = uniqueName('probed')
+  const p = await pool(t, { ...named(name), listenProbeIntervalMs: 2_000 })
+  const channels = ['a', 'b', 'C d'].map(uniqueName)
+  const heard: Item[] = []
+  for (const channel of channels) {
+    await p.listen(channel, (_payload, item) => heard.push(item), { onGap: (gap) => heard.push(gap) })
+  }
+  const admin = await connection(t)
+  const probed = (): Promise<{ pid: number; at: string } | null> =>
+    admin.fetchRow(
+      "select pid, query_start::text as at from pg_stat_activity where application_name = $1 and query like 'select pg_catalog.pg_listening%'",
+      [name],
+    )
+  const seen = new Map<string, number>()
+  await until(async () => {
+    const probe = await probed()
+    if (probe !== null) seen.set(probe.at, probe.pid)
+    return seen.size === 2
+  }, 'two probes')
+  t.is(new Set(seen.values()).size, 1, 'they are of one session')
+  for (const channel of channels) await p.notify(channel, 'heard')
+  await until(async () => heard.length >= 3, 'the messages')
+  t.deepEqual(
+    heard.map(({ payload }) => payload),
+    ['heard', 'heard', 'heard'],
+  )
+})
+
 test.serial('without onGap a warning tells of a gap', async (t) => {
   const name = uniqueName('listener')
   const p = await pool(t, named(name))
