@@ -51,8 +51,13 @@ export class CursorFactory<R> implements AsyncIterable<R, undefined, undefined> 
    */
   async open(): Promise<Cursor<R>> {
     this.#use()
-    const { portal } = await OpenPortal.open(this.#host, this.#query, 0)
-    return new Cursor<R>(portal)
+    const answered = this.#query.options.group?.begun()
+    try {
+      const { portal } = await OpenPortal.open(this.#host, this.#query, 0)
+      return new Cursor<R>(portal)
+    } finally {
+      answered?.()
+    }
   }
 
   #use(): void {
@@ -84,12 +89,12 @@ export class Cursor<R> implements AsyncDisposable {
    */
   async fetch(count: number): Promise<R[]> {
     const maxRows = wholeNumber('count', count, 1, MOST_ROWS)
-    return this.#inTurn(() => this.#fetch(maxRows))
+    return this.#step(() => this.#fetch(maxRows))
   }
 
   /** The next row, or null at the end. Errors as of `fetch`. */
   async fetchRow(): Promise<R | null> {
-    const rows = await this.#inTurn(() => this.#fetch(1))
+    const rows = await this.#step(() => this.#fetch(1))
     return rows[0] ?? null
   }
 
@@ -100,7 +105,7 @@ export class Cursor<R> implements AsyncDisposable {
    */
   async forward(count: number): Promise<number> {
     const rows = wholeNumber('count', count, 1, MOST_ROWS)
-    return this.#inTurn(() => this.#forward(rows))
+    return this.#step(() => this.#forward(rows))
   }
 
   /** Closes it, once the steps before have ended. Closing again does nothing. */
@@ -122,6 +127,15 @@ export class Cursor<R> implements AsyncDisposable {
   async #forward(count: number): Promise<number> {
     const portal = this.#portal
     return portal.isExhausted && !portal.isClosed ? 0 : portal.move(count)
+  }
+
+  async #step<T>(step: () => Promise<T>): Promise<T> {
+    const answered = this.#portal.stepBegun()
+    try {
+      return await this.#inTurn(step)
+    } finally {
+      answered?.()
+    }
   }
 
   async #inTurn<T>(step: () => Promise<T>): Promise<T> {

@@ -101,6 +101,11 @@ export class OpenPortal {
     return request.rowCount
   }
 
+  /** A step of the application's has begun; see `CallGroup`. */
+  stepBegun(): (() => void) | undefined {
+    return this.#query.options.group?.begun()
+  }
+
   close(): void {
     if (this.isClosed) return
     this.isClosed = true
@@ -138,6 +143,8 @@ export class PortalSource implements RowSource {
   readonly #size: PartSize
   #portal: OpenPortal | undefined
   #isClosed = false
+  /** Says that nobody waits for the next rows any more. */
+  #answered: (() => void) | undefined
 
   constructor(host: PortalHost, query: SourceQuery, size: PartSize) {
     this.#host = host
@@ -147,6 +154,21 @@ export class PortalSource implements RowSource {
 
   async next(): Promise<readonly unknown[] | undefined> {
     if (this.#isClosed || this.#portal?.isExhausted) return undefined
+    this.#answered = this.#query.options.group?.begun()
+    try {
+      return await this.#next()
+    } finally {
+      this.#answered?.()
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#answered?.()
+    if (this.#portal !== undefined && !this.#portal.isExhausted) this.#portal.close()
+  }
+
+  async #next(): Promise<readonly unknown[] | undefined> {
     const asked = this.#size.rows
     let request: Request
     if (this.#portal === undefined) {
@@ -158,11 +180,6 @@ export class PortalSource implements RowSource {
     if (this.#isClosed) this.#portal.close()
     if (request.isSuspended) this.#size.note(asked, request.rowCount)
     return request.rows.length === 0 ? undefined : request.rows
-  }
-
-  async close(): Promise<void> {
-    this.#isClosed = true
-    if (this.#portal !== undefined && !this.#portal.isExhausted) this.#portal.close()
   }
 }
 

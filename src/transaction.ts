@@ -161,7 +161,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     first?: TransactionCallback<R, M> | TransactionOptions,
     options?: TransactionOptions,
   ): Promise<R> | Transaction<M> {
-    if (typeof first === 'function') return runTransaction(this.#host, this.#course.scope, first, options)
+    if (typeof first === 'function') return this.#nested(first, options)
     return new Transaction(this.#host, this.#course.scope, checkTransactionOptions(first))
   }
 
@@ -257,6 +257,17 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     }
     await course.commit()
     return result
+  }
+
+  /** For the callback around it, a savepoint is a call that it has to await. */
+  async #nested<R>(callback: TransactionCallback<R, M>, options: TransactionOptions | undefined): Promise<R> {
+    const { scope } = this.#course
+    const answered = scope.calls?.begun()
+    try {
+      return await runTransaction(this.#host, scope, callback, options)
+    } finally {
+      answered?.()
+    }
   }
 
   async #callBack<R>(scope: Scope, callback: TransactionCallback<R, M>): Promise<R> {

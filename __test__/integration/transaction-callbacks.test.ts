@@ -170,22 +170,74 @@ test('a function that does not wait for its calls is undone, and the transaction
   t.is(p.stats.inUse, 0)
 })
 
-test('what was answered before the function returned, or is nested, is no fault', async (t) => {
+test('a savepoint, cursor or stream that the function has forgotten is one of its calls', async (t) => {
+  const p = await pool(t)
+  const name = await table(p)
+  const left: Promise<unknown>[] = []
+  const insert = `insert into ${name} values (1)`
+  const rows = `insert into ${name} select generate_series(1, 100) returning id`
+  const careless: ((tx: Transaction) => unknown)[] = [
+    (tx) => void left.push(tx.transaction((inner) => inner.execute(insert))),
+    (tx) =>
+      void left.push(
+        tx.transaction(async (inner) => {
+          await inner.execute(insert)
+          throw new Error('undone')
+        }),
+      ),
+    (tx) => void left.push(tx.cursor(rows).open()),
+    async (tx) => {
+      const cursor = await tx.cursor(rows).open()
+      left.push(cursor.fetch(10))
+    },
+    async (tx) => {
+      const cursor = await tx.cursor(rows).open()
+      left.push(cursor.forward(10))
+    },
+    (tx) => void left.push(tx.cursor(rows)[Symbol.asyncIterator]().next()),
+    (tx) => void left.push(tx.stream(rows)[Symbol.asyncIterator]().next()),
+    (tx) => {
+      const loop = async () => {
+        for await (const row of tx.cursor<{ id: number }>('select generate_series(1, 100) as id', [], {
+          prefetch: 1,
+        }))
+          await tx.execute(`insert into ${name} values ($1)`, [row.id])
+      }
+      left.push(loop())
+    },
+  ]
+  for (const [at, callback] of careless.entries()) {
+    await t.throwsAsync(p.transaction(callback), forgotten, `${at}`)
+    t.deepEqual(await idsIn(p, name), [], `${at}`)
+  }
+  await Promise.allSettled(left)
+  t.is(p.stats.inUse, 0)
+})
+
+test('what was answered before the function returned, or was left early, is no fault', async (t) => {
   const p = await pool(t)
   const name = await table(p)
   await p.transaction(async (tx) => {
     void tx.execute(`insert into ${name} values (1)`)
     await tx.execute(`insert into ${name} values (2)`)
   })
-  await p.transaction((tx) => {
-    void tx.transaction((inner) => inner.execute(`insert into ${name} values (3)`))
+  await p.transaction(async (tx) => {
+    await Promise.all(
+      [3, 3].map((id) => tx.transaction((inner) => inner.execute(`insert into ${name} values (${id})`))),
+    )
+    const cursor = tx.cursor('select generate_series(1, 100000)')[Symbol.asyncIterator]()
+    await cursor.next()
+    const iterator = tx.stream('select pg_sleep(0.05) from generate_series(1, 2)')[Symbol.asyncIterator]()
+    const waited = iterator.next()
+    await iterator.return!()
+    await waited
   })
   await p.transaction(async (tx) => {
     for await (const _ of tx.stream('select generate_series(1, 100000)')) break
     await t.throwsAsync(tx.fetch('select pg_sleep(30)', [], { signal: AbortSignal.abort() }), { any: true })
     await tx.execute(`insert into ${name} values (4)`)
   })
-  t.deepEqual(await idsIn(p, name), [1, 2, 3, 4])
+  t.deepEqual(await idsIn(p, name), [1, 2, 3, 3, 4])
 })
 
 test('rows that nobody waits for keep nobody waiting', async (t) => {

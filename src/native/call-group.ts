@@ -22,6 +22,17 @@ export class CallGroup {
     this.members.delete(member)
   }
 
+  /**
+   * A call of the application's has begun that is more than one request, and which these end by themselves.
+   *
+   * @returns Says that it has been answered, or that nobody waits for it any more.
+   */
+  begun(): () => void {
+    const call: GroupMember = { endBy: () => {}, keepsTransaction: () => true, isCall: true }
+    this.members.add(call)
+    return () => void this.members.delete(call)
+  }
+
   endBy(failure: Failure): void {
     for (const member of this.members) member.endBy(failure)
   }
