@@ -2,9 +2,9 @@
 // others that can be had here, and their results as that page's table.
 //   --majors 18,13   some of them, the first in full
 //   --in-part        the first in part as well
-//   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs, flow.mjs and cancels.mjs; `policy` and `psql` are row 33, `exits`,
-//                    `workers` and `panics` rows 36 to 38, `peers` what pg and postgres.js do. The others keep what the
-//                    tables say of them
+//   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs, flow.mjs and cancels.mjs; `policy` and `psql`
+//                    are row 33, `exits` (or `exits:idle` and so on, a state at a time), `workers` and `panics` rows 36 to
+//                    38, `peers` what pg and postgres.js do. The others keep what the tables say of them
 //   --no-write       does not touch the page
 import { parseArgs } from 'node:util'
 import { Results } from './adversity-results.mjs'
@@ -42,8 +42,11 @@ const FLOW = ['paused', 'long', 'large']
 const PROCESSES = ['exits', 'workers', 'panics']
 
 const ALL = [...REAL, ...SCRIPTED, ...POOLS, ...FLOW, ...PROCESSES, ...ELSEWHERE, ...CANCELS, 'peers']
+/** `exits:idle` is a row of that script's own, as it has them. */
+const partsOf = (name, asked) =>
+  asked.filter((known) => known.startsWith(`${name}:`)).map((known) => known.slice(name.length + 1))
 const asked = values.rows?.split(',') ?? ALL
-const unknown = asked.filter((name) => !ALL.includes(name))
+const unknown = asked.filter((name) => !ALL.includes(name.replace(/^exits:.+/, 'exits')))
 if (unknown.length > 0) throw new Error(`--rows: there is no ${unknown.join(', ')}`)
 
 const total = { passed: 0, failed: 0 }
@@ -55,7 +58,8 @@ async function play(major, tools, isFull) {
   const pools = asked.filter((name) => POOLS.includes(name) && (isFull || !ANY_SERVER.includes(name)))
   const cancels = asked.filter((name) => CANCELS.includes(name))
   const flow = isFull ? asked.filter((name) => FLOW.includes(name)) : []
-  const processes = isFull ? asked.filter((name) => PROCESSES.includes(name)) : []
+  const isAsked = (name) => asked.includes(name) || partsOf(name, asked).length > 0
+  const processes = isFull ? PROCESSES.filter(isAsked) : []
   const isPeersAsked = isFull && asked.includes('peers')
   if (network.length + pools.length + flow.length + cancels.length + processes.length === 0 && !isPeersAsked)
     return
@@ -97,7 +101,10 @@ async function play(major, tools, isFull) {
     if (pools.length > 0) await script('pools', ['--rows', pools.join(',')])
     if (flow.length > 0) await script('flow', ['--rows', flow.join(',')])
     if (cancels.length > 0) await script('cancels', ['--rows', cancels.join(',')])
-    for (const name of processes) await script(name)
+    for (const name of processes) {
+      const parts = partsOf(name, asked)
+      await script(name, parts.length > 0 ? ['--rows', parts.join(',')] : [])
+    }
     if (isPeersAsked) await peers(env)
     console.log(`PostgreSQL ${major}: ${duration(performance.now() - started)}`)
   } finally {
