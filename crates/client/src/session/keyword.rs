@@ -60,7 +60,7 @@ impl Sharing {
         let is_misplaced = matches!(Misplaced::of(text), Some(Misplaced::Begin | Misplaced::Transaction));
         Self {
             is_plain: traits.is_shareable && !traits.changes.is_any() && !traits.may_change_encoding,
-            has_control: traits.is_begin || traits.ends_transaction || is_misplaced || may_commit(text),
+            has_control: traits.is_begin || is_misplaced || (may_end(text) && !is_routine_of_atoms(text)),
             is_copy: traits.is_copy,
         }
     }
@@ -107,10 +107,56 @@ fn names_client_encoding(text: &str) -> bool {
     text.as_bytes().windows(NAME.len()).any(|window| window.eq_ignore_ascii_case(NAME))
 }
 
+/// Whether a text has a statement that ends a transaction, whatever the server's `standard_conforming_strings` is.
+fn may_end(text: &str) -> bool {
+    [true, false].into_iter().any(|are_strings_plain| {
+        let scanner = || Scanner::knowing(text, are_strings_plain);
+        (are_strings_plain || text.contains('\\')) && (any_ends(scanner()) || any_commits(scanner()))
+    })
+}
+
+/// Whether a text is the definition of one routine by BEGIN ATOMIC, whose END ends no transaction. Only one that ends with that
+/// and has no other END that begins a statement is certain to be.
+fn is_routine_of_atoms(text: &str) -> bool {
+    let mut scanner = Scanner::new(text);
+    let mut words: Vec<&str> = Vec::with_capacity(4);
+    let (mut is_first_word, mut was_begin, mut is_atomic) = (true, false, false);
+    // Of the statement that is looked at: nothing, its END alone, or more.
+    let (mut is_end, mut has_more) = (false, false);
+    for token in scanner.by_ref() {
+        let word = match token {
+            Token::Semicolon => {
+                is_first_word = true;
+                continue;
+            }
+            Token::Word(word) => word,
+            Token::Parenthesis | Token::ClosingParenthesis | Token::Other => "",
+        };
+        let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
+        // Something is behind the END.
+        has_more |= is_end;
+        is_end = is_first_word && is("END");
+        if is_first_word && ["COMMIT", "ROLLBACK", "ABORT", "PREPARE"].into_iter().any(is) {
+            return false;
+        }
+        is_first_word = false;
+        is_atomic |= was_begin && is("ATOMIC") && makes_routine(&words);
+        was_begin = is("BEGIN");
+        if words.len() < words.capacity() {
+            words.push(word);
+        }
+    }
+    is_atomic && is_end && !has_more && !scanner.is_doubtful
+}
+
 /// Whether a script has a statement that ends a transaction for good.
 pub(super) fn may_commit(script: &str) -> bool {
+    any_commits(Scanner::new(script))
+}
+
+fn any_commits(scanner: Scanner<'_>) -> bool {
     let mut words = FirstWords::default();
-    for token in Scanner::new(script) {
+    for token in scanner {
         if token == Token::Semicolon {
             words = FirstWords::default();
             continue;
@@ -131,7 +177,9 @@ pub(super) fn is_several(text: &str, standard_conforming_strings: bool) -> bool 
     let (mut statements, mut is_inside) = (0_usize, false);
     let (mut parentheses, mut blocks) = (0_usize, 0_usize);
     let mut words: Vec<&str> = Vec::with_capacity(4);
+    let mut was_begin = false;
     for token in Scanner::knowing(text, standard_conforming_strings) {
+        let is_behind_begin = std::mem::take(&mut was_begin);
         match token {
             Token::Semicolon if parentheses == 0 && blocks == 0 => {
                 is_inside = false;
@@ -146,7 +194,8 @@ pub(super) fn is_several(text: &str, standard_conforming_strings: bool) -> bool 
                 }
                 if parentheses == 0 && makes_routine(&words) {
                     let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
-                    if is("BEGIN") || (is("CASE") && blocks > 0) {
+                    was_begin = is("BEGIN");
+                    if (is_behind_begin && is("ATOMIC")) || (is("CASE") && blocks > 0) {
                         blocks += 1;
                     } else if is("END") {
                         blocks = blocks.saturating_sub(1);
@@ -171,9 +220,13 @@ fn makes_routine(words: &[&str]) -> bool {
 /// Whether a text has a statement that ends a transaction, by COMMIT or ROLLBACK: if one is open afterwards, by AND CHAIN
 /// or a BEGIN behind it, it is another one. ROLLBACK TO a savepoint ends none.
 pub(super) fn ends_transaction(text: &str) -> bool {
+    any_ends(Scanner::new(text))
+}
+
+fn any_ends(scanner: Scanner<'_>) -> bool {
     let mut words = [""; 3];
     let mut count = 0;
-    for token in Scanner::new(text) {
+    for token in scanner {
         match token {
             Token::Semicolon => {
                 if is_end(&words) {
@@ -290,6 +343,7 @@ mod tests {
             r"select '\\' ; drop table victim --'",
             "create function f() returns int begin atomic select 1; end; drop table t",
             "create function f() returns int language sql as 'select 1'; begin; select 1; end",
+            "create function begin.f() returns int language sql as 'select 1'; drop table t",
             "select 1 as begin; select 2",
             "create rule r as on insert to t do also (select 1; select 2); select 3",
             "do $$ begin null; end $$; select 1",
@@ -313,6 +367,45 @@ mod tests {
         assert!(!is_several(r"select '\' ; drop table victim'", false));
         assert!(!is_several("select 'a'\n'b;\\' ; c'", false), "continued on the next line");
         assert!(is_several(r"select '\\' ; drop table victim --'", false));
+    }
+
+    #[test]
+    fn what_ends_a_transaction_is_seen_however_the_server_reads_strings() {
+        for text in [
+            r"select '\''; commit; select 'x'",
+            r"select '\'; commit; select '\'",
+            r"select '\''; end; select 'x'",
+            r"select '\''; prepare transaction 'a'; select 'x'",
+            "select 1; rollback; select 2",
+        ] {
+            assert!(Sharing::of(text).has_control, "{text}");
+        }
+        for text in [r"select 'C:\', ';'", r"select E'\'; commit'", r"select 'a\\b; commit'", "select 'it''s; commit'"]
+        {
+            assert!(!Sharing::of(text).has_control, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_end_of_a_routine_ends_no_transaction() {
+        for text in [
+            "create function f() returns int begin atomic select 1; select case when true then 2 end; end",
+            "CREATE OR REPLACE PROCEDURE p() BEGIN ATOMIC SELECT 1; END;",
+            "create function f() returns int begin atomic select 1 as case; end",
+        ] {
+            assert!(!Sharing::of(text).has_control, "{text}");
+        }
+        for text in [
+            "create function f() returns int begin atomic select 1; end; end",
+            "create function f() returns int begin atomic select 1; end; commit",
+            "create function f() returns int begin atomic select 1; end; insert into t values (1)",
+            "create function f() returns int begin atomic select 1 as case; end; rollback; end",
+            "create function begin.atomic() returns int language sql as 'select 1'; end",
+            "create function f() returns int begin atomic select 1 end; commit; create function g() begin atomic select 1; end",
+            "select 1; end",
+        ] {
+            assert!(Sharing::of(text).has_control, "{text}");
+        }
     }
 
     #[test]

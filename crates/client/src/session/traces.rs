@@ -59,8 +59,19 @@ enum Before<'a> {
     Dot,
 }
 
+/// Whether there stands anywhere in a text, quoted or not, what makes a setting when it is updated, or is the session's own; or a
+/// name by the numbers of its characters, which may be any of them.
+fn names_what_keeps(text: &str) -> bool {
+    const NAMES: [&str; 3] = ["pg_settings", "pg_temp", "u&\""];
+    let bytes = text.as_bytes();
+    NAMES.iter().any(|name| bytes.windows(name.len()).any(|window| window.eq_ignore_ascii_case(name.as_bytes())))
+}
+
 /// Whether a single statement, of which no quote is doubtful, leaves nothing behind in its session.
 pub(super) fn leaves_none(text: &str) -> bool {
+    if names_what_keeps(text) {
+        return false;
+    }
     let mut scanner = Scanner::new(text);
     let mut before = Before::Nothing;
     // The name of a table behind INTO, which its columns follow in parentheses.
@@ -74,9 +85,6 @@ pub(super) fn leaves_none(text: &str) -> bool {
                     Before::Nothing | Before::QuotedName => false,
                 };
                 is_table = is_into(word) || (is_table && goes_on);
-                if word.eq_ignore_ascii_case("pg_temp") {
-                    return false;
-                }
                 Before::Word(word, before == Before::Dot)
             }
             Token::Parenthesis => {
@@ -151,6 +159,10 @@ mod tests {
             "insert into things (id) values (set_tenant(1))",
             "insert into things values (nextval('s'))",
             "select * into pg_temp.x from things",
+            "update pg_settings set setting = '1s' where name = 'statement_timeout'",
+            r#"update pg_catalog."pg_settings" set setting = '1s' where name = 'statement_timeout'"#,
+            r#"update U&"pg\005fsettings" set setting = '1s' where name = 'statement_timeout'"#,
+            r#"insert into "pg_temp"."x" values (1)"#,
             "with x (a) as (select 1) select a from x",
             "select 'a",
         ] {
