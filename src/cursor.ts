@@ -53,8 +53,7 @@ export class CursorFactory<R> implements AsyncIterable<R, undefined, undefined> 
     this.#use()
     const answered = this.#query.options.group?.begun()
     try {
-      const { portal } = await OpenPortal.open(this.#host, this.#query, 0)
-      return new Cursor<R>(portal)
+      return new Cursor<R>(await OpenPortal.open(this.#host, this.#query))
     } finally {
       answered?.()
     }

@@ -5,8 +5,8 @@ import {
   InvalidCursorNameError,
   NoActiveSQLTransactionError,
 } from './errors/index'
-import type { ConnectionTarget, Portal, Request } from './native/door'
-import type { RowSource, SourceHost, SourceQuery } from './row-source'
+import { type ConnectionTarget, type Portal, type Request, StreamRequest } from './native/door'
+import { changeOf, type RowSource, type SourceHost, type SourceQuery } from './row-source'
 
 /** Connections and transactions, for what needs a transaction. */
 export interface PortalHost extends SourceHost {
@@ -56,6 +56,8 @@ export class OpenPortal {
 
   /** How many transactions had ended on its connection when it was opened. */
   #endedBefore = 0
+  /** No transaction was open then: it had been ended by a query, or never begun by one. */
+  #isOutside = false
 
   private constructor(host: PortalHost, query: SourceQuery, target: ConnectionTarget) {
     this.#host = host
@@ -64,30 +66,43 @@ export class OpenPortal {
     this.#portal = target.portal()
   }
 
-  /** Opens one, with its first rows if `maxRows` says how many. */
-  static async open(
+  /** Opens one, of which no row is asked for yet. */
+  static async open(host: PortalHost, query: SourceQuery): Promise<OpenPortal> {
+    const { portal, request } = OpenPortal.begin(host, query, 0, query.options.timeoutMs)
+    await portal.settle(request)
+    return portal
+  }
+
+  /** Sends what opens one, with its first rows if `maxRows` says how many. {@link settle} follows. */
+  static begin(
     host: PortalHost,
     query: SourceQuery,
     maxRows: number,
-  ): Promise<{ portal: OpenPortal; request: Request }> {
+    timeoutMs: number,
+  ): { portal: OpenPortal; request: Request } {
     // The target's own refusals go first, such as that of a connection that is closed.
     const target = host._target()
     if (!host._hasTransaction) throw outsideTransaction()
     const portal = new OpenPortal(host, query, target)
-    const request = portal.#portal.open(query.text, query.params, { ...query.options, maxRows })
-    await portal.#settled(request)
-    portal.#endedBefore = target.transactionsEnded
-    // It was ended by a query, or never begun by one.
-    if (!portal.isExhausted && target.transactionStatus === 'I') throw outsideTransaction()
+    const request = portal.#portal.open(query.text, query.params, { ...query.options, maxRows, timeoutMs })
+    void request.settled.then(() => {
+      portal.#endedBefore = target.transactionsEnded
+      portal.#isOutside = target.transactionStatus === 'I'
+    })
     return { portal, request }
   }
 
-  /** Its next rows, of which the request's `rowCount` gives the bytes where there are more. */
+  /** Its next rows. */
   async fetch(maxRows: number): Promise<Request> {
-    this.#refuse()
-    const request = this.#portal.fetch({ ...this.#query.options, maxRows })
-    await this.#settled(request)
+    const request = this.step(maxRows, this.#query.options.timeoutMs)
+    await this.settle(request)
     return request
+  }
+
+  /** Asks for its next rows; the request's `rowCount` gives their bytes where there are more. {@link settle} follows. */
+  step(maxRows: number, timeoutMs: number): Request {
+    this.#refuse()
+    return this.#portal.fetch({ ...this.#query.options, maxRows, timeoutMs })
   }
 
   /** Past its next rows; gives how many there were. */
@@ -106,9 +121,15 @@ export class OpenPortal {
     return this.#query.options.group?.begun()
   }
 
-  close(): void {
+  /** @param inFlight What opens it, perhaps: until that is answered there may be nothing to be closed. */
+  close(inFlight?: Request): void {
     if (this.isClosed) return
     this.isClosed = true
+    this.#close()
+    void inFlight?.settled.then(() => this.#close())
+  }
+
+  #close(): void {
     if (!this.#target.isClosed) this.#portal.close()
   }
 
@@ -125,7 +146,12 @@ export class OpenPortal {
     return error instanceof InvalidCursorNameError ? transactionEnded(error) : error
   }
 
-  async #settled(request: Request): Promise<void> {
+  /**
+   * Waits for the end of what opens it, or of a step.
+   *
+   * @throws what became of it otherwise.
+   */
+  async settle(request: Request): Promise<void> {
     await request.settled
     if (request.failure !== undefined) {
       // A portal that has failed is of no use.
@@ -133,15 +159,21 @@ export class OpenPortal {
       throw this.#errorOf(request.failure, this.#query.text)
     }
     if (!request.isSuspended) this.isExhausted = true
+    if (!this.isExhausted && this.#isOutside) throw outsideTransaction()
   }
 }
 
-/** The rows of a portal, between whose parts other queries of its transaction can be made. */
+/**
+ * The rows of a portal, between whose parts other queries of its transaction can be made. A part is read no faster than it is
+ * wanted, unless such a query waits behind it.
+ */
 export class PortalSource implements RowSource {
   readonly #host: PortalHost
   readonly #query: SourceQuery
   readonly #size: PartSize
   #portal: OpenPortal | undefined
+  /** The part that is read, of so many rows at most. */
+  #part: { readonly request: Request; readonly rows: number } | undefined
   #isClosed = false
   /** Says that nobody waits for the next rows any more. */
   #answered: (() => void) | undefined
@@ -153,7 +185,7 @@ export class PortalSource implements RowSource {
   }
 
   async next(): Promise<readonly unknown[] | undefined> {
-    if (this.#isClosed || this.#portal?.isExhausted) return undefined
+    if (this.#isClosed) return undefined
     this.#answered = this.#query.options.group?.begun()
     try {
       return await this.#next()
@@ -163,23 +195,46 @@ export class PortalSource implements RowSource {
   }
 
   async close(): Promise<void> {
+    if (this.#isClosed) return
     this.#isClosed = true
     this.#answered?.()
-    if (this.#portal !== undefined && !this.#portal.isExhausted) this.#portal.close()
+    const portal = this.#portal
+    if (portal === undefined) return
+    const request = this.#part?.request
+    if (request instanceof StreamRequest) request.drop()
+    if (!portal.isExhausted) portal.close(request)
   }
 
   async #next(): Promise<readonly unknown[] | undefined> {
-    const asked = this.#size.rows
+    while (!this.#isClosed) {
+      if (this.#part === undefined) {
+        if (this.#portal?.isExhausted) return undefined
+        this.#part = this.#ask()
+      }
+      const { request, rows: asked } = this.#part
+      const rows = request instanceof StreamRequest ? request.take() : []
+      if (rows.length > 0) return rows
+      if (request.isSettled) {
+        this.#part = undefined
+        await this.#portal!.settle(request)
+        if (request.isSuspended) this.#size.note(asked, request.rowCount)
+      } else await changeOf(request as StreamRequest, this.#query.options.timeoutMs)
+    }
+    return undefined
+  }
+
+  /** Asks for the next part. Each wait for some of it has its own time. */
+  #ask(): { request: Request; rows: number } {
+    const { rows } = this.#size
     let request: Request
     if (this.#portal === undefined) {
-      const opened = await OpenPortal.open(this.#host, this.#query, asked)
-      this.#portal = opened.portal
-      request = opened.request
-    } else request = await this.#portal.fetch(asked)
-    // Meanwhile somebody may have closed it.
-    if (this.#isClosed) this.#portal.close()
-    if (request.isSuspended) this.#size.note(asked, request.rowCount)
-    return request.rows.length === 0 ? undefined : request.rows
+      const begun = OpenPortal.begin(this.#host, this.#query, rows, 0)
+      this.#portal = begun.portal
+      request = begun.request
+    } else request = this.#portal.step(rows, 0)
+    // With a limit of its own it is as large as that at most.
+    if (request instanceof StreamRequest && this.#query.options.maxResultBytes === 0) request.allow()
+    return { request, rows }
   }
 }
 

@@ -72,7 +72,7 @@ export class StreamSource implements RowSource {
       const rows = request instanceof StreamRequest ? request.take() : request.rows
       if (rows.length > 0) return rows
       if (request.isSettled) break
-      await this.#change(request as StreamRequest)
+      await changeOf(request as StreamRequest, this.#query.options.timeoutMs)
     }
     if (this.#isClosed || request.failure === undefined) return undefined
     throw errorFromFailure(request.failure, { query: this.#query.text })
@@ -93,20 +93,19 @@ export class StreamSource implements RowSource {
     void target.occupancy.occupy(occupantOf(request), () => request.settled)
     return request
   }
+}
 
-  /** Waits for more rows, but no longer than it may. */
-  async #change(request: StreamRequest): Promise<void> {
-    const { timeoutMs } = this.#query.options
-    if (timeoutMs === 0) return await request.change()
-    const stop = new Limit(timeoutMs).onEnd(() => {
-      const message = `the stream's next rows did not come within ${timeoutMs} ms`
-      request.endBy({ kind: 'timeout', message, safeToRetry: false })
-    })
-    try {
-      await request.change()
-    } finally {
-      stop()
-    }
+/** Waits until there are more rows or the request has settled, but no longer than it may. */
+export async function changeOf(request: StreamRequest, timeoutMs: number): Promise<void> {
+  if (timeoutMs === 0) return await request.change()
+  const stop = new Limit(timeoutMs).onEnd(() => {
+    const message = `the next rows did not come within ${timeoutMs} ms`
+    request.endBy({ kind: 'timeout', message, safeToRetry: false })
+  })
+  try {
+    await request.change()
+  } finally {
+    stop()
   }
 }
 

@@ -13,6 +13,7 @@ import {
   Row,
   sql,
   TimeoutError,
+  type Transaction,
 } from 'oxpg'
 import { connection, pool, RUNNING, uniqueName, until } from '../support/server.js'
 import { FaultProxy, Pooler } from '../support/testkit.js'
@@ -85,6 +86,57 @@ test('the server is stopped while nobody reads, and other connections go on', as
   for await (const { i } of iterator) last = i
   t.is(last, 2_000)
   t.is(await c.fetchVal('select 1'), 1)
+})
+
+test('inside a transaction the server is stopped as well, until something waits behind the rows', async (t) => {
+  const [c, other] = [await connection(t), await connection(t)]
+  const WIDE = "select i::int4 as i, repeat('x', 1000000) from generate_series(1, 40) i"
+  const isStopped = () =>
+    until(
+      async () =>
+        (await other.fetchVal("select wait_event = 'ClientWrite' from pg_stat_activity where pid = $1", [
+          c.serverPid,
+        ])) === true,
+      'the server waits for the reader',
+    )
+  const begin = async (tx: Transaction) => {
+    const iterator = tx.stream<N>(WIDE)[Symbol.asyncIterator]()
+    t.is((await iterator.next()).value?.i, 1)
+    await isStopped()
+    return iterator
+  }
+  // A query, another stream, a savepoint.
+  await c.transaction(async (tx) => {
+    const first = await begin(tx)
+    t.is(await tx.fetchVal('select 2'), 2)
+    const second = await begin(tx)
+    await tx.transaction((inner) => inner.execute('select 3'))
+    for (const iterator of [first, second]) {
+      const rest: number[] = []
+      for await (const { i } of iterator) rest.push(i)
+      t.deepEqual(
+        rest,
+        Array.from({ length: 39 }, (_, index) => index + 2),
+      )
+    }
+  })
+  // The end of its transaction, one way or the other.
+  await c.transaction(async (tx) => void (await begin(tx)))
+  await t.throwsAsync(
+    c.transaction(async (tx) => {
+      await begin(tx)
+      throw new Error('enough')
+    }),
+    { message: 'enough' },
+  )
+  await c.transaction(async (tx) => {
+    for await (const { i } of tx.stream<N>(WIDE)) if (i === 2) break
+    t.is(await tx.fetchVal('select 4'), 4)
+  })
+  // The end of the session.
+  const tx = await c.begin()
+  await begin(tx)
+  await c.close()
 })
 
 test('leaving the loop cancels the query and leaves the connection usable', async (t) => {

@@ -2,14 +2,21 @@ import type { ResultPlan } from '../decode/mapping'
 import { Form, type Opcode } from '../types/boundary'
 import type { Environment } from './environment'
 import { type Description, type Query, StatementDescription } from './queries'
-import { NO_PARAMETERS, Request } from './request'
+import { NO_PARAMETERS } from './request'
+import { StreamRequest } from './stream-request'
 import type { Target } from './target'
 
 /** What is asked of a portal that is open. */
 type Step = typeof Opcode.PORTAL_FETCH | typeof Opcode.PORTAL_MOVE
 
-/** The opening of a portal, or a step of one that is open. */
-export class PortalRequest extends Request {
+/** Of ALLOW: other requests of the connection are not held up. */
+const YIELDS = 1
+
+/**
+ * The opening of a portal, or a step of one that is open. Its rows can be taken while they come, no faster than they are wanted,
+ * until something is sent behind it, which would wait for them: then all of them come.
+ */
+export class PortalRequest extends StreamRequest {
   private readonly portalFlags: number
 
   /**
@@ -26,6 +33,15 @@ export class PortalRequest extends Request {
   ) {
     super(environment, target, query, params, plan)
     this.portalFlags = portalFlags
+  }
+
+  protected override sendAllow(): void {
+    super.sendAllow(YIELDS)
+  }
+
+  /** Ending it would cancel it, and the transaction with it. */
+  protected override readingFailed(): void {
+    this.flow()
   }
 
   /** What the portal's rows are read by, as far as it is known. */

@@ -4,6 +4,8 @@ import { Request, thrown } from './request'
 
 /** Bytes of rows that come before their consumer has asked for more: few beside what a reader holds. */
 const ALLOWED_BYTES = 64 * 1024
+/** High 32 bits of a number of bytes that no result has. */
+const NO_LIMIT = 0x7fffffff
 
 /**
  * A query whose rows are taken while they come, no faster than they are wanted: past what was allowed, its connection is not
@@ -12,10 +14,14 @@ const ALLOWED_BYTES = 64 * 1024
 export class StreamRequest extends Request {
   private changed: Promise<void> | undefined = undefined
   private tellChange: (() => void) | undefined = undefined
+  /** Rows come as they are allowed to; otherwise as the server sends them. */
+  private isPaced = false
+  private isDropping = false
 
   /** Lets rows come. After each {@link take} of some it is said again. */
   allow(): void {
-    if (this.slot !== 0) this.environment.outbox.command(Opcode.ALLOW, this.slot, 0, ALLOWED_BYTES, 0, 0)
+    this.isPaced = true
+    this.sendAllow(0)
   }
 
   /** The rows that are here, perhaps none; they are the caller's. */
@@ -23,8 +29,15 @@ export class StreamRequest extends Request {
     const { rows } = this
     if (rows.length === 0) return rows
     this.rows = []
-    this.allow()
+    if (this.isPaced) this.allow()
     return rows
+  }
+
+  /** Nobody wants its rows any more, and it goes on to its end without them. */
+  drop(): void {
+    this.isDropping = true
+    this.rows = []
+    this.flow()
   }
 
   /** Fulfilled when there are more rows, or the request has settled. */
@@ -42,10 +55,26 @@ export class StreamRequest extends Request {
     ownMemory: number,
     extras: readonly unknown[],
   ): void {
+    if (this.isDropping) return
     super.takeRows(rowCount, firstCell, textMode, ownMemory, extras)
-    // A parser of the application threw: nobody wants the rest.
-    if (this.failure !== undefined && !this.isSettled) this.endBy(this.failure)
+    if (this.failure !== undefined && !this.isSettled) this.readingFailed(this.failure)
     this.tell()
+  }
+
+  /** A parser of the application threw: nobody wants the rest. */
+  protected readingFailed(failure: Failure): void {
+    this.endBy(failure)
+  }
+
+  /** Whatever is left of its rows may come. */
+  protected flow(): void {
+    if (this.isPaced && this.slot !== 0)
+      this.environment.outbox.command(Opcode.ALLOW, this.slot, NO_LIMIT, 0, 0, 0)
+  }
+
+  /** @param form As of ALLOW. */
+  protected sendAllow(form: number): void {
+    if (this.slot !== 0) this.environment.outbox.command(Opcode.ALLOW, this.slot, 0, ALLOWED_BYTES, form, 0)
   }
 
   override settle(failure: Failure | undefined): void {

@@ -103,7 +103,7 @@ pub mod opcode {
     pub const PORTAL_MOVE: u32 = 21;
     /// Nobody wants the portal with the number in QUERY any more; SLOT is 0
     pub const PORTAL_CLOSE: u32 = 22;
-    /// Rows of a stream may go on for so many bytes, low 32 bits in QUERY and high 32 bits in TARGET; then its connection is not read until the next ALLOW
+    /// Rows of a stream may go on for so many bytes, low 32 bits in QUERY and high 32 bits in TARGET; then its connection is not read until the next ALLOW; with 1 in FORM only as long as nothing is sent behind it
     pub const ALLOW: u32 = 23;
     /// The request fails when its rows have more than so many bytes, in words as of ALLOW
     pub const LIMIT: u32 = 24;

@@ -13,6 +13,8 @@ enum Then {
     Nothing,
     /// The connection is not read until there are more.
     Pauses,
+    /// The same, unless something waits behind the request.
+    Yields,
     /// The request fails.
     Fails,
 }
@@ -37,26 +39,46 @@ pub(crate) struct Allowance {
     /// So many are left. All that one row costs where nobody asked is that they are counted.
     left: u64,
     given: u64,
+    used: u64,
     then: Then,
     /// Somebody was told that they are used up.
     is_told: bool,
+    /// Something waits behind the request: it is not held up any more.
+    has_yielded: bool,
 }
 
 impl Allowance {
-    pub(crate) const UNLIMITED: Self = Self { left: u64::MAX, given: u64::MAX, then: Then::Nothing, is_told: false };
+    pub(crate) const UNLIMITED: Self = Self::of(u64::MAX, Then::Nothing);
 
     const fn of(bytes: u64, then: Then) -> Self {
-        Self { left: bytes, given: bytes, then, is_told: false }
+        Self { left: bytes, given: bytes, used: 0, then, is_told: false, has_yielded: false }
     }
 
-    /// Bytes of the rows so far; of a stream since it was allowed more.
+    /// Bytes of the rows so far.
     pub(crate) const fn used(&self) -> u64 {
-        self.given - self.left
+        self.used
     }
 
     /// Nothing is read for it, and nothing keeps the process alive for it, until there are more.
     pub(crate) fn is_paused(&self) -> bool {
-        self.then == Then::Pauses && self.is_told
+        matches!(self.then, Then::Pauses | Then::Yields) && self.is_told
+    }
+
+    /// So many bytes more, unless the request is not to be held up.
+    fn renew(&mut self, bytes: u64, then: Then) {
+        if !self.has_yielded {
+            *self = Self { used: self.used, ..Self::of(bytes, then) };
+        }
+    }
+
+    /// Something is sent behind the request, which is not held up from here on if it [yields](Then::Yields). True when it was.
+    pub(crate) fn give_way(&mut self) -> bool {
+        if self.then != Then::Yields {
+            return false;
+        }
+        let was_paused = self.is_paused();
+        *self = Self { used: self.used, has_yielded: true, ..Self::UNLIMITED };
+        was_paused
     }
 
     /// What they were limited to, if they had more.
@@ -67,6 +89,7 @@ impl Allowance {
     /// A row of so many bytes was given to JavaScript.
     pub(crate) const fn use_up(&mut self, bytes: usize) {
         self.left = self.left.saturating_sub(bytes as u64);
+        self.used += bytes as u64;
     }
 
     /// Whether the next row may be given to JavaScript.
@@ -84,8 +107,8 @@ impl Allowance {
     fn judge(&mut self) -> Allowed {
         match self.then {
             // A row may have more than all that is left, or it would never come.
-            Then::Pauses if self.left > 0 => Allowed::Yes,
-            Then::Pauses => Allowed::NotYet { is_news: !std::mem::replace(&mut self.is_told, true) },
+            Then::Pauses | Then::Yields if self.left > 0 => Allowed::Yes,
+            Then::Pauses | Then::Yields => Allowed::NotYet { is_news: !std::mem::replace(&mut self.is_told, true) },
             Then::Fails => {
                 self.left = 0;
                 Allowed::Never { is_news: !std::mem::replace(&mut self.is_told, true) }
@@ -105,11 +128,26 @@ impl Environment {
     pub(crate) fn allow(&mut self, command: &Command<'_>) {
         let Some(state) = self.calls.requests.get_mut(command.slot) else { return };
         let was_paused = state.allowance.is_paused();
-        state.allowance = Allowance::of(bytes_of(command), Then::Pauses);
+        let then = if command.form == 0 { Then::Pauses } else { Then::Yields };
+        state.allowance.renew(bytes_of(command), then);
         let place = state.place;
+        if let (Then::Yields, Place::Connection(connection)) = (then, place) {
+            self.connections.note_yielding(connection, command.slot);
+        }
         if was_paused {
             self.reactor.hold();
             if let Place::Connection(connection) = place {
+                self.resume(connection);
+            }
+        }
+    }
+
+    /// Something is about to be sent on a connection, or waits for its end: what yields is not held up any more.
+    pub(crate) fn let_pass(&mut self, connection: u32) {
+        for slot in self.connections.take_yielding(connection) {
+            let Some(state) = self.calls.requests.get_mut(slot) else { continue };
+            if state.place == Place::Connection(connection) && state.allowance.give_way() {
+                self.reactor.hold();
                 self.resume(connection);
             }
         }
@@ -162,6 +200,23 @@ mod tests {
         assert_eq!(take(&mut allowance, 4), Allowed::NotYet { is_news: true });
         assert_eq!(take(&mut allowance, 4), Allowed::NotYet { is_news: false });
         assert!(allowance.is_paused());
+    }
+
+    #[test]
+    fn a_stream_that_yields_is_not_held_up_any_more_once_something_waits_behind_it() {
+        let mut allowance = Allowance::of(10, Then::Yields);
+        assert_eq!(take(&mut allowance, 10), Allowed::Yes);
+        assert_eq!(take(&mut allowance, 1), Allowed::NotYet { is_news: true });
+        allowance.renew(10, Then::Yields);
+        assert_eq!(take(&mut allowance, 20), Allowed::Yes);
+        assert_eq!(take(&mut allowance, 1), Allowed::NotYet { is_news: true });
+        assert!(allowance.is_paused() && allowance.give_way() && !allowance.is_paused());
+        allowance.renew(10, Then::Yields);
+        assert_eq!([20, 20].map(|bytes| take(&mut allowance, bytes)), [Allowed::Yes; 2]);
+        assert_eq!((allowance.used(), allowance.give_way()), (70, false));
+        let mut allowance = Allowance::of(10, Then::Pauses);
+        assert!(!allowance.give_way());
+        assert_eq!([10, 1].map(|bytes| take(&mut allowance, bytes))[1], Allowed::NotYet { is_news: true });
     }
 
     #[test]

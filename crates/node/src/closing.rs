@@ -11,6 +11,7 @@ impl Environment {
     pub(crate) fn close(&mut self, target: u32, slot: u32, timeout_ms: u32, now_ms: u64) {
         if target & POOL_BIT == 0 {
             self.begin(slot, Place::Closing(target), timeout_ms, now_ms);
+            self.let_pass(target);
             match self.connections.get_mut(target) {
                 Some(connection) => {
                     connection.close_waiters.push(slot);

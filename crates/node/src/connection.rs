@@ -27,6 +27,8 @@ pub(crate) struct Connection {
     pub(crate) close_waiters: Vec<u32>,
     /// The request of a release that waits until the session is clean.
     pub(crate) release_waiter: Option<u32>,
+    /// Requests that give way to what is sent behind them; some may be over.
+    pub(crate) yielding: Vec<u32>,
     /// Requests of JavaScript's since its last lease began.
     pub(crate) lease_queries: u64,
     /// None of them can have left anything in the session.
@@ -92,6 +94,7 @@ impl Connection {
             is_parse_queued: false,
             close_waiters: Vec::new(),
             release_waiter: None,
+            yielding: Vec::new(),
             lease_queries: 0,
             is_lease_traceless: false,
             shared_queries: 0,

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use oxpg_client::session::RequestId;
 use oxpg_codec::failpoint;
 
 use crate::budget::Budget;
@@ -212,6 +213,20 @@ impl Connections {
     /// The consumer of a connection's rows goes on, or has left. True when what the wire kept is to be parsed now.
     pub(crate) fn resume(&mut self, id: u32, reactor: &HostReactor) -> bool {
         self.open.get_mut(id).is_some_and(|connection| connection.wire.resume(reactor)) && self.queue_parsing(id)
+    }
+
+    /// This request gives way to what is sent behind it.
+    pub(crate) fn note_yielding(&mut self, id: u32, slot: RequestId) {
+        if let Some(connection) = self.open.get_mut(id)
+            && !connection.yielding.contains(&slot)
+        {
+            connection.yielding.push(slot);
+        }
+    }
+
+    /// The requests that do.
+    pub(crate) fn take_yielding(&mut self, id: u32) -> Vec<RequestId> {
+        self.open.get_mut(id).map(|connection| std::mem::take(&mut connection.yielding)).unwrap_or_default()
     }
 
     /// `ref()` and `unref()`: whether the connection keeps the process alive while it is idle.

@@ -141,6 +141,7 @@ impl Environment {
 
     /// Hands a request to a connection's engine.
     pub(crate) fn submit(&mut self, connection: u32, slot: RequestId, work: Work) {
+        self.let_pass(connection);
         let is_traceless = work.is_traceless();
         let request = Request { id: slot, work };
         let submitted = self.drive(connection, |connection, sink| {
