@@ -103,6 +103,7 @@ export class TransactionCourse {
     const limit = startLimit(this.host, whole, this.options)
     let scope: Scope
     try {
+      expectSession(this.host, this.scope)
       forgetEnded(this.host, this.scope)
       scope = this.scope.enter(false) ?? (await this.scope.enterInTurn(false, limit))
     } catch (error) {
@@ -493,6 +494,16 @@ function rolledBackInstead(of: string): Error {
     `the transaction was rolled back instead of ${of}, since a statement in it had failed`,
     { safeToRetry: true },
   )
+}
+
+/**
+ * Where a transaction is to start in a scope.
+ *
+ * @throws why there is no session any more, if so: that says more than that the transaction around it has ended with it.
+ */
+export function expectSession(host: TransactionHost, scope: Scope): void {
+  scope.refuseWhenCutShort()
+  if (host._isGone) host._targetOfEnd()
 }
 
 /** One that was begun by hand, and that a query has ended, is in nobody's way. */

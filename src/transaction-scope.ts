@@ -112,6 +112,11 @@ export class Scope {
     return this.#isOver || (this.parent?.isOver ?? false)
   }
 
+  /** Whether its callback has not ended. */
+  get isCallbackRunning(): boolean {
+    return this.#isCallbackRunning
+  }
+
   /** Whether its limit, or that of a transaction around it, has ended this one. */
   get isCutShort(): boolean {
     return this.#cutShortBy !== undefined || (this.parent?.isCutShort ?? false)
@@ -433,7 +438,8 @@ export function joinedTransaction(owner: object): object | undefined {
   for (let frame = frames.getStore(); frame !== undefined; frame = frame.outer) {
     if (frame.scope.owner !== owner) continue
     frame.scope.refuseWhenCutShort()
-    if (!frame.scope.isOver) return frame.transaction
+    // One that has ended under its callback, as with its connection, says so itself.
+    if (!frame.scope.isOver || frame.scope.isCallbackRunning) return frame.transaction
     throw new InterfaceError(
       'the transaction that this call of the pool would have joined is over (ambientTransactions): what belongs to it is ' +
         'awaited in its callback; pool.use() runs outside of any transaction',

@@ -9,7 +9,7 @@ import type { CallOptions, CursorOptions, Parameters, Query } from './query-opti
 import type { RowSource, SourceQuery } from './row-source'
 import type { CallDefaults } from './send'
 import { SessionMethods } from './session-methods'
-import { forgetEnded, TransactionCourse } from './transaction-course'
+import { expectSession, forgetEnded, TransactionCourse } from './transaction-course'
 import type { TransactionHost } from './transaction-host'
 import { lateRepetition, startLimit, wholeLimit } from './transaction-limits'
 import {
@@ -311,6 +311,7 @@ export async function runTransaction<R, M extends RowMode>(
   const whole = given ?? wholeLimit(checked)
   for (let attempt = 0; ; attempt++) {
     const limit = startLimit(host, whole, checked)
+    expectSession(host, from)
     forgetEnded(host, from)
     const scope = from.enter(true) ?? (await from.enterInTurn(true, limit))
     try {

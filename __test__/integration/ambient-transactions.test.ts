@@ -1,7 +1,14 @@
 // ambientTransactions: calls on the pool inside a transaction's callback are part of the transaction.
 import test from 'ava'
-import { InterfaceError, type Pool, type Queryable, type Transaction } from 'oxpg'
-import { pool, uniqueName } from '../support/server.js'
+import {
+  AdminShutdownError,
+  ConnectionDoesNotExistError,
+  InterfaceError,
+  type Pool,
+  type Queryable,
+  type Transaction,
+} from 'oxpg'
+import { connection, pool, uniqueName } from '../support/server.js'
 
 const ambient = { ambientTransactions: true }
 
@@ -94,6 +101,41 @@ test('after the end of its transaction a call is an error, and runs nowhere', as
   }
   t.is(await p.fetchVal(`select count(*)::int from ${name}`), 0)
   await p.transaction(async () => t.is(await p.fetchVal('select 1'), 1))
+})
+
+test('after the loss of its connection a call rejects as one on the transaction does', async (t) => {
+  const p = await pool(t, ambient)
+  const admin = await connection(t)
+  const lost = { instanceOf: ConnectionDoesNotExistError, message: /the connection was lost/ }
+  const seen: unknown[] = []
+  const error = await t.throwsAsync(
+    p.transaction(async (tx) => {
+      await tx.transaction(async () => {
+        const pid = await pidOf(p)
+        const running = p.execute('select pg_sleep(60)')
+        await admin.fetchVal('select pg_terminate_backend($1)', [pid])
+        await t.throwsAsync(running)
+        const calls = [
+          () => p.execute('select 1'),
+          () => p.fetch('select $1::int', [1]),
+          () => p.batch(['select 1']),
+          () => p.begin(),
+          () => p.transaction(async () => {}),
+          () => tx.transaction(async () => {}),
+          () => p.stream('select 1')[Symbol.asyncIterator]().next(),
+        ]
+        for (const call of calls) seen.push(await t.throwsAsync<Error>(call(), lost, String(call)))
+      })
+      seen.push(await t.throwsAsync(p.execute('select 1'), lost))
+      await p.execute('select 1')
+    }),
+    lost,
+  )
+  for (const each of [...seen, error] as ConnectionDoesNotExistError[]) {
+    t.true(each.isTransient)
+    t.true(each.cause instanceof AdminShutdownError)
+  }
+  t.is(await p.fetchVal('select 1'), 1)
 })
 
 test('the escape hatch is a connection of its own, whose transaction is joined in its callback', async (t) => {
