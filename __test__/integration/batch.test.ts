@@ -1,10 +1,13 @@
 import test from 'ava'
 import {
+  type BatchStatement,
   connect,
   createPool,
   DataError,
+  type DivisionByZeroError,
   InFailedSQLTransactionError,
   InterfaceError,
+  type PostgresError,
   Row,
   sql,
   TimeoutError,
@@ -74,6 +77,39 @@ test('a statement that fails takes all of them along, and is named', async (t) =
     t.is(error?.query, insert)
   }
   t.is(await c.fetchVal('select count(*) from things'), 0)
+})
+
+test('the only statement of a batch is named as one of several is', async (t) => {
+  const [c, p] = [await connection(t), await pool(t)]
+  const context = p.withContext({ settings: { 'app.tenant': 'a' } })
+  const named = async (batch: (statements: BatchStatement[]) => Promise<unknown>, hasContext = false) => {
+    const refused = [
+      ['select $1::int', ['no number']],
+      ['select $1::int', []],
+    ] as const
+    for (const statement of refused) {
+      t.is((await t.throwsAsync<PostgresError>(batch([statement]))).statement, 0, String(statement))
+      t.is((await t.throwsAsync<PostgresError>(batch(['select 1', statement]))).statement, 1)
+    }
+    if (hasContext) return
+    const error = await t.throwsAsync<DivisionByZeroError>(batch(['select 1 / 0']))
+    t.like(error, { statement: 0, query: 'select 1 / 0', message: 'division by zero' })
+  }
+  for (const host of [c, p]) await named((statements) => host.batch(statements))
+  await named((statements) => c.transaction((tx) => tx.batch(statements)))
+  await named((statements) =>
+    c.transaction(async (tx) => {
+      await tx.fetch('select 1')
+      await tx.batch(statements)
+    }),
+  )
+  await named((statements) => context.batch(statements), true)
+  // What makes the settings is none of its statements.
+  const wrong = p.withContext({ settings: { no_such_setting: 1 } })
+  for (const call of [wrong.batch(['select 1']), wrong.transaction((tx) => tx.batch(['select 1']))]) {
+    const error = await t.throwsAsync<PostgresError>(call, { message: /no_such_setting/ })
+    t.is(error.statement, undefined)
+  }
 })
 
 test('rows that are more than the caller wants are named, and were made', async (t) => {

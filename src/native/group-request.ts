@@ -198,7 +198,8 @@ export class GroupRequest extends Request {
 
   /** Says which statement it was, of several. */
   private named(part: GroupPart, error: unknown): unknown {
-    if (this.parts.length === 1 || !isThrown(error, DataError)) return error
+    if (this.parts.length === 1 || !(isThrown(error, DataError) || isThrown(error, InterfaceError)))
+      return error
     const statement = this.parts.indexOf(part)
     error.message = `statement ${statement}: ${error.message}`
     Object.assign(error, { statement })
