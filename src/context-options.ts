@@ -2,6 +2,7 @@ import { ClientConfigurationError } from './errors/index'
 import type { ContextStatement } from './native/door'
 import { checkOptions } from './options'
 import { describeArgument } from './types/describe-value'
+import { isPlain } from './types/plain-object'
 
 /** A setting's value, as text: `true` is `on`, and `false` is `off`. */
 export type SettingValue = string | number | boolean
@@ -60,9 +61,10 @@ export function checkContext(options: ContextOptions, base: CheckedContext): Che
   const names = base.names.slice()
   const values = base.values.slice()
   if (settings !== undefined) {
-    if (typeof settings !== 'object' || settings === null || Array.isArray(settings)) {
+    // A Map or the like would have none.
+    if (typeof settings !== 'object' || settings === null || !isPlain(settings)) {
       throw new ClientConfigurationError(
-        `option 'settings' must be an object of settings by name, not ${describeArgument(settings)}`,
+        `option 'settings' must be a plain object of settings by name, not ${describeArgument(settings)}`,
       )
     }
     for (const given of Object.keys(settings)) {

@@ -162,7 +162,16 @@ test('settings and values are checked', async (t) => {
     [{ settings: { 'a.b': null } }, /a\.b must be a string/],
     [{ settings: { 'a.b': Number.NaN } }, /finite/],
     [{ settings: { 'a.b': 'a\0' } }, /NUL/],
-    [{ settings: [] }, /object of settings/],
+    [{ settings: [] }, /plain object of settings by name, not an array/],
+    [
+      { settings: new Map([['app.tenant', 'a']]) },
+      /plain object of settings by name, not an object of class Map/,
+    ],
+    [
+      { settings: new (class Settings {})() },
+      /plain object of settings by name, not an object of class Settings/,
+    ],
+    [{ settings: 'app.tenant' }, /plain object of settings/],
     [{ role: '' }, /name of a role/],
     [{ roles: 'a' }, /roles/],
   ] as const) {
