@@ -1,6 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import test from 'ava'
-import { type Connection, connect, DivisionByZeroError, type LoggedQuery } from 'oxpg'
+import {
+  type Connection,
+  connect,
+  DivisionByZeroError,
+  type LoggedQuery,
+  type PostgresError,
+  type Queryable,
+} from 'oxpg'
 import { connection, pool, url } from '../support/server.js'
 
 /** What the server knows of its own query's text. */
@@ -57,6 +64,46 @@ test('tags that change are there each time, and no session keeps what they make'
   }
   // Only the one that counts.
   t.is(await prepared(c), 1)
+})
+
+test('a call in a context and each statement of a batch have them as well', async (t) => {
+  let call = 0
+  const queryTags = { application: 'shop', call: () => (call === 0 ? undefined : `${call++}`) }
+  const c = await connection(t, { queryTags })
+  const p = await pool(t, { queryTags })
+  const context = p.withContext({ settings: { 'app.tenant': 'a' } })
+  // In one transaction pg_stat_activity stays as it is.
+  const own = 'select current_query() as query'
+  const batched = async (host: Queryable) => {
+    const [[first], [second]] = await host.batch([own, [own, []]])
+    return [first!.query, second!.query]
+  }
+  const text = (tag: string) => `${own} /*application='shop'${tag}*/`
+  // Once with what is known of the statement, and once without.
+  for (let round = 0; round < 2; round++) {
+    call = 1
+    t.is(await context.fetchVal(own), text(",call='1'"))
+    t.deepEqual(await batched(p), [text(",call='2'"), text(",call='3'")])
+    t.deepEqual(await batched(context), [text(",call='4'"), text(",call='5'")])
+    t.deepEqual(await c.transaction((tx) => batched(tx)), [text(",call='6'"), text(",call='7'")])
+    call = 0
+    t.is(await context.fetchVal(own), text(''))
+    t.deepEqual(await batched(p), [text(''), text('')])
+  }
+  const statements = ["select 'tagged text', $1::int", "select 'tagged text', $1::int + 1"]
+  const some = (n: number) => c.batch(statements.map((query) => [query, [n]] as const))
+  for (let use = 0; use < 5; use++) await some(use)
+  const before = await prepared(c)
+  call = 1
+  for (let use = 0; use < 5; use++) await some(use)
+  call = 0
+  // None of them is kept, and those that are known stay.
+  t.is(await prepared(c), before)
+  call = 1
+  const thrown = await t.throwsAsync<PostgresError>(p.batch(['select 1', 'select 1 / 0']), {
+    instanceOf: DivisionByZeroError,
+  })
+  t.like(thrown, { query: 'select 1 / 0', statement: 1 })
 })
 
 test('what is prepared by hand keeps the tags that stay the same', async (t) => {

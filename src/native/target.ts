@@ -186,10 +186,7 @@ export abstract class Target implements ObservedTarget {
     return changing === undefined ? queries.use(fixed) : queries.useOnce(changing)
   }
 
-  /**
-   * Executes statements under one Sync: all of them take effect or, outside a transaction, none. Of their tags they have those
-   * that are always the same.
-   */
+  /** Executes statements under one Sync: all of them take effect or, outside a transaction, none. */
   group(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
     return isObserved() ? this.observedGroup(statements, options) : this.sendGroup(statements, options)
   }
@@ -209,13 +206,13 @@ export abstract class Target implements ObservedTarget {
     statements: readonly GroupStatement[],
     { timeoutMs, signal, group }: RequestOptions,
   ): GroupRequest {
-    const { environment, queries, tags } = this
+    const { environment, queries } = this
     if (this.isSimple) throw callRefused('a call with several statements, or with settings of its own,')
     const parts: GroupPart[] = []
     let request: GroupRequest
     try {
       for (const { text, params, options } of statements) {
-        parts.push(new GroupPart(queries.use(tags?.fixed(text) ?? text), params, options))
+        parts.push(new GroupPart(this.use(text), params, options))
       }
       const front =
         context === undefined ? undefined : { query: queries.use(context.text), values: context.values }
