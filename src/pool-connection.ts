@@ -7,7 +7,7 @@ import type { ConnectionTarget } from './native/door'
 import { endedWhile, whileOpen } from './pool-hooks'
 import type { PoolLeases } from './pool-leases'
 import type { HookName, PoolHook, PoolHooks } from './pool-options'
-import { attachSuppressed } from './suppressed'
+import { keepSuppressed } from './suppressed'
 
 /** What a lease is made of. */
 export interface PoolConnectionParts<M extends RowMode> extends ConnectionParts {
@@ -232,7 +232,7 @@ export async function withRelease<R, M extends RowMode>(
   try {
     result = await call(connection)
   } catch (error) {
-    await connection.release().catch((second: unknown) => attachSuppressed(error, second))
+    await connection.release().catch((second: unknown) => keepSuppressed(error, second))
     throw error
   }
   await connection.release().catch(warnOfReset)
@@ -258,7 +258,7 @@ export async function withHandBack<R, M extends RowMode>(
     else {
       await limit
         .hold(connection._handBack(), lateReset)
-        .catch((second: unknown) => attachSuppressed(error, second))
+        .catch((second: unknown) => keepSuppressed(error, second))
     }
     throw error
   }

@@ -31,7 +31,7 @@ import type { CallOptions } from './query-options'
 import { LeasedSource, type RowSource, type SourceQuery, type Waits } from './row-source'
 import type { CallDefaults } from './send'
 import type { Subscription } from './subscription'
-import { attachSuppressed } from './suppressed'
+import { keepSuppressed } from './suppressed'
 import type { Transaction } from './transaction'
 import type { TransactionCallback, TransactionOptions } from './transaction-options'
 import { joinedTransaction } from './transaction-scope'
@@ -217,7 +217,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
       transaction._whenOver(() => connection._handBackQuietly())
       return transaction
     } catch (error) {
-      await connection.release().catch((second: unknown) => attachSuppressed(error, second))
+      await connection.release().catch((second: unknown) => keepSuppressed(error, second))
       throw error
     }
   }

@@ -10,13 +10,15 @@ import {
   thrown,
 } from './native/door'
 import type { CallDefaults } from './send'
-import { attachSuppressed } from './suppressed'
+import { keepSuppressed } from './suppressed'
 import type { TransactionHost } from './transaction-host'
 import {
   checkNesting,
   cutEnd,
+  failedEnd,
   lateEnd,
   OWN_ROLLBACK_LIMIT_MS,
+  rolledBack,
   startLimit,
   TransactionLimit,
 } from './transaction-limits'
@@ -227,9 +229,10 @@ export class TransactionCourse {
   #cutShort(failure: Failure, isOwn: boolean): void {
     const { _isGone: isGone } = this.host
     if (this.state === 'started' && !this.scope.isOver && !isGone) {
-      this.scope.cutShort(failure)
-      this.#tellCut?.({ failure })
-      this.#calls?.endBy(failure)
+      const told = isOwn ? rolledBack(failure) : failure
+      this.scope.cutShort(told)
+      this.#tellCut?.({ failure: told })
+      this.#calls?.endBy(told)
       if (isOwn) this.undoing = this.#undo()
     } else this.#tellCut?.({ failure })
   }
@@ -287,6 +290,7 @@ export class TransactionCourse {
     const late = this.#limit?.failure
     if (late !== undefined) {
       this.#cutShort(late, true)
+      this.scope.refuseWhenCutShort()
       throw errorFromFailure(late)
     }
   }
@@ -301,11 +305,11 @@ export class TransactionCourse {
       const isOpen = !this.host._isGone && this.host._targetOfEnd().transactionStatus !== 'I'
       if (isOpen) await this.#send('ROLLBACK').settled
       this.#end('failed')
-      throw errorFromFailure(request.failure)
+      throw failedEnd('PREPARE TRANSACTION', request.failure)
     }
     if (!this.#wasEndedBy(request)) {
       this.#end('failed')
-      throw endedByQuery()
+      throw endedByQuery(request.endedBy)
     }
     if (request.tag() === 'ROLLBACK') {
       this.#end('rolled back')
@@ -329,7 +333,7 @@ export class TransactionCourse {
     }
     if (!this.isNested && !this.#wasEndedBy(request)) {
       this.#end('failed')
-      throw endedByQuery()
+      throw endedByQuery(request.endedBy)
     }
     // PostgreSQL answers the COMMIT of a failed transaction so (manual, COMMIT).
     if (!this.isNested && request.tag() === 'ROLLBACK') {
@@ -372,7 +376,7 @@ export class TransactionCourse {
     const { failure } = request
     const isUndone = failure === undefined && this.#wasEndedBy(request)
     this.#end(isUndone ? 'rolled back' : 'failed')
-    if (!isUndone) throw failure === undefined ? endedByQuery() : errorFromFailure(failure)
+    if (!isUndone) throw failure === undefined ? endedByQuery(request.endedBy) : errorFromFailure(failure)
   }
 
   /** Whether it was this command that ended the transaction, and not a query before it. */
@@ -419,7 +423,7 @@ export class TransactionCourse {
     } catch (second) {
       // A session that has ended meanwhile took the transaction with it; and nothing needs to be said twice.
       const isKnown = this.host._isGone || (saysEndedByQuery(error) && saysEndedByQuery(second))
-      if (!isKnown) attachSuppressed(error, second)
+      if (!isKnown) keepSuppressed(error, second)
     }
   }
 
@@ -451,7 +455,7 @@ export class TransactionCourse {
     try {
       await end
     } catch (error) {
-      await this.over().catch((second: unknown) => attachSuppressed(error, second))
+      await this.over().catch((second: unknown) => keepSuppressed(error, second))
       throw error
     }
     await this.over()
@@ -469,7 +473,7 @@ export class TransactionCourse {
     try {
       this.host._targetOfEnd()
     } catch (error) {
-      await this.over().catch((second: unknown) => attachSuppressed(error, second))
+      await this.over().catch((second: unknown) => keepSuppressed(error, second))
       throw error
     }
   }

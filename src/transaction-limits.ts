@@ -57,10 +57,16 @@ export class TransactionLimit {
     if (isAborted) return thrown(signal?.reason)
     return {
       kind: 'timeout',
-      message: `the transaction did not end within ${timeoutMs} ms, and is rolled back`,
+      message: `the transaction did not end within ${timeoutMs} ms`,
       safeToRetry: this.calls.keepsTransaction(),
     }
   }
+}
+
+/** What whoever works in a transaction is told for which that was the end: nothing of it stays. */
+export function rolledBack(failure: Failure): Failure {
+  if (failure.kind !== 'timeout') return failure
+  return { ...failure, message: `${failure.message}, and is rolled back` }
 }
 
 /** All of it, with what was tried. */
@@ -91,6 +97,15 @@ export function cutEnd(command: string, failure: Failure): unknown {
   const when = failure.kind === 'timeout' ? 'in the time of the transaction' : 'before the signal fired'
   return unknownEnd(`${command} was not answered ${when}; ${GOES_OUT}`, cause)
 }
+
+/** What became of an end that was sent; Rust calls each that may commit a COMMIT. */
+export function failedEnd(command: string, failure: Failure): unknown {
+  if (failure.sqlstate !== UNKNOWN_RESOLUTION) return errorFromFailure(failure)
+  const message = `the connection was lost while ${command} was under way: whether the transaction took effect is not known`
+  return errorFromFailure({ ...failure, message })
+}
+
+const UNKNOWN_RESOLUTION = TransactionResolutionUnknownError.sqlstate
 
 const GOES_OUT = 'it still goes out, with an outcome not known'
 

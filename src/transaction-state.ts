@@ -1,4 +1,5 @@
 import { InterfaceError } from './errors/index'
+import { operationOf } from './native/door'
 
 /** How far a transaction is; `over` when one around it has ended. */
 export type TransactionState =
@@ -24,9 +25,23 @@ const REASONS: { readonly [state in TransactionState]: string } = {
   over: 'the transaction around this one is over',
 }
 
-/** A query such as COMMIT or ROLLBACK ended a transaction behind its back. */
-export function endedByQuery(): InterfaceError {
-  return new InterfaceError(ENDED_BY_QUERY, { safeToRetry: false })
+/** A query such as COMMIT or ROLLBACK ended a transaction behind its back; its text, if that is known. */
+export function endedByQuery(text: string | undefined): InterfaceError {
+  const command = text === undefined ? '' : endingCommandOf(text)
+  const message = `${ENDED_BY_QUERY} (${command === '' ? 'COMMIT, ROLLBACK or the like' : command}), ${HOW_TO_END}`
+  return new InterfaceError(message, { safeToRetry: false })
+}
+
+const ENDING: ReadonlySet<string> = new Set(['COMMIT', 'END', 'ROLLBACK', 'ABORT', 'PREPARE'])
+
+/** The first command of a text that ends a transaction, as far as that can be seen, or else the first of all. */
+function endingCommandOf(text: string): string {
+  for (const part of text.split(';')) {
+    const command = operationOf(part)
+    if (!ENDING.has(command) || /^rollback\s+(?:\w+\s+)?to\b/i.test(part.trim())) continue
+    return command === 'PREPARE' ? 'PREPARE TRANSACTION' : command
+  }
+  return operationOf(text)
 }
 
 /** What was begun with settings and a role is not ended, nor divided, by a query. */
@@ -47,11 +62,12 @@ export function leftUnanswered(count: number): InterfaceError {
 
 /** Whether an error says so. */
 export function saysEndedByQuery(error: unknown): boolean {
-  return error instanceof InterfaceError && error.message === ENDED_BY_QUERY
+  return error instanceof InterfaceError && error.message.startsWith(ENDED_BY_QUERY)
 }
 
-const ENDED_BY_QUERY =
-  'the transaction was ended by a query (COMMIT, ROLLBACK or the like), and what came after that was not part of it: ' +
+const ENDED_BY_QUERY = 'the transaction was ended by a query'
+const HOW_TO_END =
+  'and what came after that was not part of it: ' +
   'a callback commits by returning and rolls back by throwing; one that was begun by hand has commit() and rollback()'
 
 /** What is wrong when a transaction in this state is asked to do `what`. */

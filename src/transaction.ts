@@ -216,7 +216,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     const target = host._targetToBegin()
     course.expect('started', 'make a query')
     // Another one may be open already, by AND CHAIN or a BEGIN.
-    if (course.wasEndedByQuery(target)) throw endedByQuery()
+    if (course.wasEndedByQuery(target)) throw endedByQuery(target.endedBy)
     course.scope.refuseWhenBroken()
     return target
   }

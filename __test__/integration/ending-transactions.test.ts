@@ -65,7 +65,7 @@ test('a ROLLBACK and a ROLLBACK TO SAVEPOINT that wait that long are sent as wel
       throw reason
     })
     await t.throwsAsync(nested, { is: reason })
-    t.true(reason.cause instanceof TimeoutError)
+    t.false('cause' in reason)
     await unblock()
   })
   await Promise.all(calls)

@@ -45,7 +45,8 @@ const ENDINGS: Record<string, () => Ending> = {
     options: { timeoutMs: 1_000 },
     isUnderWay() {},
     isTheReason: (error) =>
-      error instanceof TimeoutError && /the transaction did not end within 1000 ms/.test(error.message),
+      error instanceof TimeoutError &&
+      /the transaction did not end within 1000 ms, and is rolled back$/.test(error.message),
   }),
   signal: () => {
     const controller = new AbortController()
@@ -179,7 +180,10 @@ for (const [ends, ending] of Object.entries(ENDINGS)) {
       t.true(error instanceof TransactionResolutionUnknownError, `${error}`)
       t.false(error.safeToRetry)
       if (ends === 'signal') t.true(isTheReason(error.cause))
-      else t.true(error.cause instanceof TimeoutError)
+      else {
+        t.true(error.cause instanceof TimeoutError)
+        t.is((error.cause as Error).message, 'the transaction did not end within 1000 ms')
+      }
       // It was not taken back, and what comes behind it waits for it.
       t.is(await c.transaction((tx) => tx.fetchVal(`select count(*) from ${name}`)), isManaged ? 1 : 2)
     }

@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import test from 'ava'
-import { connect, InterfaceError, SerializationError, UniqueViolationError } from 'oxpg'
+import { connect, InterfaceError, SerializationError, type Transaction, UniqueViolationError } from 'oxpg'
 import { connection, pool, uniqueName, url } from '../support/server.js'
 
 test('a transaction commits what its function did', async (t) => {
@@ -229,6 +230,42 @@ test('a transaction that a query ended does not commit without a word', async (t
   t.is(await p.fetchVal(`select count(*)::int from ${table}`), 0)
 })
 
+test('the error of a transaction that a query ended names the command', async (t) => {
+  const c = await connection(t)
+  for (const [text, command] of [
+    ['commit', 'COMMIT'],
+    ['/* it is */ RollBack and chain', 'ROLLBACK'],
+    ['end work', 'END'],
+    ['abort', 'ABORT'],
+    ['select 1; commit; begin', 'COMMIT'],
+    ['commit; begin; rollback', 'COMMIT'],
+  ] as const) {
+    for (const params of [undefined, []]) {
+      if (params !== undefined && text.includes(';')) continue
+      const message = new RegExp(`ended by a query \\(${command}\\)`)
+      // The next call, or the end of the callback.
+      for (const next of [(tx: Transaction) => tx.execute('select 1'), async () => {}]) {
+        const ended = c.transaction(async (tx) => {
+          await tx.fetch('select 1')
+          await tx.execute(text, params)
+          await next(tx)
+        })
+        await t.throwsAsync(ended, { instanceOf: InterfaceError, message }, text)
+        if (c.isInTransaction) await c.execute('rollback')
+      }
+    }
+  }
+  const tx = await c.begin()
+  await tx.execute('rollback')
+  await t.throwsAsync(tx.commit(), { message: /ended by a query \(ROLLBACK\)/ })
+  await c.transaction((next) => next.execute('select 1'))
+  // One that another one has ended before is no reason to name that.
+  const other = await c.begin()
+  await other.fetch('select 1')
+  await c.execute('end')
+  await t.throwsAsync(other.fetch('select 1'), { message: /ended by a query \(END\)/ })
+})
+
 test('a pool runs a transaction on one connection', async (t) => {
   const p = await pool(t, { maxSize: 3 })
   const pids = await p.transaction(async (tx) => [
@@ -284,11 +321,12 @@ test('a transaction that a query ends is noticed although another one is open be
           await tx.execute(end, params)
           throw new Error('the application’s own')
         })
+        const warned = once(process, 'warning') as Promise<[Error & { code: string; detail: string }]>
         const error = await t.throwsAsync(thrown, { message: 'the application’s own' })
-        t.true(
-          (error?.cause ?? (error as { suppressed?: unknown }).suppressed) instanceof InterfaceError,
-          end,
-        )
+        t.false('cause' in error, end)
+        const [warning] = await warned
+        t.is(warning.code, 'OXPG_SUPPRESSED')
+        t.regex(warning.detail, /ended by a query \((COMMIT|ROLLBACK)\)/)
         t.is(await host.fetchVal('select 1'), 1)
       }
     }

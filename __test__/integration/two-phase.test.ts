@@ -140,7 +140,7 @@ test('what a callback does not await, or throws afterwards', async (t) => {
 test('PREPARE TRANSACTION by hand is noticed as COMMIT is', async (t) => {
   const c = await connection(t)
   const gid = uniqueName('gid')
-  const message = /ended by a query \(COMMIT, ROLLBACK or the like\)/
+  const message = /ended by a query \(PREPARE TRANSACTION\)/
   let again: unknown
   await t.throwsAsync(
     c.transaction(async (tx) => {
@@ -164,6 +164,7 @@ test('where the answer is lost nobody knows', async (t) => {
   }
   const error = await lost((tx) => tx.prepareTransaction(gid))
   t.true(error instanceof TransactionResolutionUnknownError)
+  t.regex((error as Error).message, /lost while PREPARE TRANSACTION was under way/)
   t.false((error as TransactionResolutionUnknownError).safeToRetry)
   const proxy = await FaultProxy.for(t, {
     toServer: { fault: { at: { marker: { text: 'COMMIT PREPARED' } }, effect: 'rst' } },

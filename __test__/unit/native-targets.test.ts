@@ -155,7 +155,7 @@ test('a pool leases the same object for the same connection, until it is closed'
   addon.play([[GRANTED, first.slot, 7, -1]])
   await first.settled
   const connection = first.connection!
-  connection.noteTransactionStatus(0x54)
+  connection.noteTransactionStatus(0x54, first)
   connection.release(true)
   await tickEnd()
   t.like(addon.last, { opcode: Opcode.RELEASE, target: 7, query: 1 })

@@ -468,7 +468,7 @@ test('use releases and keeps the first error', async (t) => {
   const target = new FakePool()
   const pool = poolOn(target, { reset: () => Promise.reject(new Error('second')) })
   const error = await t.throwsAsync(
-    pool.use(() => Promise.reject(new Error('first'))),
+    pool.use(() => Promise.reject(new InterfaceError('first'))),
     { message: 'first' },
   )
   t.is((error!.cause as Error).message, 'second')

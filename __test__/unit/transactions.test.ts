@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mock } from 'node:test'
 import test from 'ava'
 import {
@@ -33,17 +34,17 @@ test('a callback that throws rolls back, and its error comes out', async (t) => 
   t.deepEqual(server.log, ['BEGIN', 'ROLLBACK'])
 })
 
-test('when the rollback fails too, the first error comes out and keeps the second', async (t) => {
+test('when the rollback fails too, the first error comes out, and keeps the second if it is of the driver', async (t) => {
   const { server, connection } = fake()
   server.answers.set('ROLLBACK', { failure: serverFailure('XX000') })
-  const plain = new Error('no')
+  const plain = new InterfaceError('no')
   await t.throwsAsync(
     connection.transaction(() => Promise.reject(plain)),
     { is: plain },
   )
   t.is((plain.cause as { sqlstate: string }).sqlstate, 'XX000')
   server.transactionStatus = 'I'
-  const withCause = new Error('no', { cause: 'mine' })
+  const withCause = new InterfaceError('no', { cause: 'mine' })
   await t.throwsAsync(
     connection.transaction(() => Promise.reject(withCause)),
     { is: withCause },
@@ -51,6 +52,25 @@ test('when the rollback fails too, the first error comes out and keeps the secon
   t.is(withCause.cause, 'mine')
   t.is((withCause as unknown as { suppressed: { sqlstate: string } }).suppressed.sqlstate, 'XX000')
 })
+
+test.serial(
+  'what the application has thrown is not changed: a warning tells of the rollback that failed',
+  async (t) => {
+    const { server, connection } = fake()
+    server.answers.set('ROLLBACK', { failure: serverFailure('XX000') })
+    const warned = once(process, 'warning') as Promise<[Error & { code: string; detail: string }]>
+    const mine = new Error('no')
+    const before = Object.getOwnPropertyNames(mine)
+    await t.throwsAsync(
+      connection.transaction(() => Promise.reject(mine)),
+      { is: mine },
+    )
+    t.deepEqual(Object.getOwnPropertyNames(mine), before)
+    const [warning] = await warned
+    t.is(warning.code, 'OXPG_SUPPRESSED')
+    t.regex(warning.detail, /XX000/)
+  },
+)
 
 test('the options are written into BEGIN', async (t) => {
   const { server, connection } = fake()
@@ -377,7 +397,7 @@ test('nothing is committed in place of a transaction that a query ended', async 
 
 test("a callback's error goes before the one about the query that ended its transaction", async (t) => {
   const { connection } = fake()
-  const reason = new Error('mine')
+  const reason = new InterfaceError('mine')
   await t.throwsAsync(
     connection.transaction(async (tx) => {
       await tx.execute('COMMIT')
@@ -444,7 +464,7 @@ test('the ROLLBACK of a callback that threw goes out too', async (t) => {
   const server = new FakeConnection()
   const connection = connectionOn(server, TIME_LIMIT_MS)
   let resume!: () => void
-  const reason = new Error('mine')
+  const reason = new InterfaceError('mine')
   await t.throwsAsync(
     connection.transaction(async () => {
       resume = server.stall()
@@ -462,7 +482,7 @@ test.serial('the ROLLBACK of a callback that threw has a limit where nobody has 
   const { server, connection } = fake()
   mock.timers.enable({ apis: ['setTimeout'] })
   t.teardown(() => mock.timers.reset())
-  const reason = new Error('mine')
+  const reason = new InterfaceError('mine')
   let isTold = false
   const transaction = connection.transaction(async () => {
     server.stall()
@@ -488,7 +508,7 @@ test('the transaction around a savepoint waits for its rollback, however late it
   await connection.transaction(async (tx) => {
     const nested = tx.transaction(async () => {
       resume = server.stall()
-      throw new Error('mine')
+      throw new InterfaceError('mine')
     })
     const error = await t.throwsAsync(nested, { message: 'mine' })
     t.true(error.cause instanceof TimeoutError)

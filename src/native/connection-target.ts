@@ -71,6 +71,8 @@ export class ConnectionTarget extends Target {
   statusBefore: TransactionStatus = 'I'
   /** Transactions that have ended, by whatever command. */
   transactionsEnded = 0
+  /** What the application has ended a transaction by, the first time since one was begun by `open`. */
+  endedBy: string | undefined = undefined
   /** It is closed, or has been told to end at once. */
   isClosed = false
   /** Why it closed; undefined while it is open and after an orderly close. */
@@ -223,13 +225,13 @@ export class ConnectionTarget extends Target {
     else this.hasUnlistened = true
   }
 
-  override noteTransactionStatus(status: number): void {
+  override noteTransactionStatus(status: number, request: Request): void {
     if (status === 0) return
     const before = this.transactionStatus
     this.statusBefore = before
     if (status === TransactionStatusByte.IDLE) {
       this.transactionStatus = 'I'
-      if (before !== 'I') this.transactionsEnded++
+      if (before !== 'I') this.noteEnd(request)
       if (this.hasUnlistened) {
         this.hasUnlistened = false
         this.onUnlistened?.()
@@ -243,9 +245,14 @@ export class ConnectionTarget extends Target {
     }
     const isAnew =
       status === TransactionStatusByte.ACTIVE_ANEW || status === TransactionStatusByte.FAILED_ANEW
-    if (isAnew && before !== 'I') this.transactionsEnded++
+    if (isAnew && before !== 'I') this.noteEnd(request)
     const isActive = status === TransactionStatusByte.ACTIVE || status === TransactionStatusByte.ACTIVE_ANEW
     this.transactionStatus = isActive ? 'T' : 'E'
+  }
+
+  private noteEnd({ executed }: Request): void {
+    this.transactionsEnded++
+    this.endedBy ??= executed
   }
 
   override place(): ServerPlace {

@@ -11,6 +11,8 @@ export class ControlRequest extends Request {
   wasInTransaction = false
   /** The transactions that had ended on the connection, one that this command ended among them. */
   transactionsEnded = 0
+  /** The application's query that had ended one, see {@link ConnectionTarget.endedBy}. */
+  endedBy: string | undefined = undefined
   protected readonly session: ConnectionTarget
 
   constructor(environment: Environment, connection: ConnectionTarget, query?: Query) {
@@ -31,6 +33,11 @@ export class ControlRequest extends Request {
   }
 
   /** It is not the application's. */
+  override get executed(): undefined {
+    return undefined
+  }
+
+  /** Nor is its tag. */
   override noteTag(): void {}
 
   override complete(
@@ -41,6 +48,7 @@ export class ControlRequest extends Request {
   ): void {
     this.wasInTransaction = this.session.statusBefore !== 'I'
     this.transactionsEnded = this.session.transactionsEnded
+    this.endedBy = this.session.endedBy
     super.complete(command, rowCount, tagText, isSuspended)
   }
 }

@@ -62,7 +62,7 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
       const rowCount = low + high * 4_294_967_296
       const tagText = extraAt(extras, records[at + RecordWord.DONE_TAG]!) as string | undefined
       request.freeSlot()
-      request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!)
+      request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!, request)
       if (tagText !== undefined) request.noteTag(tagText)
       request.complete(
         records[at + RecordWord.DONE_COMMAND]!,
@@ -74,7 +74,7 @@ function take(environment: Environment, records: Int32Array, at: number, extras:
     }
     case RecordKind.FAILED:
       request.freeSlot()
-      request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!)
+      request.target?.noteTransactionStatus(records[at + RecordWord.TRANSACTION_STATUS]!, request)
       takeFailure(request, extras[records[at + RecordWord.FAILED_FAILURE]!] as Failure)
       break
     case RecordKind.DESCRIBED:

@@ -49,6 +49,8 @@ export class OpeningRequest extends ControlRequest {
     tagText: string | undefined,
     isSuspended: boolean,
   ): void {
+    // A savepoint begins nothing: what it is in may have been ended by a query.
+    if (!this.opening.startsWith('SAVEPOINT')) this.session.endedBy = undefined
     super.complete(command, 0, tagText, isSuspended)
   }
 

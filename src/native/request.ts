@@ -67,8 +67,8 @@ export class Request implements Abortable, GroupMember {
   protected shape: Shape | undefined
   private signal: AbortSignal | undefined
   private group: CallGroup | undefined
-  /** Of a script in a group. */
-  private text: string | undefined
+  /** Of a script. */
+  text: string | undefined
   /** What it fails with unless its answer is there already; Rust looks. */
   private expiry: Failure | undefined
   /** The call's context of `AsyncLocalStorage`, where functions of the application's may run for it later. */
@@ -136,10 +136,9 @@ export class Request implements Abortable, GroupMember {
     watchSignal(signal, this)
   }
 
-  /** Ends with the group at the latest; `text` is that of a script. */
-  join(group: CallGroup, text?: string): void {
+  /** Ends with the group at the latest. */
+  join(group: CallGroup): void {
     this.group = group
-    this.text = text
     group.add(this)
   }
 
@@ -163,8 +162,13 @@ export class Request implements Abortable, GroupMember {
     return true
   }
 
+  /** What the application has executed, if it was that. */
+  get executed(): string | undefined {
+    return this.query?.text ?? this.text
+  }
+
   keepsTransaction(): boolean {
-    const text = this.query?.text ?? this.text
+    const text = this.executed
     return text !== undefined && endsNothing(text)
   }
 

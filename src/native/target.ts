@@ -160,10 +160,11 @@ export abstract class Target implements ObservedTarget {
     checkText(text)
     const sent = this.tags === undefined ? text : (this.tags.changing(text) ?? this.tags.fixed(text))
     const request = this.request()
+    request.text = text
     const flags = options.isControl === true ? Flag.CONTROL : 0
     try {
       if (signal !== undefined) request.watch(signal)
-      if (group !== undefined) request.join(group, text)
+      if (group !== undefined) request.join(group)
       environment.outbox.script(request.slot, this.id, sent, flags, options.timeoutMs)
     } catch (error) {
       request.endUnsent(error)
@@ -295,7 +296,7 @@ export abstract class Target implements ObservedTarget {
   }
 
   /** ReadyForQuery said so at the end of a request; 0 when it did not. */
-  noteTransactionStatus(_status: number): void {}
+  noteTransactionStatus(_status: number, _request: Request): void {}
 
   /** The tag of a command that has no number of its own. */
   noteTag(_tag: string): void {}
