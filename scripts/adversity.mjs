@@ -31,7 +31,18 @@ const ELSEWHERE = ['policy', 'psql']
 const CANCELS = ['races', 'poolers', 'storm']
 /** Rows of pools.mjs. */
 const POOLS = [
-  ...['terminated', 'restarts', 'herd', 'commits', 'deaths', 'besides', 'listening', 'leftovers', 'aborts'],
+  ...[
+    'terminated',
+    'restarts',
+    'failover',
+    'herd',
+    'commits',
+    'deaths',
+    'besides',
+    'listening',
+    'leftovers',
+    'aborts',
+  ],
   ...['nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'drain', 'sizes', 'contexts'],
 ]
 /** Those of them that only need any PostgreSQL: the newest is enough. */

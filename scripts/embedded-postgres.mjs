@@ -24,6 +24,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { areRunning, childrenOf, isRunning, linesOf } from './server-processes.mjs'
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -181,8 +182,9 @@ function tail(path) {
  * @param {string} [options.sql] run before the server starts, besides the roles that are always there
  * @returns {Promise<{ url: string, host: string, port: number, user: string, password: string, database: string,
  *   socketDirectory: string, logFile: string, pid: number, end(ending: 'fast' | 'immediate' | 'killed'): Promise<void>,
- *   restart(): Promise<void>, stop(): Promise<void> }>} `end` resolves when none of its processes is left, and `restart`
- *   when it accepts connections again; the port stays the same
+ *   restart(): Promise<void>, follow(primary: { port: number }): void, stop(): Promise<void> }>} `end` resolves when none
+ *   of its processes is left, and `restart` when it accepts connections again; the port stays the same. `follow` makes one
+ *   of {@link startPair} that has ended a standby of the other, and forgets what ALTER SYSTEM has set
  */
 export async function start({ from = ROOT, native, settings = {}, ...more } = {}) {
   if (process.platform === 'win32') throw new Error('the throwaway server runs on Linux and macOS only')
@@ -216,13 +218,8 @@ export async function startPair({ from = ROOT, native, settings = {}, ...more } 
     cpSync(place.data, copy.data, { recursive: true })
     own(copy, copy.data)
     configure(place.data, { synchronous_commit: 'on', synchronous_standby_names: '*' })
-    const primaryConninfo = `host=127.0.0.1 port=${primaryPort} user=${USER}`
-    configure(copy.data, {
-      port: String(standbyPort),
-      unix_socket_directories: copy.folder,
-      primary_conninfo: primaryConninfo,
-    })
-    writeFileSync(join(copy.data, 'standby.signal'), '')
+    configure(copy.data, { port: String(standbyPort), unix_socket_directories: copy.folder })
+    follow(copy.data, primaryPort)
     const primary = await launch(place, primaryPort)
     try {
       return { primary, standby: await launch(copy, standbyPort) }
@@ -300,6 +297,14 @@ function configure(data, settings) {
     ([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`,
   )
   appendFileSync(join(data, 'postgresql.conf'), `\n${lines.join('')}`)
+}
+
+/** Makes it a standby of the server at this port, which waits for nobody to confirm its commits when it is promoted. */
+function follow(data, primaryPort) {
+  writeFileSync(join(data, 'postgresql.auto.conf'), '')
+  const primary = `host=127.0.0.1 port=${primaryPort} user=${USER}`
+  configure(data, { primary_conninfo: primary, synchronous_standby_names: '' })
+  writeFileSync(join(data, 'standby.signal'), '')
 }
 
 async function launch({ programs, folder, run: { uid, gid, env } }, port) {
@@ -384,48 +389,7 @@ async function launch({ programs, folder, run: { uid, gid, env } }, port) {
     },
     end,
     restart,
+    follow: (primary) => follow(join(folder, 'data'), primary.port),
     stop,
   }
 }
-
-/** The lines of a file; none where it is not, or no more. */
-function linesOf(file) {
-  try {
-    return readFileSync(file, 'utf8').split('\n')
-  } catch (error) {
-    if (error.code === 'ENOENT') return []
-    throw error
-  }
-}
-
-function isRunning(pid) {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return error.code === 'EPERM'
-  }
-}
-
-/** What `ps` says of processes, as words; nothing of those that are no more. */
-function psOf(fields, ...which) {
-  try {
-    const list = execFileSync('ps', ['-o', fields.map((field) => `${field}=`).join(','), ...which])
-    return list
-      .toString()
-      .split('\n')
-      .map((line) => line.trim().split(/\s+/))
-  } catch {
-    return []
-  }
-}
-
-/** The processes of a server, by that which started them. */
-const childrenOf = (pid) =>
-  psOf(['pid', 'ppid'], '-A')
-    .filter(([, parent]) => parent === String(pid))
-    .map(([child]) => Number(child))
-
-/** One that has ended, and that nobody has asked for its end, is no more. */
-const areRunning = (pids) =>
-  psOf(['pid', 'stat'], '-p', pids.join()).some(([, state]) => state !== undefined && !state.startsWith('Z'))

@@ -1,10 +1,10 @@
-// Rows 10 to 13, 15 to 19, 22 to 27, 30 and 41 of docs/reliability.md: backends that are terminated, servers that are restarted,
+// Rows 10 to 19, 22 to 27, 30 and 41 of docs/reliability.md: backends that are terminated, servers that are restarted,
 // transactions whose connections are cut or die, sessions that are left in disorder, waiters, releases, lifetimes, drains, and
 // what is larger than PostgreSQL takes; without TLS, and over it where the rows have no servers of their own. The rows are
 // compiled TypeScript (pools/), which `npm test` and `npm run test:adversity` see to.
 //
 //   node __test__/adversity/pools.mjs [--full] [--json] [--node path/to/node] [--over TCP,TLS] [--rows terminated,restarts,
-//     herd,commits,deaths,besides,listening,leftovers,aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes,
+//     failover,herd,commits,deaths,besides,listening,leftovers,aborts,nesting,fairness,handover,misuse,lifetimes,drain,sizes,
 //     contexts]
 import { Playing, playOptions, playOver, rowsAmong } from '../../scripts/adversity-play.mjs'
 

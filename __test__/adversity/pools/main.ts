@@ -7,6 +7,7 @@ import { isFull, playRows } from '../play.js'
 import { aborts } from './aborts.js'
 import { contexts } from './contexts.js'
 import { drain } from './drain.js'
+import { failover } from './failover.js'
 import { herd } from './herd.js'
 import { leftovers } from './leftovers.js'
 import { lifetimes } from './lifetimes.js'
@@ -22,6 +23,7 @@ playRows(
   {
     terminated: () => terminated(isFull ? 20 : 1),
     restarts: () => restarts(isFull ? 10 : 1, isFull ? 3_000 : 200),
+    failover: () => (isFull ? failover(12, 1_000) : failover(1, 100)),
     herd: () => (isFull ? herd(10_000, 10_000) : herd(800, 1_000)),
     commits: () => commits(isFull ? 20 : 1),
     deaths: () => deaths(isFull ? 20 : 1),

@@ -41,6 +41,9 @@ export async function terminate(admin: Connection, pids: readonly number[]): Pro
   await until(async () => (await admin.fetchVal(LEFT, [pids])) === 0, 'the end of the backends')
 }
 
+/** Whether a pool has heard of the end of all its sessions. */
+export const hasNone = ({ stats: { idle, inUse } }: Pool): boolean => idle + inUse === 0
+
 /** After a fault: the next query is answered, nobody is waiting, and both sides count the same. */
 export async function wellAfterwards(
   { pool, name }: NamedPool,
