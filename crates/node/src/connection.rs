@@ -123,6 +123,11 @@ impl Connection {
         past
     }
 
+    /// The session is over, whatever is still on its way to the server.
+    pub(crate) fn cut_short(&mut self) {
+        self.wire.cut_short(&self.session);
+    }
+
     /// Says goodbye if the socket takes it at once, and stops watching. The socket closes with the drop.
     pub(crate) fn take_down(self, reactor: &HostReactor) -> Socket {
         self.wire.disconnect(&self.session, reactor).into_socket()

@@ -164,6 +164,7 @@ impl Environment {
             let (socket, interrupt) = connection.withdraw(self.cancel_gate(pool), &self.reactor);
             (socket, Some(interrupt))
         } else {
+            connection.cut_short();
             (connection.take_down(&self.reactor), None)
         };
         Some(TakenOut { pool, reason, waiters, socket, interrupt })

@@ -26,6 +26,16 @@ pub enum Socket {
     Unix(std::os::unix::net::UnixStream),
 }
 
+impl Socket {
+    /// Has its drop tell the other side at once, by a reset. The end of a stream comes behind all that is under way, and never
+    /// comes where that is not read. Where it cannot be had, it is closed as usual.
+    pub fn reset_when_dropped(&self) {
+        if let Self::Tcp(stream) = self {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
 /// The address of the server that a session really is connected to, for cancel requests, and how it is encrypted.
 #[derive(Clone, Debug)]
 pub struct CancelTarget {

@@ -94,6 +94,10 @@ impl Transport for Channel {
         }
     }
 
+    fn cut_short(&mut self) {
+        self.socket.cut_short();
+    }
+
     fn last_words(&mut self, bytes: &[u8]) -> Vec<u8> {
         let Some(session) = &mut self.tls else { return bytes.to_vec() };
         // A session that fails has nothing to say.

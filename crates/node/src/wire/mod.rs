@@ -240,6 +240,14 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
         }
     }
 
+    /// The session is over. A server that does not take what was begun would not hear of the end behind that either, and hold
+    /// the session for good: it is told by a reset.
+    pub(crate) fn cut_short(&mut self, session: &Session) {
+        if !session.output().is_empty() || self.transport.is_holding_output() {
+            self.transport.cut_short();
+        }
+    }
+
     /// Stops watching without a word. What is left to be said goes with the transport: nothing where a message was begun.
     pub(crate) fn withdraw(mut self, session: &Session, reactor: &R) -> (T, Vec<u8>) {
         reactor.unwatch(self.watch);

@@ -276,6 +276,26 @@ fn a_disconnected_wire_says_goodbye_and_is_not_watched() {
 }
 
 #[test]
+fn a_server_that_takes_no_more_is_told_of_the_end_by_a_reset() {
+    let mut bench = Plain::new();
+    bench.wire.cut_short(&bench.session);
+    assert!(!bench.line.borrow().is_cut_short, "it has got everything");
+    bench.line.borrow_mut().room = 3;
+    bench.say("SELECT 1");
+    assert!(bench.flush());
+    bench.wire.cut_short(&bench.session);
+    assert!(bench.line.borrow().is_cut_short);
+
+    let mut bench = Sealed::new();
+    bench.line.borrow_mut().room = 3;
+    bench.say("SELECT 1");
+    assert!(bench.flush());
+    assert!(bench.session.output().is_empty());
+    bench.wire.cut_short(&bench.session);
+    assert!(bench.line.borrow().is_cut_short, "the transport took it, and holds it");
+}
+
+#[test]
 fn a_wire_that_is_withdrawn_leaves_its_last_words_to_others() {
     let Bench { line, reactor, wire, session, .. } = Plain::new();
     assert_eq!(wire.withdraw(&session, &reactor).1, TERMINATE);

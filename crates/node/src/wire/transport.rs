@@ -44,6 +44,9 @@ pub(crate) trait Transport {
     /// Writes what it holds, as far as the socket has room.
     fn flush(&mut self) -> Progress;
 
+    /// Nothing more of what it was given is to be sent, and the other side is told of that by its drop.
+    fn cut_short(&mut self);
+
     /// Says goodbye below what it carries, as far as the socket has room. Nothing is written any more.
     fn close(&mut self) {}
 
@@ -100,6 +103,10 @@ impl Transport for Socket {
 
     fn flush(&mut self) -> Progress {
         Progress::Moved(0)
+    }
+
+    fn cut_short(&mut self) {
+        self.reset_when_dropped();
     }
 }
 

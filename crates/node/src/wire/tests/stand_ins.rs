@@ -37,6 +37,7 @@ pub(super) struct Line {
     pub(super) is_broken: bool,
     /// Bytes that the transport took and has not written.
     pub(super) held: Vec<u8>,
+    pub(super) is_cut_short: bool,
 }
 
 /// A plain socket, or one that seals what it carries: then a short read means nothing, and it takes more than the socket
@@ -88,6 +89,10 @@ impl<const IS_SEALED: bool> Transport for Scripted<IS_SEALED> {
 
     fn is_holding_output(&self) -> bool {
         !self.0.borrow().held.is_empty()
+    }
+
+    fn cut_short(&mut self) {
+        self.0.borrow_mut().is_cut_short = true;
     }
 
     fn flush(&mut self) -> Progress {
