@@ -25,7 +25,7 @@ const { values } = parseArgs({
 })
 /** Rows that only need servers which follow a script: one PostgreSQL beside them is enough. */
 const SCRIPTED = ['hostile', 'endless', 'scram', 'capture']
-const REAL = ['cuts', 'pieces', 'silence', 'stalls', 'addresses']
+const REAL = ['cuts', 'pieces', 'silence', 'stalls', 'addresses', 'unread']
 const ELSEWHERE = ['policy', 'psql']
 /** Of __test__/adversity/cancels.mjs. */
 const CANCELS = ['races', 'poolers', 'storm']

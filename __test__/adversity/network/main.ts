@@ -11,7 +11,11 @@ import { pieces } from './pieces.js'
 import { Row } from './report.js'
 import { silence } from './silence.js'
 import { endless, scram } from './unproven.js'
+import { unread } from './unread.js'
 import { isTls } from './where.js'
+
+/** Where a server stops reading: in front of what is large, and in its midst. */
+const PLACES = [16 * 1024, 2 ** 20, 5 * 2 ** 20] as const
 
 playRows(
   {
@@ -21,6 +25,7 @@ playRows(
     silence: () => silence(isFull ? 5 : 1),
     stalls: () => stalls(isFull ? 1 : isTls ? 211 : 29),
     addresses: () => addresses(isFull),
+    unread: () => unread(isFull ? PLACES : [PLACES[1]], isFull),
     hostile: () => hostile(isFull ? 1 : 13),
     endless: () => endless(isFull ? 5 : 1),
     scram: () => scram(isFull ? 5 : 1),
