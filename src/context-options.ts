@@ -3,6 +3,7 @@ import type { ContextStatement } from './native/door'
 import { checkOptions } from './options'
 import { describeArgument } from './types/describe-value'
 import { isPlain } from './types/plain-object'
+import { isStorable } from './types/well-formed'
 
 /** A setting's value, as text: `true` is `on`, and `false` is `off`. */
 export type SettingValue = string | number | boolean
@@ -53,7 +54,7 @@ const REFUSED: ReadonlyMap<string, string> = new Map([
 export function checkContext(options: ContextOptions, base: CheckedContext): CheckedContext {
   checkOptions(options, KNOWN, 'options of the context')
   const { settings, role } = options
-  if (role !== undefined && (typeof role !== 'string' || role === '' || role.includes('\0'))) {
+  if (role !== undefined && (typeof role !== 'string' || role === '' || !isStorable(role))) {
     throw new ClientConfigurationError(
       `option 'role' must be the name of a role, not ${describeArgument(role)}`,
     )
@@ -103,11 +104,11 @@ function checkName(name: string): string {
 }
 
 function textOf(name: string, value: unknown): string {
-  if (typeof value === 'string' && !value.includes('\0')) return value
+  if (typeof value === 'string' && isStorable(value)) return value
   if (typeof value === 'boolean') return value ? 'on' : 'off'
   if (typeof value === 'number' && Number.isFinite(value)) return `${value}`
   throw new ClientConfigurationError(
-    `option 'settings': ${name} must be a string without NUL characters, a finite number or a boolean, not ` +
+    `option 'settings': ${name} must be a string without NUL characters and halves of surrogate pairs, a finite number or a boolean, not ` +
       describeArgument(value),
   )
 }

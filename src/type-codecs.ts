@@ -7,6 +7,7 @@ import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
 import { TypeCode } from './types/type-code'
 import type { CodecFormat, TypeCodec } from './types/type-codec'
+import { isStorable } from './types/well-formed'
 
 export type { CodecFormat } from './types/type-codec'
 
@@ -386,7 +387,7 @@ function schemaOf({ schema }: TypeSchemaOptions): string {
 }
 
 function checkName(what: string, value: unknown): asserts value is string {
-  if (typeof value !== 'string' || value === '' || value.includes('\0')) {
+  if (typeof value !== 'string' || value === '' || !isStorable(value)) {
     throw new InterfaceError(`${what} must be a name, not ${describeArgument(value)}`)
   }
 }

@@ -172,7 +172,9 @@ test('settings and values are checked', async (t) => {
       /plain object of settings by name, not an object of class Settings/,
     ],
     [{ settings: 'app.tenant' }, /plain object of settings/],
+    [{ settings: { 'a.b': 'a\uD83D' } }, /a\.b must be a string without .* surrogate pairs/],
     [{ role: '' }, /name of a role/],
+    [{ role: 'a\uD83D' }, /name of a role/],
     [{ roles: 'a' }, /roles/],
   ] as const) {
     t.throws(() => p.withContext(options as never), { instanceOf: ClientConfigurationError, message })

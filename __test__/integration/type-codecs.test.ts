@@ -377,3 +377,18 @@ test('names that need quotes', async (t) => {
     message: /tuple/,
   })
 })
+
+test('names that no server has are refused before one is asked', async (t) => {
+  const codec = { encode: String, decode: String }
+  const c = await open(t)
+  for (const name of ['', 'a\0', 'a\uD83D']) {
+    const options = { instanceOf: InterfaceError, message: /must be a name/ }
+    await t.throwsAsync(c.setTypeCodec(name, codec), options)
+    await t.throwsAsync(c.setTypeCodec('mood', { ...codec, schema: name }), options)
+    await t.throwsAsync(c.setBuiltinTypeCodec('mood', { codecName: name }), options)
+    await t.throwsAsync(c.resetTypeCodec('mood', { schema: name }), options)
+    // Nobody listens there.
+    const nowhere = { host: '127.0.0.1', port: 1, typeCodecs: [{ typeName: name, ...codec }] }
+    await t.throwsAsync(connect(nowhere), options)
+  }
+})

@@ -3,3 +3,6 @@ export function isWellFormed(text: string): boolean {
   // ES2024, which Node has from version 20 on and the library of ES2023 lacks.
   return (text as string & { isWellFormed(): boolean }).isWellFormed()
 }
+
+/** Whether a text can be PostgreSQL's: it ends its own with NUL. */
+export const isStorable = (text: string): boolean => !text.includes('\0') && isWellFormed(text)
