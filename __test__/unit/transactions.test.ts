@@ -143,15 +143,18 @@ test('siblings inside a transaction take turns as well', async (t) => {
   t.deepEqual(server.log, ['BEGIN', ...names, 'COMMIT'])
 })
 
-test('COMMIT waits for nested callbacks that nobody awaited', async (t) => {
+test('nested callbacks that nobody awaited are waited for, and all is rolled back', async (t) => {
   const { server, connection } = fake()
   const left: Promise<unknown>[] = []
-  await connection.transaction(async (tx) => {
-    left.push(tx.transaction(async (inner) => inner.execute('late')))
-    left.push(tx.transaction(async (inner) => inner.execute('later')))
-  })
+  await t.throwsAsync(
+    connection.transaction(async (tx) => {
+      left.push(tx.transaction(async (inner) => inner.execute('late')))
+      left.push(tx.transaction(async (inner) => inner.execute('later')))
+    }),
+    { instanceOf: InterfaceError, message: /returned before 2 of its calls were answered/ },
+  )
   await Promise.all(left)
-  t.is(server.log.at(-1), 'COMMIT')
+  t.is(server.log.at(-1), 'ROLLBACK')
   t.true(server.log.includes('later'))
 })
 
@@ -618,7 +621,7 @@ test('one that waits by hand inside a callback that returns is left open, and al
       const sibling = tx.transaction(async (inner) => inner.execute('sibling'))
       left = tx.begin()
       left.catch(() => {})
-      sibling.catch(() => {})
+      await sibling
     }),
     { instanceOf: InterfaceError, message: /left a nested transaction open/ },
   )
