@@ -1403,6 +1403,8 @@ declare class LoggedQuery {
     rowCount: number | undefined;
     /** What the call rejects with. Not there when it has gone well. */
     error?: unknown;
+    /** The texts of a `batch`, in their order; undefined of all else. */
+    readonly statements: readonly string[] | undefined;
     /**
      * The values of `$1`, `$2` …, for whoever asks: they may be secrets, so neither `util.inspect` nor `JSON.stringify` shows
      * them. Undefined where there are none, and of batches, whose rows are nobody's to keep.

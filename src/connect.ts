@@ -1,8 +1,24 @@
-import { CONNECT_OPTIONS, type ConnectOptions, connectPlan, dsnAndOptions } from './connect-options'
+import {
+  CONNECT_OPTIONS,
+  type ConnectOptions,
+  type ConnectPlan,
+  connectPlan,
+  dsnAndOptions,
+} from './connect-options'
 import { Connection } from './connection'
 import type { RowMode } from './decode/mapping'
-import { type ConnectionTarget, type ConnectTrace, connectChannel, sessionTrace, traced } from './native/door'
+import {
+  type ConnectionTarget,
+  type ConnectTrace,
+  connectChannel,
+  explainConfig,
+  NOWHERE,
+  type ServerPlace,
+  sessionTrace,
+  traced,
+} from './native/door'
 import { openSession } from './open-session'
+import type { ParsedDsn } from './parse-dsn'
 import { checkNamedTypeCodecs } from './type-codecs'
 
 /**
@@ -25,9 +41,20 @@ export async function connect<M extends RowMode>(
   const typeCodecs = checkNamedTypeCodecs(options.typeCodecs)
   const plan = connectPlan(dsn, options)
   const open = (): Promise<ConnectionTarget> => openSession(plan, typeCodecs, plan.signal)
-  const trace = (): ConnectTrace => ({ isPooled: false, ...sessionTrace() })
+  const trace = (): ConnectTrace => ({ isPooled: false, ...sessionTrace(placeOf(plan.config)) })
   const target = connectChannel.hasSubscribers
     ? await traced(connectChannel, trace(), open, (opened) => opened)
     : await open()
   return Connection._of<M>({ target, defaults: plan.defaults })
+}
+
+/** Where a session will be, as far as that is known before it is open: of several hosts it may be any. */
+function placeOf(config: ConnectPlan['config']): ServerPlace {
+  const explained = explainConfig(JSON.stringify(config))
+  if (typeof explained !== 'string') return NOWHERE
+  const { hosts, database, user } = JSON.parse(explained) as ParsedDsn
+  const [first] = hosts
+  return hosts.length === 1
+    ? { host: first!.host, port: first!.port, database, user }
+    : { host: undefined, port: undefined, database, user }
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { inspect } from 'node:util'
 import test from 'ava'
 import { LoggedQuery, SyntaxOrAccessError, TimeoutError } from 'oxpg'
-import { connection, pool, url } from '../support/server.js'
+import { connection, pool, until, url } from '../support/server.js'
 
 function collecting() {
   const records: LoggedQuery[] = []
@@ -139,6 +139,27 @@ test('batches, cursors, streams and calls in a context are told as well', async 
     ],
   )
   t.true(records.every(({ serverPid }) => serverPid === records[0]!.serverPid))
+})
+
+test('a stream that is left early has not failed, and has the rows that it gave', async (t) => {
+  const p = await pool(t)
+  const { records, logger } = collecting()
+  p.addQueryLogger(logger)
+  let given = 0
+  for await (const part of p.stream('select generate_series(1, 1000000)').batches()) {
+    given += part.length
+    if (given > 1_000) break
+  }
+  await until(async () => records.length > 0, 'the end of the stream')
+  t.like(records[0], { query: 'select generate_series(1, 1000000)', rowCount: given, tag: '' })
+  t.false('error' in records[0]!)
+  // What its reader gets is told.
+  const c = await connection(t)
+  c.addQueryLogger(logger)
+  const late = c.stream('select pg_sleep(30)', [], { timeoutMs: 10 })
+  const error = await t.throwsAsync(late.batches().next(), { instanceOf: TimeoutError })
+  await until(async () => records.length > 1, 'the end of the other')
+  t.is(records[1]!.error, error)
 })
 
 test('parameters are shown to nobody who does not ask for them', async (t) => {

@@ -10,6 +10,7 @@ import {
   type LoggedQuery,
   type ReleaseMessage,
   TimeoutError,
+  type Transaction,
 } from 'oxpg'
 import { connection, pool, url, urlWith } from '../support/server.js'
 
@@ -59,8 +60,52 @@ test('oxpg:query tells of errors, of those that come before anything is sent as 
   t.is(told[2]![1].error, error)
   told.length = 0
   const refused = await t.throwsAsync(c.fetch('select \ud800'))
-  t.deepEqual(events(told), ['start', 'error', 'end'])
-  t.is(told[1]![1].error, refused)
+  t.deepEqual(events(told), ['start', 'end', 'error', 'asyncStart', 'asyncEnd'])
+  t.is(told[2]![1].error, refused)
+})
+
+test('what is refused at the call is no query, and what cannot be sent has all events', async (t) => {
+  const c = await connection(t)
+  const closed = await connection(t)
+  await closed.close()
+  const simple = await connection(t, { statementMode: 'simple' })
+  const pids = [c, closed, simple].map(({ serverPid }) => serverPid)
+  const told = following<LoggedQuery>(t, 'oxpg:query', ({ serverPid }) => pids.includes(serverPid!))
+  let kept: Transaction | undefined
+  await c.transaction(async (tx) => {
+    kept = tx
+  })
+  told.length = 0
+  const refused = [
+    () => closed.fetch('select 1'),
+    () => c.fetch(5 as never),
+    () => c.fetch('select 1', 5 as never),
+    () => c.fetch('select 1', [], { nope: 1 } as never),
+    () => c.batch(['commit']),
+    () => kept!.fetch('select 1'),
+  ]
+  for (const call of refused) {
+    await t.throwsAsync(call())
+    t.deepEqual(events(told), [], String(call))
+  }
+  const unsent = [
+    () => c.fetch('select $1::int', ['x']),
+    () => c.fetch('select $1::text', ['\ud800']),
+    () => c.fetch('select \0'),
+    () => c.fetch('select \ud800'),
+    () => c.execute('select \ud800'),
+    () => c.fetch('select 1', [], { signal: AbortSignal.abort() }),
+    () => simple.fetch('select $1::int', [1]),
+  ]
+  for (const call of unsent) {
+    const error = await call().then(
+      () => t.fail(String(call)),
+      (reason: unknown) => reason,
+    )
+    t.deepEqual(events(told), ['start', 'end', 'error', 'asyncStart', 'asyncEnd'], String(call))
+    t.is(told[0]![1].error, error)
+    told.length = 0
+  }
 })
 
 test('a call on a pool says which connection it ran on', async (t) => {
@@ -106,7 +151,7 @@ test('whoever comes later hears of later calls', async (t) => {
 test('oxpg:connect tells of connections', async (t) => {
   const applicationName = 'traced connect'
   const told = following<ConnectTrace>(t, 'oxpg:connect', ({ isPooled, database, error }) => {
-    return !isPooled && (database === undefined || error !== undefined || database === 'postgres')
+    return !isPooled && (error !== undefined || database === 'postgres' || database === 'nowhere_traced')
   })
   await using c = await connect(url, { applicationName })
   const own = told.find(([event, { serverPid }]) => event === 'asyncEnd' && serverPid === c.serverPid)![1]
@@ -119,6 +164,7 @@ test('oxpg:connect tells of connections', async (t) => {
   const error = await t.throwsAsync(connect(urlWith({ pathname: '/nowhere_traced' })))
   const failed = told.filter((entry) => entry[1].error === error)
   t.deepEqual(events(failed), ['start', 'end', 'error', 'asyncStart', 'asyncEnd'])
+  t.like(failed[0]![1], { host: hostname, port: Number(port), user: username, database: 'nowhere_traced' })
 })
 
 test('oxpg:connect tells of the sessions of pools when they are open', async (t) => {

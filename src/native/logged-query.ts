@@ -51,6 +51,8 @@ export class LoggedQuery {
   rowCount: number | undefined = undefined
   /** What the call rejects with. Not there when it has gone well. */
   declare error?: unknown
+  /** The texts of a `batch`, in their order; undefined of all else. */
+  readonly statements: readonly string[] | undefined
   readonly #params: readonly unknown[] | undefined
   readonly #since = nowMs()
 
@@ -62,6 +64,7 @@ export class LoggedQuery {
     timeoutMs: number,
     isPooled: boolean,
     { host, port, database, user }: ServerPlace,
+    statements?: readonly string[],
   ) {
     this.kind = kind
     this.query = query
@@ -71,6 +74,7 @@ export class LoggedQuery {
     this.port = port
     this.database = database
     this.user = user
+    this.statements = statements
     this.#params = params?.slice()
   }
 
@@ -85,6 +89,11 @@ export class LoggedQuery {
   /** The first word of the text, in capitals: `SELECT`, `WITH`, `BEGIN`; empty when it begins with none. */
   get operation(): string {
     return operationOf(this.query)
+  }
+
+  /** @internal The same of each statement of a batch; of all else the one. */
+  get _operations(): readonly string[] {
+    return this.statements?.map(operationOf) ?? [this.operation]
   }
 
   /** @internal It runs there. */

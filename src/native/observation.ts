@@ -44,26 +44,34 @@ export function observe<R extends Request>(
   params: readonly unknown[] | undefined,
   timeoutMs: number,
   send: () => R,
+  statements?: readonly string[],
 ): R {
   const session = target.session()
-  const record = new LoggedQuery(kind, text, params, timeoutMs, session === undefined, target.place())
+  const record = new LoggedQuery(
+    kind,
+    text,
+    params,
+    timeoutMs,
+    session === undefined,
+    target.place(),
+    statements,
+  )
   if (session !== undefined) record._at(session)
   const loggers = target.queryLoggers()
-  const { start, end, error: errors } = queryChannel
+  const { start, end } = queryChannel
   return start.runStores(record, () => {
     try {
       const request = send()
       if (session === undefined) request.tellConnection()
       request.settled = follow(request, record, loggers)
+      end.publish(record)
       return request
     } catch (error) {
-      record.error = error
-      record._end()
-      errors.publish(record)
-      tell(loggers, record)
-      throw error
-    } finally {
+      // The caller is told by a promise as of any other error.
       end.publish(record)
+      record.error = error
+      over(record, loggers)
+      throw error
     }
   })
 }
@@ -78,10 +86,12 @@ async function follow(
   loggers: readonly QueryLoggers[],
 ): Promise<void> {
   await request.settled
-  const { connection, failure } = request
+  const { connection, failure, leftAfter } = request
   if (connection !== undefined) record._at(connection)
-  record._end()
-  if (failure === undefined) {
+  if (leftAfter !== undefined) {
+    record.tag = ''
+    record.rowCount = leftAfter
+  } else if (failure === undefined) {
     record.tag = request.tag()
     // A portal that was left with more rows has no tag.
     record.rowCount = request.isSuspended ? request.rows.length : request.rowCount
@@ -91,13 +101,15 @@ async function follow(
       record.kind === 'transaction' ? undefined : { query: record.query },
     )
     record.error = failure.made
-    queryChannel.error.publish(record)
   }
-  queryChannel.asyncStart.publish(record)
-  tell(loggers, record)
-  queryChannel.asyncEnd.publish(record)
+  over(record, loggers)
 }
 
-function tell(loggers: readonly QueryLoggers[], record: LoggedQuery): void {
+/** Tells of the end. */
+function over(record: LoggedQuery, loggers: readonly QueryLoggers[]): void {
+  record._end()
+  if ('error' in record) queryChannel.error.publish(record)
+  queryChannel.asyncStart.publish(record)
   for (const some of loggers) some.tell(record)
+  queryChannel.asyncEnd.publish(record)
 }

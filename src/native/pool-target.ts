@@ -20,6 +20,15 @@ export interface Credentials {
   readonly oauthToken?: string
 }
 
+/** Who is told of each pool that has ended, with its last figures. */
+const endings = new Set<(pool: PoolTarget) => void>()
+
+/** Calls back with each pool of this thread that ends, until what it gives is called. It must not throw. */
+export function onPoolEnd(tell: (pool: PoolTarget) => void): () => void {
+  endings.add(tell)
+  return () => void endings.delete(tell)
+}
+
 /** A pool of connections. */
 export class PoolTarget extends Target {
   /** What is known of statements in contexts in which names mean something else. */
@@ -170,6 +179,7 @@ export class PoolTarget extends Target {
   }
 
   private forget(): void {
+    if (!this.isForgotten) for (const tell of endings) tell(this)
     this.isForgotten = true
     this.environment.pools.delete(this.id)
     this.queries.close()

@@ -50,6 +50,8 @@ export class Request implements Abortable, GroupMember {
   rowCount: number
   /** The portal has more rows than `maxRows`. */
   isSuspended: boolean
+  /** Its rows were taken while they came, and after so many nobody wanted the rest. */
+  leftAfter: number | undefined
   /** The connection that was opened or acquired; of a call on a pool the one that serves it, if {@link tellConnection} was called. */
   connection: ConnectionTarget | undefined
   /** The target's id as Rust takes it. */
@@ -90,6 +92,7 @@ export class Request implements Abortable, GroupMember {
     this.rows = []
     this.rowCount = 0
     this.isSuspended = false
+    this.leftAfter = undefined
     this.connection = undefined
     this.target = target
     this.slot = 0
@@ -150,6 +153,13 @@ export class Request implements Abortable, GroupMember {
   /** Nobody waits for it any more, for this reason. */
   giveUp(reason: unknown): void {
     this.endBy(thrown(reason))
+  }
+
+  /** Nobody wants more than the rows that were taken, so many: for this reason, which is nobody's error. */
+  leave(rowCount: number, reason: unknown): void {
+    if (this.isSettled) return
+    this.leftAfter = rowCount
+    this.giveUp(reason)
   }
 
   endBy(failure: Failure): void {

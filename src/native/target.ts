@@ -193,9 +193,9 @@ export abstract class Target implements ObservedTarget {
   }
 
   private observedGroup(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
-    const text = statements.map((statement) => statement.text).join(';\n')
+    const texts = statements.map(({ text }) => text)
     const send = (): GroupRequest => this.sendGroup(statements, options)
-    return observe(this, 'group', text, undefined, options.timeoutMs, send)
+    return observe(this, 'group', texts.join(';\n'), undefined, options.timeoutMs, send, texts)
   }
 
   protected sendGroup(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
