@@ -21,7 +21,10 @@ interface OxpgInstrumentationConfig {
     recordErrors?: boolean | undefined;
     /** Makes spans of `connect()` and of the wait for a connection of a pool as well. Default false. */
     connectionSpans?: boolean | undefined;
-    /** Called with each span of a query when it has been started; `query.params` has the parameters. */
+    /**
+     * Called with each span of a query when it has been started; `query.params` has the parameters. What a hook throws goes to
+     * `diag.error`.
+     */
     requestHook?: ((span: Span, query: LoggedQuery) => void) | undefined;
     /** Called with each span of a query before it is ended. */
     responseHook?: ((span: Span, query: LoggedQuery) => void) | undefined;

@@ -8,6 +8,7 @@ import { checkPoolListen, type ListenOptions, type PoolListenOptions } from './l
 import {
   type ContextStatement,
   callRefused,
+  onPoolEnd,
   openPools,
   type PoolStats,
   type PoolTarget,
@@ -69,6 +70,21 @@ export interface PoolParts<M extends RowMode> {
   readonly listener: PoolListener
 }
 
+/** What is measured of a pool. */
+export interface ObservedPool {
+  /** The same object each time. */
+  readonly identity: object
+  /** Where its sessions are. */
+  readonly place: ServerPlace
+  readonly stats: PoolStats
+}
+
+const observedPool = (target: PoolTarget): ObservedPool => ({
+  identity: target,
+  place: target.place(),
+  stats: target.stats(),
+})
+
 /** A method that the application has called. */
 // biome-ignore lint/suspicious/noExplicitAny: it is only looked for in a stack.
 type PublicMethod = (...parameters: any[]) => unknown
@@ -123,9 +139,14 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     return new Pool<M>(parts)
   }
 
-  /** @internal The pools that are open in this thread: where their sessions are, and their figures. */
-  static _open(): { readonly place: ServerPlace; readonly stats: PoolStats }[] {
-    return openPools().map((target) => ({ place: target.place(), stats: target.stats() }))
+  /** @internal The pools that are open in this thread. */
+  static _open(): ObservedPool[] {
+    return openPools().map(observedPool)
+  }
+
+  /** @internal Calls back with each that ends, until what it gives is called. */
+  static _onEnd(tell: (pool: ObservedPool) => void): () => void {
+    return onPoolEnd((target) => tell(observedPool(target)))
   }
 
   /** The number of connections and of calls that wait for one, now, and counters. */

@@ -1,5 +1,5 @@
 import { inspect } from 'node:util'
-import { context, metrics, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
+import { context, diag, metrics, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api'
 import { registerInstrumentations } from '@opentelemetry/instrumentation'
 import {
   AggregationTemporality,
@@ -9,9 +9,9 @@ import {
 } from '@opentelemetry/sdk-metrics'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'
 import test, { type ExecutionContext } from 'ava'
-import { createPool, type LoggedQuery, UndefinedTableError } from 'oxpg'
+import { connect, createPool, type LoggedQuery, UndefinedTableError } from 'oxpg'
 import { OxpgInstrumentation, type OxpgInstrumentationConfig, traceparent } from 'oxpg/otel'
-import { connection, pool, url } from '../support/server.js'
+import { connection, pool, uniqueName, until, url, urlWith } from '../support/server.js'
 
 const exporter = new InMemorySpanExporter()
 const tracerProvider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
@@ -212,6 +212,146 @@ test.serial('metrics are those of the conventions', async (t) => {
   }
   t.true(of('db.client.connection.create_time').dataPoints.length > 0)
   t.false(held.isReleased)
+})
+
+test.serial('what a hook throws goes to diag, and the query goes on', async (t) => {
+  const c = await connection(t)
+  const thrown = new Error('a broken hook')
+  const hook = () => {
+    throw thrown
+  }
+  instrumented(t, { requestHook: hook, responseHook: hook })
+  const told: unknown[][] = []
+  const ignore = () => {}
+  const logger = {
+    error: (...all: unknown[]) => void told.push(all),
+    warn: ignore,
+    info: ignore,
+    debug: ignore,
+  }
+  diag.setLogger({ ...logger, verbose: ignore }, { suppressOverrideMessage: true })
+  t.teardown(() => diag.disable())
+  t.is(await c.fetchVal('select 1'), 1)
+  t.deepEqual(
+    told.map(([message, error]) => [message, error]),
+    ['requestHook', 'responseHook'].map((name) => [`oxpg: ${name} of the instrumentation threw`, thrown]),
+  )
+  t.is(spans().length, 1)
+})
+
+test.serial('a batch is one span, named by what its statements have in common', async (t) => {
+  const c = await connection(t)
+  await c.execute('create temp table batched (n int)')
+  instrumented(t)
+  const insert = 'insert into batched values ($1)'
+  await c.batch([
+    [insert, [1]],
+    [insert, [2]],
+  ])
+  await c.batch([[insert, [3]], "select 'secret'", 'delete from batched'])
+  await c.batch([[insert, [4]]])
+  t.deepEqual(
+    spans().map(({ name, attributes }) => [
+      name,
+      attributes['db.operation.name'],
+      attributes['db.operation.batch.size'],
+      attributes['db.query.text'],
+    ]),
+    [
+      ['BATCH INSERT postgres', 'BATCH INSERT', 2, `${insert};\n${insert}`],
+      ['BATCH postgres', 'BATCH', 3, `${insert};\nselect ?;\ndelete from batched`],
+      ['INSERT postgres', 'INSERT', undefined, insert],
+    ],
+  )
+})
+
+test.serial('a connection that cannot be opened is a span at the place that was meant', async (t) => {
+  instrumented(t, { connectionSpans: true })
+  await t.throwsAsync(connect('postgres://somebody@127.0.0.1:1/none'))
+  await t.throwsAsync(connect('postgres://somebody@127.0.0.1:1,127.0.0.2:1/none'))
+  const [one, several] = spans()
+  const place = { 'db.system.name': 'postgresql', 'db.namespace': 'none' }
+  const error = { 'error.type': 'ConnectionFailureError' }
+  t.deepEqual(one!.attributes, { ...place, 'server.address': '127.0.0.1', 'server.port': 1, ...error })
+  // It may be any of them.
+  t.deepEqual(several!.attributes, { ...place, ...error })
+})
+
+test.serial('a stream that is left early is a span that has gone well', async (t) => {
+  const c = await connection(t)
+  instrumented(t)
+  for await (const _ of c.stream('select generate_series(1, 1000000)')) break
+  await until(async () => spans().length === 1, 'the end of the stream')
+  t.is(spans()[0]!.status.code, SpanStatusCode.UNSET)
+  t.false('error.type' in spans()[0]!.attributes)
+  t.true((spans()[0]!.attributes['db.response.returned_rows'] as number) > 0)
+})
+
+test.serial('metrics of a pool end with it, and its timeouts are not forgotten', async (t) => {
+  const cumulative = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE)
+  const all = new PeriodicExportingMetricReader({ exporter: cumulative, exportIntervalMillis: 2 ** 30 })
+  const meters = new MeterProvider({ readers: [all] })
+  t.teardown(() => meters.shutdown())
+  const instrumentation = new OxpgInstrumentation()
+  t.teardown(() => instrumentation.disable())
+  instrumentation.setMeterProvider(meters)
+  const database = uniqueName('otel')
+  const c = await connection(t)
+  await c.execute(`create database ${database}`)
+  t.teardown(async () => {
+    const last = await connect(url)
+    await last.execute(`drop database ${database} with (force)`)
+    await last.close()
+  })
+  const open = () => createPool(urlWith({ pathname: `/${database}` }), { minSize: 1, maxSize: 1 })
+  const name = `${hostname}:${port}/${database}`
+  const now = async () => {
+    cumulative.reset()
+    await all.forceFlush()
+    const points = cumulative
+      .getMetrics()
+      .flatMap(({ scopeMetrics }) =>
+        scopeMetrics.flatMap(({ metrics: some }) =>
+          some.flatMap(({ descriptor, dataPoints }) => dataPoints.map((point) => ({ descriptor, ...point }))),
+        ),
+      )
+    return Object.fromEntries(
+      points
+        .filter(({ attributes }) => attributes['db.client.connection.pool.name'] === name)
+        .filter(({ value }) => typeof value === 'number')
+        .map(({ descriptor, attributes, value }) => [
+          [descriptor.name.slice('db.client.connection.'.length), attributes['db.client.connection.state']]
+            .filter((part) => part !== undefined)
+            .join(' '),
+          value,
+        ]),
+    )
+  }
+  const closed = {
+    'count idle': 0,
+    'count used': 0,
+    'idle.max': 0,
+    'idle.min': 0,
+    max: 0,
+    pending_requests: 0,
+  }
+  const first = await open()
+  const timedOut = () => first.use(() => t.throwsAsync(first.acquire({ timeoutMs: 1 })))
+  await timedOut()
+  t.like(await now(), { 'count idle': 1, 'count used': 0, max: 1, timeouts: 1 })
+  await timedOut()
+  await first.close()
+  t.deepEqual(await now(), { ...closed, timeouts: 2 })
+  const second = await open()
+  t.like(await now(), { 'count idle': 1, max: 1, timeouts: 2 })
+  await second.use(() => t.throwsAsync(second.acquire({ timeoutMs: 1 })))
+  second.terminate()
+  t.deepEqual(await now(), { ...closed, timeouts: 3 })
+  // One that is opened and closed between two looks.
+  const third = await open()
+  await third.use(() => t.throwsAsync(third.acquire({ timeoutMs: 1 })))
+  await third.close()
+  t.deepEqual(await now(), { ...closed, timeouts: 4 })
 })
 
 test.serial('traceparent is that of the active span, if it is sampled', async (t) => {

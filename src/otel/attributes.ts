@@ -13,9 +13,24 @@ export function placeOf({ host, port, database }: Omit<ServerPlace, 'user'>): At
   return attributes
 }
 
-/** What a query is. A script has several operations: none is named. */
-export function operationOf({ kind, operation }: LoggedQuery): Attributes {
-  return kind === 'script' || operation === '' ? {} : { 'db.operation.name': operation }
+/** What a query is. A script has several operations: none is named. Those of a batch are where they are all the same. */
+export function operationOf(query: LoggedQuery): Attributes {
+  const name = operationName(query)
+  return name === '' ? {} : { 'db.operation.name': name }
+}
+
+/** Of how many statements a batch is; one alone is none. */
+export function sizeOf({ statements }: LoggedQuery): Attributes {
+  return isBatch(statements) ? { 'db.operation.batch.size': statements.length } : {}
+}
+
+const isBatch = (statements: readonly string[] | undefined): statements is readonly string[] =>
+  statements !== undefined && statements.length > 1
+
+function operationName({ kind, operation, statements, _operations: all }: LoggedQuery): string {
+  if (kind === 'script') return ''
+  if (!isBatch(statements)) return operation
+  return operation !== '' && all.every((each) => each === operation) ? `BATCH ${operation}` : 'BATCH'
 }
 
 /** A text whose values are parameters has none in it; of others the literals are left out. */
@@ -27,9 +42,9 @@ export function textOf({ kind, query, params }: LoggedQuery): string {
 
 /** `{operation} {target}`, of which the target is the database, or else the server. */
 export function nameOf(query: LoggedQuery): string {
-  const { kind, operation, database, host, port } = query
+  const { database, host, port } = query
   const target = database ?? (host === undefined ? undefined : `${host}:${port}`)
-  const name = [kind === 'script' ? '' : operation, target ?? ''].filter((part) => part !== '').join(' ')
+  const name = [operationName(query), target ?? ''].filter((part) => part !== '').join(' ')
   return name === '' ? 'postgresql' : name
 }
 

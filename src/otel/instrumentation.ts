@@ -1,6 +1,7 @@
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import {
   context,
+  diag,
   type MeterProvider,
   metrics,
   type Span,
@@ -11,7 +12,7 @@ import {
   trace,
 } from '@opentelemetry/api'
 import type { AcquireTrace, ConnectTrace, LoggedQuery, ReleaseMessage } from '../index'
-import { nameOf, operationOf, outcomeOf, placeOf, textOf } from './attributes'
+import { nameOf, operationOf, outcomeOf, placeOf, sizeOf, textOf } from './attributes'
 import { Metrics } from './metrics'
 
 const { version } = require('../package.json') as { version: string }
@@ -34,7 +35,10 @@ export interface OxpgInstrumentationConfig {
   recordErrors?: boolean | undefined
   /** Makes spans of `connect()` and of the wait for a connection of a pool as well. Default false. */
   connectionSpans?: boolean | undefined
-  /** Called with each span of a query when it has been started; `query.params` has the parameters. */
+  /**
+   * Called with each span of a query when it has been started; `query.params` has the parameters. What a hook throws goes to
+   * `diag.error`.
+   */
   requestHook?: ((span: Span, query: LoggedQuery) => void) | undefined
   /** Called with each span of a query before it is ended. */
   responseHook?: ((span: Span, query: LoggedQuery) => void) | undefined
@@ -136,10 +140,7 @@ export class OxpgInstrumentation {
   #channel<C extends Told>(name: string, started: (told: C) => void, ended: (told: C) => void) {
     const subscribers = {
       start: (told: object) => started(told as C),
-      // What has failed before anything was sent ends here.
-      end: (told: object) => {
-        if ('error' in told) ended(told as C)
-      },
+      end: () => {},
       asyncStart: () => {},
       asyncEnd: (told: object) => ended(told as C),
       error: () => {},
@@ -158,12 +159,12 @@ export class OxpgInstrumentation {
   #queryStarted(query: LoggedQuery): void {
     if (!this.#isWanted) return
     const { queryText = 'sanitized', requestHook } = this.#config
-    const attributes = { ...placeOf(query), ...operationOf(query) }
+    const attributes = { ...placeOf(query), ...operationOf(query), ...sizeOf(query) }
     if (queryText !== 'none')
       attributes['db.query.text'] = queryText === 'verbatim' ? query.query : textOf(query)
     const span = this.#activeTracer.startSpan(nameOf(query), { kind: SpanKind.CLIENT, attributes })
     this.#spans.set(query, span)
-    requestHook?.(span, query)
+    callHook('requestHook', requestHook, span, query)
   }
 
   #queryEnded(query: LoggedQuery): void {
@@ -174,7 +175,7 @@ export class OxpgInstrumentation {
     span.setAttributes(placeOf(query))
     if (query.operation === 'SELECT' && query.rowCount !== undefined)
       span.setAttribute('db.response.returned_rows', query.rowCount)
-    this.#config.responseHook?.(span, query)
+    callHook('responseHook', this.#config.responseHook, span, query)
     this.#end(span, query)
   }
 
@@ -207,5 +208,19 @@ export class OxpgInstrumentation {
       span.setStatus({ code: SpanStatusCode.ERROR, ...(isTold ? { message: error.message } : {}) })
     }
     span.end()
+  }
+}
+
+/** The query goes on whatever it does. */
+function callHook(
+  name: string,
+  hook: ((span: Span, query: LoggedQuery) => void) | undefined,
+  span: Span,
+  query: LoggedQuery,
+): void {
+  try {
+    hook?.(span, query)
+  } catch (error) {
+    diag.error(`oxpg: ${name} of the instrumentation threw`, error)
   }
 }

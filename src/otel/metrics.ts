@@ -1,13 +1,12 @@
 import type { Attributes, BatchObservableCallback, Histogram, Meter, Observable } from '@opentelemetry/api'
-import { type AcquireTrace, type ConnectTrace, type LoggedQuery, Pool, type ReleaseMessage } from '../index'
+import type { AcquireTrace, ConnectTrace, LoggedQuery, ReleaseMessage } from '../index'
 import { operationOf, outcomeOf, placeOf, poolNameOf } from './attributes'
+import { type Figures, PoolFigures } from './pool-figures'
 
 /** Seconds, as the conventions advise. */
 const BOUNDARIES = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10]
 const POOL = 'db.client.connection.pool.name'
 const STATE = 'db.client.connection.state'
-
-type PoolFigures = Record<'idle' | 'inUse' | 'maxSize' | 'minSize' | 'waiting' | 'timedOut', number>
 
 /** The metrics of the conventions for database clients, of all that this thread has open. */
 export class Metrics {
@@ -18,6 +17,7 @@ export class Metrics {
   readonly #useTime: Histogram
   readonly #observed: Observable[]
   readonly #observe: BatchObservableCallback
+  readonly #figures = new PoolFigures()
 
   constructor(meter: Meter) {
     const advice = { explicitBucketBoundaries: BOUNDARIES }
@@ -40,7 +40,7 @@ export class Metrics {
     const upDown = (name: string, description: string, unit = '{connection}') =>
       meter.createObservableUpDownCounter(`db.client.connection.${name}`, { description, unit })
     const count = upDown('count', 'The number of connections in the state described by the state attribute.')
-    const figures: [Observable, keyof PoolFigures][] = [
+    const figures: [Observable, keyof Figures][] = [
       [upDown('idle.max', 'The maximum number of idle open connections allowed.'), 'maxSize'],
       [upDown('idle.min', 'The minimum number of idle open connections allowed.'), 'minSize'],
       [upDown('max', 'The maximum number of open connections allowed.'), 'maxSize'],
@@ -58,7 +58,7 @@ export class Metrics {
     ]
     this.#observed = [count, ...figures.map(([instrument]) => instrument)]
     this.#observe = (result) => {
-      for (const [name, stats] of poolFigures()) {
+      for (const [name, stats] of this.#figures.now()) {
         result.observe(count, stats.idle, { [POOL]: name, [STATE]: 'idle' })
         result.observe(count, stats.inUse, { [POOL]: name, [STATE]: 'used' })
         for (const [instrument, figure] of figures)
@@ -68,11 +68,13 @@ export class Metrics {
   }
 
   start(): void {
+    this.#figures.start()
     this.#meter.addBatchObservableCallback(this.#observe, this.#observed)
   }
 
   stop(): void {
     this.#meter.removeBatchObservableCallback(this.#observe, this.#observed)
+    this.#figures.stop()
   }
 
   ended(query: LoggedQuery): void {
@@ -91,16 +93,4 @@ export class Metrics {
   released(message: ReleaseMessage): void {
     this.#useTime.record(message.heldMs / 1e3, { [POOL]: poolNameOf(message) })
   }
-}
-
-/** Those of each name. */
-function poolFigures(): Map<string, PoolFigures> {
-  const byName = new Map<string, PoolFigures>()
-  for (const { place, stats } of Pool._open()) {
-    const name = poolNameOf(place)
-    const sum = byName.get(name) ?? { idle: 0, inUse: 0, maxSize: 0, minSize: 0, waiting: 0, timedOut: 0 }
-    for (const figure of Object.keys(sum) as (keyof PoolFigures)[]) sum[figure] += stats[figure]
-    byName.set(name, sum)
-  }
-  return byName
 }
