@@ -1992,10 +1992,10 @@ declare class PreparedStatement<M extends RowMode = 'object'> {
     #private;
     /** The query's text. */
     readonly query: string;
-    /** The types of `$1`, `$2` … */
-    readonly parameters: readonly Type[];
-    /** The columns of the result; none when the query gives no rows. */
-    readonly attributes: readonly Attribute[];
+    /** The types of `$1`, `$2` …, as the server described them last. */
+    get parameters(): readonly Type[];
+    /** The columns of the result, as the server described them last; none when the query gives no rows. */
+    get attributes(): readonly Attribute[];
     /** The command tag of the last execution, such as `SELECT 3`; null before the first, empty when it was cut short. */
     get statusMessage(): string | null;
     /** Executes the statement and gives the command tag. */

@@ -4,7 +4,7 @@ import { CALL_OPTIONS, checkParameters, checkParametersList, checkQueryOptions }
 import type { CursorFactory } from './cursor'
 import { DEFAULT_PLAN, planFor, planWithoutCodecs, type RowMode } from './decode/mapping'
 import { errorFromFailure, InternalClientError } from './errors/index'
-import type { Description, Request } from './native/door'
+import type { Description, HeldQuery, Request } from './native/door'
 import { checkOptions, flag } from './options'
 import { notByNew } from './other-drivers'
 import type { QueryMethods } from './query-methods'
@@ -46,6 +46,28 @@ export interface ExplainOptions extends CallOptions {
 const EXPLAIN_OPTIONS: ReadonlySet<string> = new Set([...CALL_OPTIONS, 'analyze'])
 const EXPLAIN_PLAN = planWithoutCodecs(planFor(DEFAULT_PLAN, { rowMode: 'array' }))
 
+/** What a prepared statement shows of itself: the server may describe it anew, when a table has got another column. */
+export class ShownDescription {
+  readonly #held: HeldQuery
+  #description: Description
+  #shown: { readonly parameters: readonly Type[]; readonly attributes: readonly Attribute[] } | undefined
+
+  constructor(held: HeldQuery, description: Description) {
+    this.#held = held
+    this.#description = description
+  }
+
+  /** The same objects as long as nothing has changed. */
+  now() {
+    const latest = this.#held.description ?? this.#description
+    if (this.#shown === undefined || latest !== this.#description) {
+      this.#description = latest
+      this.#shown = { parameters: latest.parameters.map(typeOf), attributes: attributesOf(latest.columns) }
+    }
+    return this.#shown
+  }
+}
+
 /**
  * A query that the server has parsed. It lives as long as the connection or pool it was made on. While it is in use, each
  * connection that has prepared it keeps it prepared, besides the `statementCacheSize` others; where the server's side of
@@ -56,28 +78,32 @@ const EXPLAIN_PLAN = planWithoutCodecs(planFor(DEFAULT_PLAN, { rowMode: 'array' 
 export class PreparedStatement<M extends RowMode = 'object'> {
   /** The query's text. */
   readonly query: string
-  /** The types of `$1`, `$2` … */
-  readonly parameters: readonly Type[]
-  /** The columns of the result; none when the query gives no rows. */
-  readonly attributes: readonly Attribute[]
   readonly #host: QueryMethods<M>
-  readonly #description: Description
+  readonly #shown: ShownDescription
   readonly #last: { tag: string | null }
 
   /** @internal */
   constructor(
     host: QueryMethods<M>,
     query: string,
-    description: Description,
+    shown: ShownDescription,
     last = { tag: null as string | null },
   ) {
-    if (host === undefined || description === undefined) throw notByNew(new.target)
+    if (host === undefined || shown === undefined) throw notByNew(new.target)
     this.#host = host
-    this.#description = description
+    this.#shown = shown
     this.#last = last
     this.query = query
-    this.parameters = description.parameters.map(typeOf)
-    this.attributes = attributesOf(description.columns)
+  }
+
+  /** The types of `$1`, `$2` …, as the server described them last. */
+  get parameters(): readonly Type[] {
+    return this.#shown.now().parameters
+  }
+
+  /** The columns of the result, as the server described them last; none when the query gives no rows. */
+  get attributes(): readonly Attribute[] {
+    return this.#shown.now().attributes
   }
 
   /** The command tag of the last execution, such as `SELECT 3`; null before the first, empty when it was cut short. */
@@ -298,7 +324,7 @@ export class PreparedStatement<M extends RowMode = 'object'> {
 
   /** This statement on a connection that a pool has lent. */
   #on(host: QueryMethods<M>): PreparedStatement<M> {
-    return new PreparedStatement(host, this.query, this.#description, this.#last)
+    return new PreparedStatement(host, this.query, this.#shown, this.#last)
   }
 
   #noteTag(request: Request): string {

@@ -16,7 +16,7 @@ import { errorFromFailure, InterfaceError } from './errors/index'
 import type { Target } from './native/door'
 import { checkPayload, quoteChannel } from './notification'
 import { notACall } from './other-drivers'
-import { PreparedStatement, prepareOn } from './prepared-statement'
+import { PreparedStatement, prepareOn, ShownDescription } from './prepared-statement'
 import type {
   ArrayMode,
   BatchRows,
@@ -376,7 +376,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
       const description = await (lend === undefined
         ? prepareOn(this, text, options)
         : lend((host, rest) => prepareOn(host, text, rest), options))
-      const statement = new PreparedStatement(this, text, description)
+      const statement = new PreparedStatement(this, text, new ShownDescription(held, description))
       held.endWith(statement)
       return statement
     } catch (error) {

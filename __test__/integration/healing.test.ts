@@ -52,6 +52,32 @@ test.serial('a stale plan is planned again without a word', async (t) => {
   }
 })
 
+test.serial('a prepared statement describes itself as it is, after its table has changed', async (t) => {
+  const [c, p, other] = [await connection(t), await pool(t, { maxSize: 1 }), await connection(t)]
+  const name = uniqueName('described')
+  t.teardown(() => other.execute(`drop table ${name}`).then(() => {}))
+  for (const host of [c, p]) {
+    await other.execute(`drop table if exists ${name}; create table ${name} (a int)`)
+    const statement = await host.prepare(`select * from ${name} where a = $1`)
+    const shown = () => [
+      statement.parameters.map((parameter) => parameter.name),
+      statement.attributes.map((attribute) => [attribute.name, attribute.type.name]),
+    ]
+    const before = statement.attributes
+    await statement.fetch([1])
+    t.is(statement.attributes, before)
+    await other.execute(`alter table ${name} add b text, alter a type int8`)
+    await statement.fetch([1])
+    t.deepEqual(shown(), [
+      ['int8'],
+      [
+        ['a', 'int8'],
+        ['b', 'text'],
+      ],
+    ])
+  }
+})
+
 test.serial('in a transaction a stale plan rejects, and is planned again after it', async (t) => {
   const c = await connection(t)
   const name = await table(c, 'a int, b int', '1, 2')

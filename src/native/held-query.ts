@@ -1,4 +1,4 @@
-import type { Queries, Query } from './queries'
+import type { Description, Queries, Query } from './queries'
 
 const collected = new FinalizationRegistry<HeldQuery>((held) => held.letGo())
 
@@ -10,6 +10,11 @@ export class HeldQuery {
   constructor(queries: Queries, text: string) {
     this.queries = queries
     this.query = queries.hold(text)
+  }
+
+  /** The latest that a server said of it; undefined where nothing is known, as after `reloadSchemaState`. */
+  get description(): Description | undefined {
+    return this.query.description
   }
 
   /** Lets go when `owner` has been collected. */
