@@ -1,5 +1,5 @@
 import test from 'ava'
-import { DataError } from 'oxpg'
+import { DataError, InterfaceError } from 'oxpg'
 import { connection } from '../support/server.js'
 import { schema, shared, testRefusals, testTypes } from '../support/type-table.js'
 
@@ -168,3 +168,33 @@ testRefusals([
   ['bool[]', [[true], ['yes']], /element 2.*"yes"/],
   [`${schema}.integers`, ['x'], /element 1.*"x"/, 'int4'],
 ])
+
+test('an array that is longer than any can be is refused, and the process goes on', async (t) => {
+  const c = await connection(t)
+  const holes = Object.assign([], { length: 2 ** 32 - 1 })
+  const [row, rows] = [Array(2 ** 12).fill(1), Array(2 ** 12)]
+  for (const use of ['cold', 'warm']) {
+    for (const [type, value] of [
+      ['int4[]', holes],
+      ['text[]', holes],
+      ['jsonb[]', holes],
+      ['int4', holes],
+      ['int4range', holes],
+      ['polygon', { points: holes }],
+      ['int4[]', [holes]],
+      ['int4[]', rows.fill(row)],
+    ] as const) {
+      await t.throwsAsync(
+        c.fetchVal(`select $1::${type}`, [value]),
+        { instanceOf: DataError, message: /^parameter \$1\b.*: invalid input/ },
+        `${type}, ${use}`,
+      )
+    }
+    // Each element is one, and together they are too many.
+    await t.throwsAsync(c.fetchVal('select $1::int4[], $2::int4[]', [Array(2 ** 23), Array(2 ** 23)]), {
+      instanceOf: InterfaceError,
+      message: 'the parameters have too many elements',
+    })
+  }
+  t.is(await c.fetchVal('select cardinality($1::int4[])', [Array(2 ** 20)]), 2 ** 20)
+})

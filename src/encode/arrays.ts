@@ -5,6 +5,9 @@ import { RefusedValue, refusalAt, type TypeEncoder, type ValueEncoder, writeText
 /** PostgreSQL's MAXDIM. */
 const MAX_DIMENSIONS = 6
 
+/** A command has room for no more, each with a cell of its own. */
+const MOST_ELEMENTS = 2 ** 23
+
 type Level = ArrayLike<unknown>
 
 /**
@@ -45,6 +48,8 @@ export function arrayEncoder(element: TypeEncoder, elementType?: string): TypeEn
     if (lengths.length > MAX_DIMENSIONS) {
       throw new RefusedValue(value, `at most ${MAX_DIMENSIONS} dimensions`)
     }
+    if (lengths.reduce((product, length) => product * length, 1) > MOST_ELEMENTS)
+      throw new RefusedValue(value, `an array of at most ${MOST_ELEMENTS} elements`)
     // One-dimensional arrays, nearly all, are not copied.
     const elements = lengths.length === 1 ? outer : flatten(outer, lengths, asInnerLevel)
     const count = lengths.length === 1 ? lengths[0]! : elements.length

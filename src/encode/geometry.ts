@@ -1,6 +1,8 @@
 import { FieldNames, type NamedFields } from './named-fields'
 import { isNumbers, RefusedValue, refusalAt, type TypeEncoder, writeText } from './value-encoder'
 
+/** Each has two numbers, for each of which a command has to have room. */
+const MOST_POINTS = 2 ** 22
 const POINT_EXPECTED = 'a Point, { x, y } or [x, y], of numbers'
 const POINT_NAMES = new FieldNames(['x', 'y'])
 
@@ -128,6 +130,9 @@ function appendPoints(fields: NamedFields, doubles: number[]): void {
   // The server takes no figure without points (`path_recv`, `poly_recv` in geo_ops.c).
   if (!Array.isArray(points) || points.length === 0) {
     throw new RefusedValue(points, 'an array of one point or more').within('field "points"')
+  }
+  if (points.length > MOST_POINTS) {
+    throw new RefusedValue(points, `an array of at most ${MOST_POINTS} points`).within('field "points"')
   }
   for (let index = 0; index < points.length; index++) {
     appendPlaced(points[index], `point ${index + 1}`, doubles)

@@ -1,6 +1,6 @@
 import { types } from 'node:util'
 import { Row } from '../record'
-import { lowerBoundsOf, markLowerBounds } from '../types/array-dimensions'
+import { LONGEST_ARRAY, lowerBoundsOf, markLowerBounds } from '../types/array-dimensions'
 import { BitString } from '../types/bit-string'
 import { Box, Circle, Line, LineSegment, Path, Polygon } from '../types/geometry'
 import { Interval } from '../types/interval'
@@ -104,8 +104,8 @@ class Taking {
 
   private takeArray(array: readonly unknown[]): unknown {
     const { length } = array
-    // The length of a proxy can be anything.
-    if (length >>> 0 !== length) return array
+    // The length of a proxy can be anything, that of an array with holes four billion.
+    if (length >>> 0 !== length || length > LONGEST_ARRAY) return array
     const copy: unknown[] = []
     this.remember(array, copy)
     for (let index = 0; index < length; index++) copy.push(this.take(array[index]))

@@ -1,5 +1,5 @@
 import { types } from 'node:util'
-import { lowerBoundsOf } from '../types/array-dimensions'
+import { LONGEST_ARRAY, lowerBoundsOf } from '../types/array-dimensions'
 import { JsonValue } from '../types/json'
 import { HeldObject } from './held-object'
 import { jsonText } from './json'
@@ -82,6 +82,8 @@ const MAX_DIMENSIONS = 6
 
 function levelText(array: readonly unknown[], delimiter: string, depth: number): string {
   if (depth > MAX_DIMENSIONS) throw new RefusedValue(array, `at most ${MAX_DIMENSIONS} dimensions`)
+  if (array.length > LONGEST_ARRAY)
+    throw new RefusedValue(array, `an array of at most ${LONGEST_ARRAY} elements`)
   const items: string[] = []
   for (let index = 0; index < array.length; index++) items.push(itemText(array[index], delimiter, depth))
   return `{${items.join(delimiter)}}`

@@ -1,11 +1,10 @@
 import type { ParametersEncoder } from '../encode/encoders'
-import { type Failure, InterfaceError } from '../errors/index'
+import type { Failure } from '../errors/index'
 import { CommandWord, type Flag, Form, HEADER_WORDS, Opcode } from '../types/boundary'
 import type { NativeFunctions } from './load'
-import { BASE_BYTES, ParameterCells } from './parameter-cells'
+import { BASE_BYTES, LONGEST_COMMAND_WORDS, ParameterCells } from './parameter-cells'
+import { tooMany } from './parameters-length'
 
-/** A command's length is 24 bits of 8-byte units. */
-const LONGEST_COMMAND_WORDS = 0xff_ff_ff * 2
 /** Past these, commands are flushed before the tick ends. */
 const FULL_WORDS = (BASE_BYTES / 4) * 0.75
 const FULL_BYTES = BASE_BYTES * 0.75
@@ -158,8 +157,7 @@ export class Outbox extends ParameterCells {
         this.isNested = false
         encode(params, this)
         this.isEncoding = false
-        if (this.position - start > LONGEST_COMMAND_WORDS)
-          throw new InterfaceError('the parameters have too many elements')
+        if (this.position - start > LONGEST_COMMAND_WORDS) throw tooMany()
       }
       size = (this.position - start) * 4 + this.byteCount - byteCount + this.extraBytes - extraBytes
       this.words[start + CommandWord.OPCODE] = opcode | (((this.position - start) >> 1) << 8)

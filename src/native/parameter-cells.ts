@@ -3,7 +3,7 @@ import { RefusedValue } from '../encode/value-encoder'
 import { byteCountOf, isUnsteady } from '../encode/view-bytes'
 import { CellTag, PARAMETER_CELL_BYTES, PARAMETERS_BYTES } from '../types/boundary'
 import { isWellFormed } from '../types/well-formed'
-import { tooLong } from './parameters-length'
+import { tooLong, tooMany } from './parameters-length'
 
 /** Words of a cell: tag, aux, and a payload of 8 bytes. */
 const CELL_WORDS = PARAMETER_CELL_BYTES / 4
@@ -15,6 +15,11 @@ const LONGEST_TEXT = 4_096
 const LONGEST_BYTES = 4_096
 /** Texts up to this length are written faster by a loop than by a call into the runtime, if they are ASCII. */
 const LONGEST_LOOP = 16
+
+/** A command's length is 24 bits of 8-byte units. */
+export const LONGEST_COMMAND_WORDS = 0xff_ff_ff * 2
+/** What is in front of a command has been handed over where it is longer than this. */
+const MOST_WORDS = LONGEST_COMMAND_WORDS + BASE_BYTES / 4
 
 const WELL_FORMED = 'text without halves of surrogate pairs'
 
@@ -184,6 +189,8 @@ export class ParameterCells implements ParameterSink {
 
   /** Makes room for so many more words of commands. */
   protected growWords(count: number): void {
+    // One that is longer than a command can be is known to be before it has taken all memory.
+    if (this.position > MOST_WORDS) throw tooMany()
     const memory = commandMemory(grownLength(this.words.length, this.position + count))
     memory.words.set(this.words.subarray(0, this.position))
     this.useCommandMemory(memory)

@@ -8,12 +8,20 @@ export function tooLong(): InterfaceError {
   )
 }
 
+/** What is said of parameters that no command has room for. */
+export const tooMany = (): InterfaceError => new InterfaceError('the parameters have too many elements')
+
 /**
  * Adds up the texts and byte strings among parameters that are about to be copied.
  *
  * @throws InterfaceError when they are too long for one message.
  */
 export function checkLength(params: readonly unknown[]): void {
+  if (isTooLong(params)) throw tooLong()
+}
+
+/** Whether that is so. */
+export function isTooLong(params: readonly unknown[]): boolean {
   let bytes = 0
   for (let index = 0; index < params.length; index++) {
     const value = params[index]
@@ -21,7 +29,7 @@ export function checkLength(params: readonly unknown[]): void {
     if (typeof value === 'string') bytes += value.length
     else if (ArrayBuffer.isView(value)) bytes += lengthOf(value)
   }
-  if (bytes > PARAMETERS_BYTES) throw tooLong()
+  return bytes > PARAMETERS_BYTES
 }
 
 function lengthOf(view: ArrayBufferView): number {

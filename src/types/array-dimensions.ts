@@ -1,3 +1,6 @@
+/** V8 ends the process where an array that is put together grows beyond some 100 million elements. */
+export const LONGEST_ARRAY = 2 ** 26
+
 const LOWER_BOUNDS = Symbol('oxpg.lowerBounds')
 
 /**
