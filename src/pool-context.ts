@@ -3,7 +3,7 @@ import { type CheckedContext, type ContextOptions, checkContext, contextStatemen
 import { ContextSource } from './context-source'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
-import { type ContextTarget, type PoolTarget, sharingOf } from './native/door'
+import { type ContextTarget, type PoolTarget, sharingOf, takenNow } from './native/door'
 import { checkFunction } from './options'
 import { notByNew } from './other-drivers'
 import type { Pool } from './pool'
@@ -110,7 +110,10 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   }
 
   #lend(): Lender<M> {
-    return (call, options) => this.#inTransaction(call, options)
+    return (call, options, params) => {
+      const taken = takenNow(params)
+      return this.#inTransaction((host, rest) => call(host, rest, taken), options)
+    }
   }
 
   #inTransaction<R, O extends CallOptions>(

@@ -15,6 +15,7 @@ import {
   type QueryLogger,
   QueryLoggers,
   type ServerPlace,
+  takenNow,
 } from './native/door'
 import type { Notification, NotificationGap, PoolNotificationHandler } from './notification'
 import { checkFunction, durationMs } from './options'
@@ -107,7 +108,10 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #listener: PoolListener
   readonly #lending: PoolLending<M>
   readonly #loggers = new QueryLoggers()
-  readonly #lend: Lender<M> = (call, options) => this.#lending.forCall(call, options)
+  readonly #lend: Lender<M> = (call, options, params) => {
+    const taken = takenNow(params)
+    return this.#lending.forCall((host, rest) => call(host, rest, taken), options)
+  }
 
   protected constructor(parts: PoolParts<M>) {
     super()
@@ -463,7 +467,7 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     // On a connection that is lent it would be like any other query.
     const refusal = text === undefined ? undefined : this.#target.refusalOf(text)
     if (refusal !== undefined) throw errorFromFailure(refusal, { query: text })
-    return joined === undefined ? this.#lend : (call, options) => call(joined, options)
+    return joined === undefined ? this.#lend : (call, options, params) => call(joined, options, params)
   }
 
   /** The transaction that a call made here joins. */

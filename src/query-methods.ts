@@ -13,7 +13,7 @@ import {
 import type { CursorFactory } from './cursor'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure, InterfaceError } from './errors/index'
-import type { Target } from './native/door'
+import { type Target, takenNow } from './native/door'
 import { checkPayload, quoteChannel } from './notification'
 import { notACall } from './other-drivers'
 import { PreparedStatement, prepareOn, ShownDescription } from './prepared-statement'
@@ -60,10 +60,14 @@ import type { TransactionCallback, TransactionOptions } from './transaction-opti
 
 const NOTIFY = 'select pg_catalog.pg_notify($1, $2)'
 
-/** Runs a call on a connection that is leased for it alone, with what is left of the time in its options. */
+/**
+ * Runs a call on a connection that is leased for it alone, with what is left of the time in its options, and its parameters as they
+ * are now.
+ */
 export type Lender<M extends RowMode> = <R, O extends CallOptions>(
-  call: (host: QueryMethods<M>, options: O | undefined) => Promise<R>,
+  call: (host: QueryMethods<M>, options: O | undefined, params: Parameters | undefined) => Promise<R>,
   options: O | undefined,
+  params?: Parameters | undefined,
 ) => Promise<R>
 
 /**
@@ -123,7 +127,8 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const values = parametersOf(query, params)
     checkQueryOptions(options, CALL_OPTIONS)
     const lend = this._lender(text)
-    if (lend !== undefined) return lend((host, rest) => host.execute(query, params, rest), options)
+    if (lend !== undefined)
+      return lend((host, rest, taken) => host.execute(text, taken, rest), options, values)
     const request =
       values === undefined ? sendScript(this, text, options) : sendExecute(this, text, values, options)
     await request.settled
@@ -156,7 +161,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const values = parametersOf(query, params)
     const lend = this._lender(text)
     if (lend !== undefined)
-      return lend((host, rest) => host.fetch(query, params, rest as FetchOptions<M>), options)
+      return lend((host, rest, taken) => host.fetch(text, taken, rest as FetchOptions<M>), options, values)
     const request = sendFetch(this, text, values, options, this._defaults.rows)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -188,7 +193,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const values = parametersOf(query, params)
     const lend = this._lender(text)
     if (lend !== undefined)
-      return lend((host, rest) => host.fetchRow(query, params, rest as FetchOptions<M>), options)
+      return lend((host, rest, taken) => host.fetchRow(text, taken, rest as FetchOptions<M>), options, values)
     const request = sendFetch(this, text, values, options, this._defaults.row)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -220,7 +225,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const values = parametersOf(query, params)
     const lend = this._lender(text)
     if (lend !== undefined)
-      return lend((host, rest) => host.run(query, params, rest as FetchOptions<M>), options)
+      return lend((host, rest, taken) => host.run(text, taken, rest as FetchOptions<M>), options, values)
     const request = sendFetch(this, text, values, options, this._defaults.rows)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -235,7 +240,8 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
     const text = textOf(query)
     const values = parametersOf(query, params)
     const lend = this._lender(text)
-    if (lend !== undefined) return lend((host, rest) => host.fetchVal<T>(query, params, rest), options)
+    if (lend !== undefined)
+      return lend((host, rest, taken) => host.fetchVal<T>(text, taken, rest), options, values)
     const request = sendFetchVal(this, text, values, options)
     await request.settled
     if (request.failure !== undefined) throw errorFromFailure(request.failure, { query: text })
@@ -339,7 +345,7 @@ export abstract class QueryMethods<M extends RowMode = 'object'> implements Quer
   ): RowStream<unknown> {
     checkQueryOptions(options, STREAM_OPTIONS)
     const given = { ...statementOptions(this._defaults.rows, options), maxResultBytes: 0 }
-    return new RowStream(readHere(this._rowSource({ text, params: params?.slice(), options: given })))
+    return new RowStream(readHere(this._rowSource({ text, params: takenNow(params), options: given })))
   }
 
   batch<T extends readonly unknown[] | []>(

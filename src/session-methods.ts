@@ -1,7 +1,7 @@
 import { CURSOR_OPTIONS, checkQueryOptions, parametersOf, textOf } from './call-arguments'
 import { CursorFactory } from './cursor'
 import type { RowMode } from './decode/mapping'
-import type { ConnectionTarget } from './native/door'
+import { type ConnectionTarget, takenNow } from './native/door'
 import { wholeNumber } from './options'
 import { PortalSource, SizeByBytes } from './portal-source'
 import { QueryMethods } from './query-methods'
@@ -70,7 +70,7 @@ export abstract class SessionMethods<M extends RowMode = 'object'> extends Query
     const prefetch =
       options?.prefetch === undefined ? PREFETCH : wholeNumber('prefetch', options.prefetch, 1, 2_147_483_647)
     const given = statementOptions(this._defaults.rows, options)
-    return new CursorFactory(this, { text, params: params?.slice(), options: given }, prefetch)
+    return new CursorFactory(this, { text, params: takenNow(params), options: given }, prefetch)
   }
 
   /** @internal Whether there is a transaction is known when the first row is asked for. */

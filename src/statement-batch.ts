@@ -2,7 +2,7 @@ import { parametersOf, signalOf, textOf, timeoutOf } from './call-arguments'
 import type { RowMode } from './decode/mapping'
 import { DataError, errorFromFailure, InterfaceError, PostgresError } from './errors/index'
 import { isThrown } from './errors/thrown-reason'
-import { ConnectionTarget, ContextTarget, type GroupRequest, sharingOf } from './native/door'
+import { ConnectionTarget, ContextTarget, type GroupRequest, sharingOf, takenNow } from './native/door'
 import type { QueryMethods } from './query-methods'
 import type { BatchStatement, FetchOptions, Parameters } from './query-options'
 import { statementOptions } from './send'
@@ -33,7 +33,8 @@ function checkStatement(statement: BatchStatement, index: number): CheckedStatem
     }
     const [query, params] = isPair ? statement : [statement, undefined]
     const text = textOf(query)
-    const checked = { text, params: parametersOf(query, params) }
+    // It may have to wait for its turn behind those before it.
+    const checked = { text, params: takenNow(parametersOf(query, params)) }
     const { hasControl, isCopy } = sharingOf(text)
     if (hasControl) {
       throw new InterfaceError(

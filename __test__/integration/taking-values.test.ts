@@ -179,3 +179,69 @@ test('sizes are those of the memory, whatever an object says of itself', async (
     t.is(uuid, '01010101-0101-0101-0101-010101010101')
   }
 })
+
+test('a call that waits for its connection, or its first row, has taken its values', async (t) => {
+  const c = await connection(t)
+  const p = await pool(t)
+  const hooked = await pool(t, { setup: () => {}, maxSize: 1 })
+  const context = p.withContext({ settings: { 'app.x': '1' } })
+  const text = "select ($1::int[])[1] || ' ' || get_byte($2, 0) || ' ' || ($3::jsonb ->> 'a') as x"
+  const rowOf = async (rows: AsyncIterable<unknown>) => {
+    for await (const { x } of rows as AsyncIterable<{ x: string }>) return x
+    return undefined
+  }
+  type Ask = (params: unknown[]) => Promise<unknown>
+  await c.execute(`create function pg_temp.make(name text) returns void language plpgsql as
+    $$ begin execute 'create temp table ' || name || ' as select 1 as n'; end $$`)
+  let tables = 0
+  const ofRows = async (rows: Promise<unknown[]>) => ((await rows)[0] as { x: string }).x
+  const asks: Record<string, Ask> = {
+    'with hooks, fetchVal': (params) => hooked.fetchVal(text, params),
+    'with hooks, fetch': (params) => ofRows(hooked.fetch(text, params)),
+    'with hooks, fetchRow': async (params) => (await hooked.fetchRow<{ x: string }>(text, params))?.x,
+    'with hooks, run': async (params) => ofRows(hooked.run(text, params).then(({ rows }) => rows)),
+    'with hooks, batch': (params) => ofRows(hooked.batch([[text, params]]).then(([rows]) => rows!)),
+    'with hooks, stream': (params) => rowOf(hooked.stream(text, params)),
+    'a batch that is executed one by one': (params) =>
+      ofRows(c.batch(['set local app.x to 1', [text, params]]).then(([, rows]) => rows!)),
+    'a batch that cannot be parsed at once': (params) => {
+      tables += 1
+      const batch = c.batch([
+        `select pg_temp.make('taken_${tables}')`,
+        [`${text} from taken_${tables}`, params],
+      ])
+      return ofRows(batch.then(([, rows]) => rows!))
+    },
+    'a context, stream': (params) => rowOf(context.stream(text, params)),
+    'a context of a pool with hooks': (params) =>
+      ofRows(hooked.withContext({ settings: { 'app.x': '1' } }).fetch(text, params)),
+    'a pool, stream': (params) => rowOf(p.stream(text, params)),
+    'a connection, stream': (params) => rowOf(c.stream(text, params)),
+  }
+  for (const use of ['cold', 'warm']) {
+    for (const [what, ask] of Object.entries(asks)) {
+      const ids = [1]
+      const bytes = Buffer.of(2)
+      const doc = { a: 3 }
+      const params: unknown[] = [ids, bytes, doc]
+      const asked = ask(params)
+      ids[0] = 9
+      bytes[0] = 9
+      doc.a = 9
+      params[0] = [8]
+      t.is(await asked, '1 2 3', `${what}, ${use}`)
+    }
+  }
+  const stream = c.stream(text, [[1], Buffer.of(2), { a: 3 }])
+  const values: [number[], Buffer, { a: number }] = [[1], Buffer.of(2), { a: 3 }]
+  const later = c.stream(text, values)
+  const tx = await p.begin()
+  const cursor = tx.cursor(text, values)
+  values[0][0] = 9
+  values[1][0] = 9
+  values[2].a = 9
+  t.is(await rowOf(stream), '1 2 3')
+  t.is(await rowOf(later), '1 2 3')
+  t.is(await rowOf(cursor), '1 2 3')
+  await tx.rollback()
+})

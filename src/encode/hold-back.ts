@@ -74,6 +74,8 @@ class Taking {
       return value
     }
     if (this.copies?.has(value)) return this.copies.get(value)
+    // It was taken before.
+    if (HeldObject.is(value)) return value
     if (this.depth === DEEPEST) return value
     this.depth++
     try {

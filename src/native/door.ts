@@ -35,6 +35,7 @@ export { type Sharing, sharingOf } from './sharing'
 export { forgetSignal, isTimeOver, watchSignal } from './signals'
 export { callRefused, literal, type StatementMode } from './statement-mode'
 export { StreamRequest } from './stream-request'
+export { takenNow } from './taken-parameters'
 export { Target } from './target'
 
 /**
