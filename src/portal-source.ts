@@ -5,7 +5,7 @@ import {
   InvalidCursorNameError,
   NoActiveSQLTransactionError,
 } from './errors/index'
-import { type ConnectionTarget, type Portal, type Request, StreamRequest } from './native/door'
+import { type ConnectionTarget, ObservedQuery, type Portal, type Request, StreamRequest } from './native/door'
 import { changeOf, type RowSource, type SourceHost, type SourceQuery } from './row-source'
 
 /** Connections and transactions, for what needs a transaction. */
@@ -56,39 +56,52 @@ export class OpenPortal {
 
   /** How many transactions had ended on its connection when it was opened. */
   #endedBefore = 0
-  /** No transaction was open then: it had been ended by a query, or never begun by one. */
-  #isOutside = false
+  #isBegun = false
+  /** What became of the last request, if not what it should. */
+  #error: unknown
+  /** It is told of as one query; otherwise each step is. */
+  readonly #isWhole: boolean
+  /** Of all of it, if anybody may want to know. */
+  #observed: ObservedQuery | undefined
 
-  private constructor(host: PortalHost, query: SourceQuery, target: ConnectionTarget) {
+  private constructor(host: PortalHost, query: SourceQuery, target: ConnectionTarget, isWhole: boolean) {
     this.#host = host
     this.#query = query
     this.#target = target
+    this.#isWhole = isWhole
     this.#portal = target.portal()
   }
 
-  /** Opens one, of which no row is asked for yet. */
+  /** Opens one, of which no row is asked for yet. Whoever observes is told of each of its steps. */
   static async open(host: PortalHost, query: SourceQuery): Promise<OpenPortal> {
-    const { portal, request } = OpenPortal.begin(host, query, 0, query.options.timeoutMs)
+    const { portal, request } = OpenPortal.#begin(host, query, 0, query.options.timeoutMs, false)
     await portal.settle(request)
     return portal
   }
 
-  /** Sends what opens one, with its first rows if `maxRows` says how many. {@link settle} follows. */
+  /** Sends what opens one, with its first rows. Whoever observes is told of one query. {@link settle} follows. */
   static begin(
     host: PortalHost,
     query: SourceQuery,
     maxRows: number,
+  ): { portal: OpenPortal; request: Request } {
+    return OpenPortal.#begin(host, query, maxRows, 0, true)
+  }
+
+  static #begin(
+    host: PortalHost,
+    query: SourceQuery,
+    maxRows: number,
     timeoutMs: number,
+    isWhole: boolean,
   ): { portal: OpenPortal; request: Request } {
     // The target's own refusals go first, such as that of a connection that is closed.
     const target = host._target()
     if (!host._hasTransaction) throw outsideTransaction()
-    const portal = new OpenPortal(host, query, target)
-    const request = portal.#portal.open(query.text, query.params, { ...query.options, maxRows, timeoutMs })
-    void request.settled.then(() => {
-      portal.#endedBefore = target.transactionsEnded
-      portal.#isOutside = target.transactionStatus === 'I'
-    })
+    const portal = new OpenPortal(host, query, target, isWhole)
+    const request = portal.#send(() =>
+      portal.#portal.open(query.text, query.params, { ...query.options, maxRows, timeoutMs }),
+    )
     return { portal, request }
   }
 
@@ -102,16 +115,52 @@ export class OpenPortal {
   /** Asks for its next rows; the request's `rowCount` gives their bytes where there are more. {@link settle} follows. */
   step(maxRows: number, timeoutMs: number): Request {
     this.#refuse()
-    return this.#portal.fetch({ ...this.#query.options, maxRows, timeoutMs })
+    return this.#send(() => this.#portal.fetch({ ...this.#query.options, maxRows, timeoutMs }))
+  }
+
+  /** What comes of it is noted when it comes, whenever it is looked at. */
+  #send(send: () => Request): Request {
+    const observed = this.#observed ?? this.#observe()
+    const isFirst = !this.#isBegun
+    this.#isBegun = true
+    const request = observed === undefined ? send() : observed.send(send)
+    void request.settled.then(() => this.#note(request, isFirst, observed))
+    return request
+  }
+
+  #note(request: Request, isFirst: boolean, observed: ObservedQuery | undefined): void {
+    const { failure } = request
+    const { transactionsEnded, transactionStatus } = this.#target
+    if (isFirst) this.#endedBefore = transactionsEnded
+    if (failure !== undefined) this.#error = this.#errorOf(failure, this.#query.text)
+    else {
+      this.isExhausted ||= !request.isSuspended
+      // It was ended by a query, or never begun by one.
+      if (isFirst && !this.isExhausted && transactionStatus === 'I') this.#error = outsideTransaction()
+    }
+    if (observed === undefined) return
+    if (this.#error !== undefined) observed.fail(this.#error)
+    else {
+      const rows = request instanceof StreamRequest ? request.received : request.rows.length
+      observed.answered(request, rows, this.isExhausted || !this.#isWhole)
+      if (isFirst && this.#isWhole && !this.isExhausted) observed.endWithTransaction()
+    }
   }
 
   /** Past its next rows; gives how many there were. */
   async move(count: number): Promise<number> {
     this.#refuse()
     const { options, text } = this.#query
-    const request = this.#portal.move({ ...options, maxRows: count, maxResultBytes: 0 })
+    const observed = this.#observe()
+    const send = () => this.#portal.move({ ...options, maxRows: count, maxResultBytes: 0 })
+    const request = observed === undefined ? send() : observed.send(send)
     await request.settled
-    if (request.failure !== undefined) throw this.#errorOf(request.failure, text)
+    if (request.failure !== undefined) {
+      const error = this.#errorOf(request.failure, text)
+      observed?.fail(error)
+      throw error
+    }
+    observed?.answered(request, request.rowCount, true)
     if (request.rowCount < count) this.isExhausted = true
     return request.rowCount
   }
@@ -125,6 +174,7 @@ export class OpenPortal {
   close(inFlight?: Request): void {
     if (this.isClosed) return
     this.isClosed = true
+    this.#observed?.leave(inFlight instanceof StreamRequest && !inFlight.isSettled ? inFlight.received : 0)
     this.#close()
     void inFlight?.settled.then(() => this.#close())
   }
@@ -133,7 +183,26 @@ export class OpenPortal {
     if (!this.#target.isClosed) this.#portal.close()
   }
 
+  /** What is told from here on, of all or of a step. */
+  #observe(): ObservedQuery | undefined {
+    // Somebody may have begun to listen meanwhile: of the rest alone he is told nothing.
+    if (this.#isWhole && this.#isBegun) return undefined
+    const { text, params, options } = this.#query
+    const observed = ObservedQuery.begin(this.#target, text, params, options.timeoutMs)
+    if (this.#isWhole) this.#observed = observed
+    return observed
+  }
+
   #refuse(): void {
+    try {
+      this.#expectOpen()
+    } catch (error) {
+      this.#observed?.fail(error)
+      throw error
+    }
+  }
+
+  #expectOpen(): void {
     if (this.isClosed) throw new InterfaceError('the cursor is closed')
     if (this.#host._targetOfPortal() !== this.#target)
       throw new InterfaceError('the cursor is of another connection')
@@ -153,13 +222,10 @@ export class OpenPortal {
    */
   async settle(request: Request): Promise<void> {
     await request.settled
-    if (request.failure !== undefined) {
-      // A portal that has failed is of no use.
-      this.close()
-      throw this.#errorOf(request.failure, this.#query.text)
-    }
-    if (!request.isSuspended) this.isExhausted = true
-    if (!this.isExhausted && this.#isOutside) throw outsideTransaction()
+    if (this.#error === undefined) return
+    // A portal that has failed is of no use.
+    if (request.failure !== undefined) this.close()
+    throw this.#error
   }
 }
 
@@ -228,7 +294,7 @@ export class PortalSource implements RowSource {
     const { rows } = this.#size
     let request: Request
     if (this.#portal === undefined) {
-      const begun = OpenPortal.begin(this.#host, this.#query, rows, 0)
+      const begun = OpenPortal.begin(this.#host, this.#query, rows)
       this.#portal = begun.portal
       request = begun.request
     } else request = this.#portal.step(rows, 0)

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { inspect } from 'node:util'
 import test from 'ava'
-import { LoggedQuery, SyntaxOrAccessError, TimeoutError } from 'oxpg'
+import { DivisionByZeroError, LoggedQuery, SyntaxOrAccessError, TimeoutError, type Transaction } from 'oxpg'
 import { connection, pool, until, url } from '../support/server.js'
 
 function collecting() {
@@ -160,6 +160,128 @@ test('a stream that is left early has not failed, and has the rows that it gave'
   const error = await t.throwsAsync(late.batches().next(), { instanceOf: TimeoutError })
   await until(async () => records.length > 1, 'the end of the other')
   t.is(records[1]!.error, error)
+})
+
+const PARTS: Record<string, (on: Transaction, query: string) => AsyncIterable<unknown>> = {
+  'a cursor that is iterated over': (on, query) => on.cursor(query, [], { prefetch: 10 }),
+  'a stream in a transaction': (on, query) => on.stream(query),
+}
+
+for (const [what, read] of Object.entries(PARTS)) {
+  test(`${what} is one query, of all its rows`, async (t) => {
+    const c = await connection(t)
+    const { records, logger } = collecting()
+    c.addQueryLogger(logger)
+    const queries = () => records.splice(0).filter(({ kind }) => kind !== 'transaction')
+    await c.transaction(async (tx) => {
+      let given = 0
+      for await (const _ of read(tx, 'select i from generate_series(1, 5000) i')) {
+        if (++given === 4_000) await tx.fetchVal("select 'between'")
+      }
+      t.is(given, 5_000)
+      const [between, all, ...rest] = queries()
+      t.like(between, { query: "select 'between'" })
+      t.like(all, { operation: 'SELECT', tag: 'SELECT 5000', rowCount: 5_000, serverPid: c.serverPid })
+      t.false('error' in all!)
+      t.deepEqual(rest, [])
+      // Its time is that of all parts.
+      for await (const _ of read(
+        tx,
+        'select pg_sleep(case when i > 950 then 0.01 else 0 end) from generate_series(1, 960) i',
+      ));
+      const [slow] = queries()
+      t.true(slow!.elapsedMs! >= 90, `${slow!.elapsedMs}`)
+      for await (const _ of read(tx, 'select 1 where false'));
+      t.like(queries()[0], { tag: 'SELECT 0', rowCount: 0 })
+    })
+    records.length = 0
+    const error = await t.throwsAsync(
+      c.transaction(async (tx) => {
+        for await (const _ of read(tx, 'select 1 / (4000 - i) from generate_series(1, 5000) i'));
+      }),
+      { instanceOf: DivisionByZeroError },
+    )
+    const [failed, ...others] = queries()
+    t.is(failed!.error, error)
+    t.deepEqual(others, [])
+  })
+
+  test(`${what} that is not read to its end has the rows that it gave, and no error`, async (t) => {
+    const c = await connection(t)
+    const { records, logger } = collecting()
+    const ended = (where: string) => {
+      const found = records.filter(({ kind }) => kind === 'query')
+      t.is(found.length, 1, where)
+      t.like(found[0], { tag: '' }, where)
+      t.false('error' in found[0]!, where)
+      t.true(found[0]!.rowCount! >= 1 && found[0]!.rowCount! < 100_000, where)
+      records.length = 0
+    }
+    const query = 'select generate_series(1, 100000)'
+    c.addQueryLogger(logger)
+    await c.transaction(async (tx) => {
+      for await (const _ of read(tx, query)) break
+      ended('left')
+    })
+    const kept: unknown[] = []
+    const start = async (tx: Transaction) => {
+      const iterator = read(tx, query)[Symbol.asyncIterator]()
+      kept.push(iterator)
+      await iterator.next()
+      return iterator
+    }
+    records.length = 0
+    await c.transaction(start)
+    ended('committed')
+    await t.throwsAsync(
+      c.transaction(async (tx) => {
+        await start(tx)
+        throw new Error('no')
+      }),
+      { message: 'no' },
+    )
+    ended('rolled back')
+    const p = await pool(t, { maxSize: 1 })
+    p.addQueryLogger(logger)
+    const tx = await p.begin()
+    await start(tx)
+    await tx.rollback()
+    ended('rolled back by hand')
+    await p.use(async (lease) => void (await start(await lease.begin())))
+    ended('released')
+    const last = await c.begin()
+    await start(last)
+    c.terminate()
+    await until(async () => records.some(({ kind }) => kind === 'query'), 'the end with the session')
+    ended('terminated')
+    t.is(kept.length, 5)
+  })
+}
+
+test('each step of a cursor that was opened is a query of its own', async (t) => {
+  const c = await connection(t)
+  const { records, logger } = collecting()
+  const text = 'select 1 / (25 - i) as n from generate_series(1, 100) i where i > $1'
+  await c
+    .transaction(async (tx) => {
+      await tx.fetch('select 1')
+      c.addQueryLogger(logger)
+      const cursor = await tx.cursor(text, [0]).open()
+      await cursor.fetch(10)
+      await cursor.forward(7)
+      await cursor.fetchRow()
+      const error = await t.throwsAsync(cursor.fetch(10), { instanceOf: DivisionByZeroError })
+      t.deepEqual(
+        records.map(({ kind, query, params, rowCount }) => [kind, query, params, rowCount]),
+        [0, 10, 7, 1, undefined].map((rowCount) => ['query', text, [0], rowCount]),
+      )
+      t.is(records[4]!.error, error)
+      // What is refused at the call is no query.
+      await t.throwsAsync(cursor.fetch(1))
+      t.is(records.length, 5)
+      throw error
+    })
+    .catch((error: unknown) => t.true(error instanceof DivisionByZeroError))
 })
 
 test('parameters are shown to nobody who does not ask for them', async (t) => {

@@ -140,6 +140,29 @@ test('what runs for a query runs in the stores that subscribers have bound', asy
   }
 })
 
+test('the parts of a cursor have one object, and run in the stores that it was started in', async (t) => {
+  const storage = new AsyncLocalStorage<string>()
+  const c = await connection(t)
+  const { start } = tracingChannel<string, LoggedQuery>('oxpg:query')
+  start.bindStore(storage, ({ query }) => (query.includes('parts of it') ? 'bound' : storage.getStore()!))
+  t.teardown(() => void start.unbindStore(storage))
+  const told = following<LoggedQuery>(t, 'oxpg:query', ({ query }) => query.includes('parts of it'))
+  const seen = new Set<string | undefined>()
+  const numeric = () => seen.add(storage.getStore()).size
+  await c.transaction(async (tx) => {
+    const rows = tx.cursor("select i::numeric, 'parts of it' from generate_series(1, 35) i", [], {
+      prefetch: 10,
+      numeric,
+    })
+    let given = 0
+    for await (const _ of rows) if (++given < 31) t.deepEqual(events(told), ['start', 'end'])
+  })
+  t.deepEqual(events(told), ['start', 'end', 'asyncStart', 'asyncEnd'])
+  t.is(new Set(told.map(([, context]) => context)).size, 1)
+  t.is(told[3]![1].rowCount, 35)
+  t.deepEqual([...seen], ['bound'])
+})
+
 test('whoever comes later hears of later calls', async (t) => {
   const c = await connection(t)
   await c.fetchVal('select 1')

@@ -71,6 +71,8 @@ export class ConnectionTarget extends Target {
   statusBefore: TransactionStatus = 'I'
   /** Transactions that have ended, by whatever command. */
   transactionsEnded = 0
+  /** Called once, when the transaction that is open has ended, or the session; they must not throw. */
+  readonly transactionEndings = new Set<() => void>()
   /** What the application has ended a transaction by, the first time since one was begun by `open`. */
   endedBy: string | undefined = undefined
   /** It is closed, or has been told to end at once. */
@@ -131,6 +133,7 @@ export class ConnectionTarget extends Target {
     if (reason === CloseReason.POOL_TERMINATED) this.isPoolTerminated = true
     for (const tell of this.endings) tell()
     this.endings.clear()
+    this.tellTransactionEnd()
     this.forget({ queries: this.queries, scope: undefined })
     this.closeTypes()
     this.logBy(undefined)
@@ -182,6 +185,7 @@ export class ConnectionTarget extends Target {
    * @returns Fulfilled when the session is clean, or gone.
    */
   async release(isOwn: boolean): Promise<void> {
+    this.tellTransactionEnd()
     const { afterRelease } = this
     if (afterRelease === undefined) {
       const request = this.request()
@@ -253,6 +257,13 @@ export class ConnectionTarget extends Target {
   private noteEnd({ executed }: Request): void {
     this.transactionsEnded++
     this.endedBy ??= executed
+    this.tellTransactionEnd()
+  }
+
+  private tellTransactionEnd(): void {
+    if (this.transactionEndings.size === 0) return
+    for (const tell of [...this.transactionEndings]) tell()
+    this.transactionEndings.clear()
   }
 
   override place(): ServerPlace {

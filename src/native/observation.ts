@@ -6,7 +6,7 @@ import type { QueryLoggers } from './query-loggers'
 import type { Request } from './request'
 
 /** Every query of this thread, whatever it is made on. */
-const queryChannel = tracingChannel<unknown, LoggedQuery>('oxpg:query')
+export const queryChannel = tracingChannel<unknown, LoggedQuery>('oxpg:query')
 
 /** How many connections and pools of this thread have query loggers. */
 let logged = 0
@@ -70,7 +70,7 @@ export function observe<R extends Request>(
       // The caller is told by a promise as of any other error.
       end.publish(record)
       record.error = error
-      over(record, loggers)
+      tellOver(record, loggers)
       throw error
     }
   })
@@ -102,11 +102,11 @@ async function follow(
     )
     record.error = failure.made
   }
-  over(record, loggers)
+  tellOver(record, loggers)
 }
 
 /** Tells of the end. */
-function over(record: LoggedQuery, loggers: readonly QueryLoggers[]): void {
+export function tellOver(record: LoggedQuery, loggers: readonly QueryLoggers[]): void {
   record._end()
   if ('error' in record) queryChannel.error.publish(record)
   queryChannel.asyncStart.publish(record)

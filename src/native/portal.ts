@@ -1,7 +1,6 @@
 import { Flag, Opcode } from '../types/boundary'
 import type { ConnectionTarget } from './connection-target'
 import type { Environment } from './environment'
-import { isObserved, observe } from './observation'
 import { PortalRequest } from './portal-request'
 import { abortedRequest, NO_PARAMETERS, type Request } from './request'
 import type { StatementOptions } from './request-options'
@@ -12,7 +11,7 @@ type Sent = PortalRequest | Request
 
 /**
  * A portal of a session's own (PostgreSQL manual, "Extended Query"): a query whose rows are fetched in parts, until its end
- * or that of its transaction.
+ * or that of its transaction. Whoever has it tells loggers and channels of it, see `ObservedQuery`.
  */
 export class Portal {
   private readonly environment: Environment
@@ -28,14 +27,6 @@ export class Portal {
 
   /** Binds a query to it. `maxRows` of the options is for the rows that come with that; with 0 nothing is executed yet. */
   open(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Sent {
-    return isObserved()
-      ? observe(this.target, 'query', text, params, options.timeoutMs, () =>
-          this.sendOpen(text, params, options),
-        )
-      : this.sendOpen(text, params, options)
-  }
-
-  private sendOpen(text: string, params: readonly unknown[] | undefined, options: StatementOptions): Sent {
     const { environment, target } = this
     if (target.isSimple) throw callRefused('a cursor')
     if (options.signal?.aborted) return abortedRequest(environment, target, options.signal)

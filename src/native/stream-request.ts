@@ -17,6 +17,12 @@ export class StreamRequest extends Request {
   /** Rows come as they are allowed to; otherwise as the server sends them. */
   private isPaced = false
   private isDropping = false
+  private taken = 0
+
+  /** How many rows have come. */
+  get received(): number {
+    return this.taken + this.rows.length
+  }
 
   /** Lets rows come. After each {@link take} of some it is said again. */
   allow(): void {
@@ -29,6 +35,7 @@ export class StreamRequest extends Request {
     const { rows } = this
     if (rows.length === 0) return rows
     this.rows = []
+    this.taken += rows.length
     if (this.isPaced) this.allow()
     return rows
   }
