@@ -250,6 +250,7 @@ test.serial('a batch is one span, named by what its statements have in common', 
   ])
   await c.batch([[insert, [3]], "select 'secret'", 'delete from batched'])
   await c.batch([[insert, [4]]])
+  await c.batch(['select 1', 'select 2 from batched'])
   t.deepEqual(
     spans().map(({ name, attributes }) => [
       name,
@@ -261,8 +262,11 @@ test.serial('a batch is one span, named by what its statements have in common', 
       ['BATCH INSERT postgres', 'BATCH INSERT', 2, `${insert};\n${insert}`],
       ['BATCH postgres', 'BATCH', 3, `${insert};\nselect ?;\ndelete from batched`],
       ['INSERT postgres', 'INSERT', undefined, insert],
+      ['BATCH SELECT postgres', 'BATCH SELECT', 2, 'select ?;\nselect ? from batched'],
     ],
   )
+  // That of the last one says nothing of all.
+  t.false('db.response.returned_rows' in spans().at(-1)!.attributes)
 })
 
 test.serial('a connection that cannot be opened is a span at the place that was meant', async (t) => {

@@ -1,4 +1,4 @@
-import { tracingChannel } from 'node:diagnostics_channel'
+import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 import { errorFromFailure } from '../errors/index'
 import type { ConnectionTarget } from './connection-target'
 import { LoggedQuery, type LoggedQueryKind, type ServerPlace } from './logged-query'
@@ -6,7 +6,7 @@ import type { QueryLoggers } from './query-loggers'
 import type { Request } from './request'
 
 /** Every query of this thread, whatever it is made on. */
-export const queryChannel = tracingChannel<unknown, LoggedQuery>('oxpg:query')
+export const queryChannel: TracingChannel<unknown, LoggedQuery> = tracingChannel('oxpg:query')
 
 /** How many connections and pools of this thread have query loggers. */
 let logged = 0

@@ -173,7 +173,9 @@ export class OxpgInstrumentation {
     if (span === undefined) return
     // Of a call on a pool it was not known before.
     span.setAttributes(placeOf(query))
-    if (query.operation === 'SELECT' && query.rowCount !== undefined)
+    // Of a batch its rows are those of the last statement alone.
+    const isAlone = query.statements === undefined || query.statements.length === 1
+    if (isAlone && query.operation === 'SELECT' && query.rowCount !== undefined)
       span.setAttribute('db.response.returned_rows', query.rowCount)
     callHook('responseHook', this.#config.responseHook, span, query)
     this.#end(span, query)
