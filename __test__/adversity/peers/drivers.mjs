@@ -5,12 +5,14 @@ import postgres from 'postgres'
 
 /**
  * What a scenario works with. `query` gives rows as objects; `start` is a query with the means to give it up, where a driver has
- * some.
+ * some; `begun` is a transaction whose caller may leave it, by the means of the driver or by waiting for it no more.
  *
+ * @typedef {(text: string, params?: unknown[]) => Promise<object[]>} Ask
  * @typedef {{ query(text: string, params?: unknown[]): Promise<object[]>, release(): unknown }} Lease
  * @typedef {{ query(text: string, params?: unknown[]): Promise<object[]>, acquire(): Promise<Lease>,
  *   start?(text: string, params?: unknown[]): { rows: Promise<object[]>, giveUp(): void },
- *   transaction(body: (query: (text: string) => Promise<object[]>) => Promise<unknown>): Promise<unknown>,
+ *   transaction(body: (query: Ask) => Promise<unknown>): Promise<unknown>,
+ *   begun(body: (query: Ask) => Promise<unknown>): { done: Promise<unknown>, leave(): void },
  *   close(): Promise<unknown> }} Driver
  */
 
@@ -34,7 +36,13 @@ export const DRIVERS = {
         const lease = await pool.acquire()
         return { query: (text, params) => lease.fetch(text, params), release: () => lease.release() }
       },
-      transaction: (body) => pool.transaction((tx) => body((text) => tx.fetch(text))),
+      transaction: (body) => pool.transaction((tx) => body((text, params) => tx.fetch(text, params))),
+      begun(body) {
+        const controller = new AbortController()
+        const { signal } = controller
+        const done = pool.transaction((tx) => body((text, params) => tx.fetch(text, params)), { signal })
+        return { done, leave: () => controller.abort() }
+      },
       close: () => pool.close(),
     }
   },
@@ -59,21 +67,34 @@ export const DRIVERS = {
           release: () => client.release(),
         }
       },
-      async transaction(body) {
-        const client = await pool.connect()
-        try {
-          await client.query('begin')
-          const result = await body((text) => rowsOf(client.query(text)))
-          await client.query('commit')
-          return result
-        } catch (error) {
-          await client.query('rollback')
-          throw error
-        } finally {
-          client.release()
-        }
+      transaction,
+      begun(body) {
+        let leave
+        const left = new Promise((_, reject) => {
+          leave = () => reject(new Error('left'))
+        })
+        left.catch(() => {})
+        const done = transaction((query) => body((text, params) => Promise.race([query(text, params), left])))
+        return { done, leave }
       },
       close: () => pool.end(),
+    }
+    async function transaction(body) {
+      const client = await pool.connect()
+      const ignore = () => {}
+      if (!isDeaf) client.on('error', ignore)
+      try {
+        await client.query('begin')
+        const result = await body((text, params) => rowsOf(client.query(text, params)))
+        await client.query('commit')
+        return result
+      } catch (error) {
+        await client.query('rollback')
+        throw error
+      } finally {
+        client.off('error', ignore)
+        client.release()
+      }
     }
   },
 
@@ -95,7 +116,23 @@ export const DRIVERS = {
         const reserved = await sql.reserve()
         return { query: (text, params) => reserved.unsafe(text, params), release: () => reserved.release() }
       },
-      transaction: (body) => sql.begin((tx) => body((text) => tx.unsafe(text))),
+      transaction: (body) => sql.begin((tx) => body((text, params) => tx.unsafe(text, params))),
+      begun(body) {
+        let isLeft = false
+        let current
+        const done = sql.begin((tx) =>
+          body((text, params) => {
+            if (isLeft) throw new Error('left')
+            current = tx.unsafe(text, params)
+            return current
+          }),
+        )
+        const leave = () => {
+          isLeft = true
+          current?.cancel()
+        }
+        return { done, leave }
+      },
       close: () => sql.end(),
     }
   },
