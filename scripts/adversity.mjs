@@ -2,9 +2,9 @@
 // others that can be had here, and their results as that page's table.
 //   --majors 18,13   some of them, the first in full
 //   --in-part        the first in part as well
-//   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs, flow.mjs and cancels.mjs; `policy` and `psql`
-//                    are row 33, `exits` (or `exits:idle` and so on, a state at a time), `workers` and `panics` rows 36 to
-//                    38, `peers` what pg and postgres.js do. The others keep what the tables say of them
+//   --rows cuts,…    some rows, see __test__/adversity/network.mjs, pools.mjs, flow.mjs, inputs.mjs and cancels.mjs;
+//                    `policy` and `psql` are row 33, `exits` (or `exits:idle` and so on, a state at a time), `workers` and
+//                    `panics` rows 36 to 38, `peers` what pg and postgres.js do. The others keep what the tables say of them
 //   --no-write       does not touch the page
 import { parseArgs } from 'node:util'
 import { Results } from './adversity-results.mjs'
@@ -49,10 +49,15 @@ const POOLS = [
 const ANY_SERVER = ['herd', 'nesting', 'fairness', 'handover', 'misuse', 'lifetimes', 'sizes', 'contexts']
 /** Of __test__/adversity/flow.mjs; any PostgreSQL is enough. */
 const FLOW = ['paused', 'long', 'large']
+/** Parts of row 34, of __test__/adversity/inputs.mjs; any PostgreSQL is enough. */
+const INPUTS = ['columns', 'texts', 'values', 'names']
 /** Rows that run programs, and any PostgreSQL. */
 const PROCESSES = ['exits', 'workers', 'panics']
 
-const ALL = [...REAL, ...SCRIPTED, ...POOLS, ...FLOW, ...PROCESSES, ...ELSEWHERE, ...CANCELS, 'peers']
+const ALL = [
+  ...[...REAL, ...SCRIPTED, ...POOLS, ...FLOW, ...INPUTS, ...PROCESSES, ...ELSEWHERE, ...CANCELS],
+  'peers',
+]
 /** `exits:idle` is a row of that script's own, as it has them. */
 const partsOf = (name, asked) =>
   asked.filter((known) => known.startsWith(`${name}:`)).map((known) => known.slice(name.length + 1))
@@ -69,11 +74,12 @@ async function play(major, tools, isFull) {
   const pools = asked.filter((name) => POOLS.includes(name) && (isFull || !ANY_SERVER.includes(name)))
   const cancels = asked.filter((name) => CANCELS.includes(name))
   const flow = isFull ? asked.filter((name) => FLOW.includes(name)) : []
+  const inputs = isFull ? asked.filter((name) => INPUTS.includes(name)) : []
   const isAsked = (name) => asked.includes(name) || partsOf(name, asked).length > 0
   const processes = isFull ? PROCESSES.filter(isAsked) : []
   const isPeersAsked = isFull && asked.includes('peers')
-  if (network.length + pools.length + flow.length + cancels.length + processes.length === 0 && !isPeersAsked)
-    return
+  const all = [network, pools, flow, inputs, cancels, processes]
+  if (all.every((rows) => rows.length === 0) && !isPeersAsked) return
   let cluster
   try {
     cluster = await startCluster({ major, certificate: 'server' })
@@ -111,6 +117,7 @@ async function play(major, tools, isFull) {
     if (network.length > 0) await script('network', ['--rows', network.join(',')])
     if (pools.length > 0) await script('pools', ['--rows', pools.join(',')])
     if (flow.length > 0) await script('flow', ['--rows', flow.join(',')])
+    if (inputs.length > 0) await script('inputs', ['--rows', inputs.join(',')])
     if (cancels.length > 0) await script('cancels', ['--rows', cancels.join(',')])
     for (const name of processes) {
       const parts = partsOf(name, asked)
