@@ -57,7 +57,7 @@ async function testOn(name, program, url, variant) {
     }
     const { code, output, stdout } = await runNode(
       PROGRAMS.ava,
-      ['--tap', '.cache/test/__test__/poolers/pgbouncer.test.js'],
+      ['--tap', '.cache/test/__test__/poolers/**'],
       { env, mayFail: true },
     )
     const tally = tallyTap(stdout)

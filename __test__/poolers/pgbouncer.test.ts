@@ -1,19 +1,8 @@
 // On a real PgBouncer, in the mode that OXPG_TEST_POOLER_MODE names: `npm run test:poolers`.
 import test from 'ava'
 import { connect, createPool, type PostgresLogMessage, TimeoutError } from 'oxpg'
+import { hasTransactions, keepsStatements, poolerUrl, STATEMENT_MODES } from '../support/pgbouncer.js'
 import { clientsThatRestart } from '../support/pooled-work.js'
-
-const poolerUrl = (() => {
-  const given = process.env.OXPG_TEST_POOLER_URL
-  if (given === undefined) throw new Error('OXPG_TEST_POOLER_URL is not set: use `npm run test:poolers`')
-  return given
-})()
-const mode = process.env.OXPG_TEST_POOLER_MODE
-/** It keeps its clients' prepared statements (`max_prepared_statements`). */
-const keepsStatements = process.env.OXPG_TEST_POOLER_KEEPS === '1'
-const hasTransactions = mode !== 'statement'
-
-const STATEMENT_MODES = ['cache', 'unnamed', 'simple'] as const
 
 for (const statementMode of STATEMENT_MODES) {
   test.serial(`${statementMode}: two clients, each started three times, lose nothing`, async (t) => {
