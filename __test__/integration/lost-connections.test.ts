@@ -277,3 +277,24 @@ test.serial(
     t.is(await p.fetchVal('select pg_backend_pid()'), pid)
   },
 )
+
+test('a server that has stopped reading hears of the end of a session that its pool gives up', async (t) => {
+  const admin = await connection(t)
+  for (const bytes of [256 * 1024, 16 * 1024 * 1024]) {
+    const proxy = await FaultProxy.for(t)
+    await proxy.plan({ toServer: { fault: { at: { after: 16 * 1024 }, effect: 'stall' } } }, 1)
+    const applicationName = uniqueName('unread')
+    const p = await createPool(proxy.url, { applicationName, minSize: 1, maxSize: 1 })
+    t.teardown(async () => p.terminate())
+    const stuck = p.fetchVal('select octet_length($1::bytea)', [Buffer.alloc(bytes)], { timeoutMs: 300 })
+    await t.throwsAsync(stuck, { instanceOf: TimeoutError })
+    t.is(await p.fetchVal('select 1'), 1)
+    // What it has not read stands in front of the end of the stream.
+    const sessions = 'select count(*)::int from pg_stat_activity where application_name = $1'
+    await until(
+      async () => (await admin.fetchVal(sessions, [applicationName])) === 1,
+      `${bytes} bytes`,
+      10_000,
+    )
+  }
+})

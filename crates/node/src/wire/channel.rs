@@ -94,6 +94,10 @@ impl Transport for Channel {
         }
     }
 
+    fn has_unsent(&self) -> bool {
+        self.socket.has_unsent()
+    }
+
     fn cut_short(&mut self) {
         self.socket.cut_short();
     }

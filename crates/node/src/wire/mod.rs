@@ -243,7 +243,8 @@ impl<T: Transport, R: Reactor> Wire<T, R> {
     /// The session is over. A server that does not take what was begun would not hear of the end behind that either, and hold
     /// the session for good: it is told by a reset.
     pub(crate) fn cut_short(&mut self, session: &Session) {
-        if !session.output().is_empty() || self.transport.is_holding_output() {
+        let is_held = !session.output().is_empty() || self.transport.is_holding_output();
+        if is_held || self.transport.has_unsent() {
             self.transport.cut_short();
         }
     }

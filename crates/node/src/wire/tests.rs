@@ -280,6 +280,11 @@ fn a_server_that_takes_no_more_is_told_of_the_end_by_a_reset() {
     let mut bench = Plain::new();
     bench.wire.cut_short(&bench.session);
     assert!(!bench.line.borrow().is_cut_short, "it has got everything");
+    bench.line.borrow_mut().has_unsent = true;
+    bench.wire.cut_short(&bench.session);
+    assert!(bench.line.borrow().is_cut_short, "the system took it, and holds it");
+
+    let mut bench = Plain::new();
     bench.line.borrow_mut().room = 3;
     bench.say("SELECT 1");
     assert!(bench.flush());

@@ -44,6 +44,11 @@ pub(crate) trait Transport {
     /// Writes what it holds, as far as the socket has room.
     fn flush(&mut self) -> Progress;
 
+    /// Whether the system still has some of what was written, because the other side has no room for it.
+    fn has_unsent(&self) -> bool {
+        false
+    }
+
     /// Nothing more of what it was given is to be sent, and the other side is told of that by its drop.
     fn cut_short(&mut self);
 
@@ -105,9 +110,30 @@ impl Transport for Socket {
         Progress::Moved(0)
     }
 
+    fn has_unsent(&self) -> bool {
+        unsent_bytes(self.descriptor()) > 0
+    }
+
     fn cut_short(&mut self) {
         self.reset_when_dropped();
     }
+}
+
+/// How much of what was written to a socket the system has not sent yet; nothing where it does not say, and for a Unix socket,
+/// whose other side has it at once.
+#[cfg(target_os = "linux")]
+fn unsent_bytes(descriptor: Descriptor) -> c_int {
+    /// linux/sockios.h; the crate libc lacks it.
+    const SIOCOUTQNSD: u16 = 0x894B;
+    let mut count = 0;
+    // SAFETY: the descriptor is open, and the call writes one integer to where it is told.
+    let code = unsafe { libc::ioctl(descriptor, SIOCOUTQNSD.into(), &raw mut count) };
+    if code == 0 { count } else { 0 }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unsent_bytes(_: Descriptor) -> c_int {
+    0
 }
 
 fn progress(result: io::Result<usize>) -> Progress {

@@ -38,6 +38,7 @@ pub(super) struct Line {
     /// Bytes that the transport took and has not written.
     pub(super) held: Vec<u8>,
     pub(super) is_cut_short: bool,
+    pub(super) has_unsent: bool,
 }
 
 /// A plain socket, or one that seals what it carries: then a short read means nothing, and it takes more than the socket
@@ -89,6 +90,10 @@ impl<const IS_SEALED: bool> Transport for Scripted<IS_SEALED> {
 
     fn is_holding_output(&self) -> bool {
         !self.0.borrow().held.is_empty()
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.0.borrow().has_unsent
     }
 
     fn cut_short(&mut self) {
