@@ -186,24 +186,25 @@ test.serial('without onGap a warning tells of a gap', async (t) => {
 })
 
 test('close and terminate end subscriptions, those that are being made as well', async (t) => {
+  const [one, two] = [uniqueName('one'), uniqueName('two')]
   for (const end of ['close', 'terminate'] as const) {
     const name = uniqueName('listener')
     const p = await createPool(url, named(name))
-    const subscription = await p.listen('a')
+    const subscription = await p.listen(one)
     const waiting = subscription[Symbol.asyncIterator]().next()
-    const being = p.listen('b')
+    const being = p.listen(two)
     await p[end]()
     t.deepEqual(await waiting, { done: true, value: undefined })
     await t.throwsAsync(being)
     t.true(subscription.isClosed)
     await subscription.unlisten()
-    await t.throwsAsync(p.listen('a'), { instanceOf: InterfaceError, message: 'the pool is closed' })
+    await t.throwsAsync(p.listen(one), { instanceOf: InterfaceError, message: 'the pool is closed' })
     const other = await connection(t)
     const open = 'select count(*)::int from pg_stat_activity where application_name = $1'
     await until(async () => (await other.fetchVal(open, [name])) === 0, 'the end of all sessions')
   }
   const early = await createPool(url)
-  const being = early.listen('a')
+  const being = early.listen(one)
   early.terminate()
   await t.throwsAsync(being, { instanceOf: InterfaceError, message: 'the pool is closed' })
 })
