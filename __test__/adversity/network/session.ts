@@ -125,6 +125,24 @@ export async function playSession(
   row.check(notices.length <= 1 && notices.every((text) => text === token), `case ${id}: notices ${notices}`)
 }
 
+/** What was played on, when all is over: a pool counts as the server does, and is ended; a connection closes. */
+export async function endOfTarget(
+  target: Pool | Connection,
+  applicationName: string,
+  admin: Connection,
+  row: Row,
+  what: string,
+  limitMs: number,
+): Promise<void> {
+  if ('acquire' in target) {
+    await countersAgree(target, applicationName, admin, row)
+    target.terminate()
+    return
+  }
+  const closed = await row.settled(target.close(), limitMs, `${what}: close`)
+  row.check(closed.status === 'fulfilled' && target.isClosed, `${what}: close`)
+}
+
 /** The counters of a pool and what the server counts are one within a short time. */
 export async function countersAgree(pool: Pool, name: string, admin: Connection, row: Row): Promise<void> {
   const sessions = 'select count(*)::int from pg_stat_activity where application_name = $1'

@@ -11,7 +11,7 @@ import {
 import { url } from '../../support/server.js'
 import { FaultProxy } from '../../support/testkit.js'
 import { nameOf, Row, spread } from './report.js'
-import { countersAgree } from './session.js'
+import { endOfTarget } from './session.js'
 
 // They wait more than they do.
 const LANES = 28
@@ -119,12 +119,7 @@ async function play({ id, call, target, effect, isIdle }: Case, admin: Connectio
       next.status === 'fulfilled' && next.value === id,
       `${what}: the next query: ${JSON.stringify(next)}`,
     )
-    await countersAgree(pool, applicationName, admin, row)
-    pool.terminate()
-  } else {
-    const c = asked as Connection
-    const closed = await row.settled(c.close(), ALL_THE_TIME_MS, `${what}: close`)
-    row.check(closed.status === 'fulfilled' && c.isClosed, `${what}: close`)
   }
+  await endOfTarget(pool ?? (asked as Connection), applicationName, admin, row, what, ALL_THE_TIME_MS)
   await proxy.close()
 }

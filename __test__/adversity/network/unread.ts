@@ -11,7 +11,7 @@ import {
 import { uniqueName, url } from '../../support/server.js'
 import { FaultProxy } from '../../support/testkit.js'
 import { nameOf, Row, spread } from './report.js'
-import { countersAgree } from './session.js'
+import { endOfTarget } from './session.js'
 
 /** Each case keeps what it sends in memory, and so do those between. */
 const LANES = 6
@@ -259,14 +259,7 @@ async function play(
       `${what}: the next query: ${next.status === 'fulfilled' ? next.value : nameOf(next.reason)}`,
     )
   }
-  if (pool !== undefined) {
-    await countersAgree(pool, applicationName, admin, row)
-    pool.terminate()
-  } else {
-    const c = asked as Connection
-    const closed = await row.settled(c.close(), ALL_THE_TIME_MS, `${what}: close`)
-    row.check(closed.status === 'fulfilled' && c.isClosed, `${what}: close`)
-  }
+  await endOfTarget(pool ?? (asked as Connection), applicationName, admin, row, what, ALL_THE_TIME_MS)
   await proxy.close()
 }
 
