@@ -60,7 +60,10 @@ impl Sharing {
         let is_misplaced = matches!(Misplaced::of(text), Some(Misplaced::Begin | Misplaced::Transaction));
         Self {
             is_plain: traits.is_shareable && !traits.changes.is_any() && !traits.may_change_encoding,
-            has_control: traits.is_begin || is_misplaced || (may_end(text) && !is_routine_of_atoms(text)),
+            has_control: traits.is_begin
+                || is_misplaced
+                || ((traits.ends_transaction || may_commit(text) || may_end_escaped(text))
+                    && !is_routine_of_atoms(text)),
             is_copy: traits.is_copy,
         }
     }
@@ -107,12 +110,10 @@ fn names_client_encoding(text: &str) -> bool {
     text.as_bytes().windows(NAME.len()).any(|window| window.eq_ignore_ascii_case(NAME))
 }
 
-/// Whether a text has a statement that ends a transaction, whatever the server's `standard_conforming_strings` is.
-fn may_end(text: &str) -> bool {
-    [true, false].into_iter().any(|are_strings_plain| {
-        let scanner = || Scanner::knowing(text, are_strings_plain);
-        (are_strings_plain || text.contains('\\')) && (any_ends(scanner()) || any_commits(scanner()))
-    })
+/// Whether a text has a statement that ends a transaction where `standard_conforming_strings` is off.
+fn may_end_escaped(text: &str) -> bool {
+    let scanner = || Scanner::knowing(text, false);
+    text.contains('\\') && (any_ends(scanner()) || any_commits(scanner()))
 }
 
 /// Whether a text is the definition of one routine by BEGIN ATOMIC, whose END ends no transaction. Only one that ends with that

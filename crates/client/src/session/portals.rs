@@ -59,9 +59,26 @@ impl Portals {
         }
     }
 
-    /// It is bound.
-    pub(super) fn opened(&mut self, number: u32, portal: Portal) {
-        self.open.insert(number, portal);
+    /// A query with this result is bound, to a portal that stays if it is one of its own. True when that is all: nothing of it is
+    /// executed yet.
+    pub(super) fn note_bound(
+        &mut self,
+        result: ResultOptions,
+        query: &Rc<Query>,
+        description: Option<&Rc<Description>>,
+    ) -> bool {
+        if let (Some(number), Some(description)) = (result.portal.number(), description) {
+            let (query, description) = (Rc::clone(query), Rc::clone(description));
+            self.open.insert(number, Portal { query, description });
+        }
+        matches!(result.portal, PortalUse::Opened { .. })
+    }
+
+    /// A query with this result has given all rows that were asked for; with more of them its portal stays.
+    pub(super) fn note_end(&mut self, result: ResultOptions, is_suspended: bool) {
+        if let (Some(number), false) = (result.portal.number(), is_suspended) {
+            self.discard(number);
+        }
     }
 
     pub(super) fn get(&self, number: u32) -> Option<&Portal> {

@@ -149,7 +149,9 @@ impl GroupTask {
             }
             (b'2', Progress::Binding) => {
                 nothing(frame.body)?;
-                let is_opened = part.note_bound(&mut turn.shared.portals);
+                part.progress = Progress::Rows;
+                let description = part.preparation.description.as_ref();
+                let is_opened = turn.shared.portals.note_bound(part.result, &part.query, description);
                 if !is_single {
                     part.tell(number, false, turn);
                 }
@@ -189,9 +191,7 @@ impl GroupTask {
             if part.query.traits.ends_transaction {
                 turn.shared.note_end(&tag);
             }
-            if let (Some(number), false) = (part.result.portal.number(), is_suspended) {
-                turn.shared.portals.discard(number);
-            }
+            turn.shared.portals.note_end(part.result, is_suspended);
         }
         self.is_copying_out = false;
         self.at += 1;

@@ -7,11 +7,11 @@ use crate::session::course::Turn;
 use crate::session::event::{Event, Sink};
 use crate::session::failure::{Failure, FailureKind};
 use crate::session::output::{LONGEST, too_long};
-use crate::session::portals::{Portal, Portals};
+use crate::session::portals::Portals;
 use crate::session::preparation::Preparation;
 use crate::session::query::{Bind, Description, Query};
 use crate::session::request::Member;
-use crate::session::result_options::{PortalUse, ResultForm, ResultOptions};
+use crate::session::result_options::{ResultForm, ResultOptions};
 use crate::session::rows::Rows;
 use crate::session::shared::Shared;
 use crate::session::statements::Lookup;
@@ -144,16 +144,6 @@ impl Part {
         if bind.parameters.len() > shared.options.resend_bytes {
             self.bind = None;
         }
-    }
-
-    /// It is bound, to a portal that stays if it is one of its own. True when that is all: nothing of it is executed yet.
-    pub(super) fn note_bound(&mut self, portals: &mut Portals) -> bool {
-        self.progress = Progress::Rows;
-        if let (Some(number), Some(description)) = (self.result.portal.number(), &self.preparation.description) {
-            let (query, description) = (Rc::clone(&self.query), Rc::clone(description));
-            portals.opened(number, Portal { query, description });
-        }
-        matches!(self.result.portal, PortalUse::Opened { .. })
     }
 
     /// It will be written anew.

@@ -19,12 +19,12 @@ use crate::session::course::{Course, Phase, Turn};
 use crate::session::event::Sink;
 use crate::session::failure::Failure;
 use crate::session::output::{LONGEST, too_long};
-use crate::session::portals::{Portal, Portals};
+use crate::session::portals::Portals;
 use crate::session::preparation::{Conclusion, Described, Preparation};
 use crate::session::query::{Bind, Description, Query};
 use crate::session::reader::{Frame, command_tag, nothing};
 use crate::session::request::{Member, Work};
-use crate::session::result_options::{PortalUse, ResultOptions};
+use crate::session::result_options::ResultOptions;
 use crate::session::rows::Rows;
 use crate::session::standing::Standing;
 use crate::session::statements::Lookup;
@@ -144,9 +144,7 @@ impl QueryTask {
         if self.query.traits.ends_transaction {
             turn.shared.note_end(&tag);
         }
-        if let (Some(number), false) = (self.result.portal.number(), is_suspended) {
-            turn.shared.portals.discard(number);
-        }
+        turn.shared.portals.note_end(self.result, is_suspended);
         turn.course.complete(tag, is_suspended);
         self.run.is_copying_out = false;
         self.run.stage = Stage::Over;
@@ -155,11 +153,8 @@ impl QueryTask {
     /// It is bound, to a portal that stays if it is one of its own.
     fn note_bound<S>(&mut self, turn: &mut Turn<'_, S>) {
         self.run.stage = Stage::Rows;
-        let Some(number) = self.result.portal.number() else { return };
-        if let Some(description) = self.run.preparation.description.clone() {
-            turn.shared.portals.opened(number, Portal { query: Rc::clone(&self.query), description });
-        }
-        if let PortalUse::Opened { .. } = self.result.portal {
+        let description = self.run.preparation.description.as_ref();
+        if turn.shared.portals.note_bound(self.result, &self.query, description) {
             turn.course.complete(CommandTag::of(Command::Select, 0), true);
             self.run.stage = Stage::Over;
         }
