@@ -53,8 +53,6 @@ export class StreamSource implements RowSource {
   readonly #query: SourceQuery
   #request: StreamRequest | Request | undefined
   #isClosed = false
-  /** Rows. */
-  #given = 0
 
   constructor(host: SourceHost, query: SourceQuery) {
     this.#host = host
@@ -72,10 +70,7 @@ export class StreamSource implements RowSource {
     const request = this.#request
     for (;;) {
       const rows = request instanceof StreamRequest ? request.take() : request.rows
-      if (rows.length > 0) {
-        this.#given += rows.length
-        return rows
-      }
+      if (rows.length > 0) return rows
       if (request.isSettled) break
       await changeOf(request as StreamRequest, this.#query.options.timeoutMs)
     }
@@ -85,7 +80,8 @@ export class StreamSource implements RowSource {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#request?.leave(this.#given, closed())
+    // Any other has ended before it began.
+    if (this.#request instanceof StreamRequest) this.#request.leave(closed())
   }
 
   #start(): StreamRequest | Request {

@@ -155,13 +155,6 @@ export class Request implements Abortable, GroupMember {
     this.endBy(thrown(reason))
   }
 
-  /** Nobody wants more than the rows that were taken, so many: for this reason, which is nobody's error. */
-  leave(rowCount: number, reason: unknown): void {
-    if (this.isSettled) return
-    this.leftAfter = rowCount
-    this.giveUp(reason)
-  }
-
   endBy(failure: Failure): void {
     if (this.isSettled) return
     this.abandon()

@@ -40,6 +40,13 @@ export class StreamRequest extends Request {
     return rows
   }
 
+  /** Nobody wants more than the rows that were taken: for this reason, which is nobody's error. */
+  leave(reason: unknown): void {
+    if (this.isSettled) return
+    this.leftAfter = this.taken
+    this.giveUp(reason)
+  }
+
   /** Nobody wants its rows any more, and it goes on to its end without them. */
   drop(): void {
     this.isDropping = true
