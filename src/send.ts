@@ -12,6 +12,7 @@ import {
   BatchRequest,
   type CallGroup,
   type Request,
+  type ResultForm,
   type ScriptOptions,
   type StatementOptions,
   type Target,
@@ -21,38 +22,71 @@ import { Form } from './types/boundary'
 import { describeArgument } from './types/describe-value'
 
 /**
- * What calls have when they say nothing else; of a connection or a pool. The options of requests are made here once:
- * a call that gives none makes none.
+ * What calls have when they say nothing else; of a connection, a pool or a transaction. The options of requests are made here
+ * once, each when it is first asked for: a call that gives none makes none, and a transaction only those of its own calls.
  */
 export class CallDefaults {
+  readonly plan: ResultPlan
   readonly commandTimeoutMs: number
   readonly maxResultBytes: number
-  /** All rows. */
-  readonly rows: StatementOptions
-  /** One row. */
-  readonly row: StatementOptions
-  /** The row of which `fetchVal` gives one value, by its position. */
-  readonly value: StatementOptions
-  /** No rows. */
-  readonly count: StatementOptions
-  /** Commands of the driver's own. */
-  readonly control: ScriptOptions
+  readonly #group: CallGroup | undefined
+  #rows: StatementOptions | undefined
+  #row: StatementOptions | undefined
+  #value: StatementOptions | undefined
+  #count: StatementOptions | undefined
+  #control: ScriptOptions | undefined
 
   constructor(plan: ResultPlan, commandTimeoutMs: number, maxResultBytes = 0, group?: CallGroup) {
-    const common = { timeoutMs: commandTimeoutMs, signal: undefined, group }
-    const result = { ...common, maxResultBytes }
+    this.plan = plan
     this.commandTimeoutMs = commandTimeoutMs
     this.maxResultBytes = maxResultBytes
-    this.rows = Object.freeze({ ...result, plan, form: Form.ROWS, maxRows: 0 })
-    this.row = Object.freeze({ ...result, plan, form: Form.ROWS, maxRows: 1 })
-    this.value = Object.freeze({ ...result, plan: valuePlanFor(plan), form: Form.ROWS, maxRows: 1 })
-    this.count = Object.freeze({ ...common, maxResultBytes: 0, plan, form: Form.COUNT, maxRows: 0 })
-    this.control = Object.freeze({ ...common, isControl: true })
+    this.#group = group
+  }
+
+  /** All rows. */
+  get rows(): StatementOptions {
+    this.#rows ??= this.#statement(this.plan, Form.ROWS, 0)
+    return this.#rows
+  }
+
+  /** One row. */
+  get row(): StatementOptions {
+    this.#row ??= this.#statement(this.plan, Form.ROWS, 1)
+    return this.#row
+  }
+
+  /** The row of which `fetchVal` gives one value, by its position. */
+  get value(): StatementOptions {
+    this.#value ??= this.#statement(valuePlanFor(this.plan), Form.ROWS, 1)
+    return this.#value
+  }
+
+  /** No rows. */
+  get count(): StatementOptions {
+    this.#count ??= this.#statement(this.plan, Form.COUNT, 0)
+    return this.#count
+  }
+
+  /** Commands of the driver's own. */
+  get control(): ScriptOptions {
+    this.#control ??= {
+      timeoutMs: this.commandTimeoutMs,
+      signal: undefined,
+      group: this.#group,
+      isControl: true,
+    }
+    return this.#control
   }
 
   /** The same of calls that end with a group at the latest. */
   within(group: CallGroup): CallDefaults {
-    return new CallDefaults(this.rows.plan, this.commandTimeoutMs, this.maxResultBytes, group)
+    return new CallDefaults(this.plan, this.commandTimeoutMs, this.maxResultBytes, group)
+  }
+
+  #statement(plan: ResultPlan, form: ResultForm, maxRows: number): StatementOptions {
+    const { commandTimeoutMs: timeoutMs, maxResultBytes } = this
+    const guard = form === Form.COUNT ? 0 : maxResultBytes
+    return { timeoutMs, signal: undefined, group: this.#group, plan, form, maxRows, maxResultBytes: guard }
   }
 }
 
