@@ -1,3 +1,4 @@
+import { ContextNames } from './context-names'
 import { ClientConfigurationError } from './errors/index'
 import type { ContextStatement } from './native/door'
 import { checkOptions } from './options'
@@ -21,30 +22,17 @@ export interface ContextOptions {
 
 /** A context after its check. */
 export interface CheckedContext {
-  /** Names of settings in lower case, each once. */
-  readonly names: readonly string[]
+  readonly names: ContextNames
   /** Their values, in the same order. */
   readonly values: readonly string[]
   readonly role: string | undefined
 }
 
-export const NO_CONTEXT: CheckedContext = { names: [], values: [], role: undefined }
+export const NO_CONTEXT: CheckedContext = { names: ContextNames.none(), values: [], role: undefined }
 
 const KNOWN: ReadonlySet<string> = new Set(['settings', 'role'])
-/** PostgreSQL's own, and those of extensions and applications with a dot (guc.c, valid_custom_variable_name). */
-const SETTING_NAME = /^[a-z_][a-z0-9_$]*(?:\.[a-z_][a-z0-9_$]*)*$/i
 /** A statement takes no more parameters (manual, "Limits"). */
 const MOST_SETTINGS = 1_000
-
-/** Names, and lists of them, that are remembered: contexts are made anew for each request, and their names are always the same. */
-const MOST_REMEMBERED = 1_000
-
-/** Settings that are not the application's to make, and why. */
-const REFUSED: ReadonlyMap<string, string> = new Map([
-  ['role', "is option 'role' of the context"],
-  ['session_authorization', "cannot be undone by who has made it: use option 'role'"],
-  ['client_encoding', 'is always UTF8 in this driver'],
-])
 
 /**
  * Lays options over a context.
@@ -59,7 +47,7 @@ export function checkContext(options: ContextOptions, base: CheckedContext): Che
       `option 'role' must be the name of a role, not ${describeArgument(role)}`,
     )
   }
-  const names = base.names.slice()
+  let { names } = base
   const values = base.values.slice()
   if (settings !== undefined) {
     // A Map or the like would have none.
@@ -69,13 +57,9 @@ export function checkContext(options: ContextOptions, base: CheckedContext): Che
       )
     }
     for (const given of Object.keys(settings)) {
-      const name = checkedNames.get(given) ?? checkName(given)
-      const value = textOf(given, settings[given])
-      const at = names.indexOf(name)
-      if (at < 0) {
-        names.push(name)
-        values.push(value)
-      } else values[at] = value
+      const step = names.step(given)
+      values[step.at] = textOf(given, settings[given])
+      names = step.names
     }
   }
   if (names.length > MOST_SETTINGS) {
@@ -84,23 +68,6 @@ export function checkContext(options: ContextOptions, base: CheckedContext): Che
     )
   }
   return { names, values, role: role ?? base.role }
-}
-
-/** Names that have been found to be right, as they were given, with what they are. */
-const checkedNames = new Map<string, string>()
-
-/** PostgreSQL's names of settings are the same in any case. */
-function checkName(name: string): string {
-  const lower = name.toLowerCase()
-  const refused = REFUSED.get(lower)
-  if (refused !== undefined) throw new ClientConfigurationError(`option 'settings': ${lower} ${refused}`)
-  if (SETTING_NAME.test(name)) {
-    remember(checkedNames, name, lower)
-    return lower
-  }
-  throw new ClientConfigurationError(
-    `option 'settings': ${describeArgument(name)} is no name of a setting, such as 'statement_timeout' or 'app.tenant'`,
-  )
 }
 
 function textOf(name: string, value: unknown): string {
@@ -113,46 +80,20 @@ function textOf(name: string, value: unknown): string {
   )
 }
 
-/** The statement that contexts with the same names have in common. */
-interface Settings {
-  readonly text: string
-  /** The position of each parameter's value among those of the context, in the order of the parameters. */
-  readonly order: readonly number[]
-}
-
-/** By the names of settings in the order in which they were given; those of contexts with a role apart. */
-const withoutRole = new Map<string, Settings>()
-const withRole = new Map<string, Settings>()
-
 /**
  * The statement that makes a context's settings until the end of the transaction that it is in; undefined when there are none.
  * Values are its parameters, so that it is one statement for all contexts with the same names.
  */
 export function contextStatement({ names, values, role }: CheckedContext): ContextStatement | undefined {
   if (names.length === 0 && role === undefined) return undefined
-  const known = role === undefined ? withoutRole : withRole
-  const key = names.join()
-  let made = known.get(key)
-  if (made === undefined) {
-    made = settingsOf(names, role !== undefined)
-    remember(known, key, made)
+  const { text, order } = names.settings(role !== undefined)
+  const ordered = order === undefined ? values : order.map((at) => values[at]!)
+  const { pathAt } = names
+  if (role === undefined && pathAt < 0) return { text, values: ordered, names: '' }
+  const path = pathAt < 0 ? undefined : values[pathAt]
+  return {
+    text,
+    values: role === undefined ? ordered : [...ordered, role],
+    names: JSON.stringify([path, role]),
   }
-  const ordered = made.order.map((at) => values[at]!)
-  const path = names.indexOf('search_path')
-  if (role === undefined && path < 0) return { text: made.text, values: ordered, names: '' }
-  if (role !== undefined) ordered.push(role)
-  return { text: made.text, values: ordered, names: JSON.stringify([values[path], role]) }
-}
-
-function settingsOf(names: readonly string[], hasRole: boolean): Settings {
-  const sorted = names.map((name, at) => ({ name, at })).sort((a, b) => (a.name < b.name ? -1 : 1))
-  // Last: it may not be allowed to make the others.
-  const all = [...sorted.map(({ name }) => name), ...(hasRole ? ['role'] : [])]
-  const calls = all.map((name, index) => `pg_catalog.set_config('${name}', $${index + 1}, true)`)
-  return { text: `select ${calls.join(', ')}`, order: sorted.map(({ at }) => at) }
-}
-
-function remember<V>(all: Map<string, V>, key: string, value: V): void {
-  if (all.size === MOST_REMEMBERED) all.clear()
-  all.set(key, value)
 }

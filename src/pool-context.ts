@@ -3,7 +3,13 @@ import { type CheckedContext, type ContextOptions, checkContext, contextStatemen
 import { ContextSource } from './context-source'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
-import { type ContextTarget, type PoolTarget, sharingOf, takenNow } from './native/door'
+import {
+  type ContextStatement,
+  type ContextTarget,
+  type PoolTarget,
+  sharingOf,
+  takenNow,
+} from './native/door'
 import { checkFunction } from './options'
 import { notByNew } from './other-drivers'
 import type { Pool } from './pool'
@@ -27,6 +33,7 @@ import { endsContext } from './transaction-state'
 export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   readonly #pool: Pool<M>
   readonly #context: CheckedContext
+  readonly #statement: ContextStatement | undefined
   readonly #poolTarget: PoolTarget
   readonly #target: ContextTarget | PoolTarget
 
@@ -37,6 +44,7 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
     const statement = contextStatement(context)
     this.#pool = pool
     this.#context = context
+    this.#statement = statement
     this.#poolTarget = target
     this.#target = statement === undefined ? target : target.inContext(statement)
   }
@@ -55,19 +63,19 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   async transaction<R>(callback: TransactionCallback<R, M>, options?: TransactionOptions): Promise<R> {
     checkFunction('transaction', callback)
     this.#pool._refuseToJoin()
-    return this.#pool._transactionIn(contextStatement(this.#context), callback, options, this.transaction)
+    return this.#pool._transactionIn(this.#statement, callback, options, this.transaction)
   }
 
   /** A transaction that has been started, with its settings, on a connection that goes back to the pool when it ends. */
   async begin(options?: TransactionOptions): Promise<Transaction<M>> {
     this.#pool._refuseToJoin()
-    return this.#pool._beginIn(contextStatement(this.#context), options, this.begin)
+    return this.#pool._beginIn(this.#statement, options, this.begin)
   }
 
   [inspect.custom](): string {
     const { names, role } = this.#context
     // Values may be anything, such as a user's data.
-    const parts = [...names]
+    const parts = names.list()
     if (role !== undefined) parts.push(`role ${role}`)
     return `PoolContext { ${parts.join(', ')} }`
   }
@@ -103,8 +111,7 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
     const { signal } = query.options
     const begin = async (waits: Waits): Promise<Transaction> => {
       this.#pool._refuseToJoin()
-      const statement = contextStatement(this.#context)
-      return (await this.#pool._beginIn(statement, { signal }, this.stream, waits)) as Transaction
+      return (await this.#pool._beginIn(this.#statement, { signal }, this.stream, waits)) as Transaction
     }
     return new ContextSource(begin, query)
   }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import test from 'ava'
 import {
   ActiveSQLTransactionError,
@@ -126,6 +127,20 @@ test('contexts merge', async (t) => {
   ])
   t.is(await outer.fetchVal(read('app.a')), '1')
   t.is(await p.withContext({}).fetchVal('select 1'), 1)
+})
+
+test('names in any order and any number, more than are remembered, have their own values', async (t) => {
+  const p = await pool(t)
+  const read =
+    "select current_setting('app.z', true), current_setting('app.y', true), current_setting('app.n' || $1, true)"
+  const base = p.withContext({ settings: { 'app.z': 'z', 'app.y': 'y' } })
+  for (let n = 0; n < 2_200; n++) {
+    const context = base.withContext({ settings: { [`App.N${n}`]: n, 'APP.Y': `y${n}` } })
+    if (n % 100 !== 0) continue
+    t.deepEqual(await context.fetchRow(read, [`${n}`], { rowMode: 'array' }), ['z', `y${n}`, `${n}`])
+    t.is(inspect(context), `PoolContext { app.z, app.y, app.n${n} }`)
+  }
+  t.deepEqual(await base.fetchRow(read, ['1'], { rowMode: 'array' }), ['z', 'y', null])
 })
 
 test('what a search path means holds for its own context', async (t) => {

@@ -2,5 +2,5 @@
 export function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value)
   // Objects of other realms have another Object.prototype.
-  return prototype === null || Object.getPrototypeOf(prototype) === null
+  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null
 }
