@@ -1,8 +1,7 @@
 import { parametersOf, signalOf, textOf, timeoutOf } from './call-arguments'
 import type { RowMode } from './decode/mapping'
-import { DataError, errorFromFailure, InterfaceError, PostgresError } from './errors/index'
-import { isThrown } from './errors/thrown-reason'
-import { ConnectionTarget, ContextTarget, type GroupRequest, sharingOf, takenNow } from './native/door'
+import { errorFromFailure, InterfaceError, PostgresError } from './errors/index'
+import { ConnectionTarget, type GroupRequest, sharingOf, takenNow } from './native/door'
 import type { QueryMethods } from './query-methods'
 import type { BatchStatement, FetchOptions, Parameters } from './query-options'
 import { statementOptions } from './send'
@@ -77,7 +76,7 @@ export async function runBatch<M extends RowMode>(
     await request.settled
     const { failure } = request
     if (failure === undefined) return request.parts.map((part) => part.rows)
-    const { row: index = onlyStatement(host, request), ...rest } = failure
+    const { row: index, ...rest } = failure
     // A statement behind the first could not be parsed before that was executed: perhaps it depends on what that does. Nothing
     // has been executed, and in a transaction of their own they are parsed one after the other.
     const isTooEarly = failure.kind === 'server' && failure.safeToRetry && index !== undefined && index > 0
@@ -97,32 +96,6 @@ export async function runBatch<M extends RowMode>(
     timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
     signal: signalOf(options),
   })
-}
-
-/**
- * The position of a batch's only statement, where its failure is certainly of that: it is said by the server or of the
- * parameters, and nothing of the driver's that can fail was sent in front of it.
- */
-function onlyStatement<M extends RowMode>(
-  host: QueryMethods<M>,
-  { parts, failure }: GroupRequest,
-): number | undefined {
-  if (parts.length > 1 || failure === undefined) return undefined
-  if (failure.kind === 'data') return 0
-  if (failure.kind === 'thrown') {
-    const isOfParameters = isThrown(failure.error, DataError) || isThrown(failure.error, InterfaceError)
-    return isOfParameters ? 0 : undefined
-  }
-  return failure.kind === 'server' && hasNothingInFront(host) ? 0 : undefined
-}
-
-/** No settings of a context; nor what opens a transaction, which is over where that has failed. */
-function hasNothingInFront<M extends RowMode>(host: QueryMethods<M>): boolean {
-  try {
-    return !(host._target() instanceof ContextTarget)
-  } catch {
-    return false
-  }
 }
 
 function sendBatch<M extends RowMode>(

@@ -82,7 +82,7 @@ test('a statement that fails takes all of them along, and is named', async (t) =
 test('the only statement of a batch is named as one of several is', async (t) => {
   const [c, p] = [await connection(t), await pool(t)]
   const context = p.withContext({ settings: { 'app.tenant': 'a' } })
-  const named = async (batch: (statements: BatchStatement[]) => Promise<unknown>, hasContext = false) => {
+  const named = async (batch: (statements: BatchStatement[]) => Promise<unknown>) => {
     const refused = [
       ['select $1::int', ['no number']],
       ['select $1::int', []],
@@ -91,7 +91,6 @@ test('the only statement of a batch is named as one of several is', async (t) =>
       t.is((await t.throwsAsync<PostgresError>(batch([statement]))).statement, 0, String(statement))
       t.is((await t.throwsAsync<PostgresError>(batch(['select 1', statement]))).statement, 1)
     }
-    if (hasContext) return
     const error = await t.throwsAsync<DivisionByZeroError>(batch(['select 1 / 0']))
     t.like(error, { statement: 0, query: 'select 1 / 0', message: 'division by zero' })
   }
@@ -103,7 +102,12 @@ test('the only statement of a batch is named as one of several is', async (t) =>
       await tx.batch(statements)
     }),
   )
-  await named((statements) => context.batch(statements), true)
+  await named((statements) => context.batch(statements))
+  const alone = await t.throwsAsync<DivisionByZeroError>(context.fetch('select 1 / 0'))
+  t.is(alone.statement, undefined)
+  t.false('row' in alone && alone.row !== undefined)
+  const first = await t.throwsAsync<DivisionByZeroError>(c.transaction((tx) => tx.fetch('select 1 / 0')))
+  t.is(first.row, undefined)
   // What makes the settings is none of its statements.
   const wrong = p.withContext({ settings: { no_such_setting: 1 } })
   for (const call of [wrong.batch(['select 1']), wrong.transaction((tx) => tx.batch(['select 1']))]) {

@@ -28,6 +28,10 @@ export class BatchRequest extends Request {
     super(environment, target, query, NO_PARAMETERS, plan)
   }
 
+  override get namesRow(): boolean {
+    return true
+  }
+
   /**
    * Adds a row, and gives its rough size in bytes. Its values are taken before this returns, however deep they are
    * nested: the caller may use them for the next row. Rows pushed after the batch has settled or was aborted are

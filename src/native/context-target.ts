@@ -47,7 +47,9 @@ export class ContextTarget extends Target {
     params: readonly unknown[] | undefined,
     options: StatementOptions,
   ): Request {
-    return this.sendGroup([{ text, params, options }], options)
+    const request = this.sendGroup([{ text, params, options }], options)
+    request.isQuery = true
+    return request
   }
 
   /** A single statement that may share a Sync, without parameters. */

@@ -64,6 +64,8 @@ export class GroupPart {
 export class GroupRequest extends Request {
   readonly parts: readonly GroupPart[]
   private readonly front: Context | undefined
+  /** It is a query, and no batch of one. */
+  isQuery = false
   /** The position of the part whose rows came last. */
   reading = 0
 
@@ -82,6 +84,10 @@ export class GroupRequest extends Request {
 
   override get description(): Description | undefined {
     return this.parts[this.parts.length - 1]!.statement
+  }
+
+  override get namesRow(): boolean {
+    return !this.isQuery
   }
 
   override keepsTransaction(): boolean {
@@ -196,10 +202,9 @@ export class GroupRequest extends Request {
     }
   }
 
-  /** Says which statement it was, of several. */
+  /** Says which statement of a batch it was. */
   private named(part: GroupPart, error: unknown): unknown {
-    if (this.parts.length === 1 || !(isThrown(error, DataError) || isThrown(error, InterfaceError)))
-      return error
+    if (this.isQuery || !(isThrown(error, DataError) || isThrown(error, InterfaceError))) return error
     const statement = this.parts.indexOf(part)
     error.message = `statement ${statement}: ${error.message}`
     Object.assign(error, { statement })

@@ -170,6 +170,11 @@ export class Request implements Abortable, GroupMember {
     return this.query?.text ?? this.text
   }
 
+  /** Its failures say which row of its parameters they are of, or which of its statements. */
+  get namesRow(): boolean {
+    return false
+  }
+
   keepsTransaction(): boolean {
     const text = this.executed
     return text !== undefined && endsNothing(text)
@@ -307,7 +312,9 @@ export class Request implements Abortable, GroupMember {
   fail(failure: Failure): void {
     if (this.isSettled) return
     const isLate = failure.kind === 'timeout' || failure.kind === 'canceled'
-    this.settle(this.failure ?? (isLate ? this.expiry : undefined) ?? failure)
+    this.settle(
+      this.failure ?? (isLate ? this.expiry : undefined) ?? (this.namesRow ? failure : rowless(failure)),
+    )
   }
 
   /** Rust has ended the request, or never heard of it. */
@@ -436,4 +443,11 @@ export function thrown(error: unknown): Failure {
     safeToRetry: false,
     error,
   }
+}
+
+/** What is sent as a group of one, since something is in front of it, is a query. */
+function rowless(failure: Failure): Failure {
+  if (failure.row === undefined) return failure
+  const { row: _, ...rest } = failure
+  return rest
 }

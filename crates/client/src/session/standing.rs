@@ -23,7 +23,7 @@ pub(super) struct Standing<'a> {
     pub(super) is_warm: bool,
     /// It is refused already, and only waits for a COPY's end.
     pub(super) is_copying_out: bool,
-    /// Of a batch, the row of parameters that it is at, counted from 0.
+    /// Of a batch, the row of parameters that it is at, counted from 0; of a group, the statement.
     pub(super) row: Option<u64>,
     /// What its parameters went by.
     pub(super) description: Option<&'a Description>,

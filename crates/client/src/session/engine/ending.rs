@@ -63,7 +63,7 @@ impl Session {
             rows_without_types(failure);
         }
         let outcome = head.course.outcome.take().or_else(|| head.pending.task.outcome());
-        let part = head.pending.task.is_of_several().then(|| u64::from(head.pending.task.part_of_row()));
+        let part = head.pending.task.names_part().then(|| u64::from(head.pending.task.part_of_row()));
         let mut row_failure = head.pending.task.rows().and_then(|(rows, _)| rows.take_failure());
         if let Some(failure) = &mut row_failure {
             failure.row = part;

@@ -212,8 +212,8 @@ impl RequestKind for Task {
         of_its_kind!(self, kind => kind.part_of_row())
     }
 
-    fn is_of_several(&self) -> bool {
-        of_its_kind!(self, kind => kind.is_of_several())
+    fn names_part(&self) -> bool {
+        of_its_kind!(self, kind => kind.names_part())
     }
 
     fn front(&mut self) -> Option<&mut Front> {

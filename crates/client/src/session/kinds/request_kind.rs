@@ -189,8 +189,8 @@ pub(in crate::session) trait RequestKind {
         0
     }
 
-    /// It has several statements of the application's.
-    fn is_of_several(&self) -> bool {
+    /// Its failures name the statement of the application's that they are of.
+    fn names_part(&self) -> bool {
         false
     }
 

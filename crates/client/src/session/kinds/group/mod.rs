@@ -337,7 +337,7 @@ impl RequestKind for GroupTask {
             },
             is_warm: !is_in_front && part.is_some_and(|part| part.is_warm),
             is_copying_out: self.is_copying_out,
-            row: (!is_in_front && self.parts.len() > 1 && self.at < self.parts.len())
+            row: (!is_in_front && self.at < self.parts.len())
                 .then(|| u64::try_from(self.due_part()).unwrap_or(u64::MAX)),
             description: part.and_then(|part| part.preparation.description.as_deref()).filter(|_| !is_in_front),
         }
@@ -414,8 +414,8 @@ impl RequestKind for GroupTask {
         u32::try_from(self.part_of_rows()).unwrap_or(u32::MAX)
     }
 
-    fn is_of_several(&self) -> bool {
-        self.parts.len() > 1
+    fn names_part(&self) -> bool {
+        !self.parts.is_empty()
     }
 
     fn front(&mut self) -> Option<&mut Front> {
