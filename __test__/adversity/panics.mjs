@@ -32,7 +32,11 @@ const COURSES = values.full
       { skip: 1, times: 2 },
     ]
 /** A second one that comes while what the first has interrupted is gone on with. */
-const IN_PART_AS_WELL = new Map([['node.write', [{ skip: 2, times: 2 }]]])
+const IN_PART_AS_WELL = new Map([
+  ['node.write', [{ skip: 2, times: 2 }]],
+  // Several connections of a pool end at once.
+  ['session.end', [{ skip: 3, times: 5 }]],
+])
 /** What the end of a worker comes to as well. */
 const OF_WORKERS = ['node.farewell']
 

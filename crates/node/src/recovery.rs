@@ -1,6 +1,7 @@
 //! After a panic: what it came from cannot be trusted any more and goes, whoever waited for that is told, and everything
 //! else goes on.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use oxpg_client::pool::OpenFailure;
@@ -37,13 +38,31 @@ impl Environment {
         self.reactor.spin(true);
     }
 
+    /// Ends a connection that a panic came from. That may panic again; and where it brings the end of others, as those that a
+    /// pool closes for the same reason, with one of these, which goes then as well: nobody else would know of it any more.
     fn end_panicked(&mut self, id: u32) {
-        if catch_unwind(AssertUnwindSafe(|| self.end_connection(id, EndCause::Panicked))).is_err() {
-            // It panicked again at its end.
-            let _ = catch_unwind(AssertUnwindSafe(|| self.abandon_connection(id)));
+        let mut due = VecDeque::from([id]);
+        while let Some(id) = due.pop_front() {
+            let ends: [fn(&mut Self, u32); 2] =
+                [|environment, id| environment.end_connection(id, EndCause::Panicked), Self::abandon_connection];
+            for end in ends {
+                if catch_unwind(AssertUnwindSafe(|| end(self, id))).is_ok() {
+                    break;
+                }
+                due.extend(self.connections.driving.take().filter(|other| *other != id));
+            }
+            // One that was just being handed over, say, is not the engine's.
+            self.fail_all_at(Place::Connection(id));
         }
-        // One that was just being handed over, say, is not the engine's.
-        self.fail_all_at(Place::Connection(id));
+    }
+
+    /// Goes on with what a panic has cut short. False when that has panicked; its connection is ended then.
+    fn go_on(&mut self, work: impl FnOnce(&mut Self)) -> bool {
+        let is_well = catch_unwind(AssertUnwindSafe(|| work(self))).is_ok();
+        if !is_well && let Some(id) = self.connections.driving.take() {
+            self.end_panicked(id);
+        }
+        is_well
     }
 
     fn fail_all_at(&mut self, place: Place) {
@@ -75,11 +94,10 @@ impl Environment {
             }
         }
         // What is told to a policy that panics at once is told again.
-        let is_well = |environment: &mut Self| catch_unwind(AssertUnwindSafe(|| environment.run_actions(pool))).is_ok();
-        if !(0..MOST_TRIES).any(|_| is_well(self)) {
+        if !(0..MOST_TRIES).any(|_| self.go_on(|environment| environment.run_actions(pool))) {
             // It does so whatever it is asked: there is no such pool any more.
             self.fail_all_at(Place::Pool(pool));
-            let _ = catch_unwind(AssertUnwindSafe(|| self.pool_closed(pool)));
+            self.go_on(|environment| environment.pool_closed(pool));
         }
     }
 
@@ -135,23 +153,23 @@ impl Environment {
         }
         self.recover();
         // Whoever waits for the end of a session or of a cancel is told of it: once more, if it was told.
-        let _ = catch_unwind(AssertUnwindSafe(|| {
+        self.go_on(|environment| {
             if let Some(parting) = parted {
-                self.parted(parting);
+                environment.parted(parting);
             }
             if let Some((connection, number)) = cancelled {
-                self.cancel_finished(connection, number);
+                environment.cancel_finished(connection, number);
             }
-        }));
+        });
         match opening {
             Some(Opening::Request { slot }) if self.calls.requests.get(slot).is_some() => {
                 self.fail(slot, FailureData::internal(MESSAGE));
             }
             Some(Opening::Pool { pool, attempt }) => {
-                let _ = catch_unwind(AssertUnwindSafe(|| {
-                    self.open_failed(pool, attempt, OpenFailure::Transient, FailureData::internal(MESSAGE));
-                    self.run_actions(pool);
-                }));
+                self.go_on(|environment| {
+                    environment.open_failed(pool, attempt, OpenFailure::Transient, FailureData::internal(MESSAGE));
+                    environment.run_actions(pool);
+                });
             }
             Some(Opening::Request { .. } | Opening::Abandoned) | None => {}
         }
