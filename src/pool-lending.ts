@@ -19,9 +19,9 @@ import type { QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
 import { type Lease, type SourceQuery, StreamSource, type Waits } from './row-source'
 import type { CallDefaults } from './send'
+import { transactionPidOf } from './transaction-frames'
 import { wholeLimit } from './transaction-limits'
 import { checkTransactionOptions, type TransactionOptions } from './transaction-options'
-import { transactionPidOf } from './transaction-scope'
 
 /** Which call of the application's a lease is for. */
 export interface Claim {

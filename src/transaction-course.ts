@@ -1,41 +1,28 @@
-import { errorFromFailure, type Failure, InFailedSQLTransactionError, InterfaceError } from './errors/index'
-import { Limit } from './limit'
+import { errorFromFailure, type Failure, InterfaceError } from './errors/index'
+import type { Limit } from './limit'
 import {
   CallGroup,
   type ConnectionTarget,
   type ContextStatement,
-  type ControlRequest,
   type GroupMember,
-  type RequestOptions,
   thrown,
 } from './native/door'
 import type { CallDefaults } from './send'
 import { keepSuppressed } from './suppressed'
+import { TransactionEnding } from './transaction-ending'
 import type { TransactionHost } from './transaction-host'
-import {
-  checkNesting,
-  cutEnd,
-  failedEnd,
-  lateEnd,
-  OWN_ROLLBACK_LIMIT_MS,
-  rolledBack,
-  startLimit,
-  TransactionLimit,
-} from './transaction-limits'
+import { checkNesting, rolledBack, startLimit, TransactionLimit } from './transaction-limits'
 import { beginCommand, type CheckedTransactionOptions, savepointCommand } from './transaction-options'
 import type { Scope } from './transaction-scope'
-import { endedByQuery, saysEndedByQuery, type TransactionState, wrongState } from './transaction-state'
+import { type TransactionState, wrongState } from './transaction-state'
 
 /** A limit has ended a transaction, for this reason. */
 interface Cut {
   readonly failure: Failure
 }
 
-/** Of commands that end a transaction. */
-const UNLIMITED: RequestOptions = Object.freeze({ timeoutMs: 0, signal: undefined })
-
 /**
- * What is sent to start and end one transaction or savepoint, and what its limits do to it meanwhile. The application has a
+ * What is sent to start one transaction or savepoint, and what its limits do to it meanwhile. The application has a
  * `Transaction` in front of it.
  */
 export class TransactionCourse {
@@ -49,14 +36,15 @@ export class TransactionCourse {
   state: TransactionState = 'new'
   /** Fulfilled when what its limit has cut short is undone, or the session gone. */
   undoing: Promise<void> | undefined
-  #savepoint = ''
+  /** The name of what it is, inside another one. */
+  savepoint = ''
+  /** How it ends. */
+  readonly ending: TransactionEnding
   /** It ends by `prepareTransaction`. */
   preparing: Promise<void> | undefined
   /** What is executed right behind what opens it. */
   readonly #context: ContextStatement | undefined
   #whenOver: (() => Promise<void>) | undefined
-  /** The last one that ends it. */
-  #lastCommand: ControlRequest | undefined
   /** Its own. */
   #limit: TransactionLimit | undefined
   /** The calls that are made in it; undefined where nobody has to know, or where they are those of one around it. */
@@ -76,6 +64,14 @@ export class TransactionCourse {
     this.host = host
     this.scope = scope
     this.options = options
+    this.ending = new TransactionEnding(this)
+  }
+
+  /** What of its own limit has ended it, if that has; the loop may not have come round to it. */
+  cutShortIfLate(): Failure | undefined {
+    const late = this.#limit?.failure
+    if (late !== undefined) this.#cutShort(late, true)
+    return late
   }
 
   /** Of the calls made in it. */
@@ -138,11 +134,11 @@ export class TransactionCourse {
       // It may have waited for its turn until now.
       if (limit.signal?.aborted === true) throw errorFromFailure(thrown(limit.signal.reason))
     } catch (error) {
-      this.#end('failed')
+      this.end('failed')
       scope.refuseWhenCutShort()
       throw error
     }
-    if (isNested) this.#savepoint = scope.nextSavepointName()
+    if (isNested) this.savepoint = scope.nextSavepointName()
     scope.isolation = isNested ? undefined : this.options.isolation
     scope.hasContext ||= this.#context !== undefined
     this.#openLater(scope, target)
@@ -160,7 +156,7 @@ export class TransactionCourse {
    */
   #openLater(scope: Scope, target: ConnectionTarget): void {
     const command = this.isNested
-      ? savepointCommand(this.#savepoint, this.options)
+      ? savepointCommand(this.savepoint, this.options)
       : beginCommand(this.options)
     const context = this.#context
     const course = new WeakRef(this)
@@ -180,7 +176,7 @@ export class TransactionCourse {
 
   /** It could not be opened. */
   #fail(): void {
-    this.#end('failed')
+    this.end('failed')
     this.undoing = this.over().catch(() => {})
   }
 
@@ -241,9 +237,7 @@ export class TransactionCourse {
   async #undo(): Promise<void> {
     try {
       void this.host._vacate()
-      const end = this.#thenOver(this.#sendRollback())
-      this.#lastCommand?.hurry()
-      await end
+      await this.thenOver(this.ending.hurriedRollback())
     } catch {
       // The session is gone, or will be with what is around the savepoint.
     }
@@ -261,197 +255,14 @@ export class TransactionCourse {
     return (first as { value: T }).value
   }
 
-  /** @throws InterfaceError when something in it is still open, and what its end came to. */
-  async commit(): Promise<void> {
-    this.#expectEnd('commit', 'committed')
-    const command = this.isNested ? `RELEASE SAVEPOINT ${this.#savepoint}` : 'COMMIT'
-    await this.#ending(command, this.scope.isBroken ? this.#rollbackBroken() : this.#sendCommit(command))
-  }
-
-  /** PREPARE TRANSACTION, the first half of a two-phase commit; what is wrong with the call leaves it open. */
-  prepare(gid: string): Promise<void> {
-    this.#expectEnd('prepare', 'prepared')
-    if (this.isNested)
-      throw new InterfaceError('only the outermost transaction can be prepared, not a savepoint')
-    const end = this.scope.isBroken ? this.#rollbackBroken() : this.#sendPrepare(gid)
-    this.preparing = this.#ending('PREPARE TRANSACTION', end)
-    return this.preparing
-  }
-
-  /** @throws InterfaceError when something in it is still open; why its limit has ended it. */
-  #expectEnd(what: string, done: string): void {
-    // It says why when the connection was released or lost.
-    this.host._targetOfEnd()
-    this.expect('started', what)
-    if (this.scope.isBusy) {
-      throw new InterfaceError(`the transaction cannot be ${done}: one that is nested in it is open`)
-    }
-    // The loop may not have come round to it: better rolled back for certain than committed perhaps.
-    const late = this.#limit?.failure
-    if (late !== undefined) {
-      this.#cutShort(late, true)
-      this.scope.refuseWhenCutShort()
-      throw errorFromFailure(late)
-    }
-  }
-
-  async #sendPrepare(gid: string): Promise<void> {
-    // Also one in which nothing was done.
-    this.scope.root.sendOpenings()
-    const request = this.#sendEnd(`PREPARE TRANSACTION ${gid}`)
-    await request.settled
-    if (request.failure !== undefined) {
-      // Where it fails PostgreSQL rolls back; nothing of it may stay open anywhere.
-      const isOpen = !this.host._isGone && this.host._targetOfEnd().transactionStatus !== 'I'
-      if (isOpen) await this.#send('ROLLBACK').settled
-      this.#end('failed')
-      throw failedEnd('PREPARE TRANSACTION', request.failure)
-    }
-    if (!this.#wasEndedBy(request)) {
-      this.#end('failed')
-      throw endedByQuery(request.endedBy)
-    }
-    if (request.tag() === 'ROLLBACK') {
-      this.#end('rolled back')
-      throw rolledBackInstead('prepared')
-    }
-    this.#end('prepared')
-  }
-
-  async #sendCommit(command: string): Promise<void> {
-    if (this.scope.isUnsent) {
-      // Nothing was done in it, and the server has not heard of it.
-      this.#endUnsent('committed')
-      return
-    }
-    const request = this.#sendEnd(command)
-    await request.settled
-    if (request.failure !== undefined) {
-      if (this.isNested && !this.host._isGone) await this.#undoSavepoint()
-      this.#end('failed')
-      throw errorFromFailure(request.failure)
-    }
-    if (!this.isNested && !this.#wasEndedBy(request)) {
-      this.#end('failed')
-      throw endedByQuery(request.endedBy)
-    }
-    // PostgreSQL answers the COMMIT of a failed transaction so (manual, COMMIT).
-    if (!this.isNested && request.tag() === 'ROLLBACK') {
-      this.#end('rolled back')
-      throw rolledBackInstead('committed')
-    }
-    this.#end('committed')
-  }
-
-  /** What was to be undone in it is still there: it must not be committed. */
-  async #rollbackBroken(): Promise<void> {
-    const { brokenBy } = this.scope
-    await this.#sendRollback()
-    throw new InFailedSQLTransactionError(
-      'the transaction was rolled back instead of committed, since a savepoint in it could not be rolled back',
-      { safeToRetry: true, cause: brokenBy },
-    )
-  }
-
-  /** @param defaultLimitMs How long that may take where nobody has set a limit; 0 for ever. */
-  async rollback(defaultLimitMs = 0): Promise<void> {
-    this.expect('started', 'roll back')
-    const command = this.isNested ? 'ROLLBACK TO SAVEPOINT' : 'ROLLBACK'
-    await this.#ending(command, this.#sendRollback(), defaultLimitMs)
-  }
-
-  async #sendRollback(): Promise<void> {
-    if (this.scope.isUnsent) {
-      this.#endUnsent('rolled back')
-      return
-    }
-    if (this.isNested) {
-      const failure = await this.#undoSavepoint()
-      this.#end(failure === undefined ? 'rolled back' : 'failed')
-      if (failure !== undefined) throw errorFromFailure(failure)
-      return
-    }
-    const request = this.#sendEnd('ROLLBACK')
-    await request.settled
-    const { failure } = request
-    const isUndone = failure === undefined && this.#wasEndedBy(request)
-    this.#end(isUndone ? 'rolled back' : 'failed')
-    if (!isUndone) throw failure === undefined ? endedByQuery(request.endedBy) : errorFromFailure(failure)
-  }
-
-  /** Whether it was this command that ended the transaction, and not a query before it. */
-  #wasEndedBy(request: ControlRequest): boolean {
-    return request.wasInTransaction && request.transactionsEnded === (this.scope.endedBefore ?? 0) + 1
-  }
-
-  /** What the savepoint did stays there if this fails: the transaction around it can only be rolled back then. */
-  async #undoSavepoint(): Promise<Failure | undefined> {
-    const name = this.#savepoint
-    const request = this.#sendEnd(`ROLLBACK TO SAVEPOINT ${name}; RELEASE SAVEPOINT ${name}`)
-    await request.settled
-    const { failure } = request
-    if (failure !== undefined) this.scope.parent?.breakBy(errorFromFailure(failure))
-    return failure
-  }
-
-  /**
-   * Waits for the end of the transaction, but no longer than `commandTimeoutMs` and its own limit. At that time only the
-   * caller gives up: the commands go out and the transaction stays in the way of others until they have been answered, or
-   * the server has been silent for so long that the session is given up.
-   */
-  async #ending(command: string, end: Promise<void>, defaultLimitMs = 0): Promise<void> {
-    const limit = new Limit(this.defaults.commandTimeoutMs || defaultLimitMs)
-    const held = limit.hold(this.#thenOver(end), (limitMs) => {
-      this.#lastCommand?.hurry()
-      return lateEnd(command, limitMs)
-    })
-    await this.untilCut(held, (failure) => {
-      this.#lastCommand?.hurry()
-      return cutEnd(command, failure)
-    })
-  }
-
-  /** Rolls back because of an error, which goes before those of the rollback. */
-  async rollbackBecause(error: unknown): Promise<void> {
-    if (this.host._isGone || this.scope.isOver) {
-      this.#end('failed')
-      return
-    }
-    try {
-      void this.host._vacate()
-      await this.rollback(OWN_ROLLBACK_LIMIT_MS)
-    } catch (second) {
-      // A session that has ended meanwhile took the transaction with it; and nothing needs to be said twice.
-      const isKnown = this.host._isGone || (saysEndedByQuery(error) && saysEndedByQuery(second))
-      if (!isKnown) keepSuppressed(error, second)
-    }
-  }
-
-  #sendEnd(command: string): ControlRequest {
-    const request = this.#send(command)
-    this.#lastCommand = request
-    this.state = 'ending'
-    this.scope.finish()
-    return request
-  }
-
-  /** Without a time limit: a command that was given up unsent would leave the transaction open. */
-  #send(command: string): ControlRequest {
-    return this.host._targetOfEnd().control(command, UNLIMITED)
-  }
-
-  #endUnsent(state: TransactionState): void {
-    this.scope.forgetOpening()
-    this.#end(state)
-  }
-
-  #end(state: TransactionState): void {
+  /** It has ended, and so. */
+  end(state: TransactionState): void {
     this.state = state
     this.scope.leave()
   }
 
   /** It ends, well or not, and so does what depends on it. */
-  async #thenOver(end: Promise<void>): Promise<void> {
+  async thenOver(end: Promise<void>): Promise<void> {
     try {
       await end
     } catch (error) {
@@ -490,14 +301,6 @@ export class TransactionCourse {
     this.scope.refuseWhenCutShort()
     throw wrongState(now, what)
   }
-}
-
-/** A statement in it had failed. */
-function rolledBackInstead(of: string): Error {
-  return new InFailedSQLTransactionError(
-    `the transaction was rolled back instead of ${of}, since a statement in it had failed`,
-    { safeToRetry: true },
-  )
 }
 
 /**

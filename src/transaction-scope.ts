@@ -1,26 +1,8 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
-import {
-  errorFromFailure,
-  type Failure,
-  InFailedSQLTransactionError,
-  InterfaceError,
-  TimeoutError,
-} from './errors/index'
+import { errorFromFailure, type Failure, InFailedSQLTransactionError, InterfaceError } from './errors/index'
 import type { Limit } from './limit'
 import type { CallGroup } from './native/door'
-
-/** The transactions whose callbacks are running here, the innermost first. */
-interface Frame {
-  readonly scope: Scope
-  readonly outer: Frame | undefined
-  /** What the callback was given. */
-  readonly transaction: object
-}
-
-const frames = new AsyncLocalStorage<Frame>()
-
-/** Transaction callbacks that are running: while there are none, nobody needs to look for a frame. */
-let runningCallbacks = 0
+import { ScopeTurns } from './scope-turns'
+import { currentFrame, runInFrame } from './transaction-frames'
 
 /**
  * A place where transactions start: a connection, or an open transaction, in which they are savepoints. At most one
@@ -57,12 +39,10 @@ export class Scope {
   #isBroken = false
   readonly #hasCallback: boolean
   #child: Scope | undefined
-  /** Those whose turn has not come, in the order in which they came. */
-  readonly #waiting = new Set<(isReserved: boolean) => void>()
+  /** Of those that are to start in this scope. */
+  readonly #turns = new ScopeTurns()
   /** Who wants to know when a transaction in this scope starts or ends. */
   #watching: (() => void)[] = []
-  /** The scope is free, but belongs to one that has waited and is about to wake up. */
-  #isReserved = false
   #isOver = false
   #savepoints = 0
   /** How many transactions had ended on the connection when this one was opened; undefined until that is known. */
@@ -185,7 +165,7 @@ export class Scope {
 
   /** Whether a transaction is open in this scope, or about to be. */
   get isBusy(): boolean {
-    return this.#child !== undefined || this.#isReserved
+    return this.#child !== undefined || this.#turns.isReserved
   }
 
   /** Whether the transaction in this scope was started by hand, and its end is not on its way. */
@@ -262,7 +242,7 @@ export class Scope {
       while (scope.hasManualChild) scope = scope.#child!
       scope.#refuseWhenOver()
       if (!scope.isBusy) return scope.#open(hasCallback)
-      if (await scope.#turn(limit)) scope.#isReserved = false
+      if (await scope.#turns.wait(limit, () => scope.#wakeNext())) scope.#turns.isReserved = false
     }
   }
 
@@ -279,7 +259,7 @@ export class Scope {
     this.#isOver = true
     this.forgetOpening()
     this.#child?.leave()
-    this.#wakeAll()
+    this.#turns.wakeAll()
     this.#tellOfChange()
   }
 
@@ -318,13 +298,11 @@ export class Scope {
 
   /** Runs a transaction's callback; what starts in it finds this scope, and the transaction. */
   async run<R>(callback: () => R | PromiseLike<R>, transaction: object): Promise<R> {
-    runningCallbacks++
     this.#isCallbackRunning = true
     this.#noteLate(this.#cutShortBy !== undefined)
     try {
-      return await frames.run({ scope: this, outer: frames.getStore(), transaction }, callback)
+      return await runInFrame(this, transaction, callback)
     } finally {
-      runningCallbacks--
       this.#isCallbackRunning = false
       this.#noteLate(false)
     }
@@ -339,7 +317,7 @@ export class Scope {
   #open(hasCallback: boolean): Scope {
     this.#child = new Scope(this, this.owner, this.serverPid, hasCallback)
     // Nobody waits for one that is started by hand: they are nested in it.
-    if (!hasCallback) this.#wakeAll()
+    if (!hasCallback) this.#turns.wakeAll()
     this.#tellOfChange()
     return this.#child
   }
@@ -370,84 +348,12 @@ export class Scope {
     return ancestor !== undefined
   }
 
-  /** Gives whether the scope is reserved for whoever waited. */
-  async #turn(limit: Limit): Promise<boolean> {
-    let hasTurn = false
-    let wake: ((isReserved: boolean) => void) | undefined
-    const turn = new Promise<boolean>((resolve) => {
-      wake = (isReserved) => {
-        hasTurn = isReserved
-        resolve(isReserved)
-      }
-    })
-    // Where the stack ends there is none, and the turn rejects.
-    if (wake !== undefined) this.#waiting.add(wake)
-    try {
-      return await limit.hold(turn, lateTurn)
-    } catch (error) {
-      if (wake !== undefined) this.#waiting.delete(wake)
-      // Its turn may have come at that very moment: it is the next one's then.
-      if (hasTurn) this.#wakeNext()
-      throw error
-    }
-  }
-
   #wakeNext(): void {
-    const [wake] = this.#waiting
-    this.#isReserved = wake !== undefined
-    if (wake === undefined) {
-      this.#tellOfChange()
-      return
-    }
-    this.#waiting.delete(wake)
-    wake(true)
-  }
-
-  #wakeAll(): void {
-    for (const wake of this.#waiting) wake(false)
-    this.#waiting.clear()
+    if (!this.#turns.wakeNext()) this.#tellOfChange()
   }
 
   #tellOfChange(): void {
+    if (this.#watching.length === 0) return
     for (const tell of this.#watching.splice(0)) tell()
   }
-}
-
-function lateTurn(timeoutMs: number): Error {
-  return new TimeoutError(
-    `the transaction did not start within ${timeoutMs} ms: another one is being run on the connection, whose callback ` +
-      'has not ended; what is to be part of it is started inside its callback',
-    { safeToRetry: true },
-  )
-}
-
-/** The process id of the server's backend on which a transaction callback of `owner`'s is being run here, if one is. */
-export function transactionPidOf(owner: object): number | undefined {
-  for (let frame = currentFrame(); frame !== undefined; frame = frame.outer) {
-    if (frame.scope.owner === owner && !frame.scope.isOver) return frame.scope.serverPid
-  }
-  return undefined
-}
-
-/**
- * The innermost transaction of `owner`'s in whose callback this is called, or in what the callback has set going.
- *
- * @throws InterfaceError when that transaction is over, or what has ended it.
- */
-export function joinedTransaction(owner: object): object | undefined {
-  for (let frame = frames.getStore(); frame !== undefined; frame = frame.outer) {
-    if (frame.scope.owner !== owner) continue
-    frame.scope.refuseWhenCutShort()
-    // One that has ended under its callback, as with its connection, says so itself.
-    if (!frame.scope.isOver || frame.scope.isCallbackRunning) return frame.transaction
-    throw new InterfaceError(
-      'the transaction that this call of the pool would have joined is over (ambientTransactions): what belongs to it is ' +
-        'awaited in its callback; pool.use() runs outside of any transaction',
-    )
-  }
-  return undefined
-}
-
-function currentFrame(): Frame | undefined {
-  return runningCallbacks === 0 ? undefined : frames.getStore()
 }

@@ -79,7 +79,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     course.scope.refuseWhenCutShort()
     if (host._isGone) await course.overWithHost()
     host._targetToBegin()
-    await course.commit()
+    await course.ending.commit()
   }
 
   /**
@@ -100,7 +100,8 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     course.scope.refuseWhenCutShort()
     if (host._isGone) await course.overWithHost()
     host._target()
-    await course.prepare(literal)
+    course.preparing = course.ending.prepare(literal)
+    await course.preparing
   }
 
   /**
@@ -122,7 +123,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     host._targetOfEnd()
     course.expect('started', 'roll back')
     void host._vacate()
-    await course.rollback()
+    await course.ending.rollback()
   }
 
   /** @internal */
@@ -180,7 +181,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     if (course.scope.isCutShort) await course.undoing
     else if (course.state === 'started' && !course.scope.isOver && !host._isGone) {
       void host._vacate()
-      await course.rollback()
+      await course.ending.rollback()
     } else if (course.state !== 'ending') await course.over()
   }
 
@@ -242,7 +243,7 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
       result = await course.untilCut(this.#callBack(scope, callback), errorFromFailure)
     } catch (error) {
       if (course.preparing !== undefined) await course.preparing.catch(() => {})
-      else if (!scope.isCutShort) await course.rollbackBecause(error)
+      else if (!scope.isCutShort) await course.ending.rollbackBecause(error)
       throw error
     }
     if (course.preparing !== undefined) {
@@ -252,10 +253,10 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
     scope.refuseWhenCutShort()
     if (scope.hasManualChild) {
       const error = new InterfaceError('the callback left a nested transaction open, so all was rolled back')
-      await course.rollbackBecause(error)
+      await course.ending.rollbackBecause(error)
       throw error
     }
-    await course.commit()
+    await course.ending.commit()
     return result
   }
 
