@@ -101,8 +101,11 @@ export function cutEnd(command: string, failure: Failure): unknown {
 /** What became of an end that was sent; Rust calls each that may commit a COMMIT. */
 export function failedEnd(command: string, failure: Failure): unknown {
   if (failure.sqlstate !== UNKNOWN_RESOLUTION) return errorFromFailure(failure)
-  const message = `the connection was lost while ${command} was under way: whether the transaction took effect is not known`
-  return errorFromFailure({ ...failure, message })
+  return errorFromFailure({ ...failure, message: lostEnd(command) })
+}
+
+export function lostEnd(command: string): string {
+  return `the connection was lost while ${command} was under way: whether the transaction took effect is not known`
 }
 
 const UNKNOWN_RESOLUTION = TransactionResolutionUnknownError.sqlstate

@@ -1,6 +1,7 @@
-import { InterfaceError } from './errors/index'
+import { InterfaceError, TransactionResolutionUnknownError } from './errors/index'
 import type { CallOptions } from './query-options'
 import { quoteLiteral } from './quote-literal'
+import { lostEnd } from './transaction-limits'
 import { describeArgument } from './types/describe-value'
 import { isWellFormed } from './types/well-formed'
 
@@ -43,5 +44,13 @@ export async function endPrepared(
   options: CallOptions | undefined,
 ): Promise<void> {
   const literal = quoteGid(how === 'COMMIT' ? 'commitPrepared' : 'rollbackPrepared', gid)
-  await host.execute(`${how} PREPARED ${literal}`, undefined, options)
+  try {
+    await host.execute(`${how} PREPARED ${literal}`, undefined, options)
+  } catch (error) {
+    // Its message is that of any command that may commit.
+    if (error instanceof TransactionResolutionUnknownError && Object.isExtensible(error)) {
+      error.message = `${lostEnd(`${how} PREPARED`)}; it has as soon as pg_prepared_xacts no longer lists it`
+    }
+    throw error
+  }
 }

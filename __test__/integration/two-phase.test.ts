@@ -170,7 +170,10 @@ test('where the answer is lost nobody knows', async (t) => {
     toServer: { fault: { at: { marker: { text: 'COMMIT PREPARED' } }, effect: 'rst' } },
   })
   const c = await connect(proxy.url)
-  await t.throwsAsync(c.commitPrepared(gid), { instanceOf: TransactionResolutionUnknownError })
+  await t.throwsAsync(c.commitPrepared(gid), {
+    instanceOf: TransactionResolutionUnknownError,
+    message: /lost while COMMIT PREPARED was under way.*pg_prepared_xacts/,
+  })
   // And when it is not answered in time.
   const silent = await FaultProxy.for(t)
   const d = await connect(silent.url)
