@@ -419,6 +419,11 @@ export class Connection<M extends RowMode = 'object'> extends SessionMethods<M> 
   }
 
   /** @internal */
+  get _scope(): Scope {
+    return this.#scope
+  }
+
+  /** @internal */
   _targetOfPortal(): ConnectionTarget {
     return this._target()
   }

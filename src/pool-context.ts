@@ -1,8 +1,10 @@
 import { inspect } from 'node:util'
+import { timeoutOf } from './call-arguments'
 import { type CheckedContext, type ContextOptions, checkContext, contextStatement } from './context-options'
 import { ContextSource } from './context-source'
 import type { RowMode } from './decode/mapping'
 import { errorFromFailure } from './errors/index'
+import { Limit } from './limit'
 import {
   type ContextStatement,
   type ContextTarget,
@@ -108,10 +110,11 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
   /** @internal Rows that are read piece by piece take a transaction. */
   override _rowSource(query: SourceQuery): RowSource {
     if (this.#target === this.#poolTarget) return this.#pool._rowSource(query)
-    const { signal } = query.options
+    const { timeoutMs, signal } = query.options
     const begin = async (waits: Waits): Promise<Transaction> => {
       this.#pool._refuseToJoin()
-      return (await this.#pool._beginIn(this.#statement, { signal }, this.stream, waits)) as Transaction
+      const wait = { waits, limit: new Limit(timeoutMs, signal) }
+      return (await this.#pool._beginIn(this.#statement, { signal }, this.stream, wait)) as Transaction
     }
     return new ContextSource(begin, query)
   }
@@ -127,9 +130,12 @@ export class PoolContext<M extends RowMode = 'object'> extends QueryMethods<M> {
     call: (host: QueryMethods<M>, options: O | undefined) => Promise<R>,
     options: O | undefined,
   ): Promise<R> {
-    if (options === undefined) return this.transaction((transaction) => call(transaction, undefined))
-    const { timeoutMs, signal, ...rest } = options
-    const limits = { timeoutMs: timeoutMs === 0 ? undefined : timeoutMs, signal }
-    return this.transaction((transaction) => call(transaction, rest as O), limits)
+    const limitMs = timeoutOf(options, this._defaults.commandTimeoutMs)
+    if (options === undefined && limitMs === 0)
+      return this.transaction((transaction) => call(transaction, undefined))
+    // One limit for all of it, the wait for a connection included.
+    const rest = { ...options, timeoutMs: 0, signal: undefined } as O
+    const limits = { timeoutMs: limitMs === 0 ? undefined : limitMs, signal: options?.signal }
+    return this.transaction((transaction) => call(transaction, rest), limits)
   }
 }

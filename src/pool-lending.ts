@@ -30,6 +30,14 @@ export interface Claim {
   readonly stack: string | undefined
 }
 
+/** What a stream, of which a transaction is a part, has to do with the wait for its connection. */
+export interface StreamWait {
+  /** Gets what ends it. */
+  readonly waits: Waits
+  /** Of the stream's first rows. */
+  readonly limit: Limit
+}
+
 /** How long a call inside one of the pool's own transactions may wait for a second connection, if nobody asked for a limit. */
 const NESTED_TIMEOUT_MS = 1_000
 
@@ -85,14 +93,17 @@ export class PoolLending<M extends RowMode> {
   async toStart(
     options: TransactionOptions | undefined,
     claim: Claim,
-    waits?: Waits,
+    stream?: StreamWait,
   ): Promise<{ connection: PoolConnection<M>; whole: Limit | undefined }> {
     const checked = checkTransactionOptions(options)
     const whole = wholeLimit(checked)
     const isGiven = checked.timeoutMs !== undefined
+    if (stream !== undefined) {
+      const { limit, isAsked } = this.#limitsOfLease(stream.limit)
+      return { connection: await this.#lease(limit, isAsked, claim, stream.waits), whole }
+    }
     const limit = isGiven ? whole! : new Limit(this.#acquireTimeoutMs, checked.signal)
-    const connection = await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven, claim, waits)
-    return { connection, whole }
+    return { connection: await this.#lease(limit, isGiven || this.#isAcquireTimeoutGiven, claim), whole }
   }
 
   /** Makes a call on a connection that is leased for it: its time is for the waiting, the hooks and the query together. */

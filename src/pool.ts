@@ -25,12 +25,12 @@ import { PoolConnection, withHandBack, withRelease } from './pool-connection'
 import { PoolContext } from './pool-context'
 import { PoolEvents, type PoolSession, type PoolSessionEnd } from './pool-events'
 import { describeHolders, PoolLeases } from './pool-leases'
-import { type Claim, PoolLending } from './pool-lending'
+import { type Claim, PoolLending, type StreamWait } from './pool-lending'
 import type { PoolListener } from './pool-listener'
 import type { PoolHooks } from './pool-options'
 import { type Lender, QueryMethods } from './query-methods'
 import type { CallOptions } from './query-options'
-import { LeasedSource, type RowSource, type SourceQuery, type Waits } from './row-source'
+import { LeasedSource, type RowSource, type SourceQuery } from './row-source'
 import type { CallDefaults } from './send'
 import type { Subscription } from './subscription'
 import { keepSuppressed } from './suppressed'
@@ -233,10 +233,11 @@ export class Pool<M extends RowMode = 'object'> extends QueryMethods<M> {
     context: ContextStatement | undefined,
     options: TransactionOptions | undefined,
     caller: PublicMethod,
-    waits?: Waits,
+    stream?: StreamWait,
   ): Promise<Transaction<M>> {
-    const claim: Claim = { call: 'begin', stack: this.#leases.stackAt(caller) }
-    const { connection, whole } = await this.#lending.toStart(options, claim, waits)
+    const call = stream === undefined ? 'begin' : 'stream'
+    const claim: Claim = { call, stack: this.#leases.stackAt(caller) }
+    const { connection, whole } = await this.#lending.toStart(options, claim, stream)
     try {
       const transaction = await connection._beginWithin(options, whole, context)
       transaction._whenOver(() => connection._handBackQuietly())

@@ -7,36 +7,43 @@ import {
 } from './errors/index'
 import { type ConnectionTarget, ObservedQuery, type Portal, type Request, StreamRequest } from './native/door'
 import { changeOf, type RowSource, type SourceHost, type SourceQuery } from './row-source'
+import type { Scope } from './transaction-scope'
 
 /** Connections and transactions, for what needs a transaction. */
 export interface PortalHost extends SourceHost {
   /** @internal Whether a transaction is open, or on its way. */
   readonly _hasTransaction: boolean
   /**
-   * @internal The same for a portal that is open: a savepoint's end leaves it where it is (manual, "ROLLBACK TO SAVEPOINT"), so
-   * that its next rows can be fetched beside one.
+   * @internal The same for a portal that has been executed: a savepoint's end leaves it where it is (manual, "ROLLBACK TO
+   * SAVEPOINT"), so that its next rows can be fetched beside one.
    */
   _targetOfPortal(): ConnectionTarget
+  /** @internal Where its transactions start. */
+  readonly _scope: Scope
 }
 
 /** How many rows each part has. */
 export interface PartSize {
   readonly rows: number
+  /** The next part is asked for while the last rows of one are looked at. */
+  readonly isAhead: boolean
   /** A part of so many rows had so many bytes, and is not the last. */
   note(rows: number, bytes: number): void
 }
 
 /** Always so many. */
-export const fixedSize = (rows: number): PartSize => ({ rows, note: () => {} })
+export const fixedSize = (rows: number): PartSize => ({ rows, isAhead: false, note: () => {} })
 
 /** About what a part has in bytes where its rows are not wider than that. */
 const PART_BYTES = 128 * 1024
 const FIRST_ROWS = 16
-const MOST_ROWS = 10_000
+/** A query beside it reads the rest of a part into memory, however large rows become in it: these are not too many. */
+const MOST_ROWS = 256
 
 /** As many as have a certain size together. */
 export class SizeByBytes implements PartSize {
   rows = FIRST_ROWS
+  readonly isAhead = true
 
   note(rows: number, bytes: number): void {
     const wanted = Math.round((PART_BYTES * rows) / Math.max(bytes, 1))
@@ -54,8 +61,12 @@ export class OpenPortal {
   readonly #portal: Portal
   readonly #target: ConnectionTarget
 
+  /** The innermost savepoint when it was opened, whose rollback ends it. */
+  readonly #scope: Scope
   /** How many transactions had ended on its connection when it was opened. */
   #endedBefore = 0
+  /** A step of it was sent: what it does, as by INSERT … RETURNING, it does in its first one. */
+  #isExecuted = false
   #isBegun = false
   /** What became of the last request, if not what it should. */
   #error: unknown
@@ -69,6 +80,7 @@ export class OpenPortal {
     this.#query = query
     this.#target = target
     this.#isWhole = isWhole
+    this.#scope = host._scope.innermost
     this.#portal = target.portal()
   }
 
@@ -99,6 +111,7 @@ export class OpenPortal {
     const target = host._target()
     if (!host._hasTransaction) throw outsideTransaction()
     const portal = new OpenPortal(host, query, target, isWhole)
+    portal.#isExecuted = maxRows > 0
     const request = portal.#send(() =>
       portal.#portal.open(query.text, query.params, { ...query.options, maxRows, timeoutMs }),
     )
@@ -112,23 +125,28 @@ export class OpenPortal {
     return request
   }
 
-  /** Asks for its next rows; the request's `rowCount` gives their bytes where there are more. {@link settle} follows. */
-  step(maxRows: number, timeoutMs: number): Request {
-    this.#refuse()
-    return this.#send(() => this.#portal.fetch({ ...this.#query.options, maxRows, timeoutMs }))
+  /**
+   * Asks for its next rows; the request's `rowCount` gives their bytes where there are more. {@link settle} follows.
+   *
+   * @param isAhead Nobody waits for them yet: what becomes of them is nobody's before {@link settle}.
+   */
+  step(maxRows: number, timeoutMs: number, isAhead = false): Request {
+    if (isAhead) this.#expectOpen()
+    else this.#refuse()
+    return this.#send(() => this.#portal.fetch({ ...this.#query.options, maxRows, timeoutMs }), isAhead)
   }
 
   /** What comes of it is noted when it comes, whenever it is looked at. */
-  #send(send: () => Request): Request {
+  #send(send: () => Request, isAhead = false): Request {
     const observed = this.#observed ?? this.#observe()
     const isFirst = !this.#isBegun
     this.#isBegun = true
     const request = observed === undefined ? send() : observed.send(send)
-    void request.settled.then(() => this.#note(request, isFirst, observed))
+    void request.settled.then(() => this.#note(request, isFirst, isAhead, observed))
     return request
   }
 
-  #note(request: Request, isFirst: boolean, observed: ObservedQuery | undefined): void {
+  #note(request: Request, isFirst: boolean, isAhead: boolean, observed: ObservedQuery | undefined): void {
     const { failure } = request
     const { transactionsEnded, transactionStatus } = this.#target
     if (isFirst) this.#endedBefore = transactionsEnded
@@ -139,8 +157,10 @@ export class OpenPortal {
       if (isFirst && !this.isExhausted && transactionStatus === 'I') this.#error = outsideTransaction()
     }
     if (observed === undefined) return
-    if (this.#error !== undefined) observed.fail(this.#error)
-    else {
+    if (this.#error !== undefined) {
+      if (isAhead) observed.stop()
+      else observed.fail(this.#error)
+    } else {
       const rows = request instanceof StreamRequest ? request.received : request.rows.length
       observed.answered(request, rows, this.isExhausted || !this.#isWhole)
       if (isFirst && this.#isWhole && !this.isExhausted) observed.endWithTransaction()
@@ -204,9 +224,11 @@ export class OpenPortal {
 
   #expectOpen(): void {
     if (this.isClosed) throw new InterfaceError('the cursor is closed')
-    if (this.#host._targetOfPortal() !== this.#target)
-      throw new InterfaceError('the cursor is of another connection')
+    const target = this.#isExecuted ? this.#host._targetOfPortal() : this.#host._target()
+    if (target !== this.#target) throw new InterfaceError('the cursor is of another connection')
+    if (this.#scope.isUndoneWithin) throw savepointUndone()
     if (this.#target.transactionsEnded !== this.#endedBefore) throw transactionEnded()
+    this.#isExecuted = true
   }
 
   /** The end of its transaction may have been on its way. */
@@ -223,6 +245,7 @@ export class OpenPortal {
   async settle(request: Request): Promise<void> {
     await request.settled
     if (this.#error === undefined) return
+    this.#observed?.fail(this.#error)
     // A portal that has failed is of no use.
     if (request.failure !== undefined) this.close()
     throw this.#error
@@ -279,7 +302,10 @@ export class PortalSource implements RowSource {
       }
       const { request, rows: asked } = this.#part
       const rows = request instanceof StreamRequest ? request.take() : []
-      if (rows.length > 0) return rows
+      if (rows.length > 0) {
+        if (request.isSettled && this.#size.isAhead) this.#askAhead(request, asked)
+        return rows
+      }
       if (request.isSettled) {
         this.#part = undefined
         await this.#portal!.settle(request)
@@ -289,15 +315,27 @@ export class PortalSource implements RowSource {
     return undefined
   }
 
+  /** The server makes the next part while the last rows of this one are looked at. */
+  #askAhead(request: Request, asked: number): void {
+    if (request.failure !== undefined || !request.isSuspended || this.#query.options.maxResultBytes > 0)
+      return
+    this.#size.note(asked, request.rowCount)
+    try {
+      this.#part = this.#ask(true)
+    } catch {
+      // It is said when they are asked for.
+    }
+  }
+
   /** Asks for the next part. Each wait for some of it has its own time. */
-  #ask(): { request: Request; rows: number } {
+  #ask(isAhead = false): { request: Request; rows: number } {
     const { rows } = this.#size
     let request: Request
     if (this.#portal === undefined) {
       const begun = OpenPortal.begin(this.#host, this.#query, rows)
       this.#portal = begun.portal
       request = begun.request
-    } else request = this.#portal.step(rows, 0)
+    } else request = this.#portal.step(rows, 0, isAhead)
     // With a limit of its own it is as large as that at most.
     if (request instanceof StreamRequest && this.#query.options.maxResultBytes === 0) request.allow()
     return { request, rows }
@@ -308,6 +346,13 @@ function transactionEnded(cause?: unknown): Error {
   return new InterfaceError(
     'the transaction has ended in which the cursor or stream was opened, and its rows with it',
     { cause },
+  )
+}
+
+/** To ask for more would fail the transaction around it. */
+function savepointUndone(): Error {
+  return new InterfaceError(
+    'the savepoint has been rolled back in which the cursor or stream was opened, and its rows with it',
   )
 }
 

@@ -1,7 +1,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import { errorFromFailure, InterfaceError } from './errors/index'
 import { Limit } from './limit'
-import { type ConnectionTarget, type Request, type StatementOptions, StreamRequest } from './native/door'
+import {
+  type ConnectionTarget,
+  type Occupant,
+  type Request,
+  type StatementOptions,
+  StreamRequest,
+} from './native/door'
 import type { Parameters } from './query-options'
 
 /** A query whose rows come in parts. */
@@ -59,9 +65,9 @@ export class StreamSource implements RowSource {
     this.#query = query
   }
 
-  /** Whether the server has said all: what is left of the rows is here. */
-  get isOver(): boolean {
-    return this.#request?.isSettled ?? this.#isClosed
+  /** Fulfilled when it is over, if it has begun. */
+  get over(): Promise<void> | undefined {
+    return this.#request?.settled
   }
 
   async next(): Promise<readonly unknown[] | undefined> {
@@ -111,8 +117,9 @@ export async function changeOf(request: StreamRequest, timeoutMs: number): Promi
 }
 
 /** Apart from its source, which it must not know: the reader may have forgotten it. */
-function occupantOf(request: StreamRequest): { description: string; abort: () => void } {
+function occupantOf(request: StreamRequest): Occupant {
   return {
+    isOver: () => request.isSettled,
     description:
       'a stream that is not at its end: read it to the end, leave its loop, or use another connection',
     abort: () =>
@@ -124,7 +131,7 @@ function occupantOf(request: StreamRequest): { description: string; abort: () =>
   }
 }
 
-/** What is leased for a stream, and given back when the server has said all. */
+/** What is leased for a stream, and given back when the server has said all, whether or not its reader asks for more. */
 export interface Lease {
   readonly source: StreamSource
   readonly handBack: () => Promise<void>
@@ -139,6 +146,7 @@ export class LeasedSource implements RowSource {
   #leased: Lease | undefined
   /** Ends the wait for a connection. */
   #giveUp: ((reason: Error) => void) | undefined
+  #isWatched = false
   #isClosed = false
 
   constructor(lease: (waits: Waits) => Promise<Lease>) {
@@ -155,14 +163,22 @@ export class LeasedSource implements RowSource {
     if (this.#isClosed) await source.close()
     let rows: readonly unknown[] | undefined
     try {
-      rows = await source.next()
+      const next = source.next()
+      if (!this.#isWatched) this.#watch(this.#leased)
+      rows = await next
     } catch (error) {
       await this.#handBack()
       throw error
     }
     if (rows === undefined) await this.#handBack()
-    else if (source.isOver) void this.#handBack()
     return rows
+  }
+
+  /** What it reads must not know it, nor what is leased: both may be forgotten, and that is noticed. */
+  #watch(leased: Lease): void {
+    this.#isWatched = true
+    const known = new WeakRef(leased)
+    void leased.source.over?.then(() => known.deref()?.handBack())
   }
 
   async close(): Promise<void> {

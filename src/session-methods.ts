@@ -19,6 +19,7 @@ import type {
 import type { Row } from './record'
 import { type RowSource, type SourceQuery, StreamSource } from './row-source'
 import { statementOptions } from './send'
+import type { Scope } from './transaction-scope'
 
 /** Rows that a cursor fetches at a time. */
 const PREFETCH = 50
@@ -29,6 +30,8 @@ export abstract class SessionMethods<M extends RowMode = 'object'> extends Query
   abstract override _target(): ConnectionTarget
   /** @internal */
   abstract _targetOfPortal(): ConnectionTarget
+  /** @internal */
+  abstract readonly _scope: Scope
   /** @internal */
   abstract readonly _hasTransaction: boolean
 

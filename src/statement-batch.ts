@@ -70,6 +70,7 @@ export async function runBatch<M extends RowMode>(
   statements: readonly CheckedStatement[],
   options: FetchOptions<RowMode> | undefined,
 ): Promise<unknown[][]> {
+  refuseThrough(host, statements)
   const arePlain = statements.every(({ text }) => sharingOf(text).isPlain)
   if (arePlain && !host._target().isSimple) {
     const request = sendBatch(host, statements, options)
@@ -96,6 +97,18 @@ export async function runBatch<M extends RowMode>(
     timeoutMs: timeoutMs === 0 ? undefined : timeoutMs,
     signal: signalOf(options),
   })
+}
+
+/** What would do nothing through a pool, such as LISTEN. */
+function refuseThrough<M extends RowMode>(
+  host: QueryMethods<M>,
+  statements: readonly CheckedStatement[],
+): void {
+  const target = host._target()
+  for (const [index, { text }] of statements.entries()) {
+    const refusal = target.refusalOf(text)
+    if (refusal !== undefined) throw inStatement(index, errorFromFailure(refusal))
+  }
 }
 
 function sendBatch<M extends RowMode>(

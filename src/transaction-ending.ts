@@ -192,6 +192,7 @@ export class TransactionEnding {
   async #undoSavepoint(): Promise<Failure | undefined> {
     const { scope, savepoint } = this.#course
     const request = this.#sendEnd(`ROLLBACK TO SAVEPOINT ${savepoint}; RELEASE SAVEPOINT ${savepoint}`)
+    scope.isUndone = true
     await request.settled
     const { failure } = request
     if (failure !== undefined) scope.parent?.breakBy(errorFromFailure(failure))

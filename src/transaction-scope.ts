@@ -29,6 +29,8 @@ export class Scope {
   isLimited: boolean
   /** It is begun with settings that hold until its end, or one around it is. */
   hasContext: boolean
+  /** ROLLBACK TO SAVEPOINT was sent for it. */
+  isUndone = false
   /** Why its limit has ended this transaction, if so. */
   #cutShortBy: Failure | undefined
   /** Called once, when this transaction has ended or is forgotten. */
@@ -85,6 +87,17 @@ export class Scope {
   get outermost(): Scope {
     const { parent } = this
     return parent === undefined || parent.parent === undefined ? this : parent.outermost
+  }
+
+  /** The transaction that is open in it, or in that, and so on; itself when there is none. */
+  get innermost(): Scope {
+    const child = this.#child
+    return child === undefined || child.#isOver ? this : child.innermost
+  }
+
+  /** Whether what was done in it was rolled back, while the outermost transaction may go on. */
+  get isUndoneWithin(): boolean {
+    return this.isUndone || (this.parent?.isUndoneWithin ?? false)
   }
 
   /** Whether this transaction, or one around it, has ended. */

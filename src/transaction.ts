@@ -209,6 +209,11 @@ export class Transaction<M extends RowMode = 'object'> extends SessionMethods<M>
   }
 
   /** @internal */
+  get _scope(): Scope {
+    return this.#course.scope
+  }
+
+  /** @internal */
   _targetOfPortal(): ConnectionTarget {
     const host = this.#host
     const course = this.#course

@@ -314,3 +314,18 @@ test('a lost statement is healed', async (t) => {
   const [rows] = await c.batch(['select * from things limit 1', 'select 1'])
   t.deepEqual(rows, [{ n: 1, m: null, o: null }])
 })
+
+test('what does nothing through a pool is refused in a batch as well', async (t) => {
+  const p = await pool(t)
+  const context = p.withContext({ settings: { 'app.tenant': 'a' } })
+  for (const host of [p, context]) {
+    const error = await t.throwsAsync<InterfaceError>(host.batch(['select 1', 'listen a']), {
+      instanceOf: InterfaceError,
+      message: /listen/i,
+    })
+    t.is(error.statement, 1)
+  }
+  const c = await connection(t)
+  await c.batch(['listen a', 'select 1'])
+  t.is(await c.fetchVal('select count(*)::int from pg_listening_channels()'), 1)
+})

@@ -9,6 +9,7 @@ import {
   InvalidParameterValueError,
   type Pool,
   PoolContext,
+  TimeoutError,
   UndefinedTableError,
 } from 'oxpg'
 import { roundTrips } from '../support/round-trips.js'
@@ -310,4 +311,32 @@ test('a context does not join a transaction, whose settings it would change', as
     t.is((await p.fetchVal<string>(TENANT)) ?? '', '')
   })
   t.is(await context.fetchVal(TENANT), 'a')
+})
+
+test('the time of a call is also for the wait for a connection', async (t) => {
+  const p = await pool(t, { maxSize: 1, acquireTimeoutMs: 60_000 })
+  const limited = await pool(t, { maxSize: 1, acquireTimeoutMs: 60_000, commandTimeoutMs: 50 })
+  const settings = { settings: { 'app.tenant': 'a' } }
+  for (const [host, options] of [
+    [p, { timeoutMs: 50 }],
+    [limited, {}],
+  ] as const) {
+    const context = host.withContext(settings)
+    const lease = await host.acquire()
+    const calls = {
+      fetch: () => context.fetch(TENANT, [], options),
+      executeMany: () => context.executeMany('select $1::int', [[1]], options),
+      fetchMany: () => context.fetchMany('select $1::int', [[1]], options),
+      script: () => context.execute('select 1; select 2', undefined, options),
+      batch: () => context.batch([TENANT], options),
+      prepare: () => context.prepare(TENANT, options),
+      stream: () => context.stream(TENANT, [], options)[Symbol.asyncIterator]().next(),
+    }
+    for (const [what, call] of Object.entries(calls)) {
+      const error = await t.throwsAsync<TimeoutError>(call(), { instanceOf: TimeoutError }, what)
+      t.true(error.safeToRetry, what)
+    }
+    await lease.release()
+    t.is(await context.fetchVal(TENANT), 'a')
+  }
 })

@@ -470,3 +470,76 @@ test("a cancel from outside is the step's error", async (t) => {
     { instanceOf: QueryCanceledError },
   )
 })
+
+test('a cursor that has executed nothing is refused beside a savepoint, with which it would be undone', async (t) => {
+  const p = await pool(t)
+  await p.execute('create table if not exists beside_savepoint (n int)')
+  try {
+    await p.transaction(async (tx) => {
+      const insert = await tx.cursor('insert into beside_savepoint values (1), (2) returning n').open()
+      const read = await tx.cursor(SERIES, [3]).open()
+      t.is(((await read.fetchRow()) as { i: number }).i, 1)
+      const gate = () => {
+        let open = () => {}
+        const passed = new Promise<void>((resolve) => {
+          open = resolve
+        })
+        return { open: () => open(), passed }
+      }
+      const [inside, outside] = [gate(), gate()]
+      const savepoint = tx.transaction(async (sp) => {
+        await sp.execute('select 1')
+        inside.open()
+        await outside.passed
+        throw new Error('no')
+      })
+      await inside.passed
+      await t.throwsAsync(insert.fetch(1), { instanceOf: InterfaceError, message: /undone/ })
+      await t.throwsAsync(insert.forward(1), { instanceOf: InterfaceError, message: /undone/ })
+      t.is(((await read.fetchRow()) as { i: number }).i, 2)
+      outside.open()
+      await t.throwsAsync(savepoint, { message: 'no' })
+      t.is((await insert.fetch(5)).length, 2)
+    })
+    t.is(await p.fetchVal('select count(*)::int from beside_savepoint'), 2)
+  } finally {
+    await p.execute('drop table beside_savepoint')
+  }
+})
+
+test('what was opened in a savepoint that was rolled back is refused, and the transaction goes on', async (t) => {
+  const c = await connection(t)
+  const kept = await c.transaction(async (tx) => {
+    const [cursor, stream] = [tx.cursor(SERIES, [1000]), tx.stream(SERIES, [1000])]
+    const [rows, more] = [cursor[Symbol.asyncIterator](), stream[Symbol.asyncIterator]()]
+    let open: Cursor<unknown> | undefined
+    await t.throwsAsync(
+      tx.transaction(async (sp) => {
+        open = await tx.cursor(SERIES, [1000]).open()
+        await open.fetch(1)
+        // A savepoint that ends well keeps what was opened in it.
+        await sp.transaction(async () => {
+          await tx.fetch('select 1')
+        })
+        throw new Error('no')
+      }),
+      { message: 'no' },
+    )
+    await t.throwsAsync(open!.fetch(1), {
+      instanceOf: InterfaceError,
+      message: /savepoint has been rolled back/,
+    })
+    await rows.next()
+    await more.next()
+    let released: Cursor<unknown> | undefined
+    await tx.transaction(async () => {
+      released = await tx.cursor(SERIES, [2]).open()
+      await released.fetch(1)
+    })
+    t.is((await released!.fetch(5)).length, 1)
+    await rows.return?.()
+    await more.return?.()
+    return tx.fetchVal('select 1')
+  })
+  t.is(kept, 1)
+})

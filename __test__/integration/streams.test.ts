@@ -502,3 +502,63 @@ test('prepared statements have streams', async (t) => {
   const p = await pool(t)
   t.deepEqual(await read((await p.prepare(SERIES)).stream<N>([3])), [1, 2, 3])
 })
+
+test("what its signal ends gives a pool's connection back, whether or not it is read on", async (t) => {
+  const p = await pool(t, { maxSize: 1 })
+  const statement = await p.prepare(ENDLESS)
+  const kept: unknown[] = []
+  const streams = {
+    pool: (signal: AbortSignal) => p.stream(ENDLESS, [], { signal }),
+    'prepared statement': (signal: AbortSignal) => statement.stream([], { signal }),
+    context: (signal: AbortSignal) =>
+      p.withContext({ settings: { 'app.tenant': 'a' } }).stream(ENDLESS, [], { signal }),
+  }
+  for (const [what, make] of Object.entries(streams)) {
+    const client = new AbortController()
+    const iterator = make(client.signal)[Symbol.asyncIterator]()
+    await iterator.next()
+    client.abort(new Error('the client is gone'))
+    t.is(await p.fetchVal('select 1'), 1, what)
+    kept.push(iterator)
+  }
+  // It stalls, and so does what it is read by.
+  const client = new AbortController()
+  const stalled = new Writable({ objectMode: true, highWaterMark: 1, write: () => {} })
+  Readable.from(p.stream(ENDLESS, [], { signal: client.signal }))
+    .on('error', () => {})
+    .pipe(stalled)
+  await until(async () => p.stats.inUse === 1, 'the stream has begun')
+  client.abort(new Error('the client is gone'))
+  t.is(await p.fetchVal('select 2'), 2)
+  await until(async () => p.stats.inUse === 0, 'it is given back')
+  t.is(kept.length, 3)
+})
+
+test('a connection is free as soon as its stream is aborted', async (t) => {
+  const c = await connection(t)
+  const client = new AbortController()
+  const iterator = c.stream(ENDLESS, [], { signal: client.signal })[Symbol.asyncIterator]()
+  await iterator.next()
+  client.abort(new Error('enough'))
+  const next = c.stream(SERIES, [3])
+  t.is(await c.fetchVal('select 1'), 1)
+  const rows: unknown[] = []
+  for await (const row of next) rows.push(row)
+  t.is(rows.length, 3)
+})
+
+test('a query beside rows that have become large reads no more than the rest of a part', async (t) => {
+  const c = await connection(t)
+  await c.transaction(async (tx) => {
+    await tx.execute('create temp sequence made')
+    const text = "select nextval('made') as i, repeat('x', 10) as x from generate_series(1, 100000)"
+    let rows = 0
+    for await (const _ of tx.stream(text)) {
+      // By then as many small rows are asked for at a time as ever.
+      if (++rows === 20_000) break
+    }
+    const made = Number(await tx.fetchVal('select last_value from made'))
+    // The part that is read, and the one that is asked for ahead of it.
+    t.true(made <= rows + 2 * 256, `${made} rows were made`)
+  })
+})

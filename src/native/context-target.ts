@@ -61,6 +61,10 @@ export class ContextTarget extends Target {
     return this.groupBehind(this.context, statements, options)
   }
 
+  override refusalOf(text: string): Failure | undefined {
+    return this.pool.refusalOf(text)
+  }
+
   override explainWait(failure: Failure): void {
     this.pool.explainWait(failure)
   }

@@ -75,6 +75,12 @@ export class ObservedQuery {
     this.end(tag)
   }
 
+  /** It has failed, and nobody has asked for what it was to give. */
+  stop(): void {
+    this.isRunning = false
+    if (this.hasTransactionEnded) this.leave()
+  }
+
   /** Its caller gets this. */
   fail(error: unknown): void {
     if (this.isOver) return

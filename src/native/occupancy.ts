@@ -6,6 +6,8 @@ export interface Occupant {
   readonly description: string
   /** Takes it back, so that it ends soon however slow the application is. What it did has no effect then. */
   abort(): void
+  /** Whether it is at its end, though that has not come round to everybody. */
+  isOver?(): boolean
 }
 
 /**
@@ -19,12 +21,12 @@ export class Occupancy {
 
   /** Whether something has the session for itself. */
   get isTaken(): boolean {
-    return this.occupant !== undefined
+    return this.occupant !== undefined && this.occupant.isOver?.() !== true
   }
 
   /** @throws InterfaceError while something has the session for itself. */
   refuse(): void {
-    if (this.occupant !== undefined) {
+    if (this.occupant !== undefined && this.isTaken) {
       throw new InterfaceError(`the connection is busy with ${this.occupant.description}`)
     }
   }
@@ -40,8 +42,11 @@ export class Occupancy {
     try {
       return await use()
     } finally {
-      this.occupant = undefined
-      for (const goOn of this.vacated.splice(0)) goOn()
+      // Where it was over before, another one may have come.
+      if (this.occupant === occupant) {
+        this.occupant = undefined
+        for (const goOn of this.vacated.splice(0)) goOn()
+      }
     }
   }
 

@@ -129,7 +129,7 @@ export class PoolTarget extends Target {
   }
 
   /** Why a query is not sent through a pool, where nothing would come of it. Rust refuses those by itself that it gets. */
-  refusalOf(text: string): Failure | undefined {
+  override refusalOf(text: string): Failure | undefined {
     return this.environment.native.refusalThroughPool(text) ?? undefined
   }
 

@@ -198,6 +198,11 @@ export abstract class Target implements ObservedTarget {
     return observe(this, 'group', texts.join(';\n'), undefined, options.timeoutMs, send, texts)
   }
 
+  /** Why a text has no place here, whatever it is sent with. */
+  refusalOf(_text: string): Failure | undefined {
+    return undefined
+  }
+
   protected sendGroup(statements: readonly GroupStatement[], options: RequestOptions): GroupRequest {
     return this.groupBehind(undefined, statements, options)
   }

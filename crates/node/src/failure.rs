@@ -144,8 +144,8 @@ impl FailureData {
     /// A result has more bytes than its caller wants.
     pub(crate) fn result_too_large(limit: u64) -> Self {
         let text = format!(
-            "the rows of the result have more than {limit} bytes (maxResultBytes), and the rest was cancelled: stream() takes \
-             results of any size"
+            "the rows of the result have more than {limit} bytes (maxResultBytes), and what is left of it is not read: stream() \
+             takes results of any size"
         );
         Self::new("interface", text)
     }
