@@ -1,6 +1,8 @@
 //! The functions that `attach` gives to JavaScript, on the raw interface: `flush` runs once per tick, and the
 //! conversions of napi-rs would cost more than the flush itself.
 
+mod types;
+
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -17,7 +19,6 @@ use crate::callbacks::after_panic;
 use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::napi_value as value;
-use crate::types;
 
 /// A function of the table, as Node-API calls it.
 pub(crate) type RawFunction = unsafe extern "C" fn(sys::napi_env, sys::napi_callback_info) -> sys::napi_value;
@@ -43,11 +44,11 @@ pub(crate) const TABLE: &[(&str, RawFunction)] = &[
     ("expirePool", expire_pool),
     ("reference", reference),
     ("unreference", unreference),
-    ("familyOf", family_of),
-    ("chooseCodec", choose_codec),
-    ("reloadTypes", reload_types),
-    ("forkTypes", fork_types),
-    ("joinTypes", join_types),
+    ("familyOf", types::family_of),
+    ("chooseCodec", types::choose_codec),
+    ("reloadTypes", types::reload_types),
+    ("forkTypes", types::fork_types),
+    ("joinTypes", types::join_types),
     ("sayGoodbye", say_goodbye),
 ];
 
@@ -371,61 +372,6 @@ unsafe extern "C" fn unreference(env: sys::napi_env, info: sys::napi_callback_in
         run(env, info, |call| {
             let id = call.number(0);
             call.environment.set_referenced(id, false);
-            None
-        })
-    }
-}
-
-/// `familyOf(typeName)`: the type code, 0 when it has no binary codec.
-unsafe extern "C" fn family_of(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as in `flush`.
-    unsafe { run(env, info, |call| Some(value::number(env, f64::from(types::family_of(&call.text(0)).0)))) }
-}
-
-/// `chooseCodec(target, schema, name, choice, argument)`
-unsafe extern "C" fn choose_codec(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as in `flush`.
-    unsafe {
-        run(env, info, |call| {
-            let (target, schema, name) = (call.number(0), call.text(1), call.text(2));
-            let (choice, argument) = (call.number(3), call.number(4));
-            call.environment.choose_codec(target, (&schema, &name), choice, argument);
-            None
-        })
-    }
-}
-
-/// `reloadTypes(target)`
-unsafe extern "C" fn reload_types(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as in `flush`.
-    unsafe {
-        run(env, info, |call| {
-            let target = call.number(0);
-            call.environment.reload_types(target);
-            None
-        })
-    }
-}
-
-/// `forkTypes(connectionId)`
-unsafe extern "C" fn fork_types(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as in `flush`.
-    unsafe {
-        run(env, info, |call| {
-            let id = call.number(0);
-            call.environment.fork_types(id);
-            None
-        })
-    }
-}
-
-/// `joinTypes(connectionId)`
-unsafe extern "C" fn join_types(env: sys::napi_env, info: sys::napi_callback_info) -> sys::napi_value {
-    // SAFETY: as in `flush`.
-    unsafe {
-        run(env, info, |call| {
-            let id = call.number(0);
-            call.environment.join_types(id);
             None
         })
     }
