@@ -53,9 +53,10 @@ test('it stays prepared whatever else is executed, until it is no longer used', 
   await until(async () => {
     collectGarbage()
     for (const text of others) await c.fetch(text)
-    return !(await named()).includes(long)
+    // Each of them is found to be garbage by itself.
+    const left = await named()
+    return left.length === 1 && left[0] === 'select 6'
   }, 'letting go')
-  t.deepEqual(await named(), ['select 6'])
 })
 
 test('explain gives the plan', async (t) => {
