@@ -70,8 +70,8 @@ export async function runBatch<M extends RowMode>(
   statements: readonly CheckedStatement[],
   options: FetchOptions<RowMode> | undefined,
 ): Promise<unknown[][]> {
-  refuseThrough(host, statements)
   const arePlain = statements.every(({ text }) => sharingOf(text).isPlain)
+  if (!arePlain) refuseThrough(host, statements)
   if (arePlain && !host._target().isSimple) {
     const request = sendBatch(host, statements, options)
     await request.settled
