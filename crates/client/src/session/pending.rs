@@ -14,8 +14,8 @@ pub(super) struct Pending {
     /// `None` once its caller has left: it may still run, but nobody is told.
     pub(super) id: Option<RequestId>,
     pub(super) task: Task,
-    /// What goes on after it: it is a look-up.
-    pub(super) then: Option<Then>,
+    /// What goes on after it: it is a look-up. Requests are moved from queue to queue, so what few have is elsewhere.
+    pub(super) then: Option<Box<Then>>,
     /// It was sent again after somebody else's cancel hit it (rule 11).
     pub(super) was_resent: bool,
     /// It was sent again after its plan was stale or its statement lost (rule 14).
@@ -44,7 +44,7 @@ impl Pending {
     pub(super) fn look_up(id: Option<RequestId>, type_oids: Vec<u32>, is_renewal: bool, then: Then) -> Self {
         let is_for_rows = matches!(then, Then::Deliver(_));
         let look_up = LookUpTask::new(type_oids, is_renewal, is_for_rows);
-        Self { then: Some(then), ..Self::new(id, Task::LookUp(Box::new(look_up))) }
+        Self { then: Some(Box::new(then)), ..Self::new(id, Task::LookUp(Box::new(look_up))) }
     }
 
     /// The task with what it works with, if it is not written: of a course that begins at the output's end.
@@ -67,7 +67,7 @@ impl Pending {
         if self.then.is_none() {
             return Some(self);
         }
-        match &mut self.then {
+        match self.then.as_deref_mut() {
             Some(Then::Bind { pending, .. }) => pending.innermost(),
             Some(Then::Deliver(_)) | None => None,
         }
@@ -75,7 +75,7 @@ impl Pending {
 
     /// The work to do elsewhere, if it can go there.
     pub(super) fn into_work(self) -> Option<Work> {
-        match self.then {
+        match self.then.map(|then| *then) {
             None => self.task.into_work(),
             Some(Then::Bind { pending, .. }) => pending.into_work(),
             Some(Then::Deliver(_)) => None,

@@ -72,7 +72,7 @@ impl Session {
         let Pending { id: id @ Some(_), task: Task::LookUp(look_up), then: Some(then), .. } = pending else { return };
         let catalog = &self.shared.catalog;
         look_up.teach(catalog);
-        match then {
+        match *then {
             Then::Bind { pending: mut waiting, unresolved: Unresolved { mut parameters, mut columns, .. } } => {
                 waiting.id = id;
                 let is_resolved = catalog.resolve(&mut parameters, &mut columns).is_ok();

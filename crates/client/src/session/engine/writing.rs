@@ -15,8 +15,12 @@ impl Session {
     /// Takes a request in, and writes it if its turn has come.
     pub fn submit(&mut self, request: Request, sink: &mut impl Sink) {
         failpoint::pass("session.submit");
-        let task = Task::of(request.work, &self.shared);
-        let mut pending = Pending::new(Some(request.id), task);
+        // As a rule it goes out at once, and to be moved from place to place costs as much as to be written.
+        let mut written = Written {
+            pending: Pending::new(Some(request.id), Task::of(request.work, &self.shared)),
+            course: Course::new(self.shared.output.end()),
+        };
+        let pending = &mut written.pending;
         let refusal = if self.is_over || self.is_closing {
             Some(Failure::closed())
         } else if let Some(failure) = &self.refused {
@@ -25,7 +29,7 @@ impl Session {
             pending.task.refusal().or_else(|| pending.task.refusal_of(&self.shared))
         };
         if let Some(failure) = refusal {
-            return self.fail_unwritten(&pending, failure, sink);
+            return self.fail_unwritten(pending, failure, sink);
         }
         if let Task::Query(query) = &mut pending.task {
             query.ask_early(pending.id, &mut self.shared, sink);
@@ -34,7 +38,12 @@ impl Session {
             }
         }
         self.identify_first();
-        self.waiting.push_back(pending);
+        let is_opening = matches!(&pending.task, Task::Group(group) if group.is_opening());
+        if self.waiting.is_empty() && !is_opening && self.may_write() {
+            self.write_at_once(written, sink);
+        } else {
+            self.waiting.push_back(written.pending);
+        }
         self.pump(sink);
     }
 
@@ -78,7 +87,7 @@ impl Session {
         }
         self.want_cancel(sink);
         self.serve_head(sink);
-        while self.may_write() && self.write_next(sink) {}
+        while !self.waiting.is_empty() && self.may_write() && self.write_next(sink) {}
         if self.waiting.is_empty() {
             self.unasked.clear();
         }
@@ -135,17 +144,32 @@ impl Session {
         if let Begun::Waits = begun {
             return false;
         }
-        let Some(pending) = self.waiting.pop_front() else { return false };
-        match begun {
-            Begun::Waits | Begun::Answered => {}
-            Begun::Written => self.push_written(Written { pending, course }),
-            Begun::Gathers => {
-                self.push_written(Written { pending, course });
-                self.gather(sink);
-            }
-            Begun::NotNeeded => self.after_look_up(pending, sink),
+        if let Some(pending) = self.waiting.pop_front() {
+            self.go_on_with(Written { pending, course }, begun, sink);
         }
         true
+    }
+
+    /// The same of one that nothing waits in front of, and that is no opening: it waits from here on, if it has to.
+    fn write_at_once(&mut self, mut written: Written, sink: &mut impl Sink) {
+        let is_first = self.written.is_empty();
+        let (task, mut turn) = written.turn(&mut self.shared, sink);
+        match task.begin(is_first, &mut turn) {
+            Begun::Waits => self.waiting.push_back(written.pending),
+            begun => self.go_on_with(written, begun, sink),
+        }
+    }
+
+    fn go_on_with(&mut self, written: Written, begun: Begun, sink: &mut impl Sink) {
+        match begun {
+            Begun::Waits | Begun::Answered => {}
+            Begun::Written => self.push_written(written),
+            Begun::Gathers => {
+                self.push_written(written);
+                self.gather(sink);
+            }
+            Begun::NotNeeded => self.after_look_up(written.pending, sink),
+        }
     }
 
     fn push_written(&mut self, mut written: Written) {
