@@ -19,6 +19,9 @@ pub(super) struct Connections {
     by_id: IdMap<usize>,
     idle: Recency,
     shared: Shares,
+    /// Of the shared ones, the one whose queries have been answered since its place among them was last changed: a read brings
+    /// many answers at once.
+    answered: Option<usize>,
     pub(super) services: Services,
     /// When a session was last given to be cleaned.
     reset_at: Duration,
@@ -110,6 +113,7 @@ impl Connections {
     ///
     /// Looks at each head once after it has outlived its estimate, so this is O(log n) amortized.
     pub(super) fn readiest(&mut self, looked_at: Duration) -> Option<(ConnectionId, usize)> {
+        self.settle_answered();
         loop {
             let slot = self.shared.readiest()?;
             let connection = self.slots.get_mut(slot)?.as_mut()?;
@@ -122,8 +126,11 @@ impl Connections {
     }
 
     /// How many connections a quick query may go to at once.
-    pub(super) const fn ready(&self) -> usize {
-        self.idle.len() + self.shared.with_room()
+    pub(super) fn ready(&self) -> usize {
+        let is_known = |slot: &usize| self.shared.has_room(*slot);
+        let is_so = |slot: usize| self.at(slot).is_some_and(|connection| self.has_room(connection));
+        let with_room = self.shared.with_room() - usize::from(self.answered.as_ref().is_some_and(is_known));
+        self.idle.len() + with_room + usize::from(self.answered.is_some_and(is_so))
     }
 
     /// Whether any connection runs shared queries and may be drained.
@@ -214,7 +221,15 @@ impl Connections {
         connection.is_head_late = false;
         if connection.in_flight.is_empty() {
             self.became_free(slot, now);
-        } else {
+        } else if self.answered != Some(slot) && self.shared.contains(slot) {
+            self.settle_answered();
+            self.answered = Some(slot);
+        }
+    }
+
+    /// The connection that was answered has its place by what is in flight on it now.
+    fn settle_answered(&mut self) {
+        if let Some(slot) = self.answered {
             self.load_changed(slot);
         }
     }
@@ -303,6 +318,7 @@ impl Connections {
 
     /// Lets a shared connection run dry, the one that will probably be first.
     pub(super) fn drain_one(&mut self) {
+        self.settle_answered();
         if let Some(slot) = self.shared.least() {
             self.stop_offering(slot);
             let slots = &self.slots;
@@ -366,16 +382,22 @@ impl Connections {
 
     /// What is in front of another query on a connection has changed, or whether it takes one at all.
     fn load_changed(&mut self, slot: usize) {
+        self.answered.take_if(|answered| *answered == slot);
         let Some(connection) = self.slots.get(slot).and_then(Option::as_ref) else { return };
         if connection.state != State::Shared || connection.is_draining || connection.retired.is_some() {
             return self.shared.remove(slot);
         }
-        let in_flight = &connection.in_flight;
-        let has_room = in_flight.has_room(&self.services) && !connection.is_head_late;
+        let (has_room, in_flight) = (self.has_room(connection), &connection.in_flight);
         self.shared.set(slot, in_flight.load_us(), has_room, in_flight.has_unwritten());
     }
 
+    /// Whether another query may go behind what is in flight on a shared connection.
+    fn has_room(&self, connection: &Connection) -> bool {
+        connection.in_flight.has_room(&self.services) && !connection.is_head_late
+    }
+
     fn stop_offering(&mut self, slot: usize) {
+        self.answered.take_if(|answered| *answered == slot);
         self.idle.remove(slot);
         self.shared.remove(slot);
     }
@@ -412,5 +434,59 @@ impl Connections {
     fn find(&mut self, id: ConnectionId) -> Option<(usize, &mut Connection)> {
         let slot = *self.by_id.get(&id)?;
         Some((slot, self.slots.get_mut(slot)?.as_mut()?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: ConnectionId = 7;
+    const TEXT: Statement = 1;
+
+    fn at(us: u64) -> Duration {
+        Duration::from_micros(us)
+    }
+
+    #[test]
+    fn room_that_an_answer_makes_counts_whether_or_not_anybody_has_asked_for_the_readiest() {
+        let mut connections = Connections::new(0);
+        connections.add(ID, at(0), Duration::ZERO, None);
+        connections.services.observe(TEXT, at(300), 1);
+        let mut tickets = VecDeque::new();
+        while connections.ready() > 0 {
+            tickets.push_back(connections.start_query(ID, TEXT, at(0)).unwrap().0);
+        }
+        connections.written(ID, at(0));
+        assert!(tickets.len() > 5 && connections.readiest(at(0)).is_none());
+        let mut is_full = true;
+        for (round, ticket) in (1..).zip(std::mem::take(&mut tickets)) {
+            let now = at(300 * round);
+            connections.answered(ID, ticket, Arrival { at: now, is_exact: true, is_prepared_first: false }, now);
+            let ready = connections.ready();
+            assert!(ready == 1 || is_full, "room does not go away by answers");
+            is_full = ready == 0;
+            if round % 2 == 0 {
+                assert_eq!(connections.readiest(now).is_some(), ready == 1 && connections.idle_len() == 0);
+                assert_eq!(connections.ready(), ready);
+            }
+        }
+        assert_eq!((connections.idle_len(), connections.has_shared()), (1, false));
+    }
+
+    #[test]
+    fn a_connection_that_was_answered_while_it_runs_dry_is_not_offered() {
+        let mut connections = Connections::new(0);
+        connections.add(ID, at(0), Duration::ZERO, None);
+        connections.services.observe(TEXT, at(10), 1);
+        let tickets: Vec<_> = (0..3).map(|_| connections.start_query(ID, TEXT, at(0)).unwrap().0).collect();
+        connections.written(ID, at(0));
+        connections.drain_one();
+        let arrival = Arrival { at: at(10), is_exact: true, is_prepared_first: false };
+        connections.answered(ID, tickets[0], arrival, at(10));
+        assert_eq!((connections.ready(), connections.readiest(at(10))), (0, None));
+        connections.retire(ID, CloseReason::MaxLifetime);
+        connections.answered(ID, tickets[1], arrival, at(10));
+        assert_eq!((connections.ready(), connections.readiest(at(10))), (0, None));
     }
 }

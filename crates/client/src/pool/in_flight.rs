@@ -18,6 +18,8 @@ const TOGETHER: u64 = 2;
 const BUDGET_SHARE: u32 = 4;
 /// One part in so many of a longer round trip is believed: the shortest one is what counts, and the way may change.
 const DRIFT: u32 = 256;
+/// So many texts of one read are told apart.
+const FEW_TEXTS: usize = 16;
 /// What an answer takes at least is the distance to the server if it is not longer than this, or than what opening the session
 /// has shown; where a pooler stands between that starts sessions by itself, that tells the distance to the pooler. Beyond it,
 /// it is the statements that are slow.
@@ -53,9 +55,9 @@ pub(super) struct InFlight {
     abandoned: usize,
     /// When the last answer arrived.
     answered_at: Duration,
-    /// Statements that were answered in the read of that time, and since when they had been running: what that took is
-    /// theirs together.
-    answered: Vec<Statement>,
+    /// Statements that were answered in the read of that time, each with how often, and since when they had been running: what
+    /// that took is theirs together.
+    answered: Vec<(Statement, u16)>,
     running_since: Duration,
     /// How far the server is at most, as opening the session has shown.
     connecting: Duration,
@@ -213,7 +215,7 @@ impl InFlight {
             }
             self.answered_at = arrival.at;
         }
-        self.answered.push(sent.statement);
+        self.note_answered(sent.statement);
         if was_alone {
             self.learn(services);
         }
@@ -246,16 +248,25 @@ impl InFlight {
         index.and_then(|index| self.take(index)).is_some()
     }
 
+    /// One of many texts is told of more than once then, which is no matter.
+    fn note_answered(&mut self, statement: Statement) {
+        let lately = self.answered.iter_mut().rev().take(FEW_TEXTS);
+        match lately.into_iter().find(|(text, count)| *text == statement && *count < u16::MAX) {
+            Some((_, count)) => *count += 1,
+            None => self.answered.push((statement, 1)),
+        }
+    }
+
     /// Tells what the answers of the last read took: as much each, since only their sum is known.
     fn learn(&mut self, services: &mut Services) {
-        let Ok(count @ 1..) = u32::try_from(self.answered.len()) else { return };
-        let each = self.answered_at.saturating_sub(self.running_since) / count;
-        self.answered.sort_unstable();
-        for alike in self.answered.chunk_by(PartialEq::eq) {
-            let Some(statement) = alike.first() else { continue };
-            services.observe(*statement, each, u16::try_from(alike.len()).unwrap_or(u16::MAX));
+        let count = self.answered.iter().map(|(_, count)| u32::from(*count)).sum();
+        if count == 0 {
+            return;
         }
-        self.answered.clear();
+        let each = self.answered_at.saturating_sub(self.running_since) / count;
+        for (statement, count) in self.answered.drain(..) {
+            services.observe(statement, each, count);
+        }
     }
 
     fn observe_round_trip(&mut self, took: Duration) {

@@ -21,6 +21,12 @@ impl LoadHeap {
         self.entries.first().map(|entry| (entry.slot, entry.load))
     }
 
+    /// The load of a slot that is in.
+    pub(super) fn get(&self, slot: usize) -> Option<u32> {
+        let place = (*self.places.get(slot)?)?;
+        self.entries.get(place).map(|entry| entry.load)
+    }
+
     /// Puts a slot in, or changes its load; gives the former one.
     pub(super) fn set(&mut self, slot: usize, load: u32) -> Option<u32> {
         if self.places.len() <= slot {
@@ -91,6 +97,7 @@ mod tests {
                     }
                     None => prop_assert_eq!(heap.remove(slot), model.remove(&slot)),
                 }
+                prop_assert_eq!(heap.get(slot), model.get(&slot).copied());
                 let least = heap.least();
                 prop_assert_eq!(least.map(|(_, load)| load), model.values().min().copied());
                 prop_assert!(least.is_none_or(|(slot, load)| model[&slot] == load));

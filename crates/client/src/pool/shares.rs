@@ -43,6 +43,16 @@ impl Shares {
         Some(near.map_or(least, |(slot, _)| slot))
     }
 
+    /// Whether a slot is one of them.
+    pub(super) fn contains(&self, slot: usize) -> bool {
+        self.by_load.get(slot).is_some()
+    }
+
+    /// Whether it is one of those with room.
+    pub(super) fn has_room(&self, slot: usize) -> bool {
+        self.by_load.get(slot).is_some_and(|load| load < NO_ROOM)
+    }
+
     /// How many have room.
     pub(super) const fn with_room(&self) -> usize {
         self.with_room
