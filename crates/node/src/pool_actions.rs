@@ -14,6 +14,7 @@ use crate::environment::Environment;
 use crate::failure::FailureData;
 use crate::mailbox::{Extra, Kind, SessionFacts};
 use crate::openings::Opening;
+use crate::pool_calls::shared_statement;
 use crate::pools::at;
 use crate::reactor::Reactor;
 use crate::requests::Place;
@@ -130,7 +131,10 @@ impl Environment {
                 }
                 self.submit(connection, slot, work);
             }
-            Some(work) => self.submit_shared(pool, connection, (slot, work), at(now_ms)),
+            Some(work) => {
+                let statement = shared_statement(&work).unwrap_or_default();
+                self.submit_shared(pool, connection, slot, (statement, work), at(now_ms));
+            }
             None if self.calls.requests.get(slot).is_none() => {
                 // The waiter is gone; the policy is told of those, so this guards against a leak only.
                 let _ = driver.policy.release(at(now_ms), connection, false);

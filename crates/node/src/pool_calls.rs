@@ -16,7 +16,7 @@ use crate::requests::Place;
 use crate::sink::{Errand, Part};
 
 /// The statement of a call that may share a connection (rule 8).
-fn shared_statement(work: &Work) -> Option<Statement> {
+pub(crate) fn shared_statement(work: &Work) -> Option<Statement> {
     match work {
         Work::Query { query, .. } if query.is_shareable => Some(query.fingerprint),
         Work::Group { members, .. } if members.iter().all(|member| member.query.is_shareable) => {
@@ -41,7 +41,7 @@ impl Environment {
             && let Some(connection) = driver.policy.choose_shared(at(now_ms), statement)
         {
             // Nothing else follows from it that the policy would do at once.
-            return self.submit_shared(pool, connection, (slot, work), at(now_ms));
+            return self.submit_shared(pool, connection, slot, (statement, work), at(now_ms));
         }
         if let Some(state) = self.calls.requests.get_mut(slot) {
             state.place = Place::Pool(pool);
@@ -128,9 +128,16 @@ impl Environment {
 
     /// A call on a pool goes to a connection that others use as well.
     /// When it is sent, the policy learns by [`Environment::pool_written`].
-    pub(crate) fn submit_shared(&mut self, pool: u32, connection: u32, (slot, work): (u32, Work), now: Duration) {
+    pub(crate) fn submit_shared(
+        &mut self,
+        pool: u32,
+        connection: u32,
+        slot: u32,
+        (statement, work): (Statement, Work),
+        now: Duration,
+    ) {
         let Some(driver) = self.pools.get_mut(pool) else { return };
-        let ticket = driver.policy.query_started(connection, now, shared_statement(&work).unwrap_or_default());
+        let ticket = driver.policy.query_started(connection, now, statement);
         if let Some(state) = self.calls.requests.get_mut(slot) {
             state.place = Place::Connection(connection);
             state.pool = pool;

@@ -171,7 +171,9 @@ impl Requests {
         state.text = ResultText::default();
         state.allowance = Allowance::UNLIMITED;
         state.description = None;
-        state.asked = Vec::new();
+        if !state.asked.is_empty() {
+            state.asked = Vec::new();
+        }
         state.refusal = None;
         state.is_observed = false;
         state.waiting_work = None;
