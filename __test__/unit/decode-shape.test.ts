@@ -2,8 +2,8 @@ import { execFileSync } from 'node:child_process'
 import test from 'ava'
 import fc from 'fast-check'
 import { DEFAULT_PLAN, planFor, type ResultOptions, type RowMode } from '../../src/decode/mapping'
-import { compiledReader } from '../../src/decode/row-compiler'
-import { loopReader } from '../../src/decode/row-loop'
+import { compiledReaders } from '../../src/decode/row-compiler'
+import { loopReaders } from '../../src/decode/row-loop'
 import type { RowsReader } from '../../src/decode/row-plan'
 import { shapeOf } from '../../src/decode/shape'
 import { Row } from '../../src/record'
@@ -177,8 +177,8 @@ test('compiled code and the loop make the same rows', (t) => {
         readRows(cells.views, 0, ROWS, text, rows)
         return rows
       }
-      const looped = read(loopReader(plan))
-      const compiled = read(compiledReader(plan)!)
+      const looped = read(loopReaders(plan).readRows)
+      const compiled = read(compiledReaders(plan)!.readRows)
       t.is(compiled.length, ROWS)
       t.deepEqual(compiled.map(anatomy), looped.map(anatomy))
       if (plan.rowMode === 'array') return

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { DEFAULT_PLAN, planFor, type ResultOptions } from '../../src/decode/mapping'
-import { compiledReader } from '../../src/decode/row-compiler'
-import { loopReader } from '../../src/decode/row-loop'
+import { compiledReaders } from '../../src/decode/row-compiler'
+import { loopReaders } from '../../src/decode/row-loop'
 import { ARRAY_BIT, TypeCode } from '../../src/types/type-code'
 import type {
   ArrayNode,
@@ -84,8 +84,8 @@ export function read(
     mapping: planFor(DEFAULT_PLAN, options).mapping,
   }
   const rows: any[] = []
-  loopReader(plan)(cells.views, 0, 1, text, rows)
-  const readCompiled = compiledReader(plan)!
+  loopReaders(plan).readRows(cells.views, 0, 1, text, rows)
+  const readCompiled = compiledReaders(plan)!.readRows
   for (let k = 0; k < READINGS; k++) readCompiled(cells.views, 0, 1, text, rows)
   const values = rows.map((row) => (Array.isArray(row) ? row[0] : row.x))
   for (const index of [1, READINGS]) {

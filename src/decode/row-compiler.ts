@@ -1,6 +1,6 @@
 import { holdsBigInt, keepAside, keepBeside, writeBigIntsAsJson } from '../record'
 import { FRAGMENT_FUNCTIONS } from './readers/fragment-functions'
-import { defineColumn, type PlannedColumn, type RowPlan, type RowReader, type RowsReader } from './row-plan'
+import { defineColumn, type PlannedColumn, type RowPlan, type RowReaders } from './row-plan'
 
 /** Rows that are read by the loop at first: compiling costs about as much as reading a hundred. */
 export const LOOP_ROWS = 64
@@ -9,43 +9,16 @@ export const LOOP_ROWS = 64
 let isAllowed = true
 
 /**
- * A reader that is compiled for the plan: one expression per column, the memory's views in locals, and the loop over
+ * Readers that are compiled for the plan: one expression per column, the memory's views in locals, and the loop over
  * the rows inside.
  *
  * @returns undefined where code generation is not allowed (`--disallow-code-generation-from-strings`).
  */
-export function compiledReader(plan: RowPlan): RowsReader | undefined {
-  return compiled<RowsReader>(
-    plan,
-    `function readRows(v,p,rowCount,k,into){
-${VIEWS_IN_LOCALS}
-for(let k_=0;k_<rowCount;k_++){into.push(${newRow(plan)});p+=${plan.columns.length}}
-}`,
-  )
-}
-
-/** The same for one row. */
-export function compiledRowReader(plan: RowPlan): RowReader | undefined {
-  return compiled<RowReader>(
-    plan,
-    `function readRow(v,p,k){
-${VIEWS_IN_LOCALS}
-return ${newRow(plan)}
-}`,
-  )
-}
-
-function compiled<R>(plan: RowPlan, reader: string): R | undefined {
+export function compiledReaders(plan: RowPlan): RowReaders | undefined {
   if (!isAllowed) return undefined
-  let factory: (...bindings: unknown[]) => R
+  let factory: (...bindings: unknown[]) => RowReaders
   try {
-    factory = new Function(
-      'plan',
-      'reads',
-      'functions',
-      'rowFunctions',
-      sourceOf(plan, reader),
-    ) as typeof factory
+    factory = new Function('plan', 'reads', 'functions', 'rowFunctions', sourceOf(plan)) as typeof factory
   } catch (error) {
     if (!(error instanceof EvalError)) throw error
     isAllowed = false
@@ -69,14 +42,22 @@ function newRow({ rowMode }: RowPlan): string {
  * Names come from the server, so that they enter the source as escaped string literals only. The function of a row
  * has the parameters that source fragments may use, the row's first cell p, and that cell's first word q.
  */
-function sourceOf(plan: RowPlan, reader: string): string {
+function sourceOf(plan: RowPlan): string {
   return `'use strict'
 const {${Object.keys(FRAGMENT_FUNCTIONS).join(',')}}=functions
 const {${Object.keys(ROW_FUNCTIONS).join(',')}}=rowFunctions
 const {prototype,layout}=plan
 const [${plan.columns.map((_, index) => `r${index}`).join(',')}]=reads
 ${rowFunction(plan)}
-return ${reader}`
+return{
+readRows(v,p,rowCount,k,into){
+${VIEWS_IN_LOCALS}
+for(let k_=0;k_<rowCount;k_++){into.push(${newRow(plan)});p+=${plan.columns.length}}
+},
+readRow(v,p,k){
+${VIEWS_IN_LOCALS}
+return ${newRow(plan)}
+}}`
 }
 
 function rowFunction(plan: RowPlan): string {

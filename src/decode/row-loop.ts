@@ -1,19 +1,17 @@
 import { holdsBigInt, keepAside, keepBeside, writeBigIntsAsJson } from '../record'
 import { MARK_NULL } from './mailbox-views'
-import { defineColumn, type RowPlan, type RowReader, type RowsReader } from './row-plan'
+import { defineColumn, type RowPlan, type RowReader, type RowReaders } from './row-plan'
 
-/** The reader without generated code: for a shape's first rows, and where code generation is not allowed. */
-export function loopReader(plan: RowPlan): RowsReader {
+/** The readers without generated code: for a shape's first rows, and where code generation is not allowed. */
+export function loopReaders(plan: RowPlan): RowReaders {
   const width = plan.columns.length
-  const readRow = loopRowReader(plan)
-  return (views, firstCell, rowCount, text, into) => {
-    for (let k = 0; k < rowCount; k++) into.push(readRow(views, firstCell + k * width, text))
+  const readRow = plan.rowMode === 'array' ? arrayRow(plan) : objectRow(plan)
+  return {
+    readRows(views, firstCell, rowCount, text, into) {
+      for (let k = 0; k < rowCount; k++) into.push(readRow(views, firstCell + k * width, text))
+    },
+    readRow,
   }
-}
-
-/** The same for one row. */
-export function loopRowReader(plan: RowPlan): RowReader {
-  return plan.rowMode === 'array' ? arrayRow(plan) : objectRow(plan)
 }
 
 function arrayRow({ columns }: RowPlan): RowReader {

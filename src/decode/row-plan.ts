@@ -15,6 +15,12 @@ export type RowsReader = (
 /** Reads one row from its first cell. */
 export type RowReader = (views: CellViews, firstCell: number, text: TextContext) => unknown
 
+/** Both, whose rows are alike. */
+export interface RowReaders {
+  readonly readRows: RowsReader
+  readonly readRow: RowReader
+}
+
 /** One column of a row to be made. */
 export interface PlannedColumn {
   readonly name: string

@@ -3,9 +3,9 @@ import { type CellViews, TEXT_DIRECT_ASCII } from './mailbox-views'
 import type { CompleteResultMapping, ResultPlan } from './mapping'
 import type { TextContext } from './readers/column-reader'
 import { readerFor } from './readers/index'
-import { compiledReader, LOOP_ROWS } from './row-compiler'
-import { loopReader } from './row-loop'
-import { planRows, type RowPlan, type RowsReader } from './row-plan'
+import { compiledReaders, LOOP_ROWS } from './row-compiler'
+import { loopReaders } from './row-loop'
+import { planRows, type RowPlan, type RowReaders } from './row-plan'
 
 /** A column of a result, as the server describes it. */
 export interface ColumnDescription {
@@ -48,6 +48,14 @@ export interface Shape {
     into: unknown[],
     mapping?: CompleteResultMapping,
   ): void
+  /** The same for one row, which is given back. */
+  readRow(
+    views: CellViews,
+    firstCell: number,
+    textMode: number,
+    extras: readonly unknown[],
+    mapping?: CompleteResultMapping,
+  ): unknown
 }
 
 /** Shapes that are kept. */
@@ -57,7 +65,7 @@ class RowShape implements Shape {
   readonly columnCount: number
   readonly #plan: RowPlan
   readonly #mapping: CompleteResultMapping
-  #read: RowsReader
+  #readers: RowReaders
   #mayCompile = true
   /** Rows read so far, until the decision to compile. */
   #rowsRead = 0
@@ -70,7 +78,7 @@ class RowShape implements Shape {
       columns.map((column) => readerFor(column, plan)),
       plan.rowMode,
     )
-    this.#read = loopReader(this.#plan)
+    this.#readers = loopReaders(this.#plan)
   }
 
   readRows(
@@ -83,13 +91,18 @@ class RowShape implements Shape {
     mapping: CompleteResultMapping = this.#mapping,
   ): void {
     if (this.#mayCompile) this.#considerCompiling(rowCount)
-    const text: TextContext = {
-      shared: textMode >= 0 ? (extras[textMode] as string) : null,
-      isAscii: textMode === TEXT_DIRECT_ASCII,
-      extras,
-      mapping,
-    }
-    this.#read(views, firstCell, rowCount, text, into)
+    this.#readers.readRows(views, firstCell, rowCount, contextOf(textMode, extras, mapping), into)
+  }
+
+  readRow(
+    views: CellViews,
+    firstCell: number,
+    textMode: number,
+    extras: readonly unknown[],
+    mapping: CompleteResultMapping = this.#mapping,
+  ): unknown {
+    if (this.#mayCompile) this.#considerCompiling(1)
+    return this.#readers.readRow(views, firstCell, contextOf(textMode, extras, mapping))
   }
 
   /** The first few rows are read by the loop: many shapes are used only once. */
@@ -98,7 +111,20 @@ class RowShape implements Shape {
     this.#rowsRead += rowCount
     if (isFirst && rowCount <= LOOP_ROWS) return
     this.#mayCompile = false
-    this.#read = compiledReader(this.#plan) ?? this.#read
+    this.#readers = compiledReaders(this.#plan) ?? this.#readers
+  }
+}
+
+function contextOf(
+  textMode: number,
+  extras: readonly unknown[],
+  mapping: CompleteResultMapping,
+): TextContext {
+  return {
+    shared: textMode >= 0 ? (extras[textMode] as string) : null,
+    isAscii: textMode === TEXT_DIRECT_ASCII,
+    extras,
+    mapping,
   }
 }
 

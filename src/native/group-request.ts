@@ -127,6 +127,11 @@ export class GroupRequest extends Request {
     else context.runInAsyncScope(this.bindPart, this, part)
   }
 
+  /** The part has them too. */
+  protected override takeFirst(row: unknown): void {
+    this.rows.push(row)
+  }
+
   private turnTo(part: GroupPart): void {
     this.statement = part.statement
     this.shape = undefined

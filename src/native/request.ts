@@ -39,45 +39,49 @@ const rememberResolver = (resolve: () => void): void => {
   lastResolver = resolve
 }
 
-/** One request to Rust: from the call to the record that ends it. */
+/**
+ * One request to Rust: from the call to the record that ends it.
+ *
+ * Its fields are declared alone: what the constructor sets would otherwise be set to undefined before, for each query.
+ */
 export class Request implements Abortable, GroupMember {
   /** Fulfilled once the outcome is known: {@link failure} is undefined, or says why not. It never rejects. */
-  settled: Promise<void>
-  isSettled: boolean
-  failure: Failure | undefined
-  rows: unknown[]
+  declare settled: Promise<void>
+  declare isSettled: boolean
+  declare failure: Failure | undefined
+  declare rows: unknown[]
   /** Rows that the command tag counts, such as those that an UPDATE changed. */
-  rowCount: number
+  declare rowCount: number
   /** The portal has more rows than `maxRows`. */
-  isSuspended: boolean
+  declare isSuspended: boolean
   /** Its rows were taken while they came, and after so many nobody wanted the rest. */
-  leftAfter: number | undefined
+  declare leftAfter: number | undefined
   /** The connection that was opened or acquired; of a call on a pool the one that serves it, if {@link tellConnection} was called. */
-  connection: ConnectionTarget | undefined
+  declare connection: ConnectionTarget | undefined
   /** The target's id as Rust takes it. */
-  readonly target: Target | undefined
+  declare readonly target: Target | undefined
   /** In flight: what Rust calls this request. 0 before, and once Rust has ended it. */
-  slot: number
-  readonly query: Query | undefined
-  protected readonly environment: Environment
-  protected statement: StatementDescription | undefined
-  protected readonly parameterMode: number
-  private params: readonly unknown[]
+  declare slot: number
+  declare readonly query: Query | undefined
+  declare protected readonly environment: Environment
+  declare protected statement: StatementDescription | undefined
+  declare protected readonly parameterMode: number
+  declare private params: readonly unknown[]
   /** The parameters' values are those of the call, whatever the caller does with them. */
-  private isHeld: boolean
-  protected plan: ResultPlan | undefined
-  protected shape: Shape | undefined
-  private signal: AbortSignal | undefined
-  private group: CallGroup | undefined
+  declare private isHeld: boolean
+  declare protected plan: ResultPlan | undefined
+  declare protected shape: Shape | undefined
+  declare private signal: AbortSignal | undefined
+  declare private group: CallGroup | undefined
   /** Of a script. */
-  text: string | undefined
+  declare text: string | undefined
   /** What it fails with unless its answer is there already; Rust looks. */
-  private expiry: Failure | undefined
+  declare private expiry: Failure | undefined
   /** The call's context of `AsyncLocalStorage`, where functions of the application's may run for it later. */
-  protected readonly context: AsyncResource | undefined
-  private command: number
-  private tagText: string | undefined
-  private readonly resolve: () => void
+  declare protected readonly context: AsyncResource | undefined
+  declare private command: number
+  declare private tagText: string | undefined
+  declare private readonly resolve: () => void
 
   constructor(
     environment: Environment,
@@ -258,26 +262,27 @@ export class Request implements Abortable, GroupMember {
     try {
       const plan = this.plan!
       this.shape ??= this.statement!.shapeOf(plan)
-      if (ownMemory < 0) {
-        const { mailbox } = this.environment
-        this.shape.readRows(mailbox, firstCell, rowCount, textMode, extras, this.rows, plan.mapping)
-      } else {
-        const row = extras[ownMemory] as OwnMemoryRow
-        this.shape.readRows(
-          viewsOf(row),
-          0,
-          1,
-          row.isAscii ? TextMode.DIRECT_ASCII : TextMode.DIRECT_UTF8,
-          row.extras,
-          this.rows,
-          plan.mapping,
-        )
-      }
+      const { mailbox } = this.environment
+      if (ownMemory >= 0) this.readHuge(extras[ownMemory] as OwnMemoryRow, plan)
+      else if (rowCount === 1 && this.rows.length === 0)
+        this.takeFirst(this.shape.readRow(mailbox, firstCell, textMode, extras, plan.mapping))
+      else this.shape.readRows(mailbox, firstCell, rowCount, textMode, extras, this.rows, plan.mapping)
     } catch (error) {
       // A parser of the application threw. The server goes on, and the request ends when the server says so.
       this.failure = thrown(error)
       this.rows = []
     }
+  }
+
+  /** A row that the mailbox is too small for. */
+  private readHuge(row: OwnMemoryRow, plan: ResultPlan): void {
+    const textMode = row.isAscii ? TextMode.DIRECT_ASCII : TextMode.DIRECT_UTF8
+    this.shape!.readRows(viewsOf(row), 0, 1, textMode, row.extras, this.rows, plan.mapping)
+  }
+
+  /** The first row has come, alone: an array that is made with it has no room for seventeen. */
+  protected takeFirst(row: unknown): void {
+    this.rows = [row]
   }
 
   /** DESCRIBED: the statement's types, which may be wanted for the parameters. */
