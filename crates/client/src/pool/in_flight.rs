@@ -259,7 +259,7 @@ impl InFlight {
 
     /// Tells what the answers of the last read took: as much each, since only their sum is known.
     fn learn(&mut self, services: &mut Services) {
-        let count = self.answered.iter().map(|(_, count)| u32::from(*count)).sum();
+        let count: u32 = self.answered.iter().map(|(_, count)| u32::from(*count)).sum();
         if count == 0 {
             return;
         }
