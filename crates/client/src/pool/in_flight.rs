@@ -293,7 +293,7 @@ impl InFlight {
 
     fn take(&mut self, index: usize) -> Option<Sent> {
         let was_unwritten = index >= self.queries.len() - self.unwritten;
-        let sent = self.queries.remove(index)?;
+        let sent = if index == 0 { self.queries.pop_front() } else { self.queries.remove(index) }?;
         self.unwritten -= usize::from(was_unwritten);
         self.wait_us -= u64::from(sent.estimate.wait_us());
         self.load_us -= sent.estimate.load_us;

@@ -99,7 +99,14 @@ impl<T: Named> Queue<T> {
     /// Takes one out, wherever it is.
     pub(super) fn remove(&mut self, number: u64) -> Option<T> {
         let place = self.place(number)?;
-        let entry = self.entries.get_mut(place)?.take()?;
+        let entry = if place == 0 {
+            // What is in front is there, as a rule it is that, and it is moved once.
+            let entry = self.entries.pop_front()??;
+            self.first += 1;
+            entry
+        } else {
+            self.entries.get_mut(place)?.take()?
+        };
         self.count -= 1;
         if self.count == 0 {
             self.empty();
