@@ -39,7 +39,8 @@ impl Session {
             return Ok(Received { consumed: bytes.len(), is_stopped: false });
         }
         self.pump(sink);
-        Ok(Received { consumed, is_stopped })
+        // A look-up that was not needed any more may have left rows that the sink was too full for.
+        Ok(Received { consumed, is_stopped: is_stopped || self.backlog.is_some() })
     }
 
     /// False when the sink is full.
