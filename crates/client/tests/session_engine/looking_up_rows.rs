@@ -43,6 +43,30 @@ fn rows_that_waited_stop_at_a_full_sink() {
 }
 
 #[test]
+fn rows_whose_look_up_is_not_needed_any_more_stop_at_a_full_sink_and_go_on_without_more_bytes() {
+    let mut client = knowing_types(Client::new());
+    for id in 1..=2 {
+        client.warm(&format!("select {id} 1"));
+    }
+    client.sink.unknown_types = MOOD..MOOD + 1;
+    client.sink.full_at = vec![client.sink.row_count + 1];
+    for id in 1..=2 {
+        client.query(id, &format!("select {id} 1"), 0);
+    }
+    // Nothing is read where nothing has come.
+    loop {
+        client.flush();
+        client.server.run();
+        if client.server.output.is_empty() {
+            break;
+        }
+        client.read();
+    }
+    assert_eq!((client.completed(1), client.completed(2), look_ups(&client)), (1, 1, 1));
+    assert!(client.sink.full_at.is_empty() && !client.session.has_backlog());
+}
+
+#[test]
 fn rows_whose_types_cannot_be_looked_up_were_executed_all_the_same() {
     let options = SessionOptions { returns_requests: true, ..SessionOptions::default() };
     let mut client = knowing_types(Client::with(options));
