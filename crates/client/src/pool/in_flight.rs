@@ -250,8 +250,8 @@ impl InFlight {
 
     /// One of many texts is told of more than once then, which is no matter.
     fn note_answered(&mut self, statement: Statement) {
-        let lately = self.answered.iter_mut().rev().take(FEW_TEXTS);
-        match lately.into_iter().find(|(text, count)| *text == statement && *count < u16::MAX) {
+        let mut lately = self.answered.iter_mut().rev().take(FEW_TEXTS);
+        match lately.find(|(text, count)| *text == statement && *count < u16::MAX) {
             Some((_, count)) => *count += 1,
             None => self.answered.push((statement, 1)),
         }
